@@ -1,0 +1,158 @@
+"""Errors of the appliance, one tree, with families by whose fault it is.
+
+    EdgeError                    exit code 1
+    ├── SettingsError            2   the settings file or an option is wrong
+    ├── StoreError               3   the database or its disk
+    ├── InputError               4   a file that was given to us
+    ├── ModelError               5   a model pack, a runtime or what a model returned
+    ├── TransportError           6   a link or a remote side
+    └── BusyError                7   another process already works on this home folder
+
+Each error has a stable `code` that pages, exports and documentation hang on, a message that says
+what happened, and `advice()` that says what the operator should do next.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Reason(StrEnum):
+    """Why a file could not be turned into a result."""
+
+    EMPTY_FILE = "empty_file"
+    STILL_GROWING = "still_growing"
+    UNREADABLE_FILE = "unreadable_file"
+    VANISHED = "vanished"
+    NOT_A_REGULAR_FILE = "not_a_regular_file"
+    CHANGED_WHILE_READ = "changed_while_read"
+    UNKNOWN_FORMAT = "unknown_format"
+    EXTENSION_MISMATCH = "extension_mismatch"
+    TRUNCATED = "truncated"
+    CORRUPT = "corrupt"
+    TOO_MANY_PIXELS = "too_many_pixels"
+    TOO_MANY_BYTES = "too_many_bytes"
+    UNSUPPORTED_PIXELS = "unsupported_pixels"
+    COPY_FAILED = "copy_failed"
+    OUT_OF_MEMORY = "out_of_memory"
+    TIMED_OUT = "timed_out"
+    WORKER_DIED = "worker_died"
+    MODEL_FAILED = "model_failed"
+
+
+REASON_ADVICE: dict[Reason, str] = {
+    Reason.EMPTY_FILE: "The file has no bytes. Copy it again from the camera, then press Retry.",
+    Reason.STILL_GROWING: "The file kept changing. When the copy has ended it is taken by itself; otherwise press Retry.",
+    Reason.UNREADABLE_FILE: "The appliance may not read this file. Check its permissions and the disk, then press Retry.",
+    Reason.VANISHED: "The file was gone before it was processed. Put it back; it is taken by itself.",
+    Reason.NOT_A_REGULAR_FILE: "This is a link, a pipe or a device. Put the image itself into the folder.",
+    Reason.CHANGED_WHILE_READ: "The file was overwritten while it was read. It is looked at again by itself.",
+    Reason.UNKNOWN_FORMAT: "The content is none of JPEG, PNG, TIFF or BMP. Open it in a viewer to see what it is.",
+    Reason.EXTENSION_MISMATCH: "Name and content disagree on the format. Give the file the right extension.",
+    Reason.TRUNCATED: "The end of the file is missing. Copy it again from the camera, then press Retry.",
+    Reason.CORRUPT: "The file is damaged. Copy it again from the camera, then press Retry.",
+    Reason.TOO_MANY_PIXELS: "The image is larger than `max_pixels` allows. Raise the setting if it is genuine.",
+    Reason.TOO_MANY_BYTES: "The file is larger than `max_file_bytes` allows. Raise the setting if it is genuine.",
+    Reason.UNSUPPORTED_PIXELS: "Only grey, RGB and RGBA of 8 or 16 bits are read. Convert the image.",
+    Reason.COPY_FAILED: "The copy did not equal the original. Check the medium, then press Retry.",
+    Reason.OUT_OF_MEMORY: "Processing needed more memory than `worker_memory_mb`. Raise it or shrink the image.",
+    Reason.TIMED_OUT: "Processing took longer than `worker_timeout_s`. Press Retry when the machine is idle.",
+    Reason.WORKER_DIED: "The process that read this file died three times. Keep the file for the developers.",
+    Reason.MODEL_FAILED: "The model returned no usable answer. Roll the model back on the Health page, then press Retry.",
+}
+
+
+class EdgeError(Exception):
+    """Root of all errors that the appliance raises on purpose."""
+
+    code: ClassVar[str] = "edge_error"
+    exit_code: ClassVar[int] = 1
+    default_advice: ClassVar[str] = "Look at the log in the home folder and report the last lines."
+
+    def __init__(self, message: str, *, advice: str | None = None) -> None:
+        super().__init__(message)
+        self._advice = advice
+
+    def advice(self) -> str:
+        """What the operator should do next, one or two sentences."""
+        return self._advice or self.default_advice
+
+
+class SettingsError(EdgeError):
+    """A setting or an option that cannot be used."""
+
+    code = "settings_invalid"
+    exit_code = 2
+    default_advice = "Correct the named setting; docs/settings.md describes each of them."
+
+
+class StoreError(EdgeError):
+    """The database cannot be opened, trusted or written."""
+
+    code = "store_failed"
+    exit_code = 3
+    default_advice = "Run `imagine-edge doctor`; `imagine-edge restore` brings back a backup."
+
+
+class StoreNewerError(StoreError):
+    """The database was written by a newer version of the appliance."""
+
+    code = "store_newer"
+    default_advice = "Start the newer version again, or restore a backup taken before the upgrade."
+
+
+class StoreCorruptError(StoreError):
+    """SQLite finds the database damaged."""
+
+    code = "store_corrupt"
+    default_advice = "Run `imagine-edge restore --latest`; originals are untouched and are read again."
+
+
+class DiskFullError(StoreError):
+    """The disk of the home folder has no room left."""
+
+    code = "disk_full"
+    default_advice = "Free space on the disk; work goes on by itself above the floor in `min_free_mb`."
+
+
+class InputError(EdgeError):
+    """A file that cannot be turned into a result, with its `Reason`."""
+
+    code = "input_invalid"
+    exit_code = 4
+
+    def __init__(self, reason: Reason, message: str, *, advice: str | None = None) -> None:
+        super().__init__(message, advice=advice or REASON_ADVICE[reason])
+        self.reason = reason
+
+
+class ModelError(EdgeError):
+    """A model pack, a runtime, or what a model returned, is not usable."""
+
+    code = "model_failed"
+    exit_code = 5
+    default_advice = "Run `imagine-edge models list`; `imagine-edge models rollback` activates the previous pack."
+
+
+class PackInvalidError(ModelError):
+    """A model pack is damaged, incomplete or not what its manifest says."""
+
+    code = "pack_invalid"
+    default_advice = "Copy the pack again; its files must have the hashes that its manifest names."
+
+
+class TransportError(EdgeError):
+    """A link or a remote side failed."""
+
+    code = "transport_failed"
+    exit_code = 6
+    default_advice = "Nothing is lost: the transfer is tried again when the link is back."
+
+
+class BusyError(EdgeError):
+    """Another process already works on this home folder."""
+
+    code = "home_in_use"
+    exit_code = 7
+    default_advice = "Use the running appliance (drop the files into its inbox), or stop it first."

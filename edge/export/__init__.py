@@ -1,0 +1,1 @@
+"""Rows in, files out: exports in formats that other tools read."""

@@ -1,0 +1,1 @@
+"""Issues of the appliance, found by checks, told with advice."""

@@ -1,0 +1,1 @@
+"""Find files, wait until they are whole, and give each content one identity."""

@@ -1,0 +1,1 @@
+"""What a watched folder does with the files that fall into it."""

@@ -1,0 +1,353 @@
+"""The schema, as migrations that never change once they have shipped.
+
+Every table is STRICT, every foreign key is indexed, every time, length and duration carries its unit in its name.
+The tables and views are public: docs/schema.md describes them, and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+from edge.store.sqlite import Connection
+
+APPLICATION_ID = 0x694D4547  # "iMEG" in the database header: this file belongs to the appliance
+
+migrations = Migrations("imagine-edge")
+
+
+@migrations()
+def m001_appliance(db: Database) -> None:
+    """Files, queue, runs, objects, packs, health, audit and outbox."""
+    connection: Connection = db.conn
+    for statement in _TABLES + _COUNTERS + _VIEWS:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+_TABLES = (
+    """
+    CREATE TABLE roots (
+        id INTEGER PRIMARY KEY,
+        path TEXT NOT NULL,
+        path_bytes BLOB NOT NULL UNIQUE,
+        recipe TEXT NOT NULL,
+        intake TEXT NOT NULL CHECK (intake IN ('in_place', 'copy')),
+        added_utc TEXT NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE folders (
+        id INTEGER PRIMARY KEY,
+        root_id INTEGER NOT NULL REFERENCES roots (id),
+        relative_path TEXT NOT NULL,
+        relative_path_bytes BLOB NOT NULL,
+        first_seen_utc TEXT NOT NULL,
+        UNIQUE (root_id, relative_path_bytes)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE images (
+        id INTEGER PRIMARY KEY,
+        uuid TEXT NOT NULL UNIQUE,
+        sha256 TEXT NOT NULL UNIQUE,
+        size_bytes INTEGER NOT NULL,
+        format TEXT,
+        width_px INTEGER,
+        height_px INTEGER,
+        bits_per_channel INTEGER,
+        channels INTEGER,
+        capture_time_utc TEXT,
+        capture_time_local TEXT,
+        capture_time_source TEXT CHECK (capture_time_source IN ('exif', 'file_name')),
+        copy_path TEXT,
+        stored_utc TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX images_capture_time ON images (capture_time_utc)",
+    """
+    CREATE TABLE sightings (
+        id INTEGER PRIMARY KEY,
+        folder_id INTEGER NOT NULL REFERENCES folders (id),
+        recipe TEXT NOT NULL,
+        path TEXT NOT NULL,
+        name TEXT NOT NULL,
+        name_bytes BLOB NOT NULL,
+        size_bytes INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        inode INTEGER NOT NULL,
+        image_id INTEGER REFERENCES images (id),
+        state TEXT NOT NULL CHECK (state IN ('seen', 'queued', 'leased', 'done', 'quarantined')),
+        reason TEXT,
+        detail TEXT,
+        original TEXT NOT NULL DEFAULT 'present' CHECK (original IN ('present', 'gone', 'changed')),
+        original_utc TEXT,
+        replaced_by_id INTEGER REFERENCES sightings (id),
+        first_seen_utc TEXT NOT NULL,
+        settled_utc TEXT
+    ) STRICT
+    """,
+    # The newest row of a path is the one that is not 'changed'; overwritten contents stay as history.
+    "CREATE UNIQUE INDEX sightings_path ON sightings (folder_id, name_bytes) WHERE original <> 'changed'",
+    "CREATE INDEX sightings_image ON sightings (image_id, recipe)",
+    "CREATE INDEX sightings_state ON sightings (state, id)",
+    "CREATE INDEX sightings_recipe_state ON sightings (recipe, state, id)",
+    "CREATE INDEX sightings_original ON sightings (original, id) WHERE original <> 'present'",
+    "CREATE INDEX sightings_replaced_by ON sightings (replaced_by_id) WHERE replaced_by_id IS NOT NULL",
+    """
+    CREATE TABLE models (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        version TEXT NOT NULL,
+        title TEXT NOT NULL,
+        task TEXT NOT NULL,
+        manifest_sha256 TEXT NOT NULL,
+        manifest_json TEXT NOT NULL,
+        pack_path TEXT NOT NULL,
+        installed_utc TEXT NOT NULL,
+        removed_utc TEXT,
+        UNIQUE (name, version)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE labels (
+        id INTEGER PRIMARY KEY,
+        model_id INTEGER NOT NULL REFERENCES models (id),
+        label_index INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        aphia_id INTEGER,
+        UNIQUE (model_id, label_index)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE variants (
+        id INTEGER PRIMARY KEY,
+        model_id INTEGER NOT NULL REFERENCES models (id),
+        name TEXT NOT NULL,
+        runtime TEXT NOT NULL,
+        precision TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        machine TEXT NOT NULL,
+        device TEXT NOT NULL,
+        offered INTEGER NOT NULL CHECK (offered IN (0, 1)),
+        reason TEXT NOT NULL,
+        latency_ms REAL,
+        images_per_s REAL,
+        goldens_json TEXT NOT NULL,
+        checked_utc TEXT NOT NULL,
+        UNIQUE (model_id, name, machine)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE active_models (
+        recipe TEXT PRIMARY KEY,
+        model_id INTEGER NOT NULL REFERENCES models (id),
+        previous_model_id INTEGER REFERENCES models (id),
+        since_utc TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX active_models_model ON active_models (model_id)",
+    "CREATE INDEX active_models_previous ON active_models (previous_model_id)",
+    """
+    CREATE TABLE jobs (
+        id INTEGER PRIMARY KEY,
+        image_id INTEGER NOT NULL REFERENCES images (id),
+        recipe TEXT NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('ingest', 'reprocess')),
+        folder_id INTEGER NOT NULL REFERENCES folders (id),
+        state TEXT NOT NULL CHECK (state IN ('queued', 'leased', 'done', 'quarantined')),
+        priority INTEGER NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        lease_owner TEXT,
+        leased_utc TEXT,
+        reason TEXT,
+        detail TEXT,
+        queued_utc TEXT NOT NULL,
+        finished_utc TEXT
+    ) STRICT
+    """,
+    "CREATE UNIQUE INDEX jobs_once ON jobs (image_id, recipe) WHERE kind = 'ingest'",
+    "CREATE UNIQUE INDEX jobs_reprocess_once ON jobs (image_id, recipe) WHERE kind = 'reprocess' AND state IN ('queued', 'leased')",
+    "CREATE INDEX jobs_image ON jobs (image_id)",
+    "CREATE INDEX jobs_folder ON jobs (folder_id)",
+    "CREATE INDEX jobs_order ON jobs (recipe, priority, folder_id DESC, id) WHERE state = 'queued'",
+    "CREATE INDEX jobs_leased ON jobs (lease_owner) WHERE state = 'leased'",
+    "CREATE INDEX jobs_failed ON jobs (id) WHERE state = 'quarantined'",
+    """
+    CREATE TABLE runs (
+        id INTEGER PRIMARY KEY,
+        uuid TEXT NOT NULL UNIQUE,
+        image_id INTEGER NOT NULL REFERENCES images (id),
+        job_id INTEGER NOT NULL UNIQUE REFERENCES jobs (id),
+        recipe TEXT NOT NULL,
+        recipe_sha256 TEXT NOT NULL,
+        model_id INTEGER NOT NULL REFERENCES models (id),
+        weights_sha256 TEXT NOT NULL,
+        runtime TEXT NOT NULL,
+        precision TEXT NOT NULL,
+        software_version TEXT NOT NULL,
+        score_threshold REAL NOT NULL,
+        object_count INTEGER NOT NULL,
+        candidate_count INTEGER NOT NULL,
+        mean_luminance REAL NOT NULL,
+        contrast REAL NOT NULL,
+        sharpness REAL NOT NULL,
+        read_ms REAL NOT NULL,
+        decode_ms REAL NOT NULL,
+        infer_ms REAL NOT NULL,
+        merge_ms REAL NOT NULL,
+        finished_utc TEXT NOT NULL,
+        is_current INTEGER NOT NULL CHECK (is_current IN (0, 1))
+    ) STRICT
+    """,
+    "CREATE UNIQUE INDEX runs_current ON runs (image_id, recipe) WHERE is_current = 1",
+    "CREATE INDEX runs_image ON runs (image_id)",
+    "CREATE INDEX runs_model ON runs (model_id)",
+    "CREATE INDEX runs_finished ON runs (finished_utc)",
+    """
+    CREATE TABLE objects (
+        id INTEGER PRIMARY KEY,
+        run_id INTEGER NOT NULL REFERENCES runs (id),
+        ordinal INTEGER NOT NULL,
+        label_id INTEGER NOT NULL REFERENCES labels (id),
+        score REAL NOT NULL,
+        x_min_px REAL NOT NULL,
+        y_min_px REAL NOT NULL,
+        x_max_px REAL NOT NULL,
+        y_max_px REAL NOT NULL,
+        UNIQUE (run_id, ordinal)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE outbox (
+        id INTEGER PRIMARY KEY,
+        uuid TEXT NOT NULL UNIQUE,
+        kind TEXT NOT NULL,
+        dedup_key TEXT NOT NULL UNIQUE,
+        priority INTEGER NOT NULL,
+        state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'bundled', 'sent')),
+        attempts INTEGER NOT NULL DEFAULT 0,
+        last_error TEXT,
+        created_utc TEXT NOT NULL,
+        not_before_utc TEXT
+    ) STRICT
+    """,
+    "CREATE INDEX outbox_waiting ON outbox (priority, id) WHERE state = 'waiting'",
+    """
+    CREATE TABLE issues (
+        id INTEGER PRIMARY KEY,
+        code TEXT NOT NULL,
+        severity TEXT NOT NULL CHECK (severity IN ('notice', 'warning', 'error')),
+        reference TEXT NOT NULL,
+        message TEXT NOT NULL,
+        advice TEXT NOT NULL,
+        first_seen_utc TEXT NOT NULL,
+        last_seen_utc TEXT NOT NULL,
+        resolved_utc TEXT
+    ) STRICT
+    """,
+    "CREATE UNIQUE INDEX issues_open ON issues (code, reference) WHERE resolved_utc IS NULL",
+    "CREATE INDEX issues_resolved ON issues (resolved_utc)",
+    """
+    CREATE TABLE audit (
+        id INTEGER PRIMARY KEY,
+        at_utc TEXT NOT NULL,
+        actor TEXT NOT NULL,
+        action TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        detail_json TEXT NOT NULL DEFAULT '{}'
+    ) STRICT
+    """,
+    "CREATE INDEX audit_subject ON audit (subject, id)",
+    """
+    CREATE TABLE facts (
+        name TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT
+    """,
+)
+
+# Totals are kept by triggers, so that a page never counts millions of rows.
+_COUNTERS = (
+    """
+    CREATE TABLE counters (
+        kind TEXT NOT NULL,
+        recipe TEXT NOT NULL,
+        name TEXT NOT NULL,
+        total INTEGER NOT NULL,
+        PRIMARY KEY (kind, recipe, name)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TRIGGER count_sighting AFTER INSERT ON sightings BEGIN
+        INSERT INTO counters (kind, recipe, name, total) VALUES ('files', NEW.recipe, NEW.state, 1)
+        ON CONFLICT (kind, recipe, name) DO UPDATE SET total = total + 1;
+    END
+    """,
+    """
+    CREATE TRIGGER recount_sighting AFTER UPDATE OF state ON sightings WHEN OLD.state <> NEW.state BEGIN
+        UPDATE counters SET total = total - 1 WHERE kind = 'files' AND recipe = OLD.recipe AND name = OLD.state;
+        INSERT INTO counters (kind, recipe, name, total) VALUES ('files', NEW.recipe, NEW.state, 1)
+        ON CONFLICT (kind, recipe, name) DO UPDATE SET total = total + 1;
+    END
+    """,
+    """
+    CREATE TRIGGER count_run AFTER INSERT ON runs WHEN NEW.is_current = 1 BEGIN
+        INSERT INTO counters (kind, recipe, name, total) VALUES ('objects', NEW.recipe, 'counted', NEW.object_count)
+        ON CONFLICT (kind, recipe, name) DO UPDATE SET total = total + NEW.object_count;
+    END
+    """,
+    """
+    CREATE TRIGGER recount_run AFTER UPDATE OF is_current ON runs WHEN OLD.is_current = 1 AND NEW.is_current = 0 BEGIN
+        UPDATE counters SET total = total - OLD.object_count
+        WHERE kind = 'objects' AND recipe = OLD.recipe AND name = 'counted';
+    END
+    """,
+    """
+    CREATE TRIGGER job_moves_sightings AFTER UPDATE OF state ON jobs WHEN NEW.kind = 'ingest' BEGIN
+        UPDATE sightings SET state = NEW.state, reason = NEW.reason, detail = NEW.detail
+        WHERE image_id = NEW.image_id AND recipe = NEW.recipe;
+    END
+    """,
+)
+
+_VIEWS = (
+    """
+    CREATE VIEW v_files AS
+    SELECT s.id AS file_id, s.path, s.name, s.recipe, f.relative_path AS folder, i.sha256, s.state, s.reason, s.detail,
+           s.original, s.size_bytes, i.uuid AS image_uuid, i.format, i.width_px, i.height_px, i.bits_per_channel,
+           i.capture_time_utc, i.capture_time_local, i.capture_time_source, r.uuid AS run_uuid, r.object_count,
+           r.mean_luminance, r.contrast, r.sharpness, s.first_seen_utc, r.finished_utc AS done_utc,
+           n.path AS replaced_by_path, ni.sha256 AS replaced_by_sha256
+    FROM sightings AS s
+    JOIN folders AS f ON f.id = s.folder_id
+    LEFT JOIN images AS i ON i.id = s.image_id
+    LEFT JOIN runs AS r ON r.image_id = s.image_id AND r.recipe = s.recipe AND r.is_current = 1
+    LEFT JOIN sightings AS n ON n.id = s.replaced_by_id
+    LEFT JOIN images AS ni ON ni.id = n.image_id
+    """,
+    """
+    CREATE VIEW v_runs AS
+    SELECT r.uuid AS run_uuid, r.recipe, r.recipe_sha256, i.sha256, i.uuid AS image_uuid,
+           (SELECT s.path FROM sightings AS s WHERE s.image_id = r.image_id AND s.recipe = r.recipe ORDER BY s.id LIMIT 1) AS path,
+           m.name AS model, m.version AS model_version, r.weights_sha256, r.runtime, r.precision, r.software_version,
+           r.score_threshold, r.object_count, r.candidate_count, r.mean_luminance, r.contrast, r.sharpness,
+           r.read_ms, r.decode_ms, r.infer_ms, r.merge_ms, r.finished_utc, r.is_current
+    FROM runs AS r
+    JOIN images AS i ON i.id = r.image_id
+    JOIN models AS m ON m.id = r.model_id
+    """,
+    """
+    CREATE VIEW v_objects AS
+    SELECT o.id AS object_id, r.uuid AS run_uuid, o.ordinal, i.sha256, i.uuid AS image_uuid,
+           (SELECT s.path FROM sightings AS s WHERE s.image_id = r.image_id AND s.recipe = r.recipe ORDER BY s.id LIMIT 1) AS path,
+           r.recipe, l.name AS label, l.aphia_id, o.score, o.x_min_px, o.y_min_px, o.x_max_px, o.y_max_px,
+           i.capture_time_utc, i.capture_time_local, m.name AS model, m.version AS model_version, r.weights_sha256,
+           r.runtime, r.precision, r.score_threshold
+    FROM objects AS o
+    JOIN runs AS r ON r.id = o.run_id AND r.is_current = 1
+    JOIN images AS i ON i.id = r.image_id
+    JOIN labels AS l ON l.id = o.label_id
+    JOIN models AS m ON m.id = r.model_id
+    WHERE o.score >= r.score_threshold
+    """,
+)

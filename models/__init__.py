@@ -1,0 +1,1 @@
+"""Model packs: their format, their registry and the runtimes that execute them."""
