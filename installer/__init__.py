@@ -1,0 +1,1 @@
+"""The frozen appliance: how it is built, and how it proves itself."""

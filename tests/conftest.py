@@ -1,0 +1,67 @@
+"""Fixtures of every suite: real data where it is present, a browser where one is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+WINDOW_PX = (1366, 768)  # the laptop that the pages are made for
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """The top of the repository."""
+    return CHECKOUT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data, which is never part of the repository."""
+    folder = Path(os.environ.get("IMAGINE_EDGE_SHARED_DATA", CHECKOUT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; name the folder in IMAGINE_EDGE_SHARED_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_stills(shared_data: Path) -> list[Path]:
+    """The UWTV stills of the real data, in order of their names (and so of time)."""
+    stills = sorted((shared_data / "uwtv_stills" / "images").glob("*.jp*g"))
+    if not stills:
+        pytest.skip(f"no stills in {shared_data / 'uwtv_stills' / 'images'}")
+    return stills
+
+
+@pytest.fixture
+def chromium(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    """A headless Chromium with a profile of its own; console errors are kept for `get_log("browser")`."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if browser is None or driver is None:
+        pytest.skip("no Chromium with chromedriver here (Debian: apt install chromium chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",  # the tests may run as root
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--no-first-run",
+        "--no-proxy-server",
+        f"--window-size={WINDOW_PX[0]},{WINDOW_PX[1]}",
+        f"--user-data-dir={tmp_path / 'chromium'}",
+    ):
+        options.add_argument(argument)
+    window = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=driver))
+    window.set_page_load_timeout(60)
+    try:
+        yield window
+    finally:
+        window.quit()
