@@ -170,6 +170,7 @@ _TABLES = (
     "CREATE INDEX jobs_image ON jobs (image_id)",
     "CREATE INDEX jobs_folder ON jobs (folder_id)",
     "CREATE INDEX jobs_order ON jobs (recipe, priority, folder_id DESC, id) WHERE state = 'queued'",
+    "CREATE INDEX jobs_suspect ON jobs (recipe, priority, folder_id DESC, id) WHERE state = 'queued' AND attempts > 0",
     "CREATE INDEX jobs_leased ON jobs (lease_owner) WHERE state = 'leased'",
     "CREATE INDEX jobs_failed ON jobs (id) WHERE state = 'quarantined'",
     """

@@ -1,0 +1,150 @@
+"""Settings of the appliance: `settings.toml` in the home folder, environment variables `IMAGINE_EDGE_*` over it.
+
+There is no module-level settings object: `load_settings` reads them once and they are passed in.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from edge.errors import SettingsError
+
+SETTINGS_NAME = "settings.toml"
+
+
+def _is_time_pattern(value: str) -> str:
+    try:
+        groups = set(re.compile(value).groupindex)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    missing = {"year", "month", "day", "hour", "minute", "second"} - groups
+    if missing:
+        raise ValueError(f"the pattern lacks the named groups {', '.join(sorted(missing))}")
+    return value
+
+
+class WatchedFolder(BaseModel):
+    """One more watched folder, in a `[[watched]]` table."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Path = Field(title="Folder", description="The folder to watch, subfolders included. It must not lie inside another watched folder.")
+    recipe: str = Field(title="Recipe", description="What happens to its files, such as `burrows`.")
+    intake: Literal["in_place", "copy"] = Field(
+        default="in_place",
+        title="Intake",
+        description="`in_place` leaves files where they are; `copy` keeps a verified copy in the home folder (removable media).",
+    )
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Unknown names are refused."""
+
+    model_config = SettingsConfigDict(env_prefix="IMAGINE_EDGE_", extra="forbid", frozen=True)
+
+    host: str = Field(default="127.0.0.1", title="Address", description="The address that the pages are served on.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        default=8765, title="Port", description="The port that the pages are served on; 0 takes a free one."
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        default=("127.0.0.1", "localhost", "[::1]"),
+        title="Allowed host names",
+        description="Names under which a browser may call the pages; any other is refused (DNS rebinding).",
+    )
+    watched: tuple[WatchedFolder, ...] = Field(
+        default=(), title="Watched folders", description="Folders watched besides `inbox/<recipe>` in the home folder."
+    )
+    settle_s: Annotated[float, Field(ge=0.1, le=600)] = Field(
+        default=2.0, title="Settle time (s)", description="A file is whole when its size and time are equal on two looks this far apart."
+    )
+    growing_limit_s: Annotated[float, Field(ge=1, le=86_400)] = Field(
+        default=30.0,
+        title="Growing limit (s)",
+        description="A file that is still empty or changing after this time is listed with that reason; it is taken later by itself.",
+    )
+    rescan_s: Annotated[float, Field(ge=1, le=3600)] = Field(
+        default=15.0, title="Rescan (s)", description="How often changed folders are looked for, whatever the watcher reports."
+    )
+    full_rescan_s: Annotated[float, Field(ge=10, le=86_400)] = Field(
+        default=900.0, title="Full rescan (s)", description="How often every file of every folder is compared with the database."
+    )
+    file_time_pattern: Annotated[str, AfterValidator(_is_time_pattern)] = Field(
+        default=(
+            r"D(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)T(?P<hour>\d\d)-(?P<minute>\d\d)-(?P<second>\d\d)"
+            r"(?:-(?P<microsecond>\d{1,6}))?(?P<utc>Z)?"
+        ),
+        title="Capture time in file names",
+        description="A regular expression with the groups year, month, day, hour, minute, second, and optionally microsecond and utc.",
+    )
+    text_band_px: Annotated[int, Field(ge=0, le=1000)] = Field(
+        default=22, title="Text band (px)", description="Height of the burnt-in text at the top of burrow stills; nothing is detected in it."
+    )
+    max_pixels: Annotated[int, Field(ge=1_000_000)] = Field(
+        default=100_000_000, title="Largest image (pixels)", description="An image with more pixels is quarantined before it is decoded."
+    )
+    max_file_bytes: Annotated[int, Field(ge=1_000_000)] = Field(
+        default=1_073_741_824, title="Largest file (bytes)", description="A file with more bytes is quarantined without being read."
+    )
+    worker_threads: Annotated[int, Field(ge=0, le=256)] = Field(
+        default=0, title="Worker threads", description="Images processed at once; 0 takes one more than there are processor cores."
+    )
+    worker_timeout_s: Annotated[float, Field(ge=1, le=3600)] = Field(
+        default=60.0, title="Worker timeout (s)", description="An image that takes longer is given up and its worker is replaced."
+    )
+    worker_memory_mb: Annotated[int, Field(ge=512)] = Field(
+        default=4096, title="Worker memory (MiB)", description="A worker that uses more memory is replaced."
+    )
+    worker_attempts: Annotated[int, Field(ge=1, le=10)] = Field(
+        default=3, title="Attempts", description="An image whose worker died this often is quarantined."
+    )
+    min_free_mb: Annotated[int, Field(ge=16)] = Field(
+        default=1024, title="Free space floor (MiB)", description="Below this much free space in the home folder nothing new is taken."
+    )
+    ballast_mb: Annotated[int, Field(ge=0, le=4096)] = Field(
+        default=64, title="Ballast (MiB)", description="Space held back, so that the database can finish when the disk is full."
+    )
+    backup_every_h: Annotated[float, Field(gt=0, le=720)] = Field(
+        default=24.0, title="Backup interval (h)", description="How often the database is backed up by itself."
+    )
+    backups_kept: Annotated[int, Field(ge=1, le=365)] = Field(
+        default=7, title="Backups kept", description="How many of the daily backups stay."
+    )
+
+
+def load_settings(home: Path, **options: object) -> Settings:
+    """The settings of a home folder.
+
+    Args:
+        home: holds `settings.toml`, which may be missing.
+        options: values that win over the file and the environment, such as `port`.
+
+    Raises:
+        SettingsError: the file cannot be read, or names or values are wrong; the message says which.
+    """
+    path = home / SETTINGS_NAME
+
+    class FileSettings(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, path)
+
+    try:
+        return FileSettings(**options)  # type: ignore[arg-type]
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise SettingsError(f"{path}: {faults}") from error
+    except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from error

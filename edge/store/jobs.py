@@ -1,0 +1,163 @@
+"""The durable queue: lease, finish, fail, retry.
+
+    queued -> leased -> done
+                     -> queued        (the worker died, or the lease's owner is gone)
+                     -> quarantined   (the file cannot be read, or it was tried too often)
+
+A job with attempts was in the hands of a worker that died: it is leased alone, so that the guilty file is known.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.errors import Reason
+from edge.store.clock import utc_now
+from edge.store.files import PRIORITY_REPROCESS
+from edge.store.sqlite import Connection, Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A leased piece of work. `path` is where the bytes are: an original, or our own copy."""
+
+    job_id: int
+    image_id: int
+    sha256: str
+    path: Path | None
+    name: str
+    attempts: int
+
+
+_LEASE = """
+    SELECT j.id, j.image_id, j.attempts, i.sha256, i.copy_path, r.path_bytes, f.relative_path_bytes, s.name_bytes, s.name
+    FROM jobs AS j
+    JOIN images AS i ON i.id = j.image_id
+    LEFT JOIN sightings AS s ON s.id = (
+        SELECT id FROM sightings WHERE image_id = j.image_id AND recipe = j.recipe
+        ORDER BY original = 'present' DESC, id DESC LIMIT 1)
+    LEFT JOIN folders AS f ON f.id = s.folder_id
+    LEFT JOIN roots AS r ON r.id = f.root_id
+    WHERE j.recipe = :recipe AND j.state = 'queued' AND {attempts}
+    ORDER BY j.priority, j.folder_id DESC, j.id
+    LIMIT :limit
+"""
+
+
+def lease_jobs(connection: Connection, recipe: str, *, owner: str, limit: int) -> list[Job]:
+    """Take up to `limit` untried jobs, newest station first."""
+    return _lease(connection, recipe, owner=owner, limit=limit, attempts="j.attempts = 0")
+
+
+def lease_suspect(connection: Connection, recipe: str, *, owner: str) -> list[Job]:
+    """Take one job that was in the hands of a worker that died, or none."""
+    return _lease(connection, recipe, owner=owner, limit=1, attempts="j.attempts > 0")
+
+
+def _lease(connection: Connection, recipe: str, *, owner: str, limit: int, attempts: str) -> list[Job]:
+    rows = connection.execute(_LEASE.format(attempts=attempts), {"recipe": recipe, "limit": limit}).fetchall()
+    now = utc_now()
+    connection.executemany(
+        "UPDATE jobs SET state = 'leased', lease_owner = ?, leased_utc = ? WHERE id = ?", [(owner, now, row["id"]) for row in rows]
+    )
+    return [_job(row) for row in rows]
+
+
+def _job(row: Row) -> Job:
+    if row["copy_path"] is not None:
+        path: Path | None = Path(row["copy_path"])
+    elif row["name_bytes"] is not None:
+        path = Path(os.fsdecode(os.path.join(row["path_bytes"], row["relative_path_bytes"], row["name_bytes"])))
+    else:
+        path = None
+    name = row["name"] or (path.name if path else row["sha256"])
+    return Job(job_id=row["id"], image_id=row["image_id"], sha256=row["sha256"], path=path, name=name, attempts=row["attempts"])
+
+
+def release_jobs(connection: Connection, job_ids: list[int]) -> None:
+    """Give leases back that were never begun."""
+    connection.executemany(
+        "UPDATE jobs SET state = 'queued', lease_owner = NULL, leased_utc = NULL WHERE id = ? AND state = 'leased'",
+        [(job_id,) for job_id in job_ids],
+    )
+
+
+def suspect_job(connection: Connection, job_id: int, *, max_attempts: int, reason: Reason, detail: str) -> bool:
+    """The worker failed in the middle of this job: queue it again, to run alone, or quarantine it.
+
+    Returns:
+        True if it is now quarantined.
+    """
+    row = connection.execute("SELECT attempts FROM jobs WHERE id = ? AND state = 'leased'", (job_id,)).fetchone()
+    if row is None:
+        return False
+    if row["attempts"] + 1 >= max_attempts:
+        connection.execute("UPDATE jobs SET attempts = attempts + 1 WHERE id = ?", (job_id,))
+        fail_job(connection, job_id, reason=reason, detail=detail)
+        return True
+    connection.execute(
+        "UPDATE jobs SET state = 'queued', attempts = attempts + 1, lease_owner = NULL, leased_utc = NULL WHERE id = ?", (job_id,)
+    )
+    return False
+
+
+def fail_job(connection: Connection, job_id: int, *, reason: Reason, detail: str) -> None:
+    """Quarantine a job with its reason."""
+    connection.execute(
+        "UPDATE jobs SET state = 'quarantined', reason = ?, detail = ?, lease_owner = NULL, leased_utc = NULL, finished_utc = ? WHERE id = ?",
+        (reason, detail, utc_now(), job_id),
+    )
+
+
+def reclaim_leases(connection: Connection, *, owner: str, max_attempts: int) -> int:
+    """Queue again what a process that is no longer there had leased; returns how many.
+
+    It may have died of one of them, so each counts an attempt and runs alone; but never the last one: only a death
+    that was seen quarantines a file.
+    """
+    cursor = connection.execute(
+        "UPDATE jobs SET state = 'queued', lease_owner = NULL, leased_utc = NULL, attempts = min(attempts + 1, ?) "
+        "WHERE state = 'leased' AND lease_owner <> ?",
+        (max_attempts - 1, owner),
+    )
+    return cursor.rowcount
+
+
+def retry_files(connection: Connection, sighting_ids: list[int] | None) -> int:
+    """Queue quarantined files again (all of them for None); returns how many jobs or names were put back.
+
+    A file that never got a content goes back to `seen`: the next look at its folder takes it.
+    """
+    where, values = ("1", ()) if sighting_ids is None else (f"s.id IN ({','.join('?' * len(sighting_ids))})", tuple(sighting_ids))
+    jobs = connection.execute(
+        "UPDATE jobs SET state = 'queued', attempts = 0, reason = NULL, detail = NULL, finished_utc = NULL WHERE state = 'quarantined' "
+        f"AND id IN (SELECT j.id FROM sightings AS s JOIN jobs AS j ON j.image_id = s.image_id AND j.recipe = s.recipe WHERE {where})",
+        values,
+    ).rowcount
+    names = connection.execute(
+        "UPDATE sightings AS s SET state = 'seen', reason = NULL, detail = NULL, mtime_ns = -1 "
+        f"WHERE s.state = 'quarantined' AND s.image_id IS NULL AND {where}",
+        values,
+    ).rowcount
+    return jobs + names
+
+
+def reprocess(connection: Connection, recipe: str, *, sighting_ids: list[int] | None) -> int:
+    """Queue images that have a result once more, behind everything new; returns how many were queued."""
+    where, values = ("1", ()) if sighting_ids is None else (f"s.id IN ({','.join('?' * len(sighting_ids))})", tuple(sighting_ids))
+    return connection.execute(
+        "INSERT INTO jobs (image_id, recipe, kind, folder_id, state, priority, queued_utc) "
+        f"SELECT s.image_id, s.recipe, 'reprocess', min(s.folder_id), 'queued', {PRIORITY_REPROCESS}, ? FROM sightings AS s "
+        f"WHERE s.recipe = ? AND s.state = 'done' AND s.image_id IS NOT NULL AND {where} AND NOT EXISTS "
+        "(SELECT 1 FROM jobs AS q WHERE q.image_id = s.image_id AND q.recipe = s.recipe AND q.kind = 'reprocess' "
+        "AND q.state IN ('queued', 'leased')) GROUP BY s.image_id, s.recipe",
+        (utc_now(), recipe, *values),
+    ).rowcount
+
+
+def queue_length(connection: Connection, recipe: str) -> int:
+    """Jobs of a recipe that wait, reprocessing included."""
+    row = connection.execute("SELECT count(*) FROM jobs WHERE recipe = ? AND state = 'queued'", (recipe,)).fetchone()
+    return int(row[0])

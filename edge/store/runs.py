@@ -1,0 +1,126 @@
+"""Record what a worker found: run, objects and outbox row in the writer's one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge import __version__
+from edge.store.clock import utc_now, uuid7
+from edge.store.sqlite import Connection
+from edge.values import ImageResult
+
+OUTBOX_PRIORITY_RUN = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureTime:
+    """When the picture was taken: UTC if the source says so, else the camera's local text verbatim."""
+
+    utc: str | None
+    local: str | None
+    source: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """What a result belongs to."""
+
+    job_id: int
+    image_id: int
+    recipe: str
+    recipe_sha256: str
+    model_id: int
+
+
+def record_run(connection: Connection, context: RunContext, result: ImageResult, capture_time: CaptureTime) -> int | None:
+    """Write one result and finish its job.
+
+    Returns:
+        The number of counted objects; None if the job was not leased any more (nothing is written: the result of
+        another attempt stands).
+    """
+    if not _finish_job(connection, context.job_id):
+        return None
+    _describe_image(connection, context.image_id, result, capture_time)
+    run_id, run_uuid, counted = _insert_run(connection, context, result)
+    _insert_objects(connection, run_id, context.model_id, result)
+    connection.execute(
+        "INSERT INTO outbox (uuid, kind, dedup_key, priority, created_utc) VALUES (?, 'run', ?, ?, ?)",
+        (uuid7(), f"run/{run_uuid}", OUTBOX_PRIORITY_RUN, utc_now()),
+    )
+    return counted
+
+
+def _finish_job(connection: Connection, job_id: int) -> bool:
+    cursor = connection.execute(
+        "UPDATE jobs SET state = 'done', reason = NULL, detail = NULL, lease_owner = NULL, finished_utc = ? WHERE id = ? AND state = 'leased'",
+        (utc_now(), job_id),
+    )
+    return cursor.rowcount == 1
+
+
+def _describe_image(connection: Connection, image_id: int, result: ImageResult, capture_time: CaptureTime) -> None:
+    facts = result.facts
+    connection.execute(
+        "UPDATE images SET format = ?, width_px = ?, height_px = ?, bits_per_channel = ?, channels = ?, "
+        "capture_time_utc = ?, capture_time_local = ?, capture_time_source = ? WHERE id = ?",
+        (
+            facts.format,
+            facts.width_px,
+            facts.height_px,
+            facts.bits_per_channel,
+            facts.channels,
+            capture_time.utc,
+            capture_time.local,
+            capture_time.source,
+            image_id,
+        ),
+    )
+
+
+def _insert_run(connection: Connection, context: RunContext, result: ImageResult) -> tuple[int, str, int]:
+    counted = int((result.detections.score >= result.score_threshold).sum())
+    connection.execute(
+        "UPDATE runs SET is_current = 0 WHERE image_id = ? AND recipe = ? AND is_current = 1", (context.image_id, context.recipe)
+    )
+    run_uuid = uuid7()
+    cursor = connection.execute(
+        "INSERT INTO runs (uuid, image_id, job_id, recipe, recipe_sha256, model_id, weights_sha256, runtime, precision, software_version, "
+        "score_threshold, object_count, candidate_count, mean_luminance, contrast, sharpness, read_ms, decode_ms, infer_ms, merge_ms, "
+        "finished_utc, is_current) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+        (
+            run_uuid,
+            context.image_id,
+            context.job_id,
+            context.recipe,
+            context.recipe_sha256,
+            context.model_id,
+            result.model.sha256,
+            result.model.runtime,
+            result.model.precision,
+            __version__,
+            result.score_threshold,
+            counted,
+            len(result.detections) - counted,
+            result.quality.mean_luminance,
+            result.quality.contrast,
+            result.quality.sharpness,
+            *(round(result.stage_ms.get(stage, 0.0), 3) for stage in ("read", "decode", "infer", "merge")),
+            utc_now(),
+        ),
+    )
+    return int(cursor.lastrowid or 0), run_uuid, counted
+
+
+def _insert_objects(connection: Connection, run_id: int, model_id: int, result: ImageResult) -> None:
+    found = result.detections
+    label_ids = {row["label_index"]: row["id"] for row in connection.execute("SELECT label_index, id FROM labels WHERE model_id = ?", (model_id,))}
+    connection.executemany(
+        "INSERT INTO objects (run_id, ordinal, label_id, score, x_min_px, y_min_px, x_max_px, y_max_px) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (run_id, ordinal, label_ids[label], score, *box)
+            for ordinal, (label, score, box) in enumerate(
+                zip(found.label_index.tolist(), found.score.tolist(), found.xyxy.tolist(), strict=True)
+            )
+        ],
+    )

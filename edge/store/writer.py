@@ -1,0 +1,136 @@
+"""The single writer: one thread, one connection, every change in the order it was asked for.
+
+Work that has queued up while a commit was being made durable shares the next commit; each piece runs in a savepoint of
+its own, so one that fails takes nothing of the others with it. A future is fulfilled only after its commit is on disk.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+
+from edge.errors import DiskFullError, StoreCorruptError, StoreError
+from edge.store.connection import open_writer
+from edge.store.sqlite import Connection, sqlite3
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+MAX_GROUP = 256
+
+
+class Writer:
+    """Owns the writing connection from `start` to `close`."""
+
+    def __init__(self, path: Path, *, on_commit: Callable[[], None] | None = None) -> None:
+        self._path = path
+        self._on_commit = on_commit or (lambda: None)
+        self._queue: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._connection: Connection = open_writer(path)
+        self._closed = False
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def submit(self, work: Work[T]) -> Future[T]:
+        """Queue `work(connection)`; the future holds its result once the commit is durable, or its error.
+
+        Raises:
+            StoreError: the writer is closed.
+        """
+        if self._closed:
+            raise StoreError("the store is closed", advice="The appliance is stopping; start it again.")
+        future: Future[T] = Future()
+        self._queue.put((work, future))
+        return future
+
+    def call(self, work: Work[T]) -> T:
+        """`submit`, and wait for the result."""
+        return self.submit(work).result()
+
+    def close(self) -> None:
+        """Write what is queued, then close the database."""
+        self._closed = True
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
+        self._connection.close()
+
+    def _run(self) -> None:
+        stopping = False
+        while not stopping:
+            group, stopping = self._next_group()
+            if group:
+                self._write(group)
+
+    def _next_group(self) -> tuple[list[tuple[Work[Any], Future[Any]]], bool]:
+        group: list[tuple[Work[Any], Future[Any]]] = []
+        item = self._queue.get()
+        while item is not None:
+            group.append(item)
+            if len(group) == MAX_GROUP:
+                return group, False
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                return group, False
+        return group, True
+
+    def _write(self, group: list[tuple[Work[Any], Future[Any]]]) -> None:
+        outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for work, future in group:
+                outcomes.append((future, *self._in_savepoint(work)))
+            self._connection.execute("COMMIT")
+        except (sqlite3.Error, StoreError) as error:
+            self._abandon(group, error)
+            return
+        for future, value, failure in outcomes:
+            if failure is None:
+                future.set_result(value)
+            else:
+                future.set_exception(failure)
+        self._on_commit()
+
+    def _in_savepoint(self, work: Work[Any]) -> tuple[Any, BaseException | None]:
+        self._connection.execute("SAVEPOINT work")
+        try:
+            value = work(self._connection)
+        except Exception as error:
+            if not self._connection.in_transaction:  # SQLite itself rolled back: a full disk, an I/O error
+                raise self._typed(error) from error
+            log.exception("store_work_failed", work=getattr(work, "__qualname__", repr(work)))
+            self._connection.execute("ROLLBACK TO work")
+            self._connection.execute("RELEASE work")
+            return None, self._typed(error)
+        self._connection.execute("RELEASE work")
+        return value, None
+
+    def _abandon(self, group: list[tuple[Work[Any], Future[Any]]], error: Exception) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        typed = self._typed(error)
+        log.error("store_commit_failed", error=str(error), pieces=len(group))
+        for _, future in group:
+            future.set_exception(typed)
+
+    def _typed(self, error: Exception) -> Exception:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code is None:
+            return error
+        primary = code & 0xFF
+        if primary == sqlite3.SQLITE_FULL:
+            return DiskFullError(f"the disk of {self._path} is full")
+        if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return StoreCorruptError(f"{self._path} is damaged: {error}")
+        return StoreError(f"{self._path} could not be written: {error}")
