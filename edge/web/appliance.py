@@ -1,0 +1,157 @@
+"""What the pages need from the service: its live figures, its readers and the things a person may ask of it.
+
+The pages never write to the database: they call the actions here, and the service writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, Protocol
+
+from edge.store.sqlite import Connection
+
+
+class Phase(StrEnum):
+    """What the appliance as a whole is doing."""
+
+    STARTING = "starting"
+    WATCHING = "watching"
+    PROCESSING = "processing"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootStatus:
+    """A watched folder. `detail` says why it is not reachable."""
+
+    path: str
+    recipe: str
+    intake: Literal["in_place", "copy"]
+    reachable: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStatus:
+    """The model that serves a recipe. `variant` is such as "int8 on openvino, CPU"; `detail` says why it failed."""
+
+    recipe: str
+    name: str
+    version: str
+    variant: str
+    state: Literal["none", "preparing", "ready", "failed"]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStatus:
+    """A child process that decodes and infers; `rss_bytes` is its resident memory."""
+
+    recipe: str
+    pid: int | None
+    state: Literal["starting", "running", "stopped", "failed"]
+    rss_bytes: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskStatus:
+    """The disk of the home folder. Nothing new is taken below `floor_bytes` free."""
+
+    free_bytes: int
+    total_bytes: int
+    floor_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveStatus:
+    """What is happening now.
+
+    Attributes:
+        as_of_utc: when these figures were taken by the part that does the work; the pages mark them old after 15 s.
+        phase_detail: why, such as "disk full" when paused; empty if there is nothing to add.
+        images_per_s: results per second over the last minute; None before the first minute's first result.
+        in_flight: names of the files in the workers' hands.
+        queue_length: jobs that wait, reprocessing included.
+        eta_s: seconds until the queue is empty at the present pace; None if unknown.
+        last_inventory_utc: when every watched folder was last compared with the database; None before the first.
+    """
+
+    as_of_utc: str
+    phase: Phase
+    phase_detail: str
+    roots: tuple[RootStatus, ...]
+    images_per_s: float | None
+    in_flight: tuple[str, ...]
+    queue_length: int
+    eta_s: float | None
+    models: tuple[ModelStatus, ...]
+    disk: DiskStatus
+    workers: tuple[WorkerStatus, ...]
+    last_inventory_utc: str | None
+    started_utc: str
+    software_version: str
+    sqlite_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckStatus:
+    """A health check. `holds` is None before its first run; `detail` says what it saw."""
+
+    name: str
+    title: str
+    holds: bool | None
+    detail: str
+    checked_utc: str | None
+
+
+class Appliance(Protocol):
+    """The running service, as the pages see it. Every method may be called from any thread.
+
+    Actions raise an `EdgeError` if they cannot be done; the pages show its message and advice.
+    """
+
+    @property
+    def home(self) -> Path:
+        """The home folder."""
+
+    def reader(self) -> AbstractContextManager[Connection]:
+        """A read-only connection for the calling thread."""
+
+    def live(self) -> LiveStatus:
+        """The present figures. Cheap: called once a second for each open page."""
+
+    def change_count(self) -> int:
+        """Grows with every commit and every change of `live`; the pages look again when it differs."""
+
+    def checks(self) -> Sequence[CheckStatus]:
+        """The health checks and how each last ended."""
+
+    def machine(self) -> Mapping[str, str]:
+        """What this machine is, as labels and texts with units, such as "Processor cores": "2"."""
+
+    def retry(self, file_ids: Sequence[int] | None, actor: str, *, reason: str | None = None) -> int:
+        """Queue quarantined files again: these, or for None all, or all with that reason. Returns how many."""
+
+    def rescan(self, actor: str) -> None:
+        """Compare every watched folder with the database now."""
+
+    def reprocess(self, file_ids: Sequence[int] | None, recipe: str, actor: str) -> int:
+        """Run the active model again on these files, or for None on all of the recipe. Returns how many were queued."""
+
+    def activate(self, name: str, version: str, recipe: str, actor: str) -> None:
+        """Let an installed model serve a recipe from now on."""
+
+    def rollback(self, recipe: str, actor: str) -> None:
+        """Let the model before serve the recipe again."""
+
+    def pause(self, actor: str) -> None:
+        """Take nothing new until `resume`; what is in a worker's hands is finished."""
+
+    def resume(self, actor: str) -> None:
+        """Go on after `pause`."""
