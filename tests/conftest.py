@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from selenium import webdriver
+
+from models.workshop.synthetic import write_tow
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 WINDOW_PX = (1366, 768)  # the laptop that the pages are made for
@@ -18,6 +21,12 @@ WINDOW_PX = (1366, 768)  # the laptop that the pages are made for
 def checkout() -> Path:
     """The top of the repository."""
     return CHECKOUT
+
+
+@pytest.fixture(scope="session")
+def edge_command() -> list[str]:
+    """How to call `imagine-edge` of this very environment."""
+    return [str(Path(sys.executable).with_name("imagine-edge"))]
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +45,12 @@ def real_stills(shared_data: Path) -> list[Path]:
     if not stills:
         pytest.skip(f"no stills in {shared_data / 'uwtv_stills' / 'images'}")
     return stills
+
+
+@pytest.fixture(scope="session")
+def rendered_tow(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Six consecutive stills of the project's own generator. Shared: copy them before changing one."""
+    return write_tow(tmp_path_factory.mktemp("tow"), seed=2, n_stills=6)
 
 
 @pytest.fixture

@@ -1,0 +1,129 @@
+"""No packet leaves the machine: not from an ingest, not from the service, not from openvino-telemetry.
+
+Each command runs in a network of its own whose only way out is a recorder (tests/simulators/packet_recorder.py). The
+controls show that the recorder sees what it must: a look-up, a connection, and openvino-telemetry when it is let.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RECORDER = Path(__file__).parents[1] / "simulators" / "packet_recorder.py"
+
+LOOK_UP = """
+import contextlib, socket
+with contextlib.suppress(OSError):
+    socket.getaddrinfo("telemetry.example.org", 443)
+"""
+
+CONNECT = """
+import contextlib, socket
+for family, address in ((socket.AF_INET, "198.51.100.7"), (socket.AF_INET6, "2001:db8:1::7")):
+    connection = socket.socket(family)
+    connection.settimeout(0.5)
+    with contextlib.suppress(OSError):
+        connection.connect((address, 443))
+"""
+
+LOOPBACK_ONLY = """
+import socket
+server = socket.create_server(("127.0.0.1", 0))
+socket.create_connection(server.getsockname()).sendall(b"hello")
+"""
+
+OPENVINO_TELEMETRY = """
+from openvino.tools.ovc.telemetry_utils import init_ovc_telemetry
+telemetry = init_ovc_telemetry("control")
+telemetry.send_event("ovc", "control", "control")
+telemetry.force_shutdown(5)
+"""
+
+SERVE_AND_LOOK = """
+import json, shutil, subprocess, sys, time, urllib.request
+from pathlib import Path
+
+home, stills, program = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
+address = "http://127.0.0.1:18765"
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+def get(path):
+    with opener.open(address + path, timeout=30) as answer:
+        return answer.read()
+
+def wait_for(condition, what):
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        try:
+            if condition():
+                return
+        except OSError:
+            pass
+        time.sleep(0.2)
+    raise SystemExit(f"{what} did not come")
+
+service = subprocess.Popen([*program, "--home", str(home), "run", "--port", "18765"])
+try:
+    wait_for(lambda: get("/healthz"), "the service")
+    inbox = home / "inbox" / "burrows"
+    names = [shutil.copy(still, inbox).rsplit("/", 1)[-1] for still in sorted(stills.iterdir())]
+    wait_for(lambda: len(json.loads(get("/api/files?state=done&limit=100"))["files"]) >= len(names), "a result for every still")
+    for page in ("/", "/files", "/failures", "/health", "/openapi.json"):
+        get(page)
+finally:
+    service.terminate()
+    code = service.wait(60)
+raise SystemExit(code)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _can_make_a_network() -> None:
+    if os.geteuid() != 0 or shutil.which("unshare") is None or shutil.which("ip") is None or not Path("/dev/net/tun").exists():
+        pytest.skip("needs root, unshare, ip and /dev/net/tun to make a network of its own")
+
+
+def record(command: list[str], tmp_path: Path) -> dict[str, Any]:
+    """Exit code and packets of a command, run as a user without consent files and outside of CI."""
+    out = tmp_path / "packets.json"
+    environment = {name: value for name, value in os.environ.items() if name not in {"CI", "TF_BUILD", "JENKINS_URL"}}
+    environment["HOME"] = str(tmp_path)
+    unshare = ["unshare", "--net", "--mount", sys.executable, str(RECORDER), str(out), *command]
+    subprocess.run(unshare, check=False, env=environment, timeout=280)
+    seen: dict[str, Any] = json.loads(out.read_text())
+    return seen
+
+
+def test_control_a_look_up_is_seen(tmp_path: Path) -> None:
+    assert "udp 192.0.2.2 -> 192.0.2.53:53" in record([sys.executable, "-c", LOOK_UP], tmp_path)["packets"]
+
+
+def test_control_a_connection_is_seen(tmp_path: Path) -> None:
+    packets = record([sys.executable, "-c", CONNECT], tmp_path)["packets"]
+    assert "tcp 192.0.2.2 -> 198.51.100.7:443" in packets
+    assert "tcp 2001:db8::2 -> 2001:db8:1::7:443" in packets
+
+
+def test_control_openvino_telemetry_is_seen_when_it_is_let(tmp_path: Path) -> None:
+    assert record([sys.executable, "-c", OPENVINO_TELEMETRY], tmp_path)["packets"] != []
+
+
+def test_control_loopback_is_not_a_leak(tmp_path: Path) -> None:
+    assert record([sys.executable, "-c", LOOPBACK_ONLY], tmp_path) == {"exit_code": 0, "packets": []}
+
+
+def test_ingest_sends_no_packet(edge_command: list[str], rendered_tow: list[Path], tmp_path: Path) -> None:
+    command = [*edge_command, "--home", str(tmp_path / "home"), "ingest", str(rendered_tow[0].parent), "--recipe", "burrows", "--json"]
+    assert record(command, tmp_path) == {"exit_code": 0, "packets": []}
+
+
+def test_service_sends_no_packet(edge_command: list[str], rendered_tow: list[Path], tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SERVE_AND_LOOK, str(tmp_path / "home"), str(rendered_tow[0].parent), *edge_command]
+    assert record(command, tmp_path) == {"exit_code": 0, "packets": []}
