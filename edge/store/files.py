@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from edge.errors import Reason
 from edge.store.clock import utc_now, uuid7
-from edge.store.sqlite import Connection
+from edge.store.sqlite import Connection, Row
 
 Intake = Literal["in_place", "copy"]
 
@@ -115,27 +115,19 @@ def known_folders(connection: Connection, root_id: int) -> dict[bytes, int]:
     return {bytes(row["relative_path_bytes"]): row["id"] for row in rows}
 
 
+_KNOWN = "SELECT id, name_bytes, size_bytes, mtime_ns, inode, image_id, state, reason, original FROM sightings WHERE original <> 'changed'"
+
+
 def known_files(connection: Connection, folder_id: int) -> dict[bytes, KnownFile]:
     """What is known of each name in a folder."""
-    rows = connection.execute(
-        "SELECT id, name_bytes, size_bytes, mtime_ns, inode, image_id, state, reason, original FROM sightings "
-        "WHERE folder_id = ? AND original <> 'changed'",
-        (folder_id,),
-    )
-    return {
-        bytes(row[1]): KnownFile(
-            sighting_id=row[0],
-            name_bytes=bytes(row[1]),
-            size_bytes=row[2],
-            mtime_ns=row[3],
-            inode=row[4],
-            image_id=row[5],
-            state=row[6],
-            reason=row[7],
-            original=row[8],
-        )
-        for row in rows
-    }
+    rows = connection.execute(f"{_KNOWN} AND folder_id = ?", (folder_id,))
+    return {known.name_bytes: known for known in map(_known, rows)}
+
+
+def known_file(connection: Connection, folder_id: int, name: bytes) -> KnownFile | None:
+    """What is known of one name in a folder."""
+    row = connection.execute(f"{_KNOWN} AND folder_id = ? AND name_bytes = ?", (folder_id, name)).fetchone()
+    return None if row is None else _known(row)
 
 
 def present_count(connection: Connection, root_id: int) -> int:
@@ -215,6 +207,20 @@ def requeue_absent(connection: Connection, sighting_id: int) -> None:
         f"WHERE state = 'quarantined' AND reason IN ({marks}) "
         "AND (image_id, recipe) = (SELECT image_id, recipe FROM sightings WHERE id = ?)",
         (*REASONS_OF_ABSENCE, sighting_id),
+    )
+
+
+def _known(row: Row) -> KnownFile:
+    return KnownFile(
+        sighting_id=row[0],
+        name_bytes=bytes(row[1]),
+        size_bytes=row[2],
+        mtime_ns=row[3],
+        inode=row[4],
+        image_id=row[5],
+        state=row[6],
+        reason=row[7],
+        original=row[8],
     )
 
 

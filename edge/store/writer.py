@@ -88,6 +88,7 @@ class Writer:
     def _write(self, group: list[tuple[Work[Any], Future[Any]]]) -> None:
         outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
+            before = self._connection.total_changes
             self._connection.execute("BEGIN IMMEDIATE")
             for work, future in group:
                 outcomes.append((future, *self._in_savepoint(work)))
@@ -100,7 +101,8 @@ class Writer:
                 future.set_result(value)
             else:
                 future.set_exception(failure)
-        self._on_commit()
+        if self._connection.total_changes != before:
+            self._on_commit()
 
     def _in_savepoint(self, work: Work[Any]) -> tuple[Any, BaseException | None]:
         self._connection.execute("SAVEPOINT work")

@@ -1,0 +1,279 @@
+"""The intake thread: from files that appear to contents that are queued.
+
+One loop: follow the hints, look at changed folders, now and then at everything, and take what has settled. Taking stops
+while the disk is low; nothing is dropped, the files wait where they are.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from edge.errors import EdgeError, InputError, Reason, StoreError
+from edge.ingest.inventory import FileKey, Inventory, WatchedRoot
+from edge.ingest.looks import FileLook, is_wanted, look_at_file
+from edge.ingest.settle import SettleTracker
+from edge.ingest.take import Taken, take_copy, take_in_place
+from edge.ingest.watcher import Hints, Watcher
+from edge.settings import Settings
+from edge.store import files
+from edge.store.connection import open_reader
+from edge.store.sqlite import Connection
+from edge.store.writer import Writer
+
+log = structlog.get_logger()
+
+_BATCH = 64
+_COLLAPSE_S = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootStatus:
+    """A root as pages show it. `troubles` are sentences; empty means: looked, and all was readable."""
+
+    root_id: int
+    path: str
+    recipe: str
+    intake: str
+    events: bool
+    file_count: int
+    ignored: int
+    troubles: tuple[str, ...]
+    looked_utc: str | None
+
+
+class Intake:
+    """Owns inventory, watcher and settle tracker; runs in a thread of its own, or step by step in a test."""
+
+    def __init__(
+        self, settings: Settings, home: Path, database: Path, writer: Writer, *, may_take: Callable[[], bool], patient: bool = True
+    ) -> None:
+        self._settings = settings
+        self._media = home / "media"
+        self._database = database
+        self._writer = writer
+        self._may_take = may_take
+        self._patient = patient
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._hints = Hints(self._wake)
+        self._watcher = Watcher(self._hints)
+        limit_s = settings.growing_limit_s if patient else 0.0
+        self._tracker: SettleTracker[FileKey] = SettleTracker(settings.settle_s, limit_s)
+        self._roots: dict[int, WatchedRoot] = {}
+        self._events: dict[int, bool] = {}
+        self._full_due_s = 0.0
+        self._rescan_due_s = 0.0
+        self._inventories = 0
+        self._failed: str | None = None
+        self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
+
+    def add_root(self, root: files.Root, extensions: frozenset[bytes], *, start: bytes = b"", watch: bool = True) -> None:
+        """Take files from a root, or only from the folder `start` in it. Events are asked for before the first look."""
+        self._roots[root.root_id] = WatchedRoot(root=root, extensions=extensions, start=start)
+        self._events[root.root_id] = watch and self._watcher.watch(root.path)
+
+    def start(self) -> None:
+        """Begin to watch and take."""
+        self._watcher.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the file in hand."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._watcher.stop()
+
+    def rescan(self) -> None:
+        """Look at everything soon."""
+        self._full_due_s = 0.0
+        self._wake.set()
+
+    @property
+    def waiting(self) -> int:
+        """Files that are seen and not yet whole."""
+        return len(self._tracker)
+
+    @property
+    def inventories(self) -> int:
+        """How many full inventories have ended."""
+        return self._inventories
+
+    @property
+    def failure(self) -> str | None:
+        """Why the last look or take failed, if it did."""
+        return self._failed
+
+    def status(self) -> tuple[RootStatus, ...]:
+        """Every root as it was last seen."""
+        return tuple(
+            RootStatus(
+                root_id=watched.root.root_id,
+                path=files.shown(watched.root.path_bytes),
+                recipe=watched.root.recipe,
+                intake=watched.root.intake,
+                events=self._events[watched.root.root_id],
+                file_count=watched.file_count,
+                ignored=sum(watched.ignored.copy().values()),
+                troubles=tuple(watched.troubles.copy().values()),
+                looked_utc=watched.looked_utc,
+            )
+            for watched in list(self._roots.values())
+        )
+
+    def _run(self) -> None:
+        reader = open_reader(self._database)
+        try:
+            inventory = Inventory(self._writer, reader, self._tracker)
+            while not self._stopping.is_set():
+                self._wake.wait(self._idle_s())
+                self._wake.clear()
+                self._step_safely(inventory, reader)
+        finally:
+            reader.close()
+
+    def _step_safely(self, inventory: Inventory, reader: Connection) -> None:
+        """One step; a failure of the store or a disk is told and tried again, it never ends the thread."""
+        try:
+            self.step(inventory, reader)
+            self._failed = None
+        except (EdgeError, OSError) as error:
+            log.exception("intake_failed")
+            self._failed = str(error)
+            self._full_due_s = time.monotonic() + self._settings.settle_s
+            self._stopping.wait(1.0)
+
+    def step(self, inventory: Inventory, reader: Connection) -> None:
+        """Look where there is reason to, then take what has settled."""
+        now_s = time.monotonic()
+        if now_s >= self._full_due_s:
+            self._hints.drain()
+            for watched in self._roots.values():
+                inventory.look_at_root(watched)
+            self._full_due_s = now_s + self._settings.full_rescan_s
+            self._rescan_due_s = now_s + self._settings.rescan_s
+            self._inventories += 1
+        elif now_s >= self._rescan_due_s:
+            for watched in self._roots.values():
+                inventory.look_at_changed_folders(watched)
+            self._rescan_due_s = now_s + self._settings.rescan_s
+        self._follow_hints(inventory)
+        self._take_settled(reader)
+
+    def _idle_s(self) -> float:
+        due_s = min(self._full_due_s, self._rescan_due_s)
+        settle_due_s = self._tracker.next_due_s()
+        if settle_due_s is not None:
+            due_s = min(due_s, settle_due_s) if self._may_take() else max(min(due_s, settle_due_s), time.monotonic() + 1.0)
+        return max(0.0, due_s - time.monotonic())
+
+    def _follow_hints(self, inventory: Inventory) -> None:
+        hints = self._hints.drain()
+        if not hints:
+            return
+        for folder, names in hints.items():
+            watched, relative = self._place(folder)
+            if watched is None:
+                continue
+            if names is None:
+                inventory.look_at_tree(watched, relative)
+                continue
+            for name in names:
+                if is_wanted(name, watched.extensions):
+                    inventory.look_at_name(watched, relative, name)
+        self._stopping.wait(_COLLAPSE_S)  # a burst of events for one file costs one look, not one each
+
+    def _place(self, folder: bytes) -> tuple[WatchedRoot | None, bytes]:
+        for watched in self._roots.values():
+            root = watched.root.path_bytes
+            if folder == root:
+                return watched, b""
+            if folder.startswith(root + os.fsencode(os.sep)):
+                relative = os.path.relpath(folder, root)
+                hidden = any(part.startswith(b".") for part in relative.split(os.fsencode(os.sep)))
+                return (None, b"") if hidden else (watched, relative)
+        return None, b""
+
+    def _take_settled(self, reader: Connection) -> None:
+        while not self._stopping.is_set() and self._may_take():
+            due = self._tracker.pop_due(time.monotonic(), _BATCH)
+            if not due:
+                return
+            self._store([piece for key in due if (piece := self._take(key)) is not None])
+
+    def _take(self, key: FileKey) -> Callable[[Connection], object] | None:
+        """Look a second time; if the file is whole, hash it. Returns what the store shall write of it, if anything."""
+        root_id, folder, name = key
+        watched = self._roots[root_id]
+        path = os.path.join(watched.path_of(folder), name)
+        look = look_at_file(watched.path_of(folder), name)
+        if look is None:
+            self._tracker.forget(key)
+            return None
+        seen = self._seen(watched, folder, look)
+        if not look.is_regular:
+            self._tracker.forget(key)
+            return _failure(seen, Reason.NOT_A_REGULAR_FILE, "not a regular file")
+        if not self._tracker.settled(key, look, time.monotonic()):
+            return self._list_if_overdue(key, look, seen)
+        try:
+            taken = self._read(watched, path, look)
+        except InputError as error:
+            if error.reason is Reason.CHANGED_WHILE_READ:
+                self._hints.add(watched.path_of(folder), name)
+            self._tracker.forget(key)
+            return None if error.reason in (Reason.CHANGED_WHILE_READ, Reason.VANISHED) else _failure(seen, error.reason, str(error))
+        self._tracker.forget(key)
+        copy_path = None if taken.copy_path is None else str(taken.copy_path)
+        return lambda connection: files.store_file(connection, seen, sha256=taken.sha256, copy_path=copy_path)
+
+    def _list_if_overdue(self, key: FileKey, look: FileLook, seen: files.SeenFile) -> Callable[[Connection], object] | None:
+        if not self._tracker.overdue(key, time.monotonic()):
+            return None
+        if look.size_bytes == 0:
+            self._tracker.forget(key)
+            return _failure(seen, Reason.EMPTY_FILE, "the file has no bytes")
+        detail = f"still changing, {look.size_bytes} bytes at the last look"
+        return lambda connection: files.fail_file(connection, seen, reason=Reason.STILL_GROWING, detail=detail, waiting=True)
+
+    def _read(self, watched: WatchedRoot, path: bytes, look: FileLook) -> Taken:
+        limit = self._settings.max_file_bytes
+        if watched.root.intake == "copy":
+            return take_copy(path, look, self._media, max_file_bytes=limit)
+        return take_in_place(path, look, max_file_bytes=limit)
+
+    def _store(self, pieces: list[Callable[[Connection], object]]) -> None:
+        """Write a batch in one commit. After a failure the files are looked at again: nothing was recorded of them."""
+        futures = [self._writer.submit(piece) for piece in pieces]
+        failures = [failure for future in futures if (failure := future.exception()) is not None]
+        if failures:
+            self._full_due_s = time.monotonic() + self._settings.settle_s
+            first = failures[0]
+            raise first if isinstance(first, EdgeError) else StoreError(str(first))
+
+    def _seen(self, watched: WatchedRoot, folder: bytes, look: FileLook) -> files.SeenFile:
+        if folder not in watched.folder_ids:
+            root_id = watched.root.root_id
+            watched.folder_ids[folder] = self._writer.call(lambda connection: files.add_folder(connection, root_id, folder))
+        return files.SeenFile(
+            folder_id=watched.folder_ids[folder],
+            recipe=watched.root.recipe,
+            folder_path_bytes=watched.path_of(folder),
+            name_bytes=look.name_bytes,
+            size_bytes=look.size_bytes,
+            mtime_ns=look.mtime_ns,
+            inode=look.inode,
+        )
+
+
+def _failure(seen: files.SeenFile, reason: Reason, detail: str) -> Callable[[Connection], object]:
+    return lambda connection: files.fail_file(connection, seen, reason=reason, detail=detail, waiting=False)
+

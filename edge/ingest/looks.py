@@ -1,0 +1,102 @@
+"""Look at folders and files without touching them.
+
+A folder that cannot be read raises; it is never reported as an empty one. Names are the file system's own bytes: they
+may hold newlines, escapes or bytes that are no text.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+
+HIDDEN_PREFIX = b"."
+TEMPORARY_SUFFIXES = (b".part", b".tmp", b"~", b".filepart", b".crdownload", b".partial", b".download")
+SYSTEM_FOLDERS = (b"System Volume Information", b"$RECYCLE.BIN", b"lost+found")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileLook:
+    """A name as it was at one moment. `is_regular` is false for a link, a pipe or a device."""
+
+    name_bytes: bytes
+    size_bytes: int
+    mtime_ns: int
+    inode: int
+    is_regular: bool
+
+    def equals(self, other: FileLook) -> bool:
+        """Same size and same modification time."""
+        return self.size_bytes == other.size_bytes and self.mtime_ns == other.mtime_ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderLook:
+    """What a folder held at one moment, its subfolders not entered. `ignored` files are of no use to the recipe."""
+
+    files: tuple[FileLook, ...]
+    subfolders: tuple[bytes, ...]
+    ignored: int
+
+
+def look_at_folder(path: bytes, extensions: frozenset[bytes]) -> FolderLook:
+    """List a folder.
+
+    Args:
+        path: the folder.
+        extensions: lower-case endings with their dot, such as `b".jpg"`.
+
+    Raises:
+        OSError: the folder cannot be read, or a name in it cannot be examined.
+    """
+    files: list[FileLook] = []
+    subfolders: list[bytes] = []
+    ignored = 0
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                if is_watched_folder(entry.name):
+                    subfolders.append(entry.name)
+            elif is_wanted(entry.name, extensions):
+                try:
+                    files.append(_look(entry.name, entry.stat(follow_symlinks=False)))
+                except FileNotFoundError:
+                    continue  # gone between the listing and this line; the next look tells
+            else:
+                ignored += 1
+    files.sort(key=lambda look: look.name_bytes)
+    return FolderLook(files=tuple(files), subfolders=tuple(sorted(subfolders)), ignored=ignored)
+
+
+def look_at_file(folder: bytes, name: bytes) -> FileLook | None:
+    """One file, or None if there is none.
+
+    Raises:
+        OSError: it cannot be examined.
+    """
+    try:
+        return _look(name, os.stat(os.path.join(folder, name), follow_symlinks=False))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def is_wanted(name: bytes, extensions: frozenset[bytes]) -> bool:
+    """Whether a recipe takes files of this name: not hidden, not temporary, of a known extension."""
+    if name.startswith(HIDDEN_PREFIX) or name.endswith(TEMPORARY_SUFFIXES):
+        return False
+    return os.path.splitext(name)[1].lower() in extensions
+
+
+def is_watched_folder(name: bytes) -> bool:
+    """Whether a subfolder of this name is entered."""
+    return not name.startswith(HIDDEN_PREFIX) and name not in SYSTEM_FOLDERS
+
+
+def _look(name: bytes, status: os.stat_result) -> FileLook:
+    return FileLook(
+        name_bytes=name,
+        size_bytes=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        inode=status.st_ino & 0x7FFF_FFFF_FFFF_FFFF,
+        is_regular=stat.S_ISREG(status.st_mode),
+    )

@@ -1,0 +1,91 @@
+"""Decide when a file is whole: its size and time are equal on two looks `settle_s` apart.
+
+No I/O and no clock of its own: looks and monotonic seconds go in, decisions come out.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from edge.ingest.looks import FileLook
+
+Key = TypeVar("Key")
+
+
+@dataclass(slots=True)
+class _Waiting:
+    look: FileLook
+    since_s: float
+    first_s: float
+    listed: bool = False
+    planned: bool = False
+
+
+class SettleTracker(Generic[Key]):
+    """Files that were seen and are not yet known to be whole."""
+
+    def __init__(self, settle_s: float, growing_limit_s: float) -> None:
+        self._settle_s = settle_s
+        self._growing_limit_s = growing_limit_s
+        self._waiting: dict[Key, _Waiting] = {}
+        self._due: list[tuple[float, int, Key]] = []
+        self._order = itertools.count()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def look(self, key: Key, look: FileLook, now_s: float) -> None:
+        """Take note of a look; a changed file starts to settle anew."""
+        waiting = self._waiting.get(key)
+        if waiting is None:
+            waiting = self._waiting[key] = _Waiting(look=look, since_s=now_s, first_s=now_s)
+        elif not waiting.look.equals(look):
+            waiting.look = look
+            waiting.since_s = now_s
+        if not waiting.planned:
+            self._plan(key, waiting, waiting.since_s + self._settle_s)
+
+    def forget(self, key: Key) -> bool:
+        """The file is taken, failed or gone; returns whether it was being waited for."""
+        return self._waiting.pop(key, None) is not None
+
+    def next_due_s(self) -> float | None:
+        """When the next second look is due, in monotonic seconds."""
+        return self._due[0][0] if self._due else None
+
+    def pop_due(self, now_s: float, limit: int) -> list[Key]:
+        """Up to `limit` files whose second look is due now. Each must be looked at, then given to `settled`."""
+        due: list[Key] = []
+        while self._due and self._due[0][0] <= now_s and len(due) < limit:
+            key = heapq.heappop(self._due)[2]
+            waiting = self._waiting.get(key)
+            if waiting is not None:
+                waiting.planned = False
+                due.append(key)
+        return due
+
+    def settled(self, key: Key, look: FileLook, now_s: float) -> bool:
+        """Whether this look equals one at least `settle_s` ago. If not, the next look is planned."""
+        waiting = self._waiting[key]
+        if not waiting.look.equals(look):
+            waiting.look = look
+            waiting.since_s = now_s
+        if look.size_bytes > 0 and now_s - waiting.since_s >= self._settle_s:
+            return True
+        self._plan(key, waiting, max(waiting.since_s, now_s - self._settle_s / 2) + self._settle_s)
+        return False
+
+    def overdue(self, key: Key, now_s: float) -> bool:
+        """Whether the file has been waited for longer than the limit and is not listed yet; says so once."""
+        waiting = self._waiting[key]
+        if waiting.listed or now_s - waiting.first_s < self._growing_limit_s:
+            return False
+        waiting.listed = True
+        return True
+
+    def _plan(self, key: Key, waiting: _Waiting, due_s: float) -> None:
+        waiting.planned = True
+        heapq.heappush(self._due, (due_s, next(self._order), key))
