@@ -1,0 +1,344 @@
+"""Lease jobs, hand them to a worker process, record what comes back.
+
+One thread per recipe, one worker at a time. The queue is in the database; only a small window of leased jobs is in a
+worker's hands. A worker that dies, hangs or grows too large is replaced: the jobs it had begun are suspects and run
+alone from then on, so that after `worker_attempts` deaths the guilty file is known and the others have their results.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
+
+import structlog
+
+from edge.errors import EdgeError, Reason, StoreError
+from edge.pipeline.messages import Broken, Done, Ready, Refused, Started, Task, Unusable, WorkerSpec
+from edge.pipeline.process import Signal, WorkerProcess, messages
+from edge.settings import Settings
+from edge.store import jobs, runs
+from edge.store.sqlite import Connection
+from edge.store.writer import Writer
+
+log = structlog.get_logger()
+
+WorkerState = Literal["stopped", "starting", "running", "failed"]
+_MAX_PENDING_COMMITS = 64
+_START_LIMIT_S = 120.0
+_STOP_GRACE_S = 10.0
+_RATE_WINDOW_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """What the worker shall run, and what its results are recorded under."""
+
+    spec: WorkerSpec
+    model_id: int
+    recipe: str
+    recipe_sha256: str
+
+
+@dataclass(slots=True)
+class _InFlight:
+    job: jobs.Job
+    started_s: float | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What this dispatcher did since it started. Times of results are monotonic seconds."""
+
+    done: int = 0
+    objects: int = 0
+    quarantined: int = 0
+    restarts: int = 0
+    result_times_s: deque[float] = field(default_factory=lambda: deque(maxlen=100_000))
+
+    def images_per_s(self, now_s: float) -> float | None:
+        """Results per second over the last minute, or since the first of them if that is less."""
+        recent = [moment for moment in self.result_times_s.copy() if now_s - moment <= _RATE_WINDOW_S]
+        if len(recent) < 2:
+            return None
+        return len(recent) / max(now_s - recent[0], 1.0)
+
+
+class Dispatcher:
+    """Runs the jobs of one recipe."""
+
+    def __init__(
+        self,
+        recipe: str,
+        settings: Settings,
+        writer: Writer,
+        *,
+        owner: str,
+        may_work: Callable[[], bool],
+        capture_time: Callable[[str, str | None], runs.CaptureTime],
+    ) -> None:
+        self.recipe = recipe
+        self.tally = Tally()
+        self.state: WorkerState = "stopped"
+        self.detail = ""
+        self._settings = settings
+        self._writer = writer
+        self._owner = owner
+        self._may_work = may_work
+        self._capture_time = capture_time
+        self._serving: Serving | None = None
+        self._wanted: Serving | None = None
+        self._worker: WorkerProcess | None = None
+        self._in_flight: dict[int, _InFlight] = {}
+        self._pending: set[Future[int | None]] = set()
+        self._unrecorded: set[int] = set()
+        self._suspects = True
+        self._more = True
+        self._failed_starts = 0
+        self._next_start_s = 0.0
+        self._stop_by_s = 0.0
+        self._stopping = threading.Event()
+        self._signal = Signal()
+        self._thread = threading.Thread(target=self._run, name=f"dispatch-{recipe}", daemon=True)
+
+    def start(self) -> None:
+        """Begin; nothing runs before `serve` has said what with."""
+        self._thread.start()
+
+    def serve(self, serving: Serving | None) -> None:
+        """Run this from now on; images in a worker's hands are finished with what they were begun with."""
+        self._wanted = serving
+        self._failed_starts = 0
+        self._next_start_s = 0.0
+        self.wake()
+
+    def wake(self) -> None:
+        """Something was committed: there may be work."""
+        self._more = True
+        self._signal.set()
+
+    def stop(self) -> None:
+        """Finish the images in hand, record them, end the worker. What takes too long stays leased and is made again."""
+        self._stop_by_s = time.monotonic() + _STOP_GRACE_S
+        self._stopping.set()
+        self._signal.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @property
+    def in_flight(self) -> tuple[str, ...]:
+        """Names of the files in the worker's hands."""
+        return tuple(flight.job.name for flight in list(self._in_flight.values()))
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is in hand and the last lease found the queue empty."""
+        return not self._in_flight and not self._pending and not self._more and not self._suspects
+
+    @property
+    def worker_pid(self) -> int | None:
+        """The worker's process id while there is one."""
+        worker = self._worker
+        return None if worker is None else worker.pid
+
+    @property
+    def worker_rss_bytes(self) -> int:
+        """The worker's resident memory when last looked at."""
+        worker = self._worker
+        return 0 if worker is None else worker.rss_bytes
+
+    def _run(self) -> None:
+        while not self._stopping.is_set() or (self._in_flight and time.monotonic() < self._stop_by_s):
+            try:
+                self._step()
+            except EdgeError as error:  # the store refused a lease or a release: told, and tried again
+                log.exception("dispatch_failed", recipe=self.recipe)
+                self.detail = str(error)
+                self._stopping.wait(1.0)
+        self._end_worker()
+        while self._pending:
+            time.sleep(0.01)
+
+    def _step(self) -> None:
+        self._choose_worker()
+        self._release_unrecorded()
+        if not self._stopping.is_set():
+            self._fill()
+        for message in messages(self._worker, self._signal, timeout_s=self._patience_s()):
+            self._handle(message)
+        self._check_worker()
+
+    def _choose_worker(self) -> None:
+        """Start, replace or end the worker, when nothing is in its hands."""
+        if self._worker is not None and self._serving is not self._wanted and not self._in_flight:
+            self._end_worker()
+        if self._worker is None and self._wanted is not None and not self._stopping.is_set() and time.monotonic() >= self._next_start_s:
+            self._serving = self._wanted
+            self._worker = WorkerProcess.start(self._serving.spec)
+            self.state, self.detail = "starting", ""
+            log.info("worker_started", recipe=self.recipe, pid=self._worker.pid, variant=self._serving.spec.variant)
+
+    def _end_worker(self) -> None:
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
+        self.state = "stopped"
+
+    def _fill(self) -> None:
+        """Keep the worker's window full; a suspect goes alone."""
+        if self.state != "running" or self._serving is not self._wanted or not self._may_work():
+            return
+        if len(self._pending) > _MAX_PENDING_COMMITS:
+            return
+        if self._suspects:
+            if not self._in_flight:
+                leased = self._writer.call(partial(jobs.lease_suspect, recipe=self.recipe, owner=self._owner))
+                self._suspects = bool(leased)
+                self._send(leased)
+            return
+        room = self._window() - len(self._in_flight)
+        if self._more and room >= self._window() // 2:
+            self._more = False
+            leased = self._writer.call(partial(jobs.lease_jobs, recipe=self.recipe, owner=self._owner, limit=room))
+            self._more = self._more or len(leased) == room
+            self._send(leased)
+
+    def _window(self) -> int:
+        assert self._wanted is not None
+        return 4 * self._wanted.spec.threads
+
+    def _send(self, leased: list[jobs.Job]) -> None:
+        for job in leased:
+            if job.path is None:
+                self._fail(job.job_id, Reason.VANISHED, "no file of this content is known any more")
+                continue
+            self._in_flight[job.job_id] = _InFlight(job)
+            assert self._worker is not None
+            self._worker.send(Task(job_id=job.job_id, path=job.path, name=job.name, sha256=job.sha256))
+
+    def _handle(self, message: object) -> None:
+        match message:
+            case Ready():
+                self.state, self.detail, self._failed_starts = "running", message.device, 0
+                log.info("worker_ready", recipe=self.recipe, device=message.device, load_s=round(message.load_s, 2))
+            case Unusable():
+                self._start_failed(message.detail)
+            case Started():
+                if (flight := self._in_flight.get(message.job_id)) is not None:
+                    flight.started_s = time.monotonic()
+            case Done():
+                self._record(message)
+            case Refused():
+                if self._in_flight.pop(message.job_id, None) is not None:
+                    self._fail(message.job_id, message.reason, message.detail)
+            case Broken():
+                if self._in_flight.pop(message.job_id, None) is not None:
+                    self._suspect(message.job_id, message.reason, message.detail)
+
+    def _record(self, message: Done) -> None:
+        flight = self._in_flight.pop(message.job_id, None)
+        if flight is None or self._serving is None:
+            return
+        context = runs.RunContext(
+            job_id=message.job_id,
+            image_id=flight.job.image_id,
+            recipe=self.recipe,
+            recipe_sha256=self._serving.recipe_sha256,
+            model_id=self._serving.model_id,
+        )
+        capture_time = self._capture_time(flight.job.name, message.result.facts.exif_time_local)
+        future = self._writer.submit(lambda connection: runs.record_run(connection, context, message.result, capture_time))
+        self._pending.add(future)
+        future.add_done_callback(partial(self._recorded, message.job_id))
+
+    def _recorded(self, job_id: int, future: Future[int | None]) -> None:
+        if future.exception() is not None:
+            self._unrecorded.add(job_id)
+        elif (counted := future.result()) is not None:
+            self.tally.done += 1
+            self.tally.objects += counted
+            self.tally.result_times_s.append(time.monotonic())
+        self._pending.discard(future)
+        self._signal.set()
+
+    def _release_unrecorded(self) -> None:
+        """Results that could not be written (a full disk) are made again: their jobs go back to the queue."""
+        if self._unrecorded and self._may_work():
+            job_ids = [self._unrecorded.pop() for _ in range(len(self._unrecorded))]
+            try:
+                self._writer.call(partial(jobs.release_jobs, job_ids=job_ids))
+            except StoreError:
+                self._unrecorded.update(job_ids)
+                raise
+
+    def _fail(self, job_id: int, reason: Reason, detail: str) -> None:
+        self.tally.quarantined += 1
+        self._write(job_id, partial(jobs.fail_job, job_id=job_id, reason=reason, detail=detail))
+
+    def _suspect(self, job_id: int, reason: Reason, detail: str) -> None:
+        self._suspects = True
+        work = partial(jobs.suspect_job, job_id=job_id, max_attempts=self._settings.worker_attempts, reason=reason, detail=detail)
+        self._write(job_id, work)
+
+    def _write(self, job_id: int, work: Callable[[Connection], object]) -> None:
+        try:
+            self._writer.call(work)
+        except StoreError:
+            self._unrecorded.add(job_id)
+            raise
+
+    def _check_worker(self) -> None:
+        """Replace a worker that has died, hangs, or uses too much memory."""
+        worker = self._worker
+        if worker is None:
+            return
+        now_s = time.monotonic()
+        if not worker.is_alive():
+            self._bury(Reason.WORKER_DIED, f"the worker ended with exit code {worker.exit_code}")
+        elif self.state == "starting" and now_s - worker.started_s > _START_LIMIT_S:
+            self._start_failed(f"the worker was not ready after {_START_LIMIT_S:.0f} s")
+        elif self._oldest_s(now_s) > self._settings.worker_timeout_s:
+            self._bury(Reason.TIMED_OUT, f"no answer after {self._settings.worker_timeout_s:.0f} s")
+        elif worker.look_at_memory(now_s) > self._settings.worker_memory_mb * 1024 * 1024:
+            self._bury(Reason.OUT_OF_MEMORY, f"the worker used more than {self._settings.worker_memory_mb} MiB")
+
+    def _oldest_s(self, now_s: float) -> float:
+        return max((now_s - flight.started_s for flight in self._in_flight.values() if flight.started_s is not None), default=0.0)
+
+    def _bury(self, reason: Reason, detail: str) -> None:
+        """The worker is lost: what it had begun is suspect, what it had not goes back."""
+        if self.state == "starting":
+            self._start_failed(detail)
+            return
+        assert self._worker is not None
+        log.error("worker_lost", recipe=self.recipe, pid=self._worker.pid, reason=reason, detail=detail, in_flight=len(self._in_flight))
+        for message in self._worker.drain():
+            self._handle(message)
+        self._worker.kill()
+        self._worker = None
+        self.state, self.detail = "stopped", detail
+        self.tally.restarts += 1
+        begun = [flight.job for flight in self._in_flight.values() if flight.started_s is not None]
+        self._unrecorded.update(job_id for job_id, flight in self._in_flight.items() if flight.started_s is None)
+        self._in_flight.clear()
+        for job in begun:
+            self._suspect(job.job_id, reason, detail)
+        self._more = True
+
+    def _start_failed(self, detail: str) -> None:
+        assert self._worker is not None
+        log.error("worker_start_failed", recipe=self.recipe, detail=detail)
+        self._worker.kill()
+        self._worker = None
+        self._failed_starts += 1
+        self._next_start_s = time.monotonic() + min(60.0, 2.0**self._failed_starts)
+        self.state, self.detail = "failed", detail
+
+    def _patience_s(self) -> float:
+        busy = self._in_flight or self._unrecorded or self.state == "starting"
+        return 0.5 if busy else 5.0 if self._worker is None and self._wanted is not None else 30.0

@@ -1,0 +1,34 @@
+"""How an image is to be treated: plain values that a parent can make and a worker can receive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mask:
+    """A rectangle of the full image in which nothing is to be found, such as burnt-in text.
+
+    Pixels, origin top left, half open; None reaches to the image's edge.
+    """
+
+    x_min_px: int = 0
+    y_min_px: int = 0
+    x_max_px: int | None = None
+    y_max_px: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectSettings:
+    """What a recipe asks of decoding and detection.
+
+    Attributes:
+        max_pixels: an image with more is refused before it is decoded.
+        masks: where nothing is to be found.
+        fit: None leaves letterbox or tiles to the model's manifest.
+    """
+
+    max_pixels: int
+    masks: tuple[Mask, ...] = ()
+    fit: Literal["letterbox", "tiles"] | None = None

@@ -1,0 +1,118 @@
+"""The child process: a few threads, each taking a file from bytes to result.
+
+Decoding and inference run outside Python's lock, so threads that do the whole path one after the other keep every core
+busy; while one decodes another infers. The child holds at most one image per thread. It ends when its parent does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import queue
+import signal
+import threading
+import time
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+from edge.errors import EdgeError, InputError, ModelError, Reason
+from edge.pipeline.messages import Broken, Done, FromWorker, Ready, Refused, Started, Task, Unusable, WorkerSpec
+from edge.units import s_to_ms
+from edge.values import ImageResult
+
+if TYPE_CHECKING:
+    from edge.pipeline.detect import LoadedModel
+
+NICENESS = 5  # pages and queue stay quick while every core infers
+
+
+def worker_main(link: Connection, spec: WorkerSpec) -> None:
+    """Load the model, then answer tasks until the link closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    begun_s = time.monotonic()
+    try:
+        model = _load(spec)
+    except Exception as error:  # the process border: whatever stopped the load is the answer
+        link.send(Unusable(detail=_told(error)))
+        return
+    link.send(Ready(device=model.device, load_s=time.monotonic() - begun_s))
+    _serve(link, spec, model)
+
+
+def _load(spec: WorkerSpec) -> LoadedModel:
+    from edge.pipeline.detect import load_model
+
+    return load_model(spec.pack_path, spec.variant, threads=spec.threads)
+
+
+def _serve(link: Connection, spec: WorkerSpec, model: LoadedModel) -> None:
+    tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+    answer = _locked_sender(link)
+    threads = [
+        threading.Thread(target=_work, args=(tasks, answer, spec, model), name=f"image-{index}", daemon=True) for index in range(spec.threads)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        while (task := link.recv()) is not None:
+            tasks.put(task)
+    except (EOFError, OSError):
+        os._exit(0)  # the parent is gone: nobody wants the answers, the leases end by themselves
+    for _ in threads:
+        tasks.put(None)
+    for thread in threads:
+        thread.join()
+
+
+class _locked_sender:  # noqa: N801 (reads as a function)
+    def __init__(self, link: Connection) -> None:
+        self._link = link
+        self._lock = threading.Lock()
+
+    def __call__(self, message: FromWorker) -> None:
+        with self._lock:
+            try:
+                self._link.send(message)
+            except (BrokenPipeError, OSError):
+                os._exit(0)
+
+
+def _work(tasks: queue.SimpleQueue[Task | None], answer: _locked_sender, spec: WorkerSpec, model: LoadedModel) -> None:
+    while (task := tasks.get()) is not None:
+        answer(Started(job_id=task.job_id))
+        answer(_answer(task, spec, model))
+
+
+def _answer(task: Task, spec: WorkerSpec, model: LoadedModel) -> Done | Refused | Broken:
+    try:
+        return Done(job_id=task.job_id, result=_process(task, spec, model))
+    except InputError as error:
+        return Refused(job_id=task.job_id, reason=error.reason, detail=str(error))
+    except MemoryError as error:
+        return Broken(job_id=task.job_id, reason=Reason.OUT_OF_MEMORY, detail=_told(error))
+    except ModelError as error:
+        return Broken(job_id=task.job_id, reason=Reason.MODEL_FAILED, detail=_told(error))
+    except Exception as error:  # the process border: an unforeseen fault of one file must not end the others
+        return Broken(job_id=task.job_id, reason=Reason.WORKER_DIED, detail=_told(error))
+
+
+def _process(task: Task, spec: WorkerSpec, model: LoadedModel) -> ImageResult:
+    from edge.pipeline.decode import read_bytes
+    from edge.pipeline.detect import process_image
+
+    begun_s = time.perf_counter()
+    data = read_bytes(task.path, max_file_bytes=spec.max_file_bytes)
+    if hashlib.sha256(data).hexdigest() != task.sha256:
+        raise InputError(Reason.CHANGED_WHILE_READ, "the file is no longer the one that was stored")
+    read_ms = s_to_ms(time.perf_counter() - begun_s)
+    result = process_image(data, task.name, model, spec.detect)
+    return replace(result, stage_ms={**result.stage_ms, "read": read_ms})
+
+
+def _told(error: BaseException) -> str:
+    if isinstance(error, EdgeError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"

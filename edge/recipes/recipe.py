@@ -1,0 +1,37 @@
+"""What a watched folder does with its files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from edge.pipeline.plan import DetectSettings
+from edge.settings import Settings
+
+STILL_EXTENSIONS = frozenset((b".jpg", b".jpeg", b".png", b".tif", b".tiff", b".bmp"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A kind of work.
+
+    Attributes:
+        name: what folders, tables and options call it.
+        extensions: endings of the files it takes, lower case.
+        starter_pack: the bundled pack that serves it until another is activated.
+        detect: the detection settings that follow from the settings.
+    """
+
+    name: str
+    title: str
+    extensions: frozenset[bytes]
+    starter_pack: str
+    detect: Callable[[Settings], DetectSettings]
+
+    def sha256(self, settings: Settings) -> str:
+        """The identity of everything in the recipe that can change a result."""
+        content = {"recipe": self.name, "detect": asdict(self.detect(settings)), "file_time_pattern": settings.file_time_pattern}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
