@@ -9,6 +9,7 @@ A job with attempts was in the hands of a worker that died: it is leased alone, 
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,28 +126,37 @@ def reclaim_leases(connection: Connection, *, owner: str, max_attempts: int) -> 
     return cursor.rowcount
 
 
-def retry_files(connection: Connection, sighting_ids: list[int] | None) -> int:
-    """Queue quarantined files again (all of them for None); returns how many jobs or names were put back.
+def retry_files(connection: Connection, sighting_ids: list[int] | None, *, reason: str | None = None) -> int:
+    """Queue quarantined files again: these (all for None), or those of them with one reason. Returns how many were put back.
 
     A file that never got a content goes back to `seen`: the next look at its folder takes it.
     """
-    where, values = ("1", ()) if sighting_ids is None else (f"s.id IN ({','.join('?' * len(sighting_ids))})", tuple(sighting_ids))
+    where, values = _chosen(sighting_ids)
+    if reason is not None:
+        where, values = f"{where} AND s.reason = ?", (*values, reason)
+    names = connection.execute(
+        "UPDATE sightings AS s SET state = 'seen', reason = NULL, detail = NULL, mtime_ns = -1 "
+        f"WHERE s.state = 'quarantined' AND s.image_id IS NULL AND s.original = 'present' AND {where}",
+        values,
+    ).rowcount
     jobs = connection.execute(
         "UPDATE jobs SET state = 'queued', attempts = 0, reason = NULL, detail = NULL, finished_utc = NULL WHERE state = 'quarantined' "
         f"AND id IN (SELECT j.id FROM sightings AS s JOIN jobs AS j ON j.image_id = s.image_id AND j.recipe = s.recipe WHERE {where})",
         values,
     ).rowcount
-    names = connection.execute(
-        "UPDATE sightings AS s SET state = 'seen', reason = NULL, detail = NULL, mtime_ns = -1 "
-        f"WHERE s.state = 'quarantined' AND s.image_id IS NULL AND {where}",
-        values,
-    ).rowcount
     return jobs + names
+
+
+def _chosen(sighting_ids: list[int] | None) -> tuple[str, tuple[object, ...]]:
+    """A condition on the sightings `s`; ids travel as one JSON value, so that their number has no limit."""
+    if sighting_ids is None:
+        return "1", ()
+    return "s.id IN (SELECT value FROM json_each(?))", (json.dumps(sighting_ids),)
 
 
 def reprocess(connection: Connection, recipe: str, *, sighting_ids: list[int] | None) -> int:
     """Queue images that have a result once more, behind everything new; returns how many were queued."""
-    where, values = ("1", ()) if sighting_ids is None else (f"s.id IN ({','.join('?' * len(sighting_ids))})", tuple(sighting_ids))
+    where, values = _chosen(sighting_ids)
     return connection.execute(
         "INSERT INTO jobs (image_id, recipe, kind, folder_id, state, priority, queued_utc) "
         f"SELECT s.image_id, s.recipe, 'reprocess', min(s.folder_id), 'queued', {PRIORITY_REPROCESS}, ? FROM sightings AS s "

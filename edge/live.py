@@ -1,0 +1,90 @@
+"""The live figures of the service, put together for the pages and for `imagine-edge status`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from edge import __version__
+from edge.errors import EdgeError
+from edge.health.disk import DiskLevel
+from edge.pipeline.dispatcher import Dispatcher
+from edge.store import jobs
+from edge.store.clock import utc_now
+from edge.store.sqlite import sqlite3
+from edge.web.appliance import DiskStatus, LiveStatus, ModelStatus, Phase, RootStatus, WorkerStatus
+
+if TYPE_CHECKING:
+    from edge.service import Service
+
+
+def live_status(service: Service) -> LiveStatus:
+    """What is happening now, without touching a large table."""
+    dispatchers = list(service.dispatchers.values())
+    rates = [rate for dispatcher in dispatchers if (rate := dispatcher.tally.images_per_s(time.monotonic())) is not None]
+    images_per_s = sum(rates) if rates else None
+    in_flight = tuple(name for dispatcher in dispatchers for name in dispatcher.in_flight)
+    queue_length = _queue_length(service)
+    phase, detail = _phase(service, busy=bool(in_flight or queue_length or service.intake.waiting))
+    return LiveStatus(
+        as_of_utc=utc_now(),
+        phase=phase,
+        phase_detail=detail,
+        roots=tuple(
+            RootStatus(path=root.path, recipe=root.recipe, intake=root.intake, reachable=not root.troubles, detail="; ".join(root.troubles))
+            for root in service.intake.status()
+        ),
+        images_per_s=images_per_s,
+        in_flight=in_flight,
+        queue_length=queue_length,
+        eta_s=queue_length / images_per_s if images_per_s and queue_length else None,
+        models=tuple(_model(service, dispatcher) for dispatcher in dispatchers),
+        disk=DiskStatus(
+            free_bytes=service.disk.free_bytes, total_bytes=service.disk.total_bytes, floor_bytes=service.disk.floor_bytes
+        ),
+        workers=tuple(_worker(dispatcher) for dispatcher in dispatchers),
+        last_inventory_utc=min((root.looked_utc for root in service.intake.status() if root.looked_utc), default=None),
+        started_utc=service.started_utc,
+        software_version=__version__,
+        sqlite_version=sqlite3.sqlite_version,
+    )
+
+
+def _phase(service: Service, *, busy: bool) -> tuple[Phase, str]:
+    if service.paused_by is not None:
+        return Phase.PAUSED, f"paused by {service.paused_by}"
+    if service.disk.level is not DiskLevel.OK:
+        return Phase.PAUSED, "the disk is full" if service.disk.level is DiskLevel.FULL else "the disk is low: nothing new is taken"
+    if service.intake.failure is not None:
+        return Phase.PAUSED, service.intake.failure
+    if service.intake.inventories == 0:
+        return Phase.STARTING, "first look at the folders"
+    failed = [model.detail for dispatcher in service.dispatchers.values() if (model := service.models.at_work(dispatcher)).state == "failed"]
+    if failed:
+        return Phase.PAUSED, f"the model is not usable: {failed[0]}"
+    return (Phase.PROCESSING if busy else Phase.WATCHING), ""
+
+
+def _queue_length(service: Service) -> int:
+    try:
+        with service.reader() as connection:
+            return sum(jobs.queue_length(connection, recipe) for recipe in service.dispatchers)
+    except EdgeError:
+        return 0
+
+
+def _model(service: Service, dispatcher: Dispatcher) -> ModelStatus:
+    model = service.models.at_work(dispatcher)
+    return ModelStatus(
+        recipe=model.recipe, name=model.name, version=model.version, variant=model.variant, state=model.state, detail=model.detail
+    )
+
+
+def _worker(dispatcher: Dispatcher) -> WorkerStatus:
+    return WorkerStatus(
+        recipe=dispatcher.recipe,
+        pid=dispatcher.worker_pid,
+        state=dispatcher.state,
+        rss_bytes=dispatcher.worker_rss_bytes,
+        detail=dispatcher.detail,
+    )

@@ -1,0 +1,133 @@
+"""Which pack serves a recipe here: install, prove on this machine, activate, roll back, choose the variant.
+
+A pack is verified and copied by the registry, its variants run their goldens and show their speed in a child process,
+and only then is the pointer flipped, in one transaction. What a variant showed is remembered per machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from edge.errors import ModelError
+from edge.store import packs
+from edge.store.sqlite import Connection
+from edge.store.writer import Writer
+from models.pack import Pack, read_pack
+from models.registry import Registry
+from models.runtime.machine import machine_fingerprint
+from models.runtime.prove import prove_pack
+
+log = structlog.get_logger()
+
+PACKS_FOLDER = "packs"
+BUNDLED_PACKS = Path(__file__).resolve().parents[2] / "models" / "packs"
+
+Prover = Callable[[Path], list[packs.VariantVerdict]]
+
+
+class ModelKeeper:
+    """The packs of a home folder."""
+
+    def __init__(self, home: Path, writer: Writer) -> None:
+        self._writer = writer
+        self._registry = Registry(home / PACKS_FOLDER)
+        self.machine = machine_fingerprint()
+
+    def install(self, source: Path) -> packs.PackRow:
+        """Bring a pack folder or zip in, and prove it here. It is not activated.
+
+        Raises:
+            PackInvalidError: it is not a sound pack.
+            ModelError: no variant of it works on this machine.
+        """
+        pack = self._registry.install(source)
+        row = self._register(pack)
+        self.prove(row)
+        return row
+
+    def install_bundled(self, folder: Path = BUNDLED_PACKS) -> list[packs.PackRow]:
+        """Bring in the packs that came with the program, those that are not there yet."""
+        sources = sorted(path.parent for path in folder.glob("*/manifest.json"))
+        return [self._register(self._registry.install(source)) for source in sources]
+
+    def prove(self, row: packs.PackRow) -> list[packs.VariantVerdict]:
+        """Run goldens and speed of every variant in a child process, and remember the verdicts.
+
+        Raises:
+            ModelError: no variant is offered; the verdicts say why.
+        """
+        proof = prove_pack(row.pack_path)
+        verdicts = verdicts_of(proof)
+        self._writer.call(lambda connection: packs.record_verdicts(connection, row.model_id, self.machine, verdicts))
+        if not any(verdict.offered for verdict in verdicts):
+            reasons = "; ".join(f"{verdict.name}: {verdict.reason}" for verdict in verdicts)
+            raise ModelError(f"no variant of {row.label} works on this machine ({reasons})")
+        return verdicts
+
+    def choose(self, row: packs.PackRow) -> packs.VariantVerdict:
+        """The fastest variant of a pack that is offered on this machine, proving it first if that was never done.
+
+        Raises:
+            ModelError: none is offered.
+        """
+        known = self._writer.call(lambda connection: packs.verdicts(connection, row.model_id, self.machine))
+        if not known:
+            log.info("pack_proving", pack=row.label)
+            known = self.prove(row)
+        offered = [verdict for verdict in known if verdict.offered]
+        if not offered:
+            raise ModelError(f"no variant of {row.label} works on this machine")
+        return max(offered, key=lambda verdict: verdict.images_per_s or 0.0)
+
+    def activate(self, recipe: str, name: str, version: str | None, *, actor: str) -> packs.PackRow:
+        """Let an installed pack serve a recipe; it must work here.
+
+        Raises:
+            ModelError: it is not installed, or no variant of it works on this machine.
+        """
+        row = self._writer.call(lambda connection: packs.get_pack(connection, name, version))
+        self.choose(row)
+        self._writer.call(lambda connection: packs.activate(connection, recipe, row.model_id, actor=actor))
+        return row
+
+    def roll_back(self, recipe: str, *, actor: str) -> packs.PackRow:
+        """Let the pack before serve the recipe again.
+
+        Raises:
+            ModelError: there is none.
+        """
+        return self._writer.call(lambda connection: packs.roll_back(connection, recipe, actor=actor))
+
+    def active(self, recipe: str, starter: str) -> packs.PackRow:
+        """The pack that serves a recipe; at the first time the starter pack is activated.
+
+        Raises:
+            ModelError: none is active and the starter is not installed.
+        """
+
+        def work(connection: Connection) -> packs.PackRow:
+            row = packs.active_pack(connection, recipe)
+            if row is None:
+                row = packs.get_pack(connection, starter)
+                packs.activate(connection, recipe, row.model_id, actor="first start")
+            return row
+
+        return self._writer.call(work)
+
+    def _register(self, pack: Pack) -> packs.PackRow:
+        return self._writer.call(
+            lambda connection: packs.add_pack(connection, pack.manifest, pack_path=pack.path, manifest_sha256=pack.manifest_sha256)
+        )
+
+
+def check_pack_files(row: packs.PackRow) -> None:
+    """The manifest on disk is still the one that was installed.
+
+    Raises:
+        ModelError: it is not.
+    """
+    if read_pack(row.pack_path).manifest_sha256 != row.manifest_sha256:
+        raise ModelError(f"the files of {row.label} were changed after they were installed", advice="Install the pack again from its source.")

@@ -1,0 +1,108 @@
+"""Bring each recipe's active model into its dispatcher: choose the variant, prove it first if that was never done here.
+
+Proving takes seconds, so it happens in a thread of its own; pages and intake run meanwhile and files queue up.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+
+from edge.errors import EdgeError
+from edge.pipeline.dispatcher import Dispatcher, Serving
+from edge.pipeline.keeper import ModelKeeper, check_pack_files
+from edge.pipeline.messages import WorkerSpec
+from edge.recipes.recipe import Recipe
+from edge.settings import Settings
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelAtWork:
+    """The model of a recipe. `variant` is such as "int8 on openvino, CPU"; `detail` says why it failed."""
+
+    recipe: str
+    name: str
+    version: str
+    variant: str
+    state: Literal["none", "preparing", "ready", "failed"]
+    detail: str
+
+
+class ModelServer:
+    """Keeps the dispatchers supplied with the active models."""
+
+    def __init__(self, keeper: ModelKeeper, settings: Settings) -> None:
+        self._keeper = keeper
+        self._settings = settings
+        self._at_work: dict[str, ModelAtWork] = {}
+        self._lock = threading.Lock()
+
+    def at_work(self, dispatcher: Dispatcher) -> ModelAtWork:
+        """The model of a recipe and its state; a worker that cannot start is a failed model."""
+        model = self._at_work.get(dispatcher.recipe, _none(dispatcher.recipe))
+        if model.state == "ready" and dispatcher.state == "failed":
+            return _failed(model.recipe, model.name, model.version, dispatcher.detail)
+        return model
+
+    def prepare(self, recipe: Recipe, dispatcher: Dispatcher) -> None:
+        """Let a dispatcher serve the active model, as soon as that is known to work here. Returns at once."""
+        threading.Thread(target=self._prepare, args=(recipe, dispatcher), name=f"model-{recipe.name}", daemon=True).start()
+
+    def _prepare(self, recipe: Recipe, dispatcher: Dispatcher) -> None:
+        name, version = "", ""
+        with self._lock:
+            try:
+                self._keeper.install_bundled()
+                row = self._keeper.active(recipe.name, recipe.starter_pack)
+                name, version = row.name, row.version
+                self._at_work[recipe.name] = ModelAtWork(
+                    recipe=recipe.name, name=name, version=version, variant="", state="preparing", detail="checking it on this machine"
+                )
+                check_pack_files(row)
+                verdict = self._keeper.choose(row)
+            except EdgeError as error:
+                log.exception("model_not_ready", recipe=recipe.name)
+                self._at_work[recipe.name] = _failed(recipe.name, name, version, f"{error} {error.advice()}")
+                dispatcher.serve(None)
+                return
+            self._at_work[recipe.name] = ModelAtWork(
+                recipe=recipe.name,
+                name=name,
+                version=version,
+                variant=f"{verdict.precision} on {verdict.runtime}, {verdict.device}",
+                state="ready",
+                detail="",
+            )
+        dispatcher.serve(
+            Serving(
+                spec=WorkerSpec(
+                    pack_path=row.pack_path,
+                    variant=verdict.name,
+                    threads=worker_threads(self._settings),
+                    detect=recipe.detect(self._settings),
+                    max_file_bytes=self._settings.max_file_bytes,
+                ),
+                model_id=row.model_id,
+                recipe=recipe.name,
+                recipe_sha256=recipe.sha256(self._settings),
+            )
+        )
+
+
+def worker_threads(settings: Settings) -> int:
+    """Images processed at once: as set, else one more than there are cores, so that decoding overlaps inference."""
+    return settings.worker_threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) + 1
+
+
+def _none(recipe: str) -> ModelAtWork:
+    return ModelAtWork(recipe=recipe, name="", version="", variant="", state="none", detail="no model is active")
+
+
+def _failed(recipe: str, name: str, version: str, detail: str) -> ModelAtWork:
+    return ModelAtWork(recipe=recipe, name=name, version=version, variant="", state="failed", detail=detail)

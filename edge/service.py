@@ -1,0 +1,263 @@
+"""The composition root: settings -> store -> models -> dispatchers -> intake -> health. The only file that wires.
+
+The parent process holds the pages, the intake, the dispatchers and the only writer; models and decoding live in worker
+processes. `Service` is what the pages call (`edge.web.appliance.Appliance`) and what the commands run.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from edge.errors import EdgeError, SettingsError, StoreError
+from edge.health.disk import DiskGuard, DiskLevel
+from edge.health.rounds import HealthRounds
+from edge.ingest.intake import Intake
+from edge.live import live_status
+from edge.pipeline.capture_time import read_capture_time
+from edge.pipeline.dispatcher import Dispatcher
+from edge.pipeline.keeper import ModelKeeper
+from edge.recipes import RECIPES, find_recipe
+from edge.recipes.serving import ModelServer
+from edge.settings import Settings
+from edge.store import audit, files, jobs, runs
+from edge.store.clock import utc_now
+from edge.store.connection import DATABASE_NAME, open_reader
+from edge.store.lock import HomeLock
+from edge.store.open import open_store
+from edge.store.sqlite import Connection
+from edge.web.appliance import CheckStatus, LiveStatus
+
+log = structlog.get_logger()
+
+INBOX_FOLDER = "inbox"
+_BEAT_S = 1.0
+
+
+class Service:
+    """The appliance of one home folder, from `open` to `close`."""
+
+    def __init__(self, home: Path, settings: Settings, *, patient: bool = True) -> None:
+        """`patient` waits for files that still grow; a single pass lists them and ends."""
+        self.home = home
+        self.settings = settings
+        self.started_utc = utc_now()
+        self.paused_by: str | None = None
+        self.dispatchers: dict[str, Dispatcher] = {}
+        self._patient = patient
+        self._owner = str(uuid.uuid4())
+        self._changes = 0
+        self._lock = HomeLock(home)
+        self._readers: list[Connection] = []
+        self._local = threading.local()
+        self._stopping = threading.Event()
+        self._pulse = threading.Thread(target=self._run_pulse, name="pulse", daemon=True)
+
+    def open(self) -> None:
+        """Take the home folder, open the store, start the threads. Models are prepared in the background.
+
+        Raises:
+            BusyError: another process works on this home folder.
+            StoreError: the database cannot be used.
+        """
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(f"the home folder {self.home} cannot be made: {error.strerror}", advice="Give --home another folder.") from error
+        self._lock.acquire()
+        self.disk = DiskGuard.for_home(self.home, self.settings)
+        self.writer = open_store(self.home, on_commit=self._committed)
+        reclaimed = self.writer.call(partial(jobs.reclaim_leases, owner=self._owner, max_attempts=self.settings.worker_attempts))
+        log.info("service_opened", home=str(self.home), reclaimed=reclaimed)
+        self.keeper = ModelKeeper(self.home, self.writer)
+        self.models = ModelServer(self.keeper, self.settings)
+        self.intake = Intake(
+            self.settings, self.home, self.home / DATABASE_NAME, self.writer, may_take=self._may_take, patient=self._patient
+        )
+        self.health = HealthRounds(self)
+        self._start_dispatchers()
+
+    def _start_dispatchers(self) -> None:
+        for recipe in RECIPES.values():
+            dispatcher = Dispatcher(
+                recipe.name,
+                self.settings,
+                self.writer,
+                owner=self._owner,
+                may_work=self._may_work,
+                capture_time=self._capture_time,
+            )
+            self.dispatchers[recipe.name] = dispatcher
+            dispatcher.start()
+            self.models.prepare(recipe, dispatcher)
+
+    def watch_all(self) -> None:
+        """Watch the inbox of every recipe and the folders of the settings."""
+        for recipe in RECIPES.values():
+            folder = self.home / INBOX_FOLDER / recipe.name
+            folder.mkdir(parents=True, exist_ok=True)
+            self.take_from(folder, recipe.name, "in_place")
+        for watched in self.settings.watched:
+            self.take_from(watched.path, watched.recipe, watched.intake)
+        self.intake.start()
+        self._pulse.start()
+
+    def take_from(self, folder: Path, recipe: str, intake: files.Intake, *, watch: bool = True) -> files.Root:
+        """Make a folder a root, or take from the root that it lies in already.
+
+        Raises:
+            SettingsError: there is no such recipe, or the folder lies in a root of another recipe.
+        """
+        extensions = find_recipe(recipe).extensions
+        path = Path(os.path.abspath(folder))
+        for root in self.writer.call(files.list_roots):
+            if path != root.path and path.is_relative_to(root.path):
+                if root.recipe != recipe:
+                    raise SettingsError(f"{path} lies in {root.path}, which is watched with the recipe {root.recipe}")
+                self.intake.add_root(root, extensions, start=os.fsencode(path.relative_to(root.path)), watch=watch)
+                return root
+        root = self.writer.call(lambda connection: files.add_root(connection, path, recipe, intake))
+        self.intake.add_root(root, extensions, watch=watch)
+        return root
+
+    def start_single_pass(self) -> None:
+        """Take from the roots that were added, without the inboxes."""
+        self.intake.start()
+        self._pulse.start()
+
+    def close(self) -> None:
+        """Finish what is in hand, write it, let the home folder go."""
+        self._stopping.set()
+        self.intake.stop()
+        for dispatcher in self.dispatchers.values():
+            dispatcher.stop()
+        if self._pulse.is_alive():
+            self._pulse.join()
+        for reader in self._readers:
+            reader.close()
+        self.writer.close()
+        self._lock.release()
+        log.info("service_closed")
+
+    # What the pages ask ------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def reader(self) -> Iterator[Connection]:
+        """A read-only connection for the calling thread, kept for its next call."""
+        connection: Connection | None = getattr(self._local, "reader", None)
+        if connection is None:
+            connection = open_reader(self.home / DATABASE_NAME)
+            self._local.reader = connection
+            self._readers.append(connection)
+        yield connection
+
+    def live(self) -> LiveStatus:
+        """What is happening now."""
+        return live_status(self)
+
+    def change_count(self) -> int:
+        """Grows with every commit and every second in which something is in hand."""
+        return self._changes
+
+    def checks(self) -> Sequence[CheckStatus]:
+        """The health checks and how each last ended."""
+        return self.health.checks()
+
+    def machine(self) -> Mapping[str, str]:
+        """What this machine is."""
+        return self.health.machine()
+
+    # What a person may ask for -----------------------------------------------------------------------------------
+
+    def retry(self, file_ids: Sequence[int] | None, actor: str, *, reason: str | None = None) -> int:
+        """Queue quarantined files again."""
+        chosen = None if file_ids is None else list(file_ids)
+
+        def work(connection: Connection) -> int:
+            count = jobs.retry_files(connection, chosen, reason=reason)
+            audit.append(connection, actor, "retry", "files", {"file_ids": chosen, "reason": reason, "count": count})
+            return count
+
+        count = self.writer.call(work)
+        self.intake.rescan()
+        return count
+
+    def rescan(self, actor: str) -> None:
+        """Compare every watched folder with the database now."""
+        self.writer.call(lambda connection: audit.append(connection, actor, "rescan", "roots", {}))
+        self.intake.rescan()
+
+    def reprocess(self, file_ids: Sequence[int] | None, recipe: str, actor: str) -> int:
+        """Run the active model again; both results stay."""
+        find_recipe(recipe)
+        chosen = None if file_ids is None else list(file_ids)
+
+        def work(connection: Connection) -> int:
+            count = jobs.reprocess(connection, recipe, sighting_ids=chosen)
+            audit.append(connection, actor, "reprocess", f"recipe/{recipe}", {"file_ids": chosen, "count": count})
+            return count
+
+        return self.writer.call(work)
+
+    def activate(self, name: str, version: str, recipe: str, actor: str) -> None:
+        """Let an installed model serve a recipe from now on."""
+        self.keeper.activate(find_recipe(recipe).name, name, version or None, actor=actor)
+        self.models.prepare(RECIPES[recipe], self.dispatchers[recipe])
+
+    def rollback(self, recipe: str, actor: str) -> None:
+        """Let the model before serve the recipe again."""
+        self.keeper.roll_back(find_recipe(recipe).name, actor=actor)
+        self.models.prepare(RECIPES[recipe], self.dispatchers[recipe])
+
+    def pause(self, actor: str) -> None:
+        """Take nothing new until `resume`."""
+        self.paused_by = actor
+        self.writer.call(lambda connection: audit.append(connection, actor, "pause", "service", {}))
+
+    def resume(self, actor: str) -> None:
+        """Go on after `pause`."""
+        self.paused_by = None
+        self.writer.call(lambda connection: audit.append(connection, actor, "resume", "service", {}))
+        self._wake()
+
+    # Inside ------------------------------------------------------------------------------------------------------
+
+    def _may_work(self) -> bool:
+        return self.paused_by is None and self.disk.level is not DiskLevel.FULL
+
+    def _may_take(self) -> bool:
+        return self.paused_by is None and self.disk.level is DiskLevel.OK
+
+    def _capture_time(self, name: str, exif_time_local: str | None) -> runs.CaptureTime:
+        return read_capture_time(name, exif_time_local, pattern=self.settings.file_time_pattern)
+
+    def _committed(self) -> None:
+        self._changes += 1
+        self._wake()
+
+    def _wake(self) -> None:
+        for dispatcher in list(self.dispatchers.values()):
+            dispatcher.wake()
+
+    def _run_pulse(self) -> None:
+        """Once a second: the disk, what is in hand; now and then the health checks and the backup."""
+        while not self._stopping.wait(_BEAT_S):
+            try:
+                before = self.disk.level
+                if self.disk.look() is not before:
+                    log.warning("disk_level", level=self.disk.level, free_bytes=self.disk.free_bytes)
+                    self._changes += 1
+                    self._wake()
+                if any(dispatcher.in_flight for dispatcher in self.dispatchers.values()) or self.intake.waiting:
+                    self._changes += 1
+                self.health.beat(time.monotonic())
+            except (EdgeError, StoreError, OSError):
+                log.exception("pulse_failed")

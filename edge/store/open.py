@@ -1,0 +1,50 @@
+"""Open a home folder's store: checked, backed up before it is changed, brought to this version."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from edge.errors import StoreError
+from edge.store.backup import backup_before_migration
+from edge.store.connection import DATABASE_NAME, check_integrity, check_version, migrate, open_writer, pending_migrations
+from edge.store.writer import Writer
+
+log = structlog.get_logger()
+
+
+def open_store(home: Path, *, on_commit: Callable[[], None]) -> Writer:
+    """The writer of a home folder's database, made if there is none. The caller holds the home's lock.
+
+    Raises:
+        StoreNewerError: a newer version wrote it.
+        StoreCorruptError: it is damaged.
+        StoreError: it cannot be opened.
+    """
+    path = home / DATABASE_NAME
+    prepare_database(home, path)
+    writer = Writer(path, on_commit=on_commit)
+    writer.start()
+    return writer
+
+
+def prepare_database(home: Path, path: Path) -> None:
+    """Check, back up and migrate."""
+    is_new = not path.exists()
+    connection = open_writer(path)
+    try:
+        check_version(path, connection)
+        if not is_new:
+            check_integrity(path, connection)
+        pending = pending_migrations(connection)
+        if pending and not is_new:
+            backup_before_migration(home, pending)
+        if pending:
+            log.info("store_migrating", pending=pending)
+            migrate(connection)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be prepared: {error}") from error
+    finally:
+        connection.close()
