@@ -132,7 +132,9 @@ def test_file_names_are_the_recorders_and_sort_by_time(tmp_path: Path) -> None:
     assert paths == sorted(paths) == sorted(tmp_path.iterdir())
     for path in paths:
         assert re.fullmatch(r"image_D\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-\d{6}Z_0\.jpg", path.name)
-        assert np.shape(cv2.imread(str(path), cv2.IMREAD_COLOR)) == (691, 1229, 3)
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        assert image is not None
+        assert image.shape == (691, 1229, 3)
 
 
 def test_a_data_set_has_labels_that_give_the_boxes_back(tmp_path: Path) -> None:
