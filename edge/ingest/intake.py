@@ -31,6 +31,7 @@ log = structlog.get_logger()
 
 _BATCH = 64
 _COLLAPSE_S = 0.02
+_IMPATIENT_LOOKS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +65,14 @@ class Intake:
         self._stopping = threading.Event()
         self._hints = Hints(self._wake)
         self._watcher = Watcher(self._hints)
-        limit_s = settings.growing_limit_s if patient else 0.0
+        limit_s = settings.growing_limit_s if patient else _IMPATIENT_LOOKS * settings.settle_s
         self._tracker: SettleTracker[FileKey] = SettleTracker(settings.settle_s, limit_s)
         self._roots: dict[int, WatchedRoot] = {}
         self._events: dict[int, bool] = {}
         self._full_due_s = 0.0
         self._rescan_due_s = 0.0
         self._inventories = 0
+        self._busy = False
         self._failed: str | None = None
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
 
@@ -101,6 +103,11 @@ class Intake:
     def waiting(self) -> int:
         """Files that are seen and not yet whole."""
         return len(self._tracker)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing settles, nothing is being looked at, no hint is open."""
+        return not self._tracker and not self._busy and not self._wake.is_set()
 
     @property
     def inventories(self) -> int:
@@ -135,8 +142,10 @@ class Intake:
             inventory = Inventory(self._writer, reader, self._tracker)
             while not self._stopping.is_set():
                 self._wake.wait(self._idle_s())
+                self._busy = True
                 self._wake.clear()
                 self._step_safely(inventory, reader)
+                self._busy = False
         finally:
             reader.close()
 
@@ -236,11 +245,14 @@ class Intake:
         return lambda connection: files.store_file(connection, seen, sha256=taken.sha256, copy_path=copy_path)
 
     def _list_if_overdue(self, key: FileKey, look: FileLook, seen: files.SeenFile) -> Callable[[Connection], object] | None:
-        if not self._tracker.overdue(key, time.monotonic()):
-            return None
-        if look.size_bytes == 0:
+        overdue = self._tracker.overdue(key, time.monotonic())
+        if look.size_bytes == 0 and (overdue or not self._patient):
             self._tracker.forget(key)
             return _failure(seen, Reason.EMPTY_FILE, "the file has no bytes")
+        if not overdue:
+            return None
+        if not self._patient:
+            self._tracker.forget(key)
         detail = f"still changing, {look.size_bytes} bytes at the last look"
         return lambda connection: files.fail_file(connection, seen, reason=Reason.STILL_GROWING, detail=detail, waiting=True)
 

@@ -10,6 +10,7 @@ import structlog
 from edge.errors import StoreError
 from edge.store.backup import backup_before_migration
 from edge.store.connection import DATABASE_NAME, check_integrity, check_version, migrate, open_writer, pending_migrations
+from edge.store.restore import finish_restore
 from edge.store.writer import Writer
 
 log = structlog.get_logger()
@@ -24,6 +25,7 @@ def open_store(home: Path, *, on_commit: Callable[[], None]) -> Writer:
         StoreError: it cannot be opened.
     """
     path = home / DATABASE_NAME
+    finish_restore(home)
     prepare_database(home, path)
     writer = Writer(path, on_commit=on_commit)
     writer.start()

@@ -1,0 +1,63 @@
+"""The command `imagine-edge`."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge import __version__
+from edge.commands.common import HOME_VARIABLE, default_home
+from edge.commands.ingest import ingest, reprocess
+from edge.commands.inspect import doctor, export_command, status
+from edge.commands.models import models_app
+from edge.commands.run import demo, run
+from edge.commands.selftest import selftest
+from edge.commands.store import backup, restore
+
+app = typer.Typer(
+    help="Images dropped in a folder become measured, reviewed, defensible results. Works without any network.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    context: typer.Context,
+    home: Annotated[Path | None, typer.Option(envvar=HOME_VARIABLE, help="The folder of database, settings, inboxes and models.")] = None,
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")] = False,
+) -> None:
+    context.obj = (home or default_home()).expanduser().absolute()
+
+
+app.command()(run)
+app.command()(demo)
+app.command()(ingest)
+app.command()(reprocess)
+app.command()(status)
+app.command()(doctor)
+app.command("export")(export_command)
+app.command()(backup)
+app.command()(restore)
+app.command()(selftest)
+app.add_typer(models_app, name="models")
+
+
+def main() -> None:
+    """The console script; also the entry of the frozen program."""
+    multiprocessing.freeze_support()
+    app()
+
+
+if __name__ == "__main__":
+    main()

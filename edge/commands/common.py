@@ -1,0 +1,120 @@
+"""What every command shares: the home folder, answers as text or JSON, errors as exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from edge.errors import BusyError, EdgeError
+from edge.logs import configure_logs
+from edge.settings import load_settings
+from edge.store.clock import utc_text
+from edge.store.connection import DATABASE_NAME, open_reader
+from edge.store.sqlite import Connection
+
+HOME_VARIABLE = "IMAGINE_EDGE_HOME"
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Answer with JSON; the last line is the result.")]
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def default_home() -> Path:
+    """`$IMAGINE_EDGE_HOME`, or `imagine-edge` in the user's home."""
+    return Path(os.environ.get(HOME_VARIABLE) or Path.home() / "imagine-edge")
+
+
+def home_of(context: typer.Context) -> Path:
+    """The home folder that `--home` named."""
+    home = context.find_root().obj
+    assert isinstance(home, Path)
+    return home
+
+
+def say(text: str) -> None:
+    """A line for a person."""
+    out.print(text, markup=False)
+
+
+def answer(value: object) -> None:
+    """The result as one JSON line."""
+    sys.stdout.write(json.dumps(plain(value), ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def plain(value: Any) -> Any:
+    """Values as what JSON knows."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, datetime):
+        return utc_text(value)
+    return value
+
+
+@contextmanager
+def told(*, as_json: bool) -> Iterator[None]:
+    """Turn our own errors into a message, an advice and the exit code of their family."""
+    try:
+        yield
+    except EdgeError as error:
+        fail(error, as_json=as_json)
+
+
+def fail(error: EdgeError, *, as_json: bool) -> NoReturn:
+    """Tell an error and end with its exit code."""
+    if as_json:
+        answer({"error": {"code": error.code, "message": str(error), "advice": error.advice()}})
+    else:
+        err.print(f"Error: {error}", style="bold red", markup=False)
+        err.print(error.advice(), markup=False)
+    raise typer.Exit(error.exit_code)
+
+
+@contextmanager
+def reading(home: Path) -> Iterator[Connection]:
+    """A read-only connection to the home folder's database, whether or not the service runs."""
+    connection = open_reader(home / DATABASE_NAME)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def service_of(home: Path, *, patient: bool = True, **options: object) -> Iterator[Any]:
+    """An open service on this home folder; nothing is watched yet."""
+    from edge.service import Service
+
+    settings = load_settings(home, **options)
+    home.mkdir(parents=True, exist_ok=True)
+    configure_logs(home)
+    service = Service(home, settings, patient=patient)
+    service.open()
+    try:
+        yield service
+    finally:
+        service.close()
+
+
+def or_running(error: BusyError, home: Path, method: str, path: str, body: dict[str, object]) -> Any:
+    """Ask the appliance that runs on this home folder to do it; if it cannot be reached the error stands."""
+    from edge.commands.running import ask
+
+    return ask(home, method, path, body, instead_of=error)

@@ -1,0 +1,129 @@
+"""`ingest`: one pass over a folder. `reprocess`: the active model once more over what has a result."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from edge.commands.common import JsonOption, answer, err, home_of, or_running, say, service_of, told
+from edge.errors import BusyError, DiskFullError, InputError, ModelError, Reason
+from edge.store import passes
+
+if TYPE_CHECKING:
+    from edge.service import Service
+
+_LOOK_S = 0.1
+
+
+def ingest(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="The folder to take files from, subfolders included.")],
+    recipe: Annotated[str, typer.Option(help="What happens to the files.")] = "burrows",
+    copy: Annotated[bool, typer.Option("--copy", help="Keep a verified copy in the home folder (removable media).")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Process a folder once and end: what is new gets a result, what is known stays as it is."""
+    with told(as_json=as_json):
+        if not folder.is_dir():
+            raise InputError(Reason.UNREADABLE_FILE, f"{folder} is no folder", advice="Name the folder that holds the files.")
+        with service_of(home_of(context), patient=False) as service:
+            root = service.take_from(folder, recipe, "copy" if copy else "in_place", watch=False)
+            summary = run_pass(service, service.home, root.root_id, folder, quiet=as_json)
+    if as_json:
+        answer(summary)
+    else:
+        say(f"{summary['files']} files: {summary['done']} processed, {summary['quarantined']} quarantined, {summary['unchanged']} unchanged")
+        say(f"{summary['objects']} objects in {summary['elapsed_s']} s ({summary['images_per_s']} images/s)")
+        if summary["waiting"]:
+            say(f"{summary['waiting']} files still grow or are not there any more; run the command again")
+
+
+def run_pass(service: Service, home: Path, root_id: int, folder: Path, *, quiet: bool) -> dict[str, float | int]:
+    """Take and process everything below a folder; returns the summary that `--json` prints."""
+    begun_s = time.monotonic()
+    with service.reader() as connection:
+        before = passes.mark(connection, root_id, folder)
+    service.start_single_pass()
+    _until_done(service, quiet=quiet)
+    with service.reader() as connection:
+        counted = passes.count_since(connection, before)
+    elapsed_s = time.monotonic() - begun_s
+    trouble = next((trouble for root in service.intake.status() if root.root_id == root_id for trouble in root.troubles), None)
+    if trouble is not None:
+        raise InputError(Reason.UNREADABLE_FILE, trouble, advice="Check the folder, its permissions and its medium, then run the command again.")
+    return {
+        "files": counted.files,
+        "done": counted.done,
+        "quarantined": counted.quarantined,
+        "unchanged": counted.unchanged,
+        "waiting": counted.waiting,
+        "objects": counted.objects,
+        "elapsed_s": round(elapsed_s, 3),
+        "images_per_s": round(counted.done / elapsed_s, 3),
+    }
+
+
+def _until_done(service: Service, *, quiet: bool) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, disable=quiet or not err.is_terminal, transient=True) as progress:
+        bar = progress.add_task("looking", total=None)
+        while not _is_done(service):
+            done = sum(dispatcher.tally.done + dispatcher.tally.quarantined for dispatcher in service.dispatchers.values())
+            live = service.live()
+            left = live.queue_length + len(live.in_flight) + service.intake.waiting
+            progress.update(bar, description=live.phase_detail or live.phase, completed=done, total=(done + left) or None)
+            _check_able(service)
+            time.sleep(_LOOK_S)
+
+
+def _is_done(service: Service) -> bool:
+    """The inventory has ended, nothing settles, nothing is queued or in hand; seen twice, since files move between the two."""
+    return _looks_done(service) and _looks_done(service)
+
+
+def _looks_done(service: Service) -> bool:
+    taken = service.intake.inventories > 0 and service.intake.idle
+    return taken and service.live().queue_length == 0 and all(dispatcher.idle for dispatcher in service.dispatchers.values())
+
+
+def _check_able(service: Service) -> None:
+    """End with the reason rather than wait for ever."""
+    live = service.live()
+    failed = [model for model in live.models if model.state == "failed"]
+    if failed and not live.in_flight:
+        raise ModelError(f"{failed[0].name or failed[0].recipe}: {failed[0].detail}")
+    if live.disk.free_bytes < live.disk.floor_bytes and not live.in_flight:
+        raise DiskFullError(f"only {live.disk.free_bytes} bytes are free; nothing is taken below {live.disk.floor_bytes}")
+
+
+def reprocess(
+    context: typer.Context,
+    recipe: Annotated[str, typer.Option(help="Whose files.")] = "burrows",
+    file_id: Annotated[list[int] | None, typer.Option("--file", help="Only these files, by id; may be repeated.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the active model again on files that have a result; both results stay."""
+    home = home_of(context)
+    with told(as_json=as_json):
+        try:
+            queued = _reprocess_here(home, recipe, file_id, quiet=as_json)
+        except BusyError as error:
+            queued = or_running(error, home, "POST", "/api/reprocess", {"recipe": recipe, "file_ids": file_id})["count"]
+    if as_json:
+        answer({"reprocessed": queued})
+    else:
+        say(f"{queued} images processed again")
+
+
+def _reprocess_here(home: Path, recipe: str, file_ids: list[int] | None, *, quiet: bool) -> int:
+    with service_of(home, patient=False) as service:
+        queued: int = service.reprocess(file_ids, recipe, "command line")
+        service.start_single_pass()
+        _until_done(service, quiet=quiet)
+    return queued
+
+

@@ -1,0 +1,99 @@
+"""`status`, `doctor` and `export`: what the database says, whether or not the appliance runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+from rich.table import Table
+
+from edge.commands.common import JsonOption, answer, err, home_of, out, plain, reading, say, told
+from edge.commands.running import read_address
+from edge.export import ExportFormat, ExportSummary, export
+from edge.health.doctor import Finding, examine
+from edge.recipes import RECIPES
+from edge.settings import load_settings
+from edge.store import packs
+from edge.store.reads.overview import RecipeTotals, totals_by_recipe
+
+
+def status(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Files by state, objects, active models, and where the pages are if the appliance runs."""
+    home = home_of(context)
+    with told(as_json=as_json), reading(home) as connection:
+        totals = totals_by_recipe(connection)
+        models = {name: row.label for name in RECIPES if (row := packs.active_pack(connection, name)) is not None}
+    url = read_address(home)
+    if as_json:
+        answer({"home": home, "url": url, "recipes": [_counts(one) for one in totals], "models": models})
+        return
+    say(f"{home}: {'pages at ' + url if url else 'the appliance is not running'}")
+    table = Table()
+    headings = ("recipe", "files", "waiting", "queued", "in hand", "done", "quarantined", "objects", "model")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in ("recipe", "model") else "right")
+    for one in totals:
+        figures = (one.files, one.seen, one.queued, one.leased, one.done, one.quarantined, one.objects)
+        table.add_row(one.recipe, *(str(figure) for figure in figures), models.get(one.recipe, ""))
+    out.print(table if totals else f"No file was seen yet. Drop stills into {home / 'inbox' / 'burrows'}.")
+
+
+def _counts(totals: RecipeTotals) -> dict[str, object]:
+    return {**plain(totals), "files": totals.files}
+
+
+def doctor(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Check the home folder, the database, the disk, the folders and this machine; say what to do about each fault."""
+    home = home_of(context)
+    with told(as_json=as_json):
+        findings = examine(home, load_settings(home))
+    faults = [finding for finding in findings if finding.severity == "error"]
+    if as_json:
+        answer({"findings": findings, "errors": len(faults)})
+    else:
+        for finding in findings:
+            _show_finding(finding)
+    raise typer.Exit(3 if faults else 0)
+
+
+def _show_finding(finding: Finding) -> None:
+    style = {"ok": "green", "notice": "cyan", "warning": "yellow", "error": "bold red"}[finding.severity]
+    out.print(f"[{style}]{finding.severity:<8}[/] ", end="")
+    out.print(finding.message, markup=False)
+    if finding.advice:
+        out.print(f"         {finding.advice}", markup=False)
+
+
+def export_command(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Option("--out", help="The folder to write; new, empty, or an earlier export.")],
+    export_format: Annotated[ExportFormat, typer.Option("--format", help="The format to write.")] = ExportFormat.CSV,
+    recipe: Annotated[str | None, typer.Option(help="Only the results of this recipe.")] = None,
+    min_score: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Only objects of at least this score.")] = None,
+    copy_images: Annotated[bool, typer.Option("--copy-images", help="YOLO: copy the images beside the labels.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write current results as files that other tools read."""
+    with told(as_json=as_json), reading(home_of(context)) as connection, Progress(console=err, disable=as_json, transient=True) as progress:
+        bar = progress.add_task("images", total=None)
+
+        def report(done: int, total: int) -> None:
+            progress.update(bar, completed=done, total=total)
+
+        summary: ExportSummary = export(
+            connection,
+            format=export_format,
+            out_dir=folder,
+            recipe=recipe,
+            min_score=min_score,
+            copy_images=copy_images,
+            progress=report,
+        )
+    if as_json:
+        answer(summary)
+    else:
+        say(f"{summary.images} images, {summary.objects} objects, {summary.failures} failures written to {folder}")
+
+

@@ -1,0 +1,190 @@
+"""`run`: watch the folders and serve the pages until Ctrl-C. `demo`: the same with a rendered tow."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from edge.commands.common import JsonOption, answer, err, home_of, out, say, service_of, told
+from edge.commands.running import remove_address, write_address
+from edge.errors import SettingsError
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from edge.service import Service
+
+DEMO_FOLDER = "demo-tow"
+_STOP_GRACE_S = 5
+
+HostOption = Annotated[str | None, typer.Option(help="Address to serve the pages on.")]
+PortOption = Annotated[int | None, typer.Option(help="Port to serve the pages on; 0 takes a free one.")]
+
+
+def run(context: typer.Context, host: HostOption = None, port: PortOption = None) -> None:
+    """Watch the folders and serve the pages, until Ctrl-C."""
+    home = home_of(context)
+    with told(as_json=False), service_of(home, **_options(host, port)) as service, _pages(service) as (server, url):
+        service.watch_all()
+        say(f"iMagine Edge watches {service.home / 'inbox'}")
+        say(f"Pages: {url}   (Ctrl-C ends)")
+        server.run()
+
+
+def demo(
+    context: typer.Context,
+    once: Annotated[bool, typer.Option("--once", help="End when the demo tow is processed.")] = False,
+    stills: Annotated[int, typer.Option(min=1, max=10_000, help="Stills of the rendered tow.")] = 24,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed gives another seabed.")] = 1,
+    host: HostOption = None,
+    port: PortOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Render a tow into the watched folder, show what is found in it, and serve the pages."""
+    home = home_of(context)
+    with told(as_json=as_json), service_of(home, **_options(host, port)) as service, _pages(service) as (server, url):
+        folder = service.home / "inbox" / "burrows" / f"{DEMO_FOLDER}-{seed}"
+        service.watch_all()
+        serving = threading.Thread(target=server.run, name="pages", daemon=True)
+        serving.start()
+        if not as_json:
+            say(f"Pages: {url}")
+        _render(folder, seed=seed, stills=stills)
+        _follow(service, folder, stills, quiet=as_json)
+        _show_results(service, folder, as_json=as_json)
+        if once:
+            server.should_exit = True
+            serving.join()
+            return
+        say(f"Drop stills into {service.home / 'inbox' / 'burrows'} and watch {url}   (Ctrl-C ends)")
+        _wait_for_end(server, serving)
+
+
+def _options(host: str | None, port: int | None) -> dict[str, object]:
+    return {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+
+
+@contextmanager
+def _pages(service: Service) -> Iterator[tuple[uvicorn.Server, str]]:
+    """A server on a port that is bound already, so that a taken port is told before any work begins."""
+    import uvicorn
+
+    from edge.web.app import create_app
+
+    settings = service.settings
+    listening = _bind(settings.host, settings.port)
+    shown_host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"http://{shown_host}:{listening.getsockname()[1]}"
+    config = uvicorn.Config(
+        create_app(service), log_config=None, access_log=False, timeout_graceful_shutdown=_STOP_GRACE_S, server_header=False
+    )
+    server = _bound_server(config, listening)
+    write_address(service.home, url)
+    try:
+        yield server, url
+    finally:
+        remove_address(service.home)
+        listening.close()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise SettingsError(
+            f"the pages cannot be served on {host}:{port}: {error.strerror}", advice="Choose another port with --port, or 0 for a free one."
+        ) from error
+    return listening
+
+
+def _bound_server(config: uvicorn.Config, listening: socket.socket) -> uvicorn.Server:
+    import uvicorn
+
+    class BoundServer(uvicorn.Server):
+        """Serves on the socket that is bound already."""
+
+        def run(self, sockets: list[socket.socket] | None = None) -> None:
+            super().run(sockets=sockets or [listening])
+
+    return BoundServer(config)
+
+
+def _render(folder: Path, *, seed: int, stills: int) -> None:
+    """Draw the tow in a process of its own: this one stays free of the image libraries."""
+    if folder.is_dir() and sum(1 for _ in folder.glob("*.jpg")) >= stills:
+        return
+    process = multiprocessing.get_context("spawn").Process(target=_render_tow, args=(folder, seed, stills), daemon=True)
+    process.start()
+    process.join()
+    if process.exitcode != 0:
+        raise SettingsError(f"the demo tow could not be drawn into {folder}", advice="Check that the home folder has room and can be written.")
+
+
+def _render_tow(folder: Path, seed: int, stills: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from models.workshop.synthetic import write_tow
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_tow(folder, seed=seed, n_stills=stills)
+
+
+def _follow(service: Service, folder: Path, stills: int, *, quiet: bool) -> None:
+    """Show progress until every still of the tow has ended as a result or a listed failure."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from edge.store.reads.tow import ended_below
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, disable=quiet) as progress:
+        bar = progress.add_task("demo tow", total=stills)
+        ended = 0
+        while ended < stills:
+            time.sleep(0.2)
+            with service.reader() as connection:
+                ended = ended_below(connection, str(folder))
+            live = service.live()
+            failed = [model for model in live.models if model.state == "failed"]
+            if failed:
+                raise SettingsError(f"the model of the demo is not usable: {failed[0].detail}")
+            preparing = [model for model in live.models if model.state == "preparing"]
+            progress.update(bar, completed=ended, description="checking the model on this machine" if preparing else "demo tow")
+
+
+def _show_results(service: Service, folder: Path, *, as_json: bool) -> None:
+    from edge.store.reads.tow import results_below
+
+    with service.reader() as connection:
+        rows = results_below(connection, str(folder))
+    if as_json:
+        answer([row._asdict() for row in rows])
+        return
+    table = Table(title=f"Demo tow: {len(rows)} stills", title_justify="left")
+    for heading, justify in (("still", "left"), ("state", "left"), ("openings", "right"), ("mean luminance", "right"), ("model ms", "right")):
+        table.add_column(heading, justify="right" if justify == "right" else "left", no_wrap=True)
+    for row in rows:
+        figures = [f"{row.mean_luminance:.1f}", f"{row.infer_ms:.0f}"] if row.mean_luminance is not None else ["", ""]
+        table.add_row(row.name, row.reason or row.state, "" if row.object_count is None else str(row.object_count), *figures)
+    out.print(table)
+
+
+def _wait_for_end(server: uvicorn.Server, serving: threading.Thread) -> None:
+    try:
+        while serving.is_alive():
+            serving.join(0.5)
+    except KeyboardInterrupt:
+        server.should_exit = True
+        serving.join()

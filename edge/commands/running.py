@@ -1,0 +1,67 @@
+"""Talk to the appliance that already runs on a home folder, over its own JSON API on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from edge.errors import BusyError, EdgeError
+
+ADDRESS_NAME = "service.json"
+
+
+def write_address(home: Path, url: str) -> None:
+    """Note where the pages are, for the commands of the same home folder."""
+    path = home / ADDRESS_NAME
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps({"url": url, "pid": os.getpid()}))
+    os.replace(temporary, path)
+
+
+def remove_address(home: Path) -> None:
+    """The pages are no longer served."""
+    (home / ADDRESS_NAME).unlink(missing_ok=True)
+
+
+def read_address(home: Path) -> str | None:
+    """Where the pages of this home folder are, as far as is noted."""
+    try:
+        url = json.loads((home / ADDRESS_NAME).read_text())["url"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return str(url)
+
+
+def ask(home: Path, method: str, path: str, body: dict[str, object], *, instead_of: BusyError) -> Any:
+    """One request to the running appliance.
+
+    Raises:
+        BusyError: its address is not known or it does not answer.
+        EdgeError: it refused, with its message and advice.
+    """
+    url = read_address(home)
+    if url is None:
+        raise instead_of
+    request = urllib.request.Request(  # noqa: S310 (our own loopback address)
+        f"{url}{path}", method=method, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"}
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=600) as response:
+            return json.load(response)
+    except urllib.error.HTTPError as error:
+        raise _refused(error) from error
+    except OSError as error:
+        raise instead_of from error
+
+
+def _refused(error: urllib.error.HTTPError) -> EdgeError:
+    try:
+        told = json.load(error)
+        return EdgeError(told["message"], advice=told["advice"])
+    except (ValueError, KeyError, TypeError):
+        return EdgeError(f"the running appliance answered {error.code}")

@@ -1,0 +1,87 @@
+"""What one pass over a folder did, counted in the database: the figures that `ingest --json` prints."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.store.sqlite import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassMark:
+    """Where a pass began."""
+
+    root_id: int
+    below: bytes
+    last_run_id: int
+    unchanged: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassCount:
+    """What a pass did. `files` = `done` + `quarantined` + `unchanged` + `waiting`."""
+
+    files: int
+    done: int
+    quarantined: int
+    unchanged: int
+    waiting: int
+    objects: int
+
+
+_FOLDERS = """
+    WITH below AS (
+        SELECT id FROM folders WHERE root_id = :root_id AND (
+            :below = x'' OR relative_path_bytes = :below
+            OR substr(relative_path_bytes, 1, length(:below) + 1) = CAST(:below AS BLOB) || :separator))
+"""
+
+
+def mark(connection: Connection, root_id: int, folder: Path) -> PassMark:
+    """Remember what is known of a folder before a pass over it."""
+    row = connection.execute("SELECT path_bytes FROM roots WHERE id = ?", (root_id,)).fetchone()
+    relative = os.path.relpath(os.fsencode(os.path.abspath(folder)), bytes(row["path_bytes"]))
+    below = b"" if relative == b"." else relative
+    (last_run_id,) = connection.execute("SELECT coalesce(max(id), 0) FROM runs").fetchone()
+    rows = connection.execute(
+        f"{_FOLDERS} SELECT s.id FROM sightings AS s JOIN below AS b ON b.id = s.folder_id "
+        "WHERE s.state IN ('done', 'quarantined') AND s.original = 'present'",
+        _values(root_id, below),
+    )
+    return PassMark(root_id=root_id, below=below, last_run_id=last_run_id, unchanged=frozenset(row[0] for row in rows))
+
+
+def count_since(connection: Connection, mark: PassMark) -> PassCount:
+    """What became of every file that is now below the folder."""
+    rows = connection.execute(
+        f"{_FOLDERS} SELECT s.id, s.image_id, s.state, r.id AS run_id, r.object_count FROM sightings AS s "
+        "JOIN below AS b ON b.id = s.folder_id "
+        "LEFT JOIN runs AS r ON r.image_id = s.image_id AND r.recipe = s.recipe AND r.is_current = 1 "
+        "WHERE s.original = 'present'",
+        _values(mark.root_id, mark.below),
+    )
+    files = quarantined = waiting = 0
+    runs: dict[int, int] = {}
+    for row in rows:
+        files += 1
+        if row["state"] == "done" and row["run_id"] > mark.last_run_id:
+            runs[row["run_id"]] = row["object_count"]
+        elif row["state"] == "quarantined" and row["id"] not in mark.unchanged:
+            quarantined += 1
+        elif row["state"] in ("seen", "queued", "leased"):
+            waiting += 1
+    done = len(runs)
+    return PassCount(
+        files=files,
+        done=done,
+        quarantined=quarantined,
+        unchanged=files - done - quarantined - waiting,
+        waiting=waiting,
+        objects=sum(runs.values()),
+    )
+
+
+def _values(root_id: int, below: bytes) -> dict[str, object]:
+    return {"root_id": root_id, "below": below, "separator": os.fsencode(os.sep)}
