@@ -36,10 +36,10 @@ docs: .venv/.installed-dev ## Write docs/settings.md and docs/cli.md again from 
 	@$(BIN)/python tools/write_docs.py
 
 bench: .venv/.installed-dev ## Measure the appliance against the machine's own limits; prints one JSON document
-	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
+	@$(BIN)/python -m tests.benchmarks.bench $(ARGS)
 
 bench-peers: .venv/.installed-dev .venv-workshop/.installed ## Measure images per second beside `yolo predict`
-	@$(BIN)/python tests/benchmarks/bench_peers.py $(ARGS)
+	@$(BIN)/python -m tests.benchmarks.bench_peers $(ARGS)
 
 soak: .venv/.installed-dev ## Run the long fault tests (hours)
 	@IMAGINE_EDGE_KILL_CYCLES=200 $(BIN)/python -m pytest tests/faults --timeout=14400 $(ARGS)

@@ -164,7 +164,7 @@ def check_web(workspace: Path) -> str:
     command = [*own_command(), "--home", str(workspace / "home"), "run", "--port", str(port)]
     with (workspace / "service.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as service:
         try:
-            seen = [f"{path} {_get(port, path, service)} bytes" for path in ("/healthz", "/", "/openapi.json")]
+            seen = [f"{path} {_get(port, path, service)} bytes" for path in ("/healthz", "/", "/api/openapi.json")]
         except SelftestError as error:
             raise SelftestError(f"{error}: {(workspace / 'service.log').read_text()[-500:]}") from error
         finally:

@@ -75,7 +75,7 @@ try:
     inbox = home / "inbox" / "burrows"
     names = [shutil.copy(still, inbox).rsplit("/", 1)[-1] for still in sorted(stills.iterdir())]
     wait_for(lambda: len(json.loads(get("/api/files?state=done&limit=100"))["files"]) >= len(names), "a result for every still")
-    for page in ("/", "/files", "/failures", "/health", "/openapi.json"):
+    for page in ("/", "/files", "/failures", "/health", "/api/openapi.json"):
         get(page)
 finally:
     service.terminate()
