@@ -59,7 +59,8 @@ clean: ## Remove environments, builds and caches; never a home folder with resul
 .venv/bin/python:
 	@python=$$(sh tools/find-python.sh $(PYTHON)) && echo "Making .venv with $$python" && "$$python" -m venv .venv
 
-.venv/.installed: pyproject.toml | .venv/bin/python
+# A new package at the top changes what an editable install must find.
+.venv/.installed: pyproject.toml $(wildcard */__init__.py) | .venv/bin/python
 	@echo "Installing the appliance into .venv (some minutes, once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@

@@ -12,8 +12,20 @@ import pytest
 
 HEAVY = ("cv2", "openvino", "onnxruntime", "torch", "ultralytics", "nncf", "onnx")
 TRAINING = frozenset({"torch", "torchvision", "ultralytics", "nncf", "onnx"})
-# What the parent process loads: the recipes and the pipeline decide for themselves what their children load.
-PARENT_SIDE = ("edge/cli", "edge/service.py", "edge/settings.py", "edge/web", "edge/store", "edge/ingest", "edge/export", "edge/health")
+# What the parent process loads; the rest of the pipeline and the runtimes belong to its children.
+PARENT_SIDE = (
+    *("edge/cli.py", "edge/commands", "edge/service.py", "edge/live.py", "edge/settings.py", "edge/logs.py"),
+    *(
+        "edge/web",
+        "edge/store",
+        "edge/ingest",
+        "edge/export",
+        "edge/health",
+        "edge/recipes",
+        "edge/pipeline/dispatcher",
+        "edge/pipeline/keeper",
+    ),
+)
 
 LIST_LOADED = """
 import importlib, sys
