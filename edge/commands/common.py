@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -21,6 +21,9 @@ from edge.settings import load_settings
 from edge.store.clock import utc_text
 from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.sqlite import Connection
+
+if TYPE_CHECKING:
+    from edge.service import Service
 
 HOME_VARIABLE = "IMAGINE_EDGE_HOME"
 
@@ -98,11 +101,11 @@ def reading(home: Path) -> Iterator[Connection]:
 
 
 @contextmanager
-def service_of(home: Path, *, patient: bool = True, **options: object) -> Iterator[Any]:
+def service_of(home: Path, *, patient: bool = True, options: Mapping[str, object] | None = None) -> Iterator[Service]:
     """An open service on this home folder; nothing is watched yet."""
     from edge.service import Service
 
-    settings = load_settings(home, **options)
+    settings = load_settings(home, **(options or {}))
     home.mkdir(parents=True, exist_ok=True)
     configure_logs(home)
     service = Service(home, settings, patient=patient)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -26,8 +26,8 @@ _ACTOR = "command line"
 def list_models(context: typer.Context, as_json: JsonOption = False) -> None:
     """The installed packs, and which one serves each recipe."""
     with told(as_json=as_json), reading(home_of(context)) as connection:
-        active = {row.model_id: name for name in RECIPES if (row := packs.active_pack(connection, name)) is not None}
-        rows = [_described(connection, row, active.get(row.model_id)) for row in packs.list_packs(connection)]
+        serving = {pack.model_id: name for name in RECIPES if (pack := packs.active_pack(connection, name)) is not None}
+        rows = [_described(connection, pack, serving.get(pack.model_id)) for pack in packs.list_packs(connection)]
     if as_json:
         answer(rows)
         return
@@ -125,7 +125,7 @@ def _tell(as_json: bool, row: packs.PackRow, text: str) -> None:
         say(text)
 
 
-def _described(connection: Connection, row: packs.PackRow, active_for: str | None) -> dict[str, object]:
+def _described(connection: Connection, row: packs.PackRow, active_for: str | None) -> dict[str, Any]:
     return {
         "name": row.name,
         "version": row.version,

@@ -34,7 +34,7 @@ PortOption = Annotated[int | None, typer.Option(help="Port to serve the pages on
 def run(context: typer.Context, host: HostOption = None, port: PortOption = None) -> None:
     """Watch the folders and serve the pages, until Ctrl-C."""
     home = home_of(context)
-    with told(as_json=False), service_of(home, **_options(host, port)) as service, _pages(service) as (server, url):
+    with told(as_json=False), service_of(home, options=_options(host, port)) as service, _pages(service) as (server, url):
         service.watch_all()
         say(f"iMagine Edge watches {service.home / 'inbox'}")
         say(f"Pages: {url}   (Ctrl-C ends)")
@@ -52,7 +52,7 @@ def demo(
 ) -> None:
     """Render a tow into the watched folder, show what is found in it, and serve the pages."""
     home = home_of(context)
-    with told(as_json=as_json), service_of(home, **_options(host, port)) as service, _pages(service) as (server, url):
+    with told(as_json=as_json), service_of(home, options=_options(host, port)) as service, _pages(service) as (server, url):
         folder = service.home / "inbox" / "burrows" / f"{DEMO_FOLDER}-{seed}"
         service.watch_all()
         serving = threading.Thread(target=server.run, name="pages", daemon=True)

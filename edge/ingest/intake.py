@@ -41,7 +41,7 @@ class RootStatus:
     root_id: int
     path: str
     recipe: str
-    intake: str
+    intake: files.Intake
     events: bool
     file_count: int
     ignored: int
