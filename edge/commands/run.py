@@ -86,7 +86,7 @@ def _pages(service: Service) -> Iterator[tuple[uvicorn.Server, str]]:
     shown_host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{shown_host}:{listening.getsockname()[1]}"
     config = uvicorn.Config(
-        create_app(service), log_config=None, access_log=False, timeout_graceful_shutdown=_STOP_GRACE_S, server_header=False
+        create_app(service, allowed_hosts=(*settings.allowed_hosts, shown_host)), log_config=None, access_log=False, timeout_graceful_shutdown=_STOP_GRACE_S, server_header=False
     )
     server = _bound_server(config, listening)
     write_address(service.home, url)
