@@ -1,0 +1,121 @@
+"""Images per second beside `yolo predict` (ultralytics), with the same weights, input size and images; prints one JSON document.
+
+Usage, from the top of the repository: python -m tests.benchmarks.bench_peers [--quick] [--weights best.pt]
+
+Needs `make workshop`. Without `--weights` ultralytics runs the ONNX file of the starter pack (by ONNX Runtime), since the pack
+holds no `.pt`; the document says which it was. Both programs run as their users run them, once on few and once on many stills: the
+difference is the rate after start-up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from installer.selftest import STARTER_PACK, starter_pack
+from models.pack import Pack
+from tests.benchmarks.appliance import ingest
+from tests.benchmarks.cost import run_command
+from tests.benchmarks.stills import write_stills
+
+YOLO = Path(__file__).resolve().parents[2] / ".venv-workshop" / "bin" / "yolo"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """Seconds for few and for many stills, as a whole command."""
+
+    few: int
+    many: int
+    few_s: float
+    many_s: float
+
+    @property
+    def images_per_s(self) -> float:
+        """After start-up."""
+        return (self.many - self.few) / (self.many_s - self.few_s)
+
+    def as_json(self) -> dict[str, float]:
+        """What the document shows of it."""
+        return {
+            "stills": self.many,
+            "images_per_s": round(self.images_per_s, 2),
+            "images_per_s_with_start": round(self.many / self.many_s, 2),
+            "start_s": round(self.few_s, 2),
+        }
+
+
+def main() -> int:
+    """Measure both, one after the other, alternating."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--weights", type=Path, help="the .pt that the starter pack was exported from")
+    options = parser.parse_args()
+    if not YOLO.is_file():
+        print(f"there is no {YOLO}: run `make workshop`", file=sys.stderr)
+        return 1
+    few, many = (5, 60) if options.quick else (20, 600)
+    pack = starter_pack()
+    weights = options.weights or _onnx_of(pack)
+    with tempfile.TemporaryDirectory(prefix="imagine-edge-peers-") as folder:
+        workspace = Path(folder)
+        for name, count, seed in (("few", few, 51), ("many", many, 52)):
+            write_stills(workspace / name, count, seed=seed)
+        ours, theirs = _ours(workspace, few, many), _theirs(workspace, few, many, pack, weights)
+    document = {
+        "input_px": [pack.manifest.input.width_px, pack.manifest.input.height_px],
+        "peer_weights": f"{weights.name} ({'torch' if weights.suffix == '.pt' else 'ONNX Runtime, no .pt was given'})",
+        "appliance": ours.as_json(),
+        "yolo_predict": theirs.as_json(),
+        "ratio": round(ours.images_per_s / theirs.images_per_s, 2),
+        "limit": "at least 3 against torch on the CPU",
+    }
+    print(json.dumps(document, indent=2))
+    return 0
+
+
+def _ours(workspace: Path, few: int, many: int) -> Rate:
+    home = workspace / "home"
+    warm = write_stills(workspace / "warm", 1, seed=53)
+    ingest(home, warm[0].parent)  # checks the model on this machine, once
+    seconds = [ingest(home, workspace / name)[0].wall_s for name in ("few", "many")]
+    return Rate(few=few, many=many, few_s=seconds[0], many_s=seconds[1])
+
+
+def _theirs(workspace: Path, few: int, many: int, pack: Pack, weights: Path) -> Rate:
+    os.environ.update(YOLO_CONFIG_DIR=str(workspace / "yolo"), YOLO_OFFLINE="true")
+    spec, thresholds = pack.manifest.input, pack.manifest.thresholds
+    seconds = []
+    for name in ("few", "many"):
+        options = {
+            "model": str(weights),
+            "source": f"{workspace / name}/**/*.jpg",
+            "imgsz": f"[{spec.height_px},{spec.width_px}]",
+            "conf": str(thresholds.score_floor),
+            "iou": str(thresholds.nms_iou),
+            "device": "cpu",
+            "save": "False",
+            "verbose": "False",
+            "project": str(workspace / "runs"),
+        }
+        begun_s = time.monotonic()
+        run_command([str(YOLO), "detect", "predict", *(f"{option}={value}" for option, value in options.items())])
+        seconds.append(time.monotonic() - begun_s)
+    return Rate(few=few, many=many, few_s=seconds[0], many_s=seconds[1])
+
+
+def _onnx_of(pack: Pack) -> Path:
+    for variant in pack.manifest.variants:
+        if variant.runtime == "onnxruntime" and variant.precision == "fp32":
+            return pack.file_path(variant.files[0])
+    raise SystemExit(f"{STARTER_PACK} has no ONNX file in FP32")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
