@@ -69,6 +69,7 @@ class Intake:
         self._tracker: SettleTracker[FileKey] = SettleTracker(settings.settle_s, limit_s)
         self._roots: dict[int, WatchedRoot] = {}
         self._events: dict[int, bool] = {}
+        self._watched_folders: dict[int, tuple[int, int] | None] = {}
         self._full_due_s = 0.0
         self._rescan_due_s = 0.0
         self._inventories = 0
@@ -79,7 +80,10 @@ class Intake:
     def add_root(self, root: files.Root, extensions: frozenset[bytes], *, start: bytes = b"", watch: bool = True) -> None:
         """Take files from a root, or only from the folder `start` in it. Events are asked for before the first look."""
         self._roots[root.root_id] = WatchedRoot(root=root, extensions=extensions, start=start)
-        self._events[root.root_id] = watch and self._watcher.watch(root.path)
+        self._events[root.root_id] = False
+        if watch:
+            self._watched_folders[root.root_id] = None
+            self._watch_what_is_there(root)
 
     def start(self) -> None:
         """Begin to watch and take."""
@@ -166,16 +170,39 @@ class Intake:
         if now_s >= self._full_due_s:
             self._hints.drain()
             for watched in self._roots.values():
+                self._watch_what_is_there(watched.root)
                 inventory.look_at_root(watched)
             self._full_due_s = now_s + self._settings.full_rescan_s
             self._rescan_due_s = now_s + self._settings.rescan_s
             self._inventories += 1
         elif now_s >= self._rescan_due_s:
             for watched in self._roots.values():
-                inventory.look_at_changed_folders(watched)
+                if self._watch_what_is_there(watched.root):
+                    inventory.look_at_root(watched)
+                else:
+                    inventory.look_at_changed_folders(watched)
             self._rescan_due_s = now_s + self._settings.rescan_s
         self._follow_hints(inventory)
         self._take_settled(reader)
+
+    def _watch_what_is_there(self, root: files.Root) -> bool:
+        """Events belong to the folder that was there when they were asked for: ask again when a medium came or went.
+
+        Returns:
+            True if this is another folder than before.
+        """
+        if root.root_id not in self._watched_folders:
+            return False
+        try:
+            status = os.stat(root.path_bytes)
+            folder: tuple[int, int] | None = (status.st_dev, status.st_ino)
+        except OSError:
+            folder = None
+        if folder == self._watched_folders[root.root_id]:
+            return False
+        self._watched_folders[root.root_id] = folder
+        self._events[root.root_id] = folder is not None and self._watcher.watch(root.path)
+        return True
 
     def _idle_s(self) -> float:
         due_s = min(self._full_due_s, self._rescan_due_s)
