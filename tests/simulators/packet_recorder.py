@@ -67,6 +67,7 @@ def ask_names_of(address: str) -> None:
         file.write(f"nameserver {address}\noptions timeout:1 attempts:1\n")
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
     subprocess.run(["mount", "--bind", file.name, str(Path("/etc/resolv.conf").resolve())], check=True)
+    Path(file.name).unlink()  # the mount keeps it
 
 
 def main(arguments: list[str]) -> int:
