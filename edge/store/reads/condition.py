@@ -102,3 +102,9 @@ def last_actions(connection: Connection, *, limit: int = 20) -> tuple[AuditRow, 
         "SELECT id AS audit_id, at_utc, actor, action, subject, detail_json FROM audit ORDER BY id DESC LIMIT ?", (limit,)
     )
     return as_values(AuditRow, rows)
+
+
+def open_issue_counts(connection: Connection) -> dict[str, int]:
+    """How many issues are open, by severity."""
+    rows = connection.execute("SELECT severity, count(*) FROM issues WHERE resolved_utc IS NULL GROUP BY severity")
+    return {severity: int(count) for severity, count in rows}

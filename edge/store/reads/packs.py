@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from edge.store.reads.typed import as_values
@@ -40,7 +41,7 @@ class ActiveModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledModel:
-    """A model pack that was installed here. `labels` are "name" or "name (AphiaID n)"."""
+    """A model pack that was installed here. `metrics` are those of its manifest, fractions unless the name says otherwise."""
 
     model_id: int
     name: str
@@ -56,7 +57,7 @@ class InstalledModel:
     score_threshold: float | None
     score_floor: float | None
     card_path: str | None
-    metrics_json: str
+    metrics: dict[str, float]
 
 
 def installed_models(connection: Connection) -> tuple[InstalledModel, ...]:
@@ -67,9 +68,9 @@ def installed_models(connection: Connection) -> tuple[InstalledModel, ...]:
         "json_extract(manifest_json, '$.thresholds.score') AS score_threshold, "
         "json_extract(manifest_json, '$.thresholds.score_floor') AS score_floor, "
         "json_extract(manifest_json, '$.card.path') AS card_path, "
-        "coalesce(json_extract(manifest_json, '$.metrics'), '{}') AS metrics_json FROM models ORDER BY id DESC LIMIT 200"
+        "coalesce(json_extract(manifest_json, '$.metrics'), '{}') AS metrics FROM models ORDER BY id DESC LIMIT 200"
     )
-    return as_values(InstalledModel, rows)
+    return tuple(InstalledModel(**{**dict(row), "metrics": json.loads(row["metrics"])}) for row in rows)
 
 
 def variants(connection: Connection) -> tuple[VariantRow, ...]:

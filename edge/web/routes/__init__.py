@@ -1,1 +1,1 @@
-"""Routes, one module per page."""
+"""The addresses of the pages and of the JSON API."""

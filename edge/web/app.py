@@ -1,0 +1,50 @@
+"""The web application: pages, JSON API and static files over one appliance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import anyio
+from fastapi import FastAPI
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.staticfiles import StaticFiles
+
+from edge import __version__
+from edge.web.appliance import Appliance
+from edge.web.errors import add_error_handlers
+from edge.web.pages import FOLDER, make_environment
+from edge.web.pictures import CONVERSIONS_AT_ONCE, PictureCache
+from edge.web.routes import actions, api_read, api_write, condition, events, files, home, metrics, pictures, reference
+from edge.web.security import SecurityHeaders, WriteGuard
+
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+
+
+def create_app(appliance: Appliance, *, allowed_hosts: Sequence[str] = LOOPBACK_NAMES) -> FastAPI:
+    """The application for a running appliance.
+
+    Args:
+        appliance: what the pages show and call.
+        allowed_hosts: names under which a browser may call it; an IPv6 address stands in brackets.
+    """
+    app = FastAPI(
+        title="iMagine Edge",
+        summary="Survey images become measured, reviewed, defensible results",
+        version=__version__,
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # FastAPI's own viewers load from a CDN; /api is ours
+        redoc_url=None,
+    )
+    app.state.appliance = appliance
+    app.state.templates = make_environment()
+    app.state.pictures = PictureCache(appliance.home / "cache" / "pictures")
+    app.state.picture_threads = anyio.CapacityLimiter(CONVERSIONS_AT_ONCE)
+    app.state.failed_requests = 0
+    add_error_handlers(app)
+    for module in (home, files, condition, actions, reference, api_read, pictures, api_write, events, metrics):
+        app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
+    app.add_middleware(WriteGuard)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts), www_redirect=False)
+    app.add_middleware(SecurityHeaders)  # added last: it sees every answer, refusals too
+    return app

@@ -1,0 +1,73 @@
+"""What routes ask for by type: the appliance, and who is calling."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Query, Request
+from pydantic import BeforeValidator
+
+from edge.store.reads.files import FileFilter, FileState, Original
+from edge.web.appliance import Appliance
+from edge.web.text import reason_words
+
+MAX_ID = (1 << 62) - 1
+
+
+def _appliance(request: Request) -> Appliance:
+    appliance: Appliance = request.app.state.appliance
+    return appliance
+
+
+def _actor(request: Request) -> str:
+    """Who asked, for the audit trail: the door and the address."""
+    door = "api" if request.url.path.startswith("/api/") else "page"
+    return f"{door} {request.client.host if request.client else 'local'}"
+
+
+def _blank_is_none(value: object) -> object:
+    return None if value == "" else value
+
+
+_Blank = BeforeValidator(_blank_is_none)  # a form sends the fields that were left empty
+
+
+def _file_filter(
+    *,
+    state: Annotated[FileState | None, _Blank, Query(description="Only files in this state.")] = None,
+    recipe: Annotated[str | None, _Blank, Query(max_length=100, description="Only files of this recipe.")] = None,
+    folder: Annotated[int | None, _Blank, Query(ge=1, le=MAX_ID, description="Only files of the folder with this id.")] = None,
+    q: Annotated[str | None, _Blank, Query(max_length=500, description="Only files with this text in their path.")] = None,
+    original: Annotated[Original | None, _Blank, Query(description="Only files whose original is present, gone or changed.")] = None,
+    reason: Annotated[str | None, _Blank, Query(max_length=100, description='Only files with this reason code; "any": with one.')] = None,
+) -> FileFilter:
+    return FileFilter(state=state, recipe=recipe, folder_id=folder, text=q, original=original, reason=reason)
+
+
+def filter_query(which: FileFilter) -> dict[str, object]:
+    """The query parameters that stand for a filter."""
+    return {
+        "state": which.state,
+        "recipe": which.recipe,
+        "folder": which.folder_id,
+        "q": which.text,
+        "original": which.original,
+        "reason": which.reason,
+    }
+
+
+def filter_words(which: FileFilter) -> str:
+    """A filter as words, empty for none."""
+    words = [str(which.state) if which.state else "", f"recipe {which.recipe}" if which.recipe else ""]
+    words += [f"original {which.original}" if which.original else "", reason_words(which.reason) if which.reason else ""]
+    words += ["one folder" if which.folder_id else "", f'"{which.text}"' if which.text else ""]
+    return ", ".join(word for word in words if word)
+
+
+ApplianceHere = Annotated[Appliance, Depends(_appliance)]
+Actor = Annotated[str, Depends(_actor)]
+Filter = Annotated[FileFilter, Depends(_file_filter)]
+FileId = Annotated[int, Path(ge=1, le=MAX_ID, description="The id of the file.")]
+Limit = Annotated[int | None, _Blank, Query(ge=1, le=500, description="How many to return at most; 50 if not given.")]
+After = Annotated[int | None, _Blank, Query(ge=1, le=MAX_ID, description="`next_after` of the answer before.")]
+DEFAULT_LIMIT = 50

@@ -1,0 +1,114 @@
+"""Errors as answers: JSON for programs, a page that says what to do for people, and never a stack trace."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from edge.errors import BusyError, DiskFullError, EdgeError, StoreError, TransportError
+from edge.store.sqlite import sqlite3
+from edge.web.pages import render
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Why a request was not answered. `code` is stable, `advice` says what to do next."""
+
+    code: str
+    message: str
+    advice: str
+
+
+class RequestError(Exception):
+    """A request that cannot be answered, with its HTTP status."""
+
+    def __init__(self, status: int, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.status = status
+        self.problem = problem
+
+
+def no_such(what: str, value: object) -> RequestError:
+    """404: the thing that was asked for is not there."""
+    advice = "It may belong to another database. Look for it on the Files page, or list it with GET /api/files."
+    return RequestError(404, Problem(code="not_found", message=f"there is no {what} {value}", advice=advice))
+
+
+def invalid(message: str, advice: str) -> RequestError:
+    """422: the request says something that cannot be."""
+    return RequestError(422, Problem(code="invalid_request", message=message, advice=advice))
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Let every error leave the appliance as a `Problem`."""
+    app.add_exception_handler(RequestError, _on_request_error)
+    app.add_exception_handler(EdgeError, _on_edge_error)
+    app.add_exception_handler(sqlite3.Error, _on_sqlite_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+def answer(request: Request, status: int, problem: Problem) -> Response:
+    """The problem as JSON under /api, /metrics and /healthz, else as a page."""
+    if request.url.path.startswith(("/api/", "/metrics", "/healthz")):
+        return JSONResponse(asdict(problem), status_code=status)
+    return render(request, "problem.html", status=status, problem=problem, status_code=status, status_words=HTTPStatus(status).phrase)
+
+
+def edge_status(error: EdgeError) -> int:
+    """The HTTP status of an error of the appliance: 503 if waiting may help, else 409."""
+    return 503 if isinstance(error, StoreError | DiskFullError | TransportError | BusyError) else 409
+
+
+async def _on_request_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestError)  # registered for this type only
+    return answer(request, error.status, error.problem)
+
+
+async def _on_edge_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, EdgeError)  # registered for this type only
+    log.warning("request_refused", path=request.url.path, code=error.code, error=str(error))
+    return answer(request, edge_status(error), Problem(code=error.code, message=str(error), advice=error.advice()))
+
+
+async def _on_sqlite_error(request: Request, error: Exception) -> Response:
+    log.error("read_failed", path=request.url.path, error=str(error))
+    problem = Problem(code=StoreError.code, message=f"the database did not answer: {error}", advice=StoreError.default_advice)
+    return answer(request, 503, problem)
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # registered for this type only
+    faults = "; ".join(f"{'.'.join(map(str, fault['loc'][1:])) or 'body'}: {fault['msg']}" for fault in error.errors())
+    advice = "Correct the named value; the API page lists what each accepts."
+    return answer(request, 422, Problem(code="invalid_request", message=faults, advice=advice))
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # registered for this type only
+    if error.status_code == 404:
+        advice = "Check the address, or go on from the navigation at the top; the API page lists every address."
+        problem = Problem(code="not_found", message="There is nothing at this address.", advice=advice)
+    else:
+        problem = Problem(
+            code=f"http_{error.status_code}", message=str(error.detail), advice="The API page lists how each address is called."
+        )
+    response = answer(request, error.status_code, problem)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _on_bug(request: Request, error: Exception) -> Response:
+    log.error("request_failed", path=request.url.path, method=request.method, exc_info=error)
+    request.app.state.failed_requests += 1
+    advice = "Processing goes on. Try again; if it stays, save the log from the home folder and report its last lines."
+    return answer(request, 500, Problem(code="internal_error", message="The page could not be made.", advice=advice))

@@ -1,0 +1,101 @@
+"""Render a page: the frame around each, with what is happening now in its head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from edge import __version__
+from edge.errors import StoreError
+from edge.store.clock import utc_now
+from edge.store.reads import condition, overview
+from edge.store.sqlite import sqlite3
+from edge.web import text
+from edge.web.appliance import Appliance, LiveStatus
+
+OLD_AFTER_S = 15.0
+FOLDER = Path(__file__).parent
+
+NOTICES = {
+    "retried": "Queued again: {n}.",
+    "rescan": "Every watched folder is being compared with the database.",
+    "reprocess": "Queued for reprocessing: {n}. The present results stay until the new ones are there, and after.",
+    "activated": "The model serves from now on. Results that exist stay as they are; reprocess to make new ones.",
+    "rolled_back": "The model before serves again.",
+    "paused": "Paused. What is in work is finished; nothing new is taken until you resume.",
+    "resumed": "Resumed.",
+    "none_chosen": "No file was chosen: tick the boxes of the files first (key x).",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What the top of every page says. The totals are None when the database does not answer.
+
+    `old`: the part that does the work has not reported for a while, so its figures are not of now.
+    """
+
+    live: LiveStatus
+    totals: overview.RecipeTotals | None
+    issues: dict[str, int]
+    old: bool
+
+
+def make_environment() -> Environment:
+    """Templates that escape everything and fail on a name that does not exist."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    filters = (text.shown, text.number, text.size, text.duration, text.utc, text.clock, text.reason_words, text.reason_advice)
+    environment.filters.update({one.__name__: one for one in filters})
+    environment.globals.update(state_words=text.STATE_WORDS, version=__version__, nothing=text.NOTHING)
+    return environment
+
+
+def render(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
+    """A page inside the frame."""
+    environment: Environment = request.app.state.templates
+    html = environment.get_template(template).render(
+        head=_head(request.app.state.appliance),
+        path=request.url.path,
+        here=f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path,
+        notice=_notice(request),
+        now_utc=utc_now(),
+        **values,
+    )
+    return HTMLResponse(html, status_code=status)
+
+
+def query(**values: object) -> str:
+    """A query string of those values that are set."""
+    return urlencode({name: str(value) for name, value in values.items() if value not in {None, ""}})
+
+
+def _head(appliance: Appliance) -> Head:
+    live = appliance.live()
+    old = _age_s(live.as_of_utc) > OLD_AFTER_S
+    try:
+        with appliance.reader() as connection:
+            totals = overview.sum_totals(overview.totals_by_recipe(connection))
+            return Head(live=live, totals=totals, issues=condition.open_issue_counts(connection), old=old)
+    except (sqlite3.Error, StoreError):  # the page that says so still needs its frame
+        return Head(live=live, totals=None, issues={}, old=old)
+
+
+def _age_s(moment_utc: str) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(moment_utc)).total_seconds()
+
+
+def _notice(request: Request) -> str | None:
+    template = NOTICES.get(request.query_params.get("notice", ""))
+    if template is None:
+        return None
+    amount = request.query_params.get("n", "0")
+    return template.format(n=text.number(int(amount)) if amount.isdecimal() and len(amount) < 12 else "0")

@@ -1,0 +1,147 @@
+"""Pictures for the pages: the original bytes where a browser can show them, else a bounded conversion.
+
+Pillow only opens what a worker has already decoded whole, in a size that the database recorded, and never more than
+`CONVERSIONS_AT_ONCE` at once. Conversions are kept in a small folder that may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import BinaryIO
+
+import structlog
+from PIL import Image, ImageOps
+
+from edge.store.reads.files import FileState, StoredAt
+from edge.units import mib_to_bytes
+from edge.web.errors import Problem, RequestError
+
+log = structlog.get_logger()
+
+CONVERSIONS_AT_ONCE = 2
+MAX_CONVERTED_PIXELS = 100_000_000
+CACHE_LIMIT_BYTES = mib_to_bytes(256)
+KEPT_AFTER_PRUNING = 0.75
+
+_MAGIC = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
+_FORMATS = ("JPEG", "PNG", "TIFF", "BMP")
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    longest_px: int
+    jpeg_quality: int
+
+
+class Conversion(Enum):
+    """What a picture is converted for."""
+
+    THUMBNAIL = _Size(240, 80)
+    FULL = _Size(4096, 92)
+
+
+def media_type(handle: BinaryIO) -> str | None:
+    """The media type if a browser shows these bytes itself, judged by content; None if not."""
+    start = handle.read(8)
+    handle.seek(0)
+    return next((kind for magic, kind in _MAGIC if start.startswith(magic)), None)
+
+
+class PictureCache:
+    """Converted pictures by content hash, in a folder of bounded size."""
+
+    def __init__(self, folder: Path, *, limit_bytes: int = CACHE_LIMIT_BYTES) -> None:
+        self._folder = folder
+        self._limit_bytes = limit_bytes
+        self._used_bytes: int | None = None
+        self._lock = threading.Lock()
+
+    def get(self, handle: BinaryIO, stored: StoredAt, conversion: Conversion) -> bytes:
+        """The picture as JPEG, no side longer than the conversion's.
+
+        Raises:
+            RequestError: 409, no worker has decoded it; 413, it is too large; 415, Pillow cannot read it.
+        """
+        _check_convertible(stored)
+        path = self._folder / f"{stored.sha256}-{conversion.name.lower()}.jpg"
+        with contextlib.suppress(OSError):
+            return path.read_bytes()
+        picture = _convert(handle, conversion.value)
+        self._keep(path, picture)
+        return picture
+
+    def _keep(self, path: Path, picture: bytes) -> None:
+        """Best effort: a full disk costs the cache, never the answer."""
+        try:
+            with self._lock:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._make_room(len(picture))
+                with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".part", delete=False) as part:
+                    part.write(picture)
+                Path(part.name).replace(path)
+        except OSError as error:
+            log.warning("picture_not_kept", error=str(error))
+
+    def _make_room(self, wanted_bytes: int) -> None:
+        if self._used_bytes is None or self._used_bytes + wanted_bytes > self._limit_bytes:
+            self._used_bytes = self._prune(self._limit_bytes - wanted_bytes)
+        self._used_bytes += wanted_bytes
+
+    def _prune(self, limit_bytes: int) -> int:
+        with os.scandir(self._folder) as entries:
+            found = sorted((entry.stat().st_mtime_ns, entry.stat().st_size, entry.path) for entry in entries if entry.is_file())
+        used_bytes = sum(size_bytes for _, size_bytes, _ in found)
+        if used_bytes <= limit_bytes:
+            return used_bytes
+        for _, size_bytes, path in found:
+            Path(path).unlink(missing_ok=True)
+            used_bytes -= size_bytes
+            if used_bytes <= limit_bytes * KEPT_AFTER_PRUNING:
+                break
+        return used_bytes
+
+
+def _check_convertible(stored: StoredAt) -> None:
+    if stored.state is not FileState.DONE or stored.width_px is None or stored.height_px is None:
+        raise _no_picture(409, "not_decoded", "no worker has decoded this file whole, so it is not converted for showing")
+    if stored.width_px * stored.height_px > MAX_CONVERTED_PIXELS:
+        raise _no_picture(413, "picture_too_large", f"{stored.width_px} x {stored.height_px} pixels are too many to convert")
+
+
+def _convert(handle: BinaryIO, wanted: _Size) -> bytes:
+    try:
+        with Image.open(handle, formats=_FORMATS) as image:
+            if image.width * image.height > MAX_CONVERTED_PIXELS:
+                raise _no_picture(413, "picture_too_large", f"{image.width} x {image.height} pixels are too many to convert")
+            image.draft(None, (wanted.longest_px, wanted.longest_px))  # JPEG: decode at a fraction of the size
+            upright = ImageOps.exif_transpose(_eight_bits(image))
+            upright.thumbnail((wanted.longest_px, wanted.longest_px), reducing_gap=2.0)
+            return _as_jpeg(upright, wanted.jpeg_quality)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # what Pillow raises on bad files
+        raise _no_picture(415, "picture_unreadable", f"the picture cannot be converted: {error}") from error
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits as its upper 8 bits, anything else as RGB or grey."""
+    if image.mode.startswith("I"):
+        return image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    if image.mode in {"RGBA", "LA", "P", "PA"}:
+        return Image.alpha_composite(Image.new("RGBA", image.size, "black"), image.convert("RGBA")).convert("RGB")
+    return image if image.mode in {"L", "RGB"} else image.convert("RGB")
+
+
+def _as_jpeg(image: Image.Image, quality: int) -> bytes:
+    with tempfile.SpooledTemporaryFile(max_size=CACHE_LIMIT_BYTES) as out:
+        image.save(out, "JPEG", quality=quality)
+        out.seek(0)
+        return out.read()
+
+
+def _no_picture(status: int, code: str, message: str) -> RequestError:
+    return RequestError(status, Problem(code=code, message=message, advice="Open the original in a viewer; the result is not affected."))

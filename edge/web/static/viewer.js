@@ -1,0 +1,170 @@
+// An image with boxes on a canvas: zoom, pan, and drawing. Coordinates are pixels of the full image.
+
+const MIN_SCALE = 0.02;
+const MAX_SCALE = 32;
+
+/** Where the image lies on the canvas; shared by two viewers, they move together. `scale` is screen pixels per image pixel. */
+export class View {
+  constructor(widthPx, heightPx) {
+    this.widthPx = widthPx;
+    this.heightPx = heightPx;
+    this.scale = 1;
+    this.centre = { x: widthPx / 2, y: heightPx / 2 };
+    this.fitted = true;
+    this.viewers = [];
+  }
+
+  fit() {
+    const { width, height } = this.viewers[0].sizePx();
+    this.scale = Math.min(width / this.widthPx, height / this.heightPx);
+    this.centre = { x: this.widthPx / 2, y: this.heightPx / 2 };
+    this.fitted = true;
+    this.changed();
+  }
+
+  /** Zoom by a factor so that the image point under `at` (screen pixels from the canvas centre) stays there. */
+  zoom(factor, at = { x: 0, y: 0 }) {
+    const scale = Math.min(Math.max(this.scale * factor, MIN_SCALE), MAX_SCALE);
+    this.centre.x += at.x / this.scale - at.x / scale;
+    this.centre.y += at.y / this.scale - at.y / scale;
+    this.scale = scale;
+    this.fitted = false;
+    this.changed();
+  }
+
+  pan(dxPx, dyPx) {
+    this.centre.x = Math.min(Math.max(this.centre.x + dxPx / this.scale, 0), this.widthPx);
+    this.centre.y = Math.min(Math.max(this.centre.y + dyPx / this.scale, 0), this.heightPx);
+    this.fitted = false;
+    this.changed();
+  }
+
+  changed() {
+    for (const viewer of this.viewers) viewer.redraw();
+    this.onchange?.();
+  }
+}
+
+export class Viewer {
+  constructor(canvas, view) {
+    this.canvas = canvas;
+    this.view = view;
+    this.picture = null;
+    this.objects = [];
+    this.official = 0;
+    this.threshold = 0;
+    this.boxes = true;
+    this.labels = false;
+    this.pending = false;
+    view.viewers.push(this);
+    new ResizeObserver(() => (view.fitted ? view.fit() : this.redraw())).observe(canvas);
+    this.listen();
+  }
+
+  sizePx() {
+    return { width: this.canvas.clientWidth || 1, height: this.canvas.clientHeight || 1 };
+  }
+
+  redraw() {
+    if (this.pending) return;
+    this.pending = true;
+    requestAnimationFrame(() => {
+      this.pending = false;
+      this.draw();
+    });
+  }
+
+  /** Objects at or above the threshold of the slider. */
+  shown() {
+    return this.objects.filter((object) => object.score >= this.threshold);
+  }
+
+  draw() {
+    const { width, height } = this.sizePx();
+    const ratio = window.devicePixelRatio || 1;
+    if (this.canvas.width !== Math.round(width * ratio)) this.canvas.width = Math.round(width * ratio);
+    if (this.canvas.height !== Math.round(height * ratio)) this.canvas.height = Math.round(height * ratio);
+    const pen = this.canvas.getContext("2d");
+    const { scale, centre, widthPx, heightPx } = this.view;
+    const left = width / 2 - centre.x * scale;
+    const top = height / 2 - centre.y * scale;
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    this.drawPicture(pen, left, top, widthPx * scale, heightPx * scale);
+    if (this.boxes) this.drawBoxes(pen, left, top, scale);
+  }
+
+  drawPicture(pen, left, top, width, height) {
+    if (!this.picture) {
+      pen.strokeStyle = token("--edge");
+      pen.strokeRect(left + 0.5, top + 0.5, width - 1, height - 1);
+      return;
+    }
+    pen.imageSmoothingEnabled = this.view.scale < 3;
+    pen.drawImage(this.picture, left, top, width, height);
+    if (document.documentElement.dataset.mode !== "red") return;
+    pen.globalCompositeOperation = "saturation"; // to grey, keeping luminance
+    pen.fillStyle = "#808080";
+    pen.fillRect(left, top, width, height);
+    pen.globalCompositeOperation = "multiply"; // then red light only
+    pen.fillStyle = "#ff0000";
+    pen.fillRect(left, top, width, height);
+    pen.globalCompositeOperation = "source-over";
+  }
+
+  drawBoxes(pen, left, top, scale) {
+    const shown = this.shown();
+    for (const [style, widthPx] of [["--halo", 4], ["--box", 2]]) {
+      pen.strokeStyle = token(style);
+      pen.lineWidth = widthPx;
+      for (const object of shown) {
+        pen.setLineDash(object.score < this.official ? [6, 5] : []);
+        pen.strokeRect(
+          left + object.x_min_px * scale,
+          top + object.y_min_px * scale,
+          (object.x_max_px - object.x_min_px) * scale,
+          (object.y_max_px - object.y_min_px) * scale,
+        );
+      }
+    }
+    pen.setLineDash([]);
+    if (this.labels) for (const object of shown) this.drawLabel(pen, object, left, top, scale);
+  }
+
+  drawLabel(pen, object, left, top, scale) {
+    const text = `${object.label} ${object.score.toFixed(2)}`;
+    pen.font = '13px "Segoe UI", "Noto Sans", "Liberation Sans", sans-serif';
+    const x = left + object.x_min_px * scale;
+    const y = top + object.y_min_px * scale;
+    pen.fillStyle = token("--halo");
+    pen.fillRect(x - 1, y - 18, pen.measureText(text).width + 8, 17);
+    pen.fillStyle = token("--box");
+    pen.fillText(text, x + 3, y - 5);
+  }
+
+  listen() {
+    const { canvas, view } = this;
+    canvas.addEventListener(
+      "wheel",
+      (event) => {
+        event.preventDefault();
+        view.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)), this.fromCentre(event));
+      },
+      { passive: false },
+    );
+    canvas.addEventListener("pointerdown", (event) => canvas.setPointerCapture(event.pointerId));
+    canvas.addEventListener("pointermove", (event) => {
+      if (event.buttons) view.pan(-event.movementX, -event.movementY);
+    });
+    canvas.addEventListener("dblclick", (event) => view.zoom(2, this.fromCentre(event)));
+  }
+
+  fromCentre(event) {
+    const { width, height } = this.sizePx();
+    return { x: event.offsetX - width / 2, y: event.offsetY - height / 2 };
+  }
+}
+
+function token(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}

@@ -1,0 +1,93 @@
+"""Figures and hostile names as text for people: unambiguous, and never able to change the page around them."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from edge.errors import REASON_ADVICE, Reason
+
+NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
+NOTHING = "\N{EN DASH}"
+
+STATE_WORDS = {
+    "seen": "settling",
+    "queued": "queued",
+    "leased": "processing",
+    "done": "done",
+    "quarantined": "quarantined",
+}
+
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, bidi and format marks, half surrogates, line ends
+_SHORT_ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+
+
+def shown(value: object) -> str:
+    r"""A name as it may stand on a page: what cannot be seen, or would reorder text, as `\n`, `\x07`, `\u202e`."""
+    return "".join(_visible(character) for character in str(value))
+
+
+def _visible(character: str) -> str:
+    if unicodedata.category(character) not in _HIDDEN_CATEGORIES:
+        return character
+    if character in _SHORT_ESCAPES:
+        return _SHORT_ESCAPES[character]
+    point = ord(character)
+    if point < 0x100:
+        return f"\\x{point:02x}"
+    return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    """A number with thousands apart by a narrow space and a decimal point; a dash for None."""
+    return NOTHING if value is None else f"{value:,.{digits}f}".replace(",", NARROW_SPACE)
+
+
+def size(count_bytes: float | None) -> str:
+    """Bytes in binary units, three significant figures, such as "1.25 GiB"."""
+    if count_bytes is None:
+        return NOTHING
+    amount = float(count_bytes)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1000:
+            return f"{amount:.0f} B" if unit == "B" else f"{amount:.3g} {unit}"
+        amount /= 1024
+    return f"{amount:.3g} TiB"
+
+
+def duration(duration_s: float | None) -> str:
+    """A duration in its two largest units, such as "2 h 05 min"."""
+    if duration_s is None:
+        return NOTHING
+    total_s = round(duration_s)
+    if total_s < 60:
+        return f"{total_s} s"
+    if total_s < 3600:
+        return f"{total_s // 60} min {total_s % 60:02d} s"
+    if total_s < 86_400:
+        return f"{total_s // 3600} h {total_s % 3600 // 60:02d} min"
+    return f"{total_s // 86_400} d {total_s % 86_400 // 3600:02d} h"
+
+
+def utc(moment: str | None) -> str:
+    """An ISO time in UTC to the second, such as "2026-06-03 16:26:07Z"; a dash for None."""
+    if not moment:
+        return NOTHING
+    return f"{moment[:10]} {moment[11:19]}Z" if len(moment) >= 19 and moment.endswith("Z") else shown(moment)
+
+
+def clock(moment: str | None) -> str:
+    """The time of day of an ISO time in UTC, such as "16:26:07Z"."""
+    return utc(moment)[-9:] if moment else NOTHING
+
+
+def reason_words(code: str) -> str:
+    """The code of a reason as words."""
+    return shown(code).replace("_", " ")
+
+
+def reason_advice(code: str) -> str:
+    """What to do about a reason; a plain answer for one that this version does not know."""
+    try:
+        return REASON_ADVICE[Reason(code)]
+    except ValueError:
+        return "This version does not know the reason. Look at the detail of the file, then press Retry."

@@ -1,0 +1,138 @@
+"""A small appliance over a real database: everything the pages need, without workers or watchers."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from edge.errors import ModelError
+from edge.store import jobs, packs
+from edge.store.clock import utc_now
+from edge.store.connection import DATABASE_NAME, immediate, migrate, open_reader, open_writer
+from edge.store.sqlite import Connection, sqlite3
+from edge.web.appliance import CheckStatus, DiskStatus, LiveStatus, ModelStatus, Phase, RootStatus, WorkerStatus
+
+GIB = 1 << 30
+
+
+class SimulatedAppliance:
+    """Reads and changes a real database; `set_live` says what is happening, `asked` is what was asked for."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        home.mkdir(parents=True, exist_ok=True)
+        self.writer = open_writer(home / DATABASE_NAME)
+        migrate(self.writer)
+        self.asked: list[tuple[Any, ...]] = []
+        self._changes = 1
+        self._lock = threading.Lock()
+        self._live = _watching(home)
+        self.frozen_as_of_utc: str | None = None
+
+    @property
+    def home(self) -> Path:
+        return self._home
+
+    @contextmanager
+    def reader(self) -> Iterator[Connection]:
+        connection = open_reader(self._home / DATABASE_NAME)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def live(self) -> LiveStatus:
+        return dataclasses.replace(self._live, as_of_utc=self.frozen_as_of_utc or utc_now())
+
+    def set_live(self, **changes: Any) -> None:
+        self._live = dataclasses.replace(self._live, **changes)
+        self.touch()
+
+    def touch(self) -> None:
+        with self._lock:
+            self._changes += 1
+
+    def change_count(self) -> int:
+        return self._changes
+
+    def checks(self) -> Sequence[CheckStatus]:
+        return (
+            CheckStatus(name="disk", title="There is room on the disk", holds=True, detail="412 GiB free", checked_utc=utc_now()),
+            CheckStatus(name="clock", title="The clock does not jump", holds=None, detail="", checked_utc=None),
+        )
+
+    def machine(self) -> Mapping[str, str]:
+        return {"Processor": "Intel(R) Xeon(R), 2 cores, AMX", "Memory": "24 GiB", "Accelerators": "none"}
+
+    def retry(self, file_ids: Sequence[int] | None, actor: str, *, reason: str | None = None) -> int:
+        self.asked.append(("retry", file_ids, reason, actor))
+        if reason is not None:
+            rows = self.writer.execute("SELECT id FROM sightings WHERE state = 'quarantined' AND reason = ?", (reason,))
+            file_ids = [row["id"] for row in rows]
+        with self._write() as connection:
+            return jobs.retry_files(connection, None if file_ids is None else list(file_ids))
+
+    def rescan(self, actor: str) -> None:
+        self.asked.append(("rescan", actor))
+
+    def reprocess(self, file_ids: Sequence[int] | None, recipe: str, actor: str) -> int:
+        self.asked.append(("reprocess", file_ids, recipe, actor))
+        with self._write() as connection:
+            return jobs.reprocess(connection, recipe, sighting_ids=None if file_ids is None else list(file_ids))
+
+    def activate(self, name: str, version: str, recipe: str, actor: str) -> None:
+        with self._write() as connection:
+            packs.activate(connection, recipe, packs.get_pack(connection, name, version).model_id, actor=actor)
+
+    def rollback(self, recipe: str, actor: str) -> None:
+        with self._write() as connection:
+            packs.roll_back(connection, recipe, actor=actor)
+
+    def pause(self, actor: str) -> None:
+        self.asked.append(("pause", actor))
+        self.set_live(phase=Phase.PAUSED, phase_detail="by a person")
+
+    def resume(self, actor: str) -> None:
+        self.asked.append(("resume", actor))
+        self.set_live(phase=Phase.WATCHING, phase_detail="")
+
+    def fail_model(self, detail: str) -> None:
+        self.set_live(models=tuple(dataclasses.replace(model, state="failed", detail=detail) for model in self._live.models))
+
+    def close(self) -> None:
+        self.set_live(phase=Phase.STOPPING)
+        self.writer.close()
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with self._lock, immediate(self.writer) as connection:
+            yield connection
+        self.touch()
+
+
+def _watching(home: Path) -> LiveStatus:
+    model = ModelStatus(recipe="burrows", name="openings", version="1.0.0", variant="int8 on openvino, CPU", state="ready", detail="")
+    return LiveStatus(
+        as_of_utc=utc_now(),
+        phase=Phase.WATCHING,
+        phase_detail="",
+        roots=(RootStatus(path=str(home / "inbox" / "burrows"), recipe="burrows", intake="in_place", reachable=True, detail=""),),
+        images_per_s=None,
+        in_flight=(),
+        queue_length=0,
+        eta_s=None,
+        models=(model,),
+        disk=DiskStatus(free_bytes=412 * GIB, total_bytes=931 * GIB, floor_bytes=GIB),
+        workers=(WorkerStatus(recipe="burrows", pid=4242, state="running", rss_bytes=331_000_000, detail=""),),
+        last_inventory_utc=utc_now(),
+        started_utc=utc_now(),
+        software_version="0.1.0",
+        sqlite_version=sqlite3.sqlite_version,
+    )
+
+
+__all__ = ["ModelError", "SimulatedAppliance"]
