@@ -22,18 +22,19 @@ from edge.health.disk import DiskGuard, DiskLevel
 from edge.health.rounds import HealthRounds
 from edge.ingest.intake import Intake
 from edge.live import live_status
-from edge.pipeline.capture_time import read_capture_time
+from edge.pipeline.capture_time import capture_time
 from edge.pipeline.dispatcher import Dispatcher
 from edge.pipeline.keeper import ModelKeeper
 from edge.recipes import RECIPES, find_recipe
 from edge.recipes.serving import ModelServer
 from edge.settings import Settings
-from edge.store import audit, files, jobs, runs
+from edge.store import audit, files, jobs
 from edge.store.clock import utc_now
 from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.lock import HomeLock
 from edge.store.open import open_store
 from edge.store.sqlite import Connection
+from edge.values import CaptureTime
 from edge.web.appliance import CheckStatus, LiveStatus
 
 log = structlog.get_logger()
@@ -236,8 +237,8 @@ class Service:
     def _may_take(self) -> bool:
         return self.paused_by is None and self.disk.level is DiskLevel.OK
 
-    def _capture_time(self, name: str, exif_time_local: str | None) -> runs.CaptureTime:
-        return read_capture_time(name, exif_time_local, pattern=self.settings.file_time_pattern)
+    def _capture_time(self, name: str, exif_time_local: str | None) -> CaptureTime | None:
+        return capture_time(exif_time_local, name, self.settings.file_time_pattern)
 
     def _committed(self) -> None:
         self._changes += 1

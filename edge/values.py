@@ -6,7 +6,7 @@ Coordinates are pixels of the full image, origin top left, half open (a box cove
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,6 +122,20 @@ class ImageFacts:
     bits_per_channel: int
     channels: int
     exif_time_local: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureTime:
+    """When an image was taken, and where that is known from.
+
+    Attributes:
+        utc: ISO 8601 with milliseconds, where the source says that it is UTC.
+        local: what the camera's clock said, verbatim from EXIF or in ISO form from the name, where no zone is known.
+    """
+
+    utc: str | None
+    local: str | None
+    source: Literal["exif", "file_name"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

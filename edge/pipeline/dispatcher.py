@@ -25,6 +25,7 @@ from edge.settings import Settings
 from edge.store import jobs, runs
 from edge.store.sqlite import Connection
 from edge.store.writer import Writer
+from edge.values import CaptureTime
 
 log = structlog.get_logger()
 
@@ -80,7 +81,7 @@ class Dispatcher:
         *,
         owner: str,
         may_work: Callable[[], bool],
-        capture_time: Callable[[str, str | None], runs.CaptureTime],
+        capture_time: Callable[[str, str | None], CaptureTime | None],
     ) -> None:
         self.recipe = recipe
         self.tally = Tally()

@@ -7,18 +7,9 @@ from dataclasses import dataclass
 from edge import __version__
 from edge.store.clock import utc_now, uuid7
 from edge.store.sqlite import Connection
-from edge.values import ImageResult
+from edge.values import CaptureTime, ImageResult
 
 OUTBOX_PRIORITY_RUN = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaptureTime:
-    """When the picture was taken: UTC if the source says so, else the camera's local text verbatim."""
-
-    utc: str | None
-    local: str | None
-    source: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +23,7 @@ class RunContext:
     model_id: int
 
 
-def record_run(connection: Connection, context: RunContext, result: ImageResult, capture_time: CaptureTime) -> int | None:
+def record_run(connection: Connection, context: RunContext, result: ImageResult, capture_time: CaptureTime | None) -> int | None:
     """Write one result and finish its job.
 
     Returns:
@@ -59,7 +50,7 @@ def _finish_job(connection: Connection, job_id: int) -> bool:
     return cursor.rowcount == 1
 
 
-def _describe_image(connection: Connection, image_id: int, result: ImageResult, capture_time: CaptureTime) -> None:
+def _describe_image(connection: Connection, image_id: int, result: ImageResult, capture_time: CaptureTime | None) -> None:
     facts = result.facts
     connection.execute(
         "UPDATE images SET format = ?, width_px = ?, height_px = ?, bits_per_channel = ?, channels = ?, "
@@ -70,9 +61,7 @@ def _describe_image(connection: Connection, image_id: int, result: ImageResult, 
             facts.height_px,
             facts.bits_per_channel,
             facts.channels,
-            capture_time.utc,
-            capture_time.local,
-            capture_time.source,
+            *((None, None, None) if capture_time is None else (capture_time.utc, capture_time.local, capture_time.source)),
             image_id,
         ),
     )
@@ -114,7 +103,9 @@ def _insert_run(connection: Connection, context: RunContext, result: ImageResult
 
 def _insert_objects(connection: Connection, run_id: int, model_id: int, result: ImageResult) -> None:
     found = result.detections
-    label_ids = {row["label_index"]: row["id"] for row in connection.execute("SELECT label_index, id FROM labels WHERE model_id = ?", (model_id,))}
+    label_ids = {
+        row["label_index"]: row["id"] for row in connection.execute("SELECT label_index, id FROM labels WHERE model_id = ?", (model_id,))
+    }
     connection.executemany(
         "INSERT INTO objects (run_id, ordinal, label_id, score, x_min_px, y_min_px, x_max_px, y_max_px) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
