@@ -21,7 +21,7 @@ class _Waiting:
     since_s: float
     first_s: float
     listed: bool = False
-    planned: bool = False
+    plan: int | None = None
 
 
 class SettleTracker(Generic[Key]):
@@ -45,7 +45,7 @@ class SettleTracker(Generic[Key]):
         elif not waiting.look.equals(look):
             waiting.look = look
             waiting.since_s = now_s
-        if not waiting.planned:
+        if waiting.plan is None:
             self._plan(key, waiting, waiting.since_s + self._settle_s)
 
     def forget(self, key: Key) -> bool:
@@ -54,18 +54,23 @@ class SettleTracker(Generic[Key]):
 
     def next_due_s(self) -> float | None:
         """When the next second look is due, in monotonic seconds."""
+        self._drop_outdated()
         return self._due[0][0] if self._due else None
 
     def pop_due(self, now_s: float, limit: int) -> list[Key]:
         """Up to `limit` files whose second look is due now. Each must be looked at, then given to `settled`."""
         due: list[Key] = []
-        while self._due and self._due[0][0] <= now_s and len(due) < limit:
+        while (due_s := self.next_due_s()) is not None and due_s <= now_s and len(due) < limit:
             key = heapq.heappop(self._due)[2]
-            waiting = self._waiting.get(key)
-            if waiting is not None:
-                waiting.planned = False
-                due.append(key)
+            self._waiting[key].plan = None
+            due.append(key)
         return due
+
+    def plan_again(self) -> None:
+        """Files that were popped and, for a failure on the way, neither settled nor forgotten are due as before."""
+        for key, waiting in self._waiting.items():
+            if waiting.plan is None:
+                self._plan(key, waiting, waiting.since_s + self._settle_s)
 
     def settled(self, key: Key, look: FileLook, now_s: float) -> bool:
         """Whether this look equals one at least `settle_s` ago. If not, the next look is planned."""
@@ -87,5 +92,14 @@ class SettleTracker(Generic[Key]):
         return True
 
     def _plan(self, key: Key, waiting: _Waiting, due_s: float) -> None:
-        waiting.planned = True
-        heapq.heappush(self._due, (due_s, next(self._order), key))
+        waiting.plan = next(self._order)
+        heapq.heappush(self._due, (due_s, waiting.plan, key))
+
+    def _drop_outdated(self) -> None:
+        """A file that was forgotten, and perhaps seen anew since, leaves its old plan behind."""
+        while self._due:
+            _, plan, key = self._due[0]
+            waiting = self._waiting.get(key)
+            if waiting is not None and waiting.plan == plan:
+                return
+            heapq.heappop(self._due)
