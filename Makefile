@@ -70,8 +70,10 @@ clean: ## Remove environments, builds and caches; never a home folder with resul
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-.venv-workshop/.installed: pyproject.toml
+WORKSHOP_PIP := .venv-workshop/bin/python -m pip install --quiet --disable-pip-version-check
+.venv-workshop/.installed: models/workshop/requirements.txt models/workshop/requirements-no-deps.txt
 	@echo "Installing the workshop into .venv-workshop (torch and more, about 2 GB)"
 	@python=$$(sh tools/find-python.sh $(PYTHON)) && "$$python" -m venv .venv-workshop
-	@.venv-workshop/bin/python -m pip install --quiet --disable-pip-version-check $(WORKSHOP_PIP_ARGS) --editable '.[train]'
+	@$(WORKSHOP_PIP) $(WORKSHOP_PIP_ARGS) --requirement models/workshop/requirements.txt
+	@$(WORKSHOP_PIP) --no-deps --requirement models/workshop/requirements-no-deps.txt --editable .
 	@touch $@

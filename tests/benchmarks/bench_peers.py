@@ -1,10 +1,9 @@
 """Images per second beside `yolo predict` (ultralytics), with the same weights, input size and images; prints one JSON document.
 
-Usage, from the top of the repository: python -m tests.benchmarks.bench_peers [--quick] [--weights best.pt]
+Usage, from the top of the repository: python -m tests.benchmarks.bench_peers [--quick]
 
-Needs `make workshop`. Without `--weights` ultralytics runs the ONNX file of the starter pack (by ONNX Runtime), since the pack
-holds no `.pt`; the document says which it was. Both programs run as their users run them, once on few and once on many stills: the
-difference is the rate after start-up.
+Needs `make workshop`. The pack holds no `.pt`, so one is rebuilt from its ONNX file: torch computes with the very same weights.
+Both programs run as their users run them, once on few and once on many stills: the difference is the rate after start-up.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import json
 import os
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +22,7 @@ from tests.benchmarks.appliance import ingest
 from tests.benchmarks.cost import run_command
 from tests.benchmarks.stills import write_stills
 
-YOLO = Path(__file__).resolve().parents[2] / ".venv-workshop" / "bin" / "yolo"
+WORKSHOP_PYTHON = Path(__file__).resolve().parents[2] / ".venv-workshop" / "bin" / "python"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,25 +50,28 @@ class Rate:
 
 
 def main() -> int:
-    """Measure both, one after the other, alternating."""
+    """Measure both, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--weights", type=Path, help="the .pt that the starter pack was exported from")
+    parser.add_argument("--workshop-python", type=Path, default=WORKSHOP_PYTHON)
     options = parser.parse_args()
-    if not YOLO.is_file():
-        print(f"there is no {YOLO}: run `make workshop`", file=sys.stderr)
+    python: Path = options.workshop_python
+    if not python.is_file():
+        print(f"there is no {python}: run `make workshop`", file=sys.stderr)
         return 1
     few, many = (5, 60) if options.quick else (20, 600)
     pack = starter_pack()
-    weights = options.weights or _onnx_of(pack)
     with tempfile.TemporaryDirectory(prefix="imagine-edge-peers-") as folder:
         workspace = Path(folder)
         for name, count, seed in (("few", few, 51), ("many", many, 52)):
             write_stills(workspace / name, count, seed=seed)
-        ours, theirs = _ours(workspace, few, many), _theirs(workspace, few, many, pack, weights)
+        weights = workspace / "peer.pt"
+        run_command([str(python), "-m", "models.workshop.to_ultralytics", str(_onnx_of(pack)), str(weights)])
+        peer = [str(python), "-m", "models.workshop.yolo", "detect", "predict", f"model={weights}"]
+        ours, theirs = _ours(workspace, few, many), _theirs(workspace, few, many, pack, peer)
     document = {
         "input_px": [pack.manifest.input.width_px, pack.manifest.input.height_px],
-        "peer_weights": f"{weights.name} ({'torch' if weights.suffix == '.pt' else 'ONNX Runtime, no .pt was given'})",
+        "peer": "ultralytics on torch, CPU, weights rebuilt from the pack's ONNX file",
         "appliance": ours.as_json(),
         "yolo_predict": theirs.as_json(),
         "ratio": round(ours.images_per_s / theirs.images_per_s, 2),
@@ -88,13 +89,12 @@ def _ours(workspace: Path, few: int, many: int) -> Rate:
     return Rate(few=few, many=many, few_s=seconds[0], many_s=seconds[1])
 
 
-def _theirs(workspace: Path, few: int, many: int, pack: Pack, weights: Path) -> Rate:
+def _theirs(workspace: Path, few: int, many: int, pack: Pack, peer: list[str]) -> Rate:
     os.environ.update(YOLO_CONFIG_DIR=str(workspace / "yolo"), YOLO_OFFLINE="true")
     spec, thresholds = pack.manifest.input, pack.manifest.thresholds
     seconds = []
     for name in ("few", "many"):
         options = {
-            "model": str(weights),
             "source": f"{workspace / name}/**/*.jpg",
             "imgsz": f"[{spec.height_px},{spec.width_px}]",
             "conf": str(thresholds.score_floor),
@@ -104,9 +104,7 @@ def _theirs(workspace: Path, few: int, many: int, pack: Pack, weights: Path) -> 
             "verbose": "False",
             "project": str(workspace / "runs"),
         }
-        begun_s = time.monotonic()
-        run_command([str(YOLO), "detect", "predict", *(f"{option}={value}" for option, value in options.items())])
-        seconds.append(time.monotonic() - begun_s)
+        seconds.append(run_command([*peer, *(f"{option}={value}" for option, value in options.items())]).wall_s)
     return Rate(few=few, many=many, few_s=seconds[0], many_s=seconds[1])
 
 
