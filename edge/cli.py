@@ -35,7 +35,7 @@ def _show_version(wanted: bool) -> None:
 def _common(
     context: typer.Context,
     home: Annotated[Path | None, typer.Option(envvar=HOME_VARIABLE, help="The folder of database, settings, inboxes and models.")] = None,
-    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")] = False,
+    _version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")] = False,
 ) -> None:
     context.obj = (home or default_home()).expanduser().absolute()
 

@@ -39,9 +39,7 @@ def live_status(service: Service) -> LiveStatus:
         queue_length=queue_length,
         eta_s=queue_length / images_per_s if images_per_s and queue_length else None,
         models=tuple(_model(service, dispatcher) for dispatcher in dispatchers),
-        disk=DiskStatus(
-            free_bytes=service.disk.free_bytes, total_bytes=service.disk.total_bytes, floor_bytes=service.disk.floor_bytes
-        ),
+        disk=DiskStatus(free_bytes=service.disk.free_bytes, total_bytes=service.disk.total_bytes, floor_bytes=service.disk.floor_bytes),
         workers=tuple(_worker(dispatcher) for dispatcher in dispatchers),
         last_inventory_utc=min((root.looked_utc for root in service.intake.status() if root.looked_utc), default=None),
         started_utc=service.started_utc,
@@ -59,7 +57,9 @@ def _phase(service: Service, *, busy: bool) -> tuple[Phase, str]:
         return Phase.PAUSED, service.intake.failure
     if service.intake.inventories == 0:
         return Phase.STARTING, "first look at the folders"
-    failed = [model.detail for dispatcher in service.dispatchers.values() if (model := service.models.at_work(dispatcher)).state == "failed"]
+    failed = [
+        model.detail for dispatcher in service.dispatchers.values() if (model := service.models.at_work(dispatcher)).state == "failed"
+    ]
     if failed:
         return Phase.PAUSED, f"the model is not usable: {failed[0]}"
     return (Phase.PROCESSING if busy else Phase.WATCHING), ""

@@ -72,7 +72,8 @@ class Service:
         try:
             self.home.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise SettingsError(f"the home folder {self.home} cannot be made: {error.strerror}", advice="Give --home another folder.") from error
+            advice = "Give --home another folder."
+            raise SettingsError(f"the home folder {self.home} cannot be made: {error.strerror}", advice=advice) from error
         self._lock.acquire()
         self.disk = DiskGuard.for_home(self.home, self.settings)
         self.writer = open_store(self.home, on_commit=self._committed)
@@ -118,7 +119,7 @@ class Service:
             SettingsError: there is no such recipe, or the folder lies in a root of another recipe.
         """
         extensions = find_recipe(recipe).extensions
-        path = Path(os.path.abspath(folder))
+        path = folder.absolute()
         for root in self.writer.call(files.list_roots):
             if path != root.path and path.is_relative_to(root.path):
                 if root.recipe != recipe:

@@ -34,7 +34,9 @@ class WatchedFolder(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: Path = Field(title="Folder", description="The folder to watch, subfolders included. It must not lie inside another watched folder.")
+    path: Path = Field(
+        title="Folder", description="The folder to watch, subfolders included. It must not lie inside another watched folder."
+    )
     recipe: str = Field(title="Recipe", description="What happens to its files, such as `burrows`.")
     intake: Literal["in_place", "copy"] = Field(
         default="in_place",
@@ -83,7 +85,7 @@ class Settings(BaseSettings):
         description="A regular expression with the groups year, month, day, hour, minute, second, and optionally microsecond and utc.",
     )
     text_band_px: Annotated[int, Field(ge=0, le=1000)] = Field(
-        default=22, title="Text band (px)", description="Height of the burnt-in text at the top of burrow stills; nothing is detected in it."
+        default=22, title="Text band (px)", description="Height of the burnt-in text at the top of burrow stills; nothing is found in it."
     )
     max_pixels: Annotated[int, Field(ge=1_000_000)] = Field(
         default=100_000_000, title="Largest image (pixels)", description="An image with more pixels is quarantined before it is decoded."

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from edge.service import Service
 
 _LOOK_S = 0.1
+_NAME_A_FOLDER = "Name the folder that holds the files."
+_CHECK_FOLDER = "Check the folder, its permissions and its medium, then run the command again."
 
 
 def ingest(
@@ -29,20 +31,20 @@ def ingest(
     """Process a folder once and end: what is new gets a result, what is known stays as it is."""
     with told(as_json=as_json):
         if not folder.is_dir():
-            raise InputError(Reason.UNREADABLE_FILE, f"{folder} is no folder", advice="Name the folder that holds the files.")
+            raise InputError(Reason.UNREADABLE_FILE, f"{folder} is no folder", advice=_NAME_A_FOLDER)
         with service_of(home_of(context), patient=False) as service:
             root = service.take_from(folder, recipe, "copy" if copy else "in_place", watch=False)
-            summary = run_pass(service, service.home, root.root_id, folder, quiet=as_json)
+            summary = run_pass(service, root.root_id, folder, quiet=as_json)
     if as_json:
         answer(summary)
     else:
-        say(f"{summary['files']} files: {summary['done']} processed, {summary['quarantined']} quarantined, {summary['unchanged']} unchanged")
+        say("{files} files: {done} processed, {quarantined} quarantined, {unchanged} unchanged".format(**summary))
         say(f"{summary['objects']} objects in {summary['elapsed_s']} s ({summary['images_per_s']} images/s)")
         if summary["waiting"]:
             say(f"{summary['waiting']} files still grow or are not there any more; run the command again")
 
 
-def run_pass(service: Service, home: Path, root_id: int, folder: Path, *, quiet: bool) -> dict[str, float | int]:
+def run_pass(service: Service, root_id: int, folder: Path, *, quiet: bool) -> dict[str, float | int]:
     """Take and process everything below a folder; returns the summary that `--json` prints."""
     begun_s = time.monotonic()
     with service.reader() as connection:
@@ -54,7 +56,7 @@ def run_pass(service: Service, home: Path, root_id: int, folder: Path, *, quiet:
     elapsed_s = time.monotonic() - begun_s
     trouble = next((trouble for root in service.intake.status() if root.root_id == root_id for trouble in root.troubles), None)
     if trouble is not None:
-        raise InputError(Reason.UNREADABLE_FILE, trouble, advice="Check the folder, its permissions and its medium, then run the command again.")
+        raise InputError(Reason.UNREADABLE_FILE, trouble, advice=_CHECK_FOLDER)
     return {
         "files": counted.files,
         "done": counted.done,
@@ -125,5 +127,3 @@ def _reprocess_here(home: Path, recipe: str, file_ids: list[int] | None, *, quie
         service.start_single_pass()
         _until_done(service, quiet=quiet)
     return queued
-
-

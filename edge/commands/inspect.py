@@ -95,5 +95,3 @@ def export_command(
         answer(summary)
     else:
         say(f"{summary.images} images, {summary.objects} objects, {summary.failures} failures written to {folder}")
-
-

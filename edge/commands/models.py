@@ -61,7 +61,8 @@ def show_model(
         table.add_column(heading)
     for variant in described["variants"]:
         speed = ["" if variant[key] is None else f"{variant[key]:.1f}" for key in ("latency_ms", "images_per_s")]
-        table.add_row(variant["name"], variant["runtime"], variant["precision"], "yes" if variant["offered"] else "no", *speed, variant["reason"])
+        offered = "yes" if variant["offered"] else "no"
+        table.add_row(variant["name"], variant["runtime"], variant["precision"], offered, *speed, variant["reason"])
     out.print(table)
 
 

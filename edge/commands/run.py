@@ -86,7 +86,11 @@ def _pages(service: Service) -> Iterator[tuple[uvicorn.Server, str]]:
     shown_host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{shown_host}:{listening.getsockname()[1]}"
     config = uvicorn.Config(
-        create_app(service, allowed_hosts=(*settings.allowed_hosts, shown_host)), log_config=None, access_log=False, timeout_graceful_shutdown=_STOP_GRACE_S, server_header=False
+        create_app(service, allowed_hosts=(*settings.allowed_hosts, shown_host)),
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=_STOP_GRACE_S,
+        server_header=False,
     )
     server = _bound_server(config, listening)
     write_address(service.home, url)
@@ -105,9 +109,8 @@ def _bind(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
     except OSError as error:
         listening.close()
-        raise SettingsError(
-            f"the pages cannot be served on {host}:{port}: {error.strerror}", advice="Choose another port with --port, or 0 for a free one."
-        ) from error
+        advice = "Choose another port with --port, or 0 for a free one."
+        raise SettingsError(f"the pages cannot be served on {host}:{port}: {error.strerror}", advice=advice) from error
     return listening
 
 
@@ -131,7 +134,8 @@ def _render(folder: Path, *, seed: int, stills: int) -> None:
     process.start()
     process.join()
     if process.exitcode != 0:
-        raise SettingsError(f"the demo tow could not be drawn into {folder}", advice="Check that the home folder has room and can be written.")
+        advice = "Check that the home folder has room and can be written."
+        raise SettingsError(f"the demo tow could not be drawn into {folder}", advice=advice)
 
 
 def _render_tow(folder: Path, seed: int, stills: int) -> None:
@@ -173,8 +177,8 @@ def _show_results(service: Service, folder: Path, *, as_json: bool) -> None:
         answer([row._asdict() for row in rows])
         return
     table = Table(title=f"Demo tow: {len(rows)} stills", title_justify="left")
-    for heading, justify in (("still", "left"), ("state", "left"), ("openings", "right"), ("mean luminance", "right"), ("model ms", "right")):
-        table.add_column(heading, justify="right" if justify == "right" else "left", no_wrap=True)
+    for heading in ("still", "state", "openings", "mean luminance", "model ms"):
+        table.add_column(heading, justify="left" if heading in ("still", "state") else "right", no_wrap=True)
     for row in rows:
         figures = [f"{row.mean_luminance:.1f}", f"{row.infer_ms:.0f}"] if row.mean_luminance is not None else ["", ""]
         table.add_row(row.name, row.reason or row.state, "" if row.object_count is None else str(row.object_count), *figures)

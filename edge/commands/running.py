@@ -19,7 +19,7 @@ def write_address(home: Path, url: str) -> None:
     path = home / ADDRESS_NAME
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps({"url": url, "pid": os.getpid()}))
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def remove_address(home: Path) -> None:

@@ -315,4 +315,3 @@ class Intake:
 
 def _failure(seen: files.SeenFile, reason: Reason, detail: str) -> Callable[[Connection], object]:
     return lambda connection: files.fail_file(connection, seen, reason=reason, detail=detail, waiting=False)
-

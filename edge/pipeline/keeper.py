@@ -6,7 +6,6 @@ and only then is the pointer flipped, in one transaction. What a variant showed 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -18,14 +17,13 @@ from edge.store.writer import Writer
 from models.pack import Pack, read_pack
 from models.registry import Registry
 from models.runtime.machine import machine_fingerprint
+from models.runtime.negotiate import VariantProof
 from models.runtime.prove import prove_pack
 
 log = structlog.get_logger()
 
 PACKS_FOLDER = "packs"
 BUNDLED_PACKS = Path(__file__).resolve().parents[2] / "models" / "packs"
-
-Prover = Callable[[Path], list[packs.VariantVerdict]]
 
 
 class ModelKeeper:
@@ -59,8 +57,7 @@ class ModelKeeper:
         Raises:
             ModelError: no variant is offered; the verdicts say why.
         """
-        proof = prove_pack(row.pack_path)
-        verdicts = verdicts_of(proof)
+        verdicts = [_verdict(proof) for proof in prove_pack(row.pack_path).variants]
         self._writer.call(lambda connection: packs.record_verdicts(connection, row.model_id, self.machine, verdicts))
         if not any(verdict.offered for verdict in verdicts):
             reasons = "; ".join(f"{verdict.name}: {verdict.reason}" for verdict in verdicts)
@@ -123,6 +120,21 @@ class ModelKeeper:
         )
 
 
+def _verdict(proof: VariantProof) -> packs.VariantVerdict:
+    return packs.VariantVerdict(
+        name=proof.name,
+        runtime=proof.runtime,
+        precision=proof.precision,
+        sha256=proof.sha256,
+        device=proof.device,
+        offered=proof.offered,
+        reason=proof.reason,
+        latency_ms=proof.latency_ms,
+        images_per_s=proof.images_per_s,
+        goldens_json=proof.goldens_json,
+    )
+
+
 def check_pack_files(row: packs.PackRow) -> None:
     """The manifest on disk is still the one that was installed.
 
@@ -130,4 +142,5 @@ def check_pack_files(row: packs.PackRow) -> None:
         ModelError: it is not.
     """
     if read_pack(row.pack_path).manifest_sha256 != row.manifest_sha256:
-        raise ModelError(f"the files of {row.label} were changed after they were installed", advice="Install the pack again from its source.")
+        advice = "Install the pack again from its source."
+        raise ModelError(f"the files of {row.label} were changed after they were installed", advice=advice)

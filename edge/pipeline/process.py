@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import time
 from collections.abc import Iterator
@@ -105,10 +106,8 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """Let the child finish, then end it."""
-        try:
+        with contextlib.suppress(OSError):  # it is gone already
             self.link.send(None)
-        except (BrokenPipeError, ConnectionResetError, OSError):
-            pass
         self.process.join(_GRACE_S)
         self.kill()
 

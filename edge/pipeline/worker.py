@@ -35,7 +35,7 @@ def worker_main(link: Connection, spec: WorkerSpec) -> None:
     begun_s = time.monotonic()
     try:
         model = _load(spec)
-    except Exception as error:  # the process border: whatever stopped the load is the answer
+    except Exception as error:  # noqa: BLE001 (the process border: whatever stopped the load is the answer)
         link.send(Unusable(detail=_told(error)))
         return
     link.send(Ready(device=model.device, load_s=time.monotonic() - begun_s))
@@ -52,7 +52,8 @@ def _serve(link: Connection, spec: WorkerSpec, model: LoadedModel) -> None:
     tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
     answer = _locked_sender(link)
     threads = [
-        threading.Thread(target=_work, args=(tasks, answer, spec, model), name=f"image-{index}", daemon=True) for index in range(spec.threads)
+        threading.Thread(target=_work, args=(tasks, answer, spec, model), name=f"image-{index}", daemon=True)
+        for index in range(spec.threads)
     ]
     for thread in threads:
         thread.start()
@@ -95,7 +96,7 @@ def _answer(task: Task, spec: WorkerSpec, model: LoadedModel) -> Done | Refused 
         return Broken(job_id=task.job_id, reason=Reason.OUT_OF_MEMORY, detail=_told(error))
     except ModelError as error:
         return Broken(job_id=task.job_id, reason=Reason.MODEL_FAILED, detail=_told(error))
-    except Exception as error:  # the process border: an unforeseen fault of one file must not end the others
+    except Exception as error:  # noqa: BLE001 (the process border: an unforeseen fault of one file must not end the others)
         return Broken(job_id=task.job_id, reason=Reason.WORKER_DIED, detail=_told(error))
 
 

@@ -34,4 +34,3 @@ class Recipe:
         """The identity of everything in the recipe that can change a result."""
         content = {"recipe": self.name, "detect": asdict(self.detect(settings)), "file_time_pattern": settings.file_time_pattern}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-

@@ -75,7 +75,7 @@ class _CurrentRow(NamedTuple):
 
 
 def shown(raw: bytes) -> str:
-    """A file system name as text: undecodable bytes as `\\xNN`, everything else as it is."""
+    r"""A file system name as text: undecodable bytes as `\xNN`, everything else as it is."""
     return raw.decode("utf-8", errors="backslashreplace")
 
 
@@ -186,7 +186,8 @@ def mark_gone(connection: Connection, sighting_ids: list[int]) -> None:
         [(now, sighting_id) for sighting_id in sighting_ids],
     )
     connection.executemany(
-        "UPDATE sightings SET state = 'quarantined', reason = ?, detail = 'the file was gone before it was whole' WHERE id = ? AND state = 'seen'",
+        "UPDATE sightings SET state = 'quarantined', reason = ?, detail = 'the file was gone before it was whole' "
+        "WHERE id = ? AND state = 'seen'",
         [(Reason.VANISHED, sighting_id) for sighting_id in sighting_ids],
     )
 

@@ -107,7 +107,8 @@ def suspect_job(connection: Connection, job_id: int, *, max_attempts: int, reaso
 def fail_job(connection: Connection, job_id: int, *, reason: Reason, detail: str) -> None:
     """Quarantine a job with its reason."""
     connection.execute(
-        "UPDATE jobs SET state = 'quarantined', reason = ?, detail = ?, lease_owner = NULL, leased_utc = NULL, finished_utc = ? WHERE id = ?",
+        "UPDATE jobs SET state = 'quarantined', reason = ?, detail = ?, lease_owner = NULL, leased_utc = NULL, finished_utc = ? "
+        "WHERE id = ?",
         (reason, detail, utc_now(), job_id),
     )
 

@@ -29,7 +29,8 @@ class HomeLock:
         try:
             file = self._path.open("a+b")
         except OSError as error:
-            raise StoreError(f"{self._path} cannot be written: {error.strerror}", advice="Check the permissions of the home folder.") from error
+            advice = "Check the permissions of the home folder."
+            raise StoreError(f"{self._path} cannot be written: {error.strerror}", advice=advice) from error
         try:
             _lock(file)
         except OSError as error:

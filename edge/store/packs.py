@@ -58,7 +58,8 @@ def add_pack(connection: Connection, manifest: Manifest, *, pack_path: Path, man
             advice="A changed pack needs a version of its own; ask its maker to raise the version.",
         )
     connection.execute(
-        "INSERT INTO models (name, version, title, task, manifest_sha256, manifest_json, pack_path, installed_utc) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+        "INSERT INTO models (name, version, title, task, manifest_sha256, manifest_json, pack_path, installed_utc) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (name, version) DO UPDATE SET pack_path = excluded.pack_path, removed_utc = NULL "
         "WHERE pack_path <> excluded.pack_path OR removed_utc IS NOT NULL",
         (
@@ -169,7 +170,8 @@ def activate(connection: Connection, recipe: str, model_id: int, *, actor: str) 
         return
     connection.execute(
         "INSERT INTO active_models (recipe, model_id, previous_model_id, since_utc) VALUES (?, ?, NULL, ?) "
-        "ON CONFLICT (recipe) DO UPDATE SET previous_model_id = active_models.model_id, model_id = excluded.model_id, since_utc = excluded.since_utc",
+        "ON CONFLICT (recipe) DO UPDATE SET previous_model_id = active_models.model_id, model_id = excluded.model_id, "
+        "since_utc = excluded.since_utc",
         (recipe, model_id, utc_now()),
     )
     _audit_switch(connection, "activate", recipe, model_id, actor)

@@ -44,7 +44,8 @@ def record_run(connection: Connection, context: RunContext, result: ImageResult,
 
 def _finish_job(connection: Connection, job_id: int) -> bool:
     cursor = connection.execute(
-        "UPDATE jobs SET state = 'done', reason = NULL, detail = NULL, lease_owner = NULL, finished_utc = ? WHERE id = ? AND state = 'leased'",
+        "UPDATE jobs SET state = 'done', reason = NULL, detail = NULL, lease_owner = NULL, finished_utc = ? "
+        "WHERE id = ? AND state = 'leased'",
         (utc_now(), job_id),
     )
     return cursor.rowcount == 1
