@@ -1,0 +1,158 @@
+"""What the header of an image file says, before anything is decoded.
+
+Pillow reads headers lazily: it never touches the pixels here, and it knows the dialects of EXIF and TIFF.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import PurePath
+
+from PIL import ExifTags, Image, TiffImagePlugin
+
+from edge.errors import InputError, Reason
+from edge.values import ImageFacts
+
+# `check_pixels` has the only say on size; Pillow's own limit warns where ours should refuse.
+Image.MAX_IMAGE_PIXELS = None
+
+_SIGNATURES = (
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"II*\x00", "tiff"),
+    (b"MM\x00*", "tiff"),
+    (b"II+\x00", "tiff"),
+    (b"MM\x00+", "tiff"),
+    (b"BM", "bmp"),
+)
+_EXTENSIONS = {
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".jpe": "jpeg",
+    ".png": "png",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".bmp": "bmp",
+    ".dib": "bmp",
+}
+_CHANNELS = {"L": 1, "I;16": 1, "I;16B": 1, "I;16L": 1, "RGB": 3, "P": 3, "RGBA": 4}
+_SWAPPED_ORIENTATIONS = (5, 6, 7, 8)
+_TIFF_PHOTOMETRIC_READ = (0, 1, 2, 3)  # white is zero, black is zero, RGB, palette
+# What Pillow is known to raise on a header that is not what it should be.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    ArithmeticError,
+    EOFError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    Warning,
+)
+
+
+def read_facts(data: bytes, name: str) -> ImageFacts:
+    """Format (by content), size, depth, channels and EXIF time of an image file.
+
+    Args:
+        data: the whole file; only its header is read.
+        name: the file's name, for its extension.
+
+    Raises:
+        InputError: EMPTY_FILE, UNKNOWN_FORMAT, EXTENSION_MISMATCH, TRUNCATED, CORRUPT or UNSUPPORTED_PIXELS.
+    """
+    image_format = sniff(data)
+    expected = _EXTENSIONS.get(PurePath(name).suffix.lower())
+    if expected is not None and expected != image_format:
+        raise InputError(Reason.EXTENSION_MISMATCH, f"the name says {expected}, the content is {image_format}")
+    with open_header(data, image_format) as image:
+        bits = _bits(image, data, image_format)
+        channels = _CHANNELS.get(image.mode)
+        if channels is None or bits not in (8, 16):
+            raise InputError(Reason.UNSUPPORTED_PIXELS, f"pixels of the kind {image.mode} with {bits} bits are not read")
+        width_px, height_px = image.size
+        if min(width_px, height_px) < 1:
+            raise InputError(Reason.CORRUPT, f"the header says {width_px} x {height_px} pixels")
+        orientation, time_local = _exif(image)
+        # Pillow turns the size of a TIFF by itself.
+        if orientation in _SWAPPED_ORIENTATIONS and image_format != "tiff":
+            width_px, height_px = height_px, width_px
+    return ImageFacts(
+        format=image_format,
+        width_px=width_px,
+        height_px=height_px,
+        bits_per_channel=bits,
+        channels=channels,
+        exif_time_local=time_local,
+    )
+
+
+def check_pixels(facts: ImageFacts, max_pixels: int) -> None:
+    """Refuse an image that would decode to more than `max_pixels`.
+
+    Raises:
+        InputError: TOO_MANY_PIXELS.
+    """
+    if facts.width_px * facts.height_px > max_pixels:
+        raise InputError(Reason.TOO_MANY_PIXELS, f"{facts.width_px} x {facts.height_px} pixels are more than the {max_pixels} allowed")
+
+
+def sniff(data: bytes) -> str:
+    """The format by content: "jpeg", "png", "tiff" or "bmp".
+
+    Raises:
+        InputError: EMPTY_FILE, TRUNCATED (nothing but the beginning of a signature) or UNKNOWN_FORMAT.
+    """
+    if not data:
+        raise InputError(Reason.EMPTY_FILE, "the file has no bytes")
+    for signature, image_format in _SIGNATURES:
+        if data.startswith(signature):
+            return image_format
+        if signature.startswith(data):
+            raise InputError(Reason.TRUNCATED, f"the file ends after {len(data)} bytes")
+    raise InputError(Reason.UNKNOWN_FORMAT, f"the file begins with {data[:8].hex(' ')}")
+
+
+def open_header(data: bytes, image_format: str) -> Image.Image:
+    """Pillow's view of the header.
+
+    Raises:
+        InputError: CORRUPT.
+    """
+    try:
+        return Image.open(io.BytesIO(data), formats=[image_format.upper()])
+    except UNREADABLE as error:
+        raise InputError(Reason.CORRUPT, f"the {image_format} header cannot be read: {type(error).__name__}") from error
+
+
+def _bits(image: Image.Image, data: bytes, image_format: str) -> int:
+    if image_format == "png":
+        # Pillow shows 16-bit colour as 8-bit; the header's 25th byte is the depth (PNG specification, 11.2.1 IHDR).
+        depth = data[24]
+        return 16 if depth == 16 else 8
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        tags = image.tag_v2
+        if tags.get(262) not in _TIFF_PHOTOMETRIC_READ:
+            raise InputError(Reason.UNSUPPORTED_PIXELS, f"a TIFF of photometric kind {tags.get(262)} is not read")
+        depths = set(tags.get(258, (1,)))
+        return int(max(depths)) if len(depths) == 1 else 0
+    return 8
+
+
+def _exif(image: Image.Image) -> tuple[int, str | None]:
+    """Orientation (1 to 8) and DateTimeOriginal verbatim; damaged EXIF data counts as none."""
+    try:
+        exif = image.getexif()
+        orientation = exif.get(ExifTags.Base.Orientation, 1)
+        time_local = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal)
+    except UNREADABLE:
+        return 1, None
+    text = time_local.strip("\0 ") if isinstance(time_local, str) else ""
+    return orientation if isinstance(orientation, int) else 1, text or None

@@ -1,0 +1,98 @@
+"""OpenVINO on the CPU: several streams of one core each, one blocking call per calling thread."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge.errors import ModelError
+from models.manifest import Precision
+from models.runtime.protocols import Float32Array
+from models.runtime.quiet import import_openvino
+
+
+class OpenVinoEngine:
+    """A model file compiled by OpenVINO; see `protocols.Engine`."""
+
+    def __init__(self, path: Path, *, precision: Precision, input_shape: tuple[int, int, int, int], streams: int) -> None:
+        """Compile the `.xml` or `.onnx` at `path`.
+
+        Raises:
+            ModelError: OpenVINO cannot read or compile it, it wants another input, or the CPU lacks the precision.
+        """
+        openvino = import_openvino()
+        try:
+            core = openvino.Core()
+            arithmetic = _arithmetic(precision, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+            model = core.read_model(path)
+            _fix_input(model, input_shape)
+            options = {
+                "INFERENCE_PRECISION_HINT": arithmetic,
+                "NUM_STREAMS": streams,
+                "INFERENCE_NUM_THREADS": streams,
+                # A pinned stream would wait behind a decoding thread on its core while another core idles.
+                "ENABLE_CPU_PINNING": False,
+            }
+            self._compiled: Any = core.compile_model(model, "CPU", options)
+        except RuntimeError as error:
+            raise ModelError(f"OpenVINO cannot load {path.name}: {_first_line(error)}") from error
+        self._requests = threading.local()
+        self._arithmetic = arithmetic
+        self._streams = streams
+
+    @property
+    def device(self) -> str:
+        """Where it runs and in what arithmetic."""
+        return f"CPU {self._arithmetic}"
+
+    @property
+    def streams(self) -> int:
+        """Calls that run side by side."""
+        return self._streams
+
+    def infer(self, tensor: Float32Array) -> tuple[Float32Array, ...]:
+        """See `protocols.Engine.infer`."""
+        try:
+            request = getattr(self._requests, "request", None)
+            if request is None:
+                request = self._requests.request = self._compiled.create_infer_request()
+            request.infer([tensor], share_inputs=True)
+            # The request's own memory is overwritten by the next call.
+            return tuple(np.array(output.data, np.float32) for output in request.output_tensors)
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise ModelError(f"OpenVINO failed on an image: {_first_line(error)}") from error
+
+
+def _arithmetic(precision: Precision, capabilities: list[str]) -> str:
+    """What the layers are computed in; left alone, OpenVINO would take BF16 for an FP32 model wherever the CPU has it."""
+    if precision == "bf16":
+        if "BF16" not in capabilities:
+            raise ModelError("this CPU does not compute in BF16")
+        return "bf16"
+    if precision == "fp16" and "FP16" in capabilities:
+        return "f16"
+    # Weights stored in FP16 lose nothing in FP32. An INT8 graph carries its quantised layers in itself; the rest of it
+    # stays as it was measured.
+    return "f32"
+
+
+def _fix_input(model: Any, input_shape: tuple[int, int, int, int]) -> None:
+    if len(model.inputs) != 1:
+        raise ModelError(f"the model has {len(model.inputs)} inputs, not one")
+    source = model.inputs[0]
+    element = source.get_element_type().get_type_name()
+    if element != "f32":
+        raise ModelError(f"the model wants {element} input, not f32")
+    wanted = source.get_partial_shape()
+    if not wanted.compatible(type(wanted)(list(input_shape))):
+        raise ModelError(f"the model wants input {wanted}, the manifest says {list(input_shape)}")
+    if wanted.is_dynamic:
+        model.reshape(list(input_shape))
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("Exception from ")]
+    return lines[0][:300] if lines else type(error).__name__
