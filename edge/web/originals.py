@@ -73,5 +73,5 @@ def _open_beneath(stored: StoredAt) -> int:
 
 
 def _gone(code: str, message: str) -> RequestError:
-    advice = "The result stands. To see the picture, put the original back under its recorded name."
+    advice = "To see the picture, put the original back under its recorded name."
     return RequestError(410, Problem(code=code, message=message, advice=advice))

@@ -53,7 +53,18 @@ def make_environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(FOLDER / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    filters = (text.shown, text.number, text.size, text.duration, text.utc, text.clock, text.reason_words, text.reason_advice)
+    filters = (
+        text.shown,
+        text.prose,
+        text.shell_word,
+        text.number,
+        text.size,
+        text.duration,
+        text.utc,
+        text.clock,
+        text.reason_words,
+        text.reason_advice,
+    )
     environment.filters.update({one.__name__: one for one in filters})
     environment.globals.update(state_words=text.STATE_WORDS, version=__version__, nothing=text.NOTHING)
     return environment

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
+
+from markupsafe import Markup, escape
 
 from edge.errors import REASON_ADVICE, Reason
 
@@ -35,6 +38,17 @@ def _visible(character: str) -> str:
     if point < 0x100:
         return f"\\x{point:02x}"
     return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
+
+
+def prose(value: str) -> Markup:
+    """Our own texts, with what stands in backticks as code."""
+    parts = value.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(part) if index % 2 else escape(part) for index, part in enumerate(parts))
+
+
+def shell_word(value: str) -> str:
+    """A path as one word of a shell command."""
+    return shlex.quote(shown(value))
 
 
 def number(value: float | None, digits: int = 0) -> str:

@@ -12,7 +12,7 @@ const slider = document.getElementById("threshold");
 const problem = document.getElementById("picture-problem");
 const fileId = canvas.dataset.file;
 
-const view = new View(Number(canvas.dataset.width) || 1600, Number(canvas.dataset.height) || 900);
+const view = new View(Number(canvas.dataset.width), Number(canvas.dataset.height));
 const main = new Viewer(canvas, view);
 let other = null;
 
@@ -33,7 +33,7 @@ function loadPicture() {
   if (!address) return;
   const picture = new Image();
   picture.addEventListener("load", () => {
-    if (!Number(canvas.dataset.width)) {
+    if (!view.known) {
       view.widthPx = picture.naturalWidth;
       view.heightPx = picture.naturalHeight;
       view.fit();

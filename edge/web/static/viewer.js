@@ -6,11 +6,12 @@ const MAX_SCALE = 32;
 /** Where the image lies on the canvas; shared by two viewers, they move together. `scale` is screen pixels per image pixel. */
 export class View {
   constructor(widthPx, heightPx) {
-    this.widthPx = widthPx;
-    this.heightPx = heightPx;
+    this.widthPx = widthPx || 1600;
+    this.heightPx = heightPx || 900;
     this.scale = 1;
-    this.centre = { x: widthPx / 2, y: heightPx / 2 };
+    this.centre = { x: this.widthPx / 2, y: this.heightPx / 2 };
     this.fitted = true;
+    this.known = widthPx > 0; // else the size comes with the picture
     this.viewers = [];
   }
 
@@ -95,20 +96,26 @@ export class Viewer {
   }
 
   drawPicture(pen, left, top, width, height) {
+    const isRed = document.documentElement.dataset.mode === "red";
+    if (isRed) {
+      pen.fillStyle = "#000000"; // so that the blends below reach the last row of pixels and colour nothing beyond
+      pen.fillRect(0, 0, this.canvas.width, this.canvas.height);
+    }
     if (!this.picture) {
+      if (!this.view.known) return;
       pen.strokeStyle = token("--edge");
       pen.strokeRect(left + 0.5, top + 0.5, width - 1, height - 1);
       return;
     }
     pen.imageSmoothingEnabled = this.view.scale < 3;
     pen.drawImage(this.picture, left, top, width, height);
-    if (document.documentElement.dataset.mode !== "red") return;
+    if (!isRed) return;
     pen.globalCompositeOperation = "saturation"; // to grey, keeping luminance
     pen.fillStyle = "#808080";
-    pen.fillRect(left, top, width, height);
+    pen.fillRect(0, 0, this.canvas.width, this.canvas.height);
     pen.globalCompositeOperation = "multiply"; // then red light only
     pen.fillStyle = "#ff0000";
-    pen.fillRect(left, top, width, height);
+    pen.fillRect(0, 0, this.canvas.width, this.canvas.height);
     pen.globalCompositeOperation = "source-over";
   }
 
