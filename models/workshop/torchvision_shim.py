@@ -7,20 +7,17 @@ Declaring the schemas first is enough: this workshop suppresses overlapping boxe
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 
-_SCHEMAS = {
-    "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-    "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-}
-_library: torch.library.Library | None = None
+_SCHEMAS = ("nms", "qnms")
 
 
-def install() -> None:
-    """Declare the operators that `import torchvision` expects; harmless when called twice."""
-    global _library
-    if _library is not None:
-        return
-    _library = torch.library.Library("torchvision", "DEF")
-    for schema in _SCHEMAS.values():
-        _library.define(schema)
+@cache
+def install() -> torch.library.Library:
+    """Declare the operators that `import torchvision` expects; the declarations live as long as the returned library."""
+    library = torch.library.Library("torchvision", "DEF")
+    for name in _SCHEMAS:
+        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return library

@@ -130,7 +130,7 @@ def _shadowed_ring(p: Polar, strength: float, rng: np.random.Generator) -> Field
     side = rng.uniform(-np.pi, np.pi)
     ring = _arc(p, 0.84, rng.uniform(0.06, 0.16), side, rng.uniform(0.3, 1.4))
     second = _arc(p, rng.uniform(0.4, 0.65), 0.1, side + rng.normal(0, 0.8), rng.uniform(0.5, 2.0))
-    floor = _disc(p, 0.82, p.radius_px * 0.2) * rng.uniform(-0.04, 0.08)
+    floor = _disc(p, 0.82, p.radius_px * 0.2) * rng.uniform(-0.08, 0.08)
     pocket = _disc(p, rng.uniform(0.12, 0.4), rng.uniform(3, 7), 0.5 * np.cos(side), 0.5 * np.sin(side))
     rim = np.clip(strength * rng.uniform(0.4, 0.8), 0.06, 0.35)
     shadow = rng.uniform(0.0, 0.7) * strength * pocket + _lit(p, rng.uniform(0.0, 0.3), rng)
@@ -158,7 +158,7 @@ _KINDS: list[tuple[_Draw, float, float, float, float, float]] = [
     (_haloed_dot, 0.08, 1.35, 0.28, 0.42, 0.20),
     (_collared_pit, 0.11, 1.5, 0.02, 0.20, 0.36),
     (_crescent, 0.12, 1.6, 0.04, 0.16, 0.18),
-    (_shadowed_ring, 0.14, 1.8, 0.01, 0.07, 0.14),
+    (_shadowed_ring, 0.13, 1.7, 0.01, 0.08, 0.20),
     (_smudge, 0.14, 1.6, 0.03, 0.04, 0.06),
     (_boomerang, 0.16, 1.3, 0.02, 0.04, 0.04),
 ]
@@ -169,7 +169,7 @@ def opening(box_side_px: float, rng: np.random.Generator) -> Patch:
     column = 3 if box_side_px < 28 else 4 if box_side_px < 52 else 5
     shares = np.array([kind[column] for kind in _KINDS])
     draw, warp, stretch, *_ = _KINDS[rng.choice(len(_KINDS), p=shares / shares.sum())]
-    margin_px = 0.08 * box_side_px + rng.uniform(2.0, 4.5)
+    margin_px = 0.03 * box_side_px + rng.uniform(3.0, 5.0)
     # A drawn feature fills about 0.85 of its rim circle.
     radius_px = max((box_side_px / 2 - margin_px) / 0.85, 2.8)
     p = polar(radius_px, rng, warp=warp, stretch=rng.uniform(1.0, stretch))
@@ -187,7 +187,7 @@ def _window(p: Polar) -> Field:
 
 def _annotated_box(darkness: Field, margin_px: float, rng: np.random.Generator) -> tuple[float, float, float, float]:
     """Box as a person draws it: around what is visibly dark, with a margin, a little off."""
-    seen = darkness > min(0.22 * float(darkness.max()), 0.045)
+    seen = darkness > min(0.25 * float(darkness.max()), 0.09)
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     wide, tall = columns[-1] + 1.0 - columns[0], rows[-1] + 1.0 - rows[0]
     # Annotated boxes are nearly square (5 to 95 %: 0.78 to 1.29), features less so.

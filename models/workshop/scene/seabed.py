@@ -130,12 +130,10 @@ def _add_openings(relief: Field, rng: np.random.Generator) -> npt.NDArray[np.flo
     low, high = facts.OPENINGS_PER_STILL
     per_still = float(np.clip(rng.gamma(9.0, (facts.OPENINGS_PER_STILL_MEAN + 7.0) / 9.0), low + 8, high + 8))
     wanted = int(round(per_still * relief.shape[0] / facts.STILL_HEIGHT_PX))
-    share_small = rng.uniform(0.8, 1.25)
+    larger = rng.uniform(0.9, 1.4)
     boxes: list[tuple[float, float, float, float]] = []
     for x, y in _rosettes(relief, wanted, rng):
-        side_px = np.clip(
-            facts.BOX_SIDE_MEDIAN_PX * share_small * np.exp(rng.normal(0, facts.BOX_SIDE_LOG_SIGMA)), *facts.BOX_SIDE_RANGE_PX
-        )
+        side_px = np.clip(facts.BOX_SIDE_MEDIAN_PX * larger * np.exp(rng.normal(0, facts.BOX_SIDE_LOG_SIGMA)), *facts.BOX_SIDE_RANGE_PX)
         patch = opening(float(side_px), rng)
         box = _placed(patch, x, y)
         if not _crowded(box, boxes):
