@@ -1,0 +1,43 @@
+"""Act as somebody who is not allowed everything: root passes every permission, so a check as root proves nothing."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+import pytest
+
+NOBODY_UID = 65534
+_LIMIT_S = 60.0
+
+
+def as_nobody(act: Callable[..., str], *args: object) -> str:
+    """What `act(*args)` returns in a child process without privileges; skips where that cannot be had.
+
+    `act` must be a function of a module, since the child is forked and tells its answer as text.
+    """
+    if sys.platform == "win32":
+        pytest.skip("permissions work differently on Windows")
+    if os.geteuid() != 0:
+        return act(*args)
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=_act, args=(theirs, act, args))
+    child.start()
+    theirs.close()
+    try:
+        assert ours.poll(_LIMIT_S), "the child did not answer"
+        return str(ours.recv())
+    finally:
+        child.join(_LIMIT_S)
+        ours.close()
+
+
+def _act(link: Connection, act: Callable[..., str], args: tuple[object, ...]) -> None:
+    os.setegid(NOBODY_UID)
+    os.seteuid(NOBODY_UID)
+    link.send(act(*args))
+    os._exit(0)
