@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.table import Table
 
 from edge.errors import BusyError, EdgeError
 from edge.logs import configure_logs
@@ -36,6 +38,14 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 def default_home() -> Path:
     """`$IMAGINE_EDGE_HOME`, or `imagine-edge` in the user's home."""
     return Path(os.environ.get(HOME_VARIABLE) or Path.home() / "imagine-edge")
+
+
+def make_table(*headings: str, numbers: Collection[str] = (), title: str | None = None) -> Table:
+    """A table that fits a narrow terminal; `numbers` are the headings of columns of figures."""
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")
+    return table
 
 
 def home_of(context: typer.Context) -> Path:

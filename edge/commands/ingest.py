@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from edge.commands.common import JsonOption, answer, err, home_of, or_running, say, service_of, told
 from edge.errors import BusyError, DiskFullError, InputError, ModelError, Reason
-from edge.store import passes
+from edge.store import jobs, passes
 
 if TYPE_CHECKING:
     from edge.service import Service
@@ -83,13 +83,11 @@ def _until_done(service: Service, *, quiet: bool) -> None:
 
 
 def _is_done(service: Service) -> bool:
-    """The inventory has ended, nothing settles, nothing is queued or in hand; seen twice, since files move between the two."""
-    return _looks_done(service) and _looks_done(service)
-
-
-def _looks_done(service: Service) -> bool:
-    taken = service.intake.inventories > 0 and service.intake.idle
-    return taken and service.live().queue_length == 0 and all(dispatcher.idle for dispatcher in service.dispatchers.values())
+    """The inventory has ended, nothing settles, and every job in the database has ended."""
+    if service.intake.inventories == 0 or not service.intake.idle:
+        return False
+    with service.reader() as connection:
+        return all(jobs.open_jobs(connection, recipe) == 0 for recipe in service.dispatchers)
 
 
 def _check_able(service: Service) -> None:

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 from rich.progress import Progress
-from rich.table import Table
 
-from edge.commands.common import JsonOption, answer, err, home_of, out, plain, reading, say, told
+from edge.commands.common import JsonOption, answer, err, home_of, make_table, out, plain, reading, say, told
 from edge.commands.running import read_address
 from edge.export import ExportFormat, ExportSummary, export
 from edge.health.doctor import Finding, examine
@@ -30,14 +29,14 @@ def status(context: typer.Context, as_json: JsonOption = False) -> None:
         answer({"home": home, "url": url, "recipes": [_counts(one) for one in totals], "models": models})
         return
     say(f"{home}: {'pages at ' + url if url else 'the appliance is not running'}")
-    table = Table()
-    headings = ("recipe", "files", "waiting", "queued", "in hand", "done", "quarantined", "objects", "model")
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading in ("recipe", "model") else "right")
+    figures_of = ("files", "seen", "queued", "in hand", "done", "failed", "objects")
+    table = make_table("recipe", *figures_of, numbers=figures_of)
     for one in totals:
         figures = (one.files, one.seen, one.queued, one.leased, one.done, one.quarantined, one.objects)
-        table.add_row(one.recipe, *(str(figure) for figure in figures), models.get(one.recipe, ""))
+        table.add_row(one.recipe, *(str(figure) for figure in figures))
     out.print(table if totals else f"No file was seen yet. Drop stills into {home / 'inbox' / 'burrows'}.")
+    for recipe, label in models.items():
+        say(f"{label} serves {recipe}")
 
 
 def _counts(totals: RecipeTotals) -> dict[str, object]:

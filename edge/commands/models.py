@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from edge.commands.common import JsonOption, answer, home_of, or_running, out, reading, say, service_of, told
+from edge.commands.common import JsonOption, answer, home_of, make_table, or_running, out, reading, say, service_of, told
 from edge.errors import BusyError, ModelError
 from edge.recipes import RECIPES
 from edge.store import packs
@@ -34,12 +33,10 @@ def list_models(context: typer.Context, as_json: JsonOption = False) -> None:
     if not rows:
         say("No pack is installed yet: `imagine-edge run` installs the bundled one at its first start.")
         return
-    table = Table()
-    for heading in ("model", "version", "serves", "title", "variants offered here"):
-        table.add_column(heading)
+    table = make_table("model", "version", "serves", "variants offered here")
     for row in rows:
         offered = ", ".join(variant["name"] for variant in row["variants"] if variant["offered"])
-        table.add_row(row["name"], row["version"], row["active_for"] or "", row["title"], offered or "not checked yet")
+        table.add_row(row["name"], row["version"], row["active_for"] or "", offered or "not checked yet")
     out.print(table)
 
 
@@ -56,9 +53,9 @@ def show_model(
         answer({**described, "manifest": pack.manifest.model_dump(mode="json")})
         return
     say(pack.file_path(pack.manifest.card).read_text(encoding="utf-8"))
-    table = Table(title="Variants on this machine", title_justify="left")
-    for heading in ("variant", "runtime", "precision", "offered", "ms", "images/s", "why"):
-        table.add_column(heading)
+    table = make_table(
+        "variant", "runtime", "precision", "offered", "ms", "images/s", "why", numbers=("ms", "images/s"), title="Variants on this machine"
+    )
     for variant in described["variants"]:
         speed = ["" if variant[key] is None else f"{variant[key]:.1f}" for key in ("latency_ms", "images_per_s")]
         offered = "yes" if variant["offered"] else "no"

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from edge.commands.common import JsonOption, answer, err, home_of, out, say, service_of, told
+from edge.commands.common import JsonOption, answer, err, home_of, make_table, out, say, service_of, told
 from edge.commands.running import remove_address, write_address
 from edge.errors import SettingsError
 
@@ -176,9 +175,8 @@ def _show_results(service: Service, folder: Path, *, as_json: bool) -> None:
     if as_json:
         answer([row._asdict() for row in rows])
         return
-    table = Table(title=f"Demo tow: {len(rows)} stills", title_justify="left")
-    for heading in ("still", "state", "openings", "mean luminance", "model ms"):
-        table.add_column(heading, justify="left" if heading in ("still", "state") else "right", no_wrap=True)
+    figures_of = ("openings", "mean luminance", "model ms")
+    table = make_table("still", "state", *figures_of, numbers=figures_of, title=f"Demo tow: {len(rows)} stills")
     for row in rows:
         figures = [f"{row.mean_luminance:.1f}", f"{row.infer_ms:.0f}"] if row.mean_luminance is not None else ["", ""]
         table.add_row(row.name, row.reason or row.state, "" if row.object_count is None else str(row.object_count), *figures)

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from edge.commands.common import JsonOption, answer, home_of, out, say, told
+from edge.commands.common import JsonOption, answer, home_of, make_table, out, say, told
 from edge.errors import StoreError
 from edge.logs import configure_logs
 from edge.store.backup import BackupKind, list_backups, make_backup
@@ -34,9 +33,7 @@ def backup(
     if not rows:
         say("There is no backup yet.")
         return
-    table = Table()
-    for heading in ("made (UTC)", "kind", "bytes", "file"):
-        table.add_column(heading)
+    table = make_table("made (UTC)", "kind", "bytes", "file", numbers=("bytes",))
     for row in rows:
         table.add_row(str(row["made_utc"]), str(row["kind"]), str(row["size_bytes"]), str(row["path"]))
     out.print(table)

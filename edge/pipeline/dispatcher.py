@@ -137,11 +137,6 @@ class Dispatcher:
         return tuple(flight.job.name for flight in list(self._in_flight.values()))
 
     @property
-    def idle(self) -> bool:
-        """Nothing is in hand and the last lease found the queue empty."""
-        return not self._in_flight and not self._pending and not self._more and not self._suspects
-
-    @property
     def worker_pid(self) -> int | None:
         """The worker's process id while there is one."""
         worker = self._worker
@@ -197,11 +192,13 @@ class Dispatcher:
         if len(self._pending) > _MAX_PENDING_COMMITS:
             return
         if self._suspects:
-            if not self._in_flight:
-                leased = self._writer.call(partial(jobs.lease_suspect, recipe=self.recipe, owner=self._owner))
-                self._suspects = bool(leased)
-                self._send(leased)
-            return
+            if self._in_flight:
+                return
+            leased = self._writer.call(partial(jobs.lease_suspect, recipe=self.recipe, owner=self._owner))
+            self._suspects = bool(leased)
+            self._send(leased)
+            if self._suspects:
+                return
         room = self._window() - len(self._in_flight)
         if self._more and room >= self._window() // 2:
             self._more = False

@@ -168,6 +168,12 @@ def reprocess(connection: Connection, recipe: str, *, sighting_ids: list[int] | 
     ).rowcount
 
 
+def open_jobs(connection: Connection, recipe: str) -> int:
+    """Jobs of a recipe that have not ended: those that wait and those in a worker's hands."""
+    query = "SELECT count(*) FROM jobs WHERE recipe = ? AND state = 'leased'"
+    return queue_length(connection, recipe) + int(connection.execute(query, (recipe,)).fetchone()[0])
+
+
 def queue_length(connection: Connection, recipe: str) -> int:
     """Jobs of a recipe that wait, reprocessing included."""
     row = connection.execute("SELECT count(*) FROM jobs WHERE recipe = ? AND state = 'queued'", (recipe,)).fetchone()
