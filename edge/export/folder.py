@@ -80,17 +80,19 @@ def _is_untouched_export(folder: Path) -> bool:
         if manifest["made_by"] != MADE_BY or manifest["entries"] | {MANIFEST_NAME: 1} != count_entries(folder):
             return False
         written_ns = manifest_path.stat().st_mtime_ns
-        return all(entry.stat(follow_symlinks=False).st_mtime_ns <= written_ns for entry in _files(folder))
+        newest_ns = max(entry.stat(follow_symlinks=False).st_mtime_ns for entry in _files(folder))
     except (OSError, ValueError, KeyError, TypeError):
         return False
+    return newest_ns <= written_ns
 
 
 def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
-    for entry in os.scandir(folder):
-        if entry.is_dir(follow_symlinks=False):
-            yield from _files(Path(entry))
-        else:
-            yield entry
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(Path(entry))
+            else:
+                yield entry
 
 
 def _empty(part: Path) -> None:

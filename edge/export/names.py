@@ -17,7 +17,7 @@ def flat_name(result: ExportResult) -> str:
 
     Stems that are equal in different folders, or with different extensions, so get different names.
     """
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "_", split_name(result.name)[0]).strip("._")[:_STEM_LIMIT] or "image"
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "_", split_name(result.name)[0]).strip("._-")[:_STEM_LIMIT] or "image"
     return f"{stem}-{result.sha256[:_HASH_DIGITS]}{_EXTENSIONS.get(result.format, '.img')}"
 
 

@@ -72,15 +72,9 @@ def label_line(image: ExportResult, found: FoundObject, number: int) -> str:
 
 def data_yaml(names: Sequence[str]) -> str:
     """What ultralytics reads. Both lists are the same: an export is no split into training and validation."""
-    lines = [
-        "# An export, not a split: train and val list the same images.",
-        "train: images.txt",
-        "val: images.txt",
-        f"nc: {len(names)}",
-        "names:",
-    ]
-    lines += [f"  {number}: {_yaml_text(name)}" for number, name in enumerate(names)] or ["  {}"]
-    return "\n".join(lines) + "\n"
+    head = ["# An export, not a split: train and val list the same images.", "train: images.txt", "val: images.txt", f"nc: {len(names)}"]
+    scalars = [f"  {number}: {_yaml_text(name)}" for number, name in enumerate(names)]
+    return "\n".join([*head, "names:" if names else "names: {}", *scalars]) + "\n"
 
 
 def _fraction(edge_px: float, size_px: int) -> float:
@@ -89,7 +83,7 @@ def _fraction(edge_px: float, size_px: int) -> float:
 
 def _yaml_text(text: str) -> str:
     r"""A double-quoted scalar of ASCII only; YAML knows `\UXXXXXXXX` where JSON would need two halves."""
-    return "".join(json.dumps(sign)[1:-1] if sign.isascii() else f"\\U{ord(sign):08X}" for sign in text).join('""')
+    return "".join(json.dumps(sign)[1:-1] if sign < "\x7f" else f"\\U{ord(sign):08X}" for sign in text).join('""')
 
 
 def _copied(image: ExportResult, target: Path, on_failure: Callable[[ExportResult, InputError], None]) -> bool:

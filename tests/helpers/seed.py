@@ -26,9 +26,9 @@ from edge.store.connection import DATABASE_NAME, immediate, migrate, open_writer
 from edge.store.files import Intake, SeenFile, add_folder, add_root, fail_file, store_file
 from edge.store.jobs import fail_job, lease_jobs
 from edge.store.packs import PackRow, activate, add_pack
-from edge.store.runs import CaptureTime, RunContext, record_run
+from edge.store.runs import RunContext, record_run
 from edge.store.sqlite import Connection
-from edge.values import Detections, ImageFacts, ImageResult, ModelKey, Quality
+from edge.values import CaptureTime, Detections, ImageFacts, ImageResult, ModelKey, Quality
 from models.manifest import Golden, InputSpec, Label, Manifest, PackFile, Thresholds, Variant
 
 RECIPE = "burrows"
@@ -277,6 +277,6 @@ def _record(
     context = RunContext(
         job_id=job_id, image_id=_image_id(connection, sha256), recipe=station.recipe, recipe_sha256=SHA256, model_id=pack.model_id
     )
-    counted = record_run(connection, context, result, capture_time or CaptureTime(utc=None, local=None, source=None))
+    counted = record_run(connection, context, result, capture_time)
     assert counted is not None
     return Found(image_id=context.image_id, sha256=sha256, counted=counted)
