@@ -13,8 +13,11 @@ from typing import BinaryIO
 
 from edge.errors import DiskFullError, InputError, Reason
 from edge.ingest.looks import FileLook
+from edge.store.durable import sync_folder
 
 CHUNK_BYTES = 1024 * 1024
+_PART_SUFFIX = ".part"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,7 @@ def take_copy(path: bytes, look: FileLook, media: Path, *, max_file_bytes: int) 
         DiskFullError: there is no room; nothing is left behind.
     """
     media.mkdir(parents=True, exist_ok=True)
-    temporary = media / f".{os.getpid()}-{look.inode}.part"
+    temporary = media / f".{os.getpid()}-{look.inode}{_PART_SUFFIX}"
     try:
         with _open_settled(path, look, max_file_bytes) as source:
             sha256 = _copy(source, temporary)
@@ -60,7 +63,7 @@ def take_copy(path: bytes, look: FileLook, media: Path, *, max_file_bytes: int) 
         os.replace(temporary, target)
         sync_folder(target.parent)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in _NO_ROOM:
             raise DiskFullError(f"no room to copy {look.size_bytes} bytes into {media}") from error
         raise InputError(Reason.COPY_FAILED, f"the copy failed: {error.strerror or error}") from error
     finally:
@@ -69,15 +72,10 @@ def take_copy(path: bytes, look: FileLook, media: Path, *, max_file_bytes: int) 
     return Taken(sha256=sha256, copy_path=target)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename durable; where a folder cannot be opened (Windows) the file system does it by itself."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def sweep_copies(media: Path) -> None:
+    """Remove what copies that were cut short (a kill, a power cut) left behind. Nobody may be copying meanwhile."""
+    for leftover in media.glob(f".*{_PART_SUFFIX}"):
+        leftover.unlink(missing_ok=True)
 
 
 def _open_settled(path: bytes, look: FileLook, max_file_bytes: int) -> BinaryIO:
@@ -92,7 +90,11 @@ def _open_settled(path: bytes, look: FileLook, max_file_bytes: int) -> BinaryIO:
         raise InputError(Reason.VANISHED, "the file is gone") from error
     except OSError as error:
         raise InputError(Reason.UNREADABLE_FILE, f"the file cannot be opened: {error.strerror}") from error
-    _still_settled(source, look)
+    try:
+        _still_settled(source, look)
+    except InputError:
+        source.close()
+        raise
     return source
 
 

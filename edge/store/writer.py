@@ -36,6 +36,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._connection: Connection = open_writer(path)
         self._closed = False
+        self._accepting = threading.Lock()
 
     def start(self) -> None:
         """Begin to write."""
@@ -47,10 +48,11 @@ class Writer:
         Raises:
             StoreError: the writer is closed.
         """
-        if self._closed:
-            raise StoreError("the store is closed", advice="The appliance is stopping; start it again.")
         future: Future[T] = Future()
-        self._queue.put((work, future))
+        with self._accepting:  # nothing may be queued behind the end: nobody would fulfil it
+            if self._closed:
+                raise StoreError("the store is closed", advice="The appliance is stopping; start it again.")
+            self._queue.put((work, future))
         return future
 
     def call(self, work: Work[T]) -> T:
@@ -59,7 +61,8 @@ class Writer:
 
     def close(self) -> None:
         """Write what is queued, then close the database."""
-        self._closed = True
+        with self._accepting:
+            self._closed = True
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
@@ -93,7 +96,8 @@ class Writer:
             for work, future in group:
                 outcomes.append((future, *self._in_savepoint(work)))
             self._connection.execute("COMMIT")
-        except (sqlite3.Error, StoreError) as error:
+        except Exception as error:  # the thread's border: the writer outlives whatever a commit does
+            log.exception("store_commit_failed", pieces=len(group))
             self._abandon(group, error)
             return
         for future, value, failure in outcomes:
@@ -102,7 +106,13 @@ class Writer:
             else:
                 future.set_exception(failure)
         if self._connection.total_changes != before:
+            self._tell()
+
+    def _tell(self) -> None:
+        try:
             self._on_commit()
+        except Exception:  # the rows are on disk: a listener's fault must not look like the store's
+            log.exception("commit_listener_failed")
 
     def _in_savepoint(self, work: Work[Any]) -> tuple[Any, BaseException | None]:
         self._connection.execute("SAVEPOINT work")
@@ -119,10 +129,12 @@ class Writer:
         return value, None
 
     def _abandon(self, group: list[tuple[Work[Any], Future[Any]]], error: Exception) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            log.exception("store_rollback_failed")
         typed = self._typed(error)
-        log.error("store_commit_failed", error=str(error), pieces=len(group))
         for _, future in group:
             future.set_exception(typed)
 
