@@ -205,7 +205,7 @@ def requeue_absent(connection: Connection, sighting_id: int) -> None:
     marks = ",".join("?" * len(REASONS_OF_ABSENCE))
     connection.execute(
         "UPDATE jobs SET state = 'queued', reason = NULL, detail = NULL, attempts = 0, finished_utc = NULL "
-        f"WHERE state = 'quarantined' AND reason IN ({marks}) "
+        f"WHERE state = 'quarantined' AND kind = 'ingest' AND reason IN ({marks}) "
         "AND (image_id, recipe) = (SELECT image_id, recipe FROM sightings WHERE id = ?)",
         (*REASONS_OF_ABSENCE, sighting_id),
     )

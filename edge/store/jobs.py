@@ -141,8 +141,10 @@ def retry_files(connection: Connection, sighting_ids: list[int] | None, *, reaso
         values,
     ).rowcount
     jobs = connection.execute(
-        "UPDATE jobs SET state = 'queued', attempts = 0, reason = NULL, detail = NULL, finished_utc = NULL WHERE state = 'quarantined' "
-        f"AND id IN (SELECT j.id FROM sightings AS s JOIN jobs AS j ON j.image_id = s.image_id AND j.recipe = s.recipe WHERE {where})",
+        "UPDATE jobs SET state = 'queued', attempts = 0, reason = NULL, detail = NULL, finished_utc = NULL "
+        "WHERE state = 'quarantined' AND id IN (SELECT j.id FROM jobs AS j JOIN sightings AS s ON s.image_id = j.image_id "
+        f"AND s.recipe = j.recipe WHERE j.state = 'quarantined' AND {where}) AND NOT EXISTS (SELECT 1 FROM jobs AS newer "
+        "WHERE newer.image_id = jobs.image_id AND newer.recipe = jobs.recipe AND newer.kind = jobs.kind AND newer.id > jobs.id)",
         values,
     ).rowcount
     return jobs + names
@@ -169,9 +171,13 @@ def reprocess(connection: Connection, recipe: str, *, sighting_ids: list[int] | 
 
 
 def open_jobs(connection: Connection, recipe: str) -> int:
-    """Jobs of a recipe that have not ended: those that wait and those in a worker's hands."""
-    query = "SELECT count(*) FROM jobs WHERE recipe = ? AND state = 'leased'"
-    return queue_length(connection, recipe) + int(connection.execute(query, (recipe,)).fetchone()[0])
+    """Jobs of a recipe that have not ended: those that wait and those in a worker's hands, at one moment."""
+    row = connection.execute(
+        "SELECT (SELECT count(*) FROM jobs WHERE recipe = :recipe AND state = 'queued') "
+        "+ (SELECT count(*) FROM jobs WHERE recipe = :recipe AND state = 'leased')",
+        {"recipe": recipe},
+    ).fetchone()
+    return int(row[0])
 
 
 def queue_length(connection: Connection, recipe: str) -> int:
