@@ -21,7 +21,8 @@ import numpy as np
 
 from edge.errors import InputError, Reason
 from edge.pipeline.facts import UNREADABLE, check_pixels, open_header, read_facts
-from edge.pipeline.whole import check_whole, jpeg_layout
+from edge.pipeline.jpeg import jpeg_layout
+from edge.pipeline.whole import check_whole
 from edge.values import ImageFacts, UInt8Array
 from models.runtime.vision import cv2
 
@@ -85,8 +86,8 @@ def decode(data: bytes, facts: ImageFacts, *, reduce: int = 1) -> UInt8Array:
         InputError: CORRUPT.
         MemoryError: no room for the pixels.
     """
-    if facts.format == "tiff" and facts.channels == 4 and facts.bits_per_channel == 8:
-        return _decode_tiff_with_alpha(data)
+    if facts.format == "tiff" and facts.bits_per_channel == 8:
+        return _decode_eight_bit_tiff(data)
     if facts.format == "jpeg":
         pixels = _imdecode(_without_end(data), _REDUCED[reduce])
     else:
@@ -126,11 +127,11 @@ def _imdecode(data: bytes, flags: int) -> Any:
         raise InputError(Reason.CORRUPT, f"the data cannot be decoded: {error.err}") from error
 
 
-def _decode_tiff_with_alpha(data: bytes) -> UInt8Array:
-    """OpenCV multiplies the colours of such a file with its alpha."""
+def _decode_eight_bit_tiff(data: bytes) -> UInt8Array:
+    """By Pillow: OpenCV 5.0 decodes such a file past damage without a word, and multiplies its colours with its alpha."""
     try:
         with open_header(data, "tiff") as image:
-            rgba = np.asarray(image)
+            rgb = np.asarray(image.convert("RGB"))
     except UNREADABLE as error:
         raise InputError(Reason.CORRUPT, f"the tiff data cannot be decoded: {type(error).__name__}") from error
-    return np.ascontiguousarray(rgba[:, :, 2::-1])
+    return np.ascontiguousarray(rgb[:, :, ::-1])

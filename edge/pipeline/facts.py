@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zlib
 from pathlib import PurePath
+from typing import Literal
 
 from PIL import ExifTags, Image, TiffImagePlugin
 
 from edge.errors import InputError, Reason
+from edge.pipeline.jpeg import jpeg_layout
 from edge.values import ImageFacts
 
 # `check_pixels` has the only say on size; Pillow's own limit warns where ours should refuse.
 Image.MAX_IMAGE_PIXELS = None
+# Damaged EXIF data is no fault of the image, and our reasons say more than Pillow's warnings.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 _SIGNATURES = (
     (b"\xff\xd8\xff", "jpeg"),
@@ -38,6 +43,8 @@ _EXTENSIONS = {
     ".dib": "bmp",
 }
 _CHANNELS = {"L": 1, "I;16": 1, "I;16B": 1, "I;16L": 1, "RGB": 3, "P": 3, "RGBA": 4}
+PNG_END = b"\0\0\0\0IEND\xae\x42\x60\x82"
+_BMP_HEADER_BYTES = 54
 _SWAPPED_ORIENTATIONS = (5, 6, 7, 8)
 _TIFF_PHOTOMETRIC_READ = (0, 1, 2, 3)  # white is zero, black is zero, RGB, palette
 # What Pillow is known to raise on a header that is not what it should be.
@@ -124,12 +131,28 @@ def open_header(data: bytes, image_format: str) -> Image.Image:
     """Pillow's view of the header.
 
     Raises:
-        InputError: CORRUPT.
+        InputError: TRUNCATED or CORRUPT.
     """
     try:
         return Image.open(io.BytesIO(data), formats=[image_format.upper()])
     except UNREADABLE as error:
+        _refuse_cut_header(data, image_format)
         raise InputError(Reason.CORRUPT, f"the {image_format} header cannot be read: {type(error).__name__}") from error
+
+
+def _refuse_cut_header(data: bytes, image_format: str) -> None:
+    """Raise TRUNCATED where a header cannot be read because the file ends before it does."""
+    if image_format == "jpeg":
+        jpeg_layout(data)
+    order: Literal["big", "little"] = "little" if data.startswith(b"II") else "big"
+    is_cut = {
+        "jpeg": False,
+        "png": PNG_END not in data,
+        "tiff": len(data) < 8 or int.from_bytes(data[4:8], order) >= len(data),
+        "bmp": len(data) < _BMP_HEADER_BYTES,
+    }
+    if is_cut[image_format]:
+        raise InputError(Reason.TRUNCATED, f"the {image_format} ends inside its header")
 
 
 def _bits(image: Image.Image, data: bytes, image_format: str) -> int:

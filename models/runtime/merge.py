@@ -2,7 +2,8 @@
 
 Two tiles show the same object if, within the area that both of them saw, their boxes of one class agree. So a piece that a
 tile's border cut off belongs to the whole that the next tile saw, however small the piece; and an object larger than the
-overlap, cut in both, is put together again. Neighbouring objects do not agree within the shared area and stay two.
+overlap, cut in both, is put together again. Neighbouring objects do not agree within the shared area and stay two. A piece and
+its whole that were given different classes stay two as well.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from edge.values import Detections, Float32Array
 from models.runtime.heads import suppress
 from models.runtime.tiling import View
 
-AGREEMENT_IOU = 0.5
+CUT_AGREEMENT_IOU = 0.4  # a piece is seen less well than a whole
 BORDER_PX = 4.0  # a box that ends this close to a tile's inner border may go on behind it
 
 Flags = NDArray[np.bool_]
@@ -37,9 +38,8 @@ def merge_views(views: Sequence[View], found: Sequence[Detections], *, iou: floa
     view_index = np.repeat(np.arange(len(views)), [len(detections) for detections in found])
     every = _joined(found)
     cut = _cut_sides(every.xyxy, parts[view_index], np.array([0, 0, width_px, height_px], np.float32))
-    links = _same_objects(every, cut, view_index, parts)
-    is_cut: Flags = np.logical_or.reduce(cut, axis=1)
-    return suppress(_grouped(every, links, is_cut), iou)
+    links = _same_objects(every, cut, view_index, parts, iou)
+    return suppress(_grouped(every, links, _any_side(cut)), iou)
 
 
 def _joined(found: Sequence[Detections]) -> Detections:
@@ -57,31 +57,53 @@ def _cut_sides(xyxy: Float32Array, parts: Float32Array, image: Float32Array) -> 
     return near & inner
 
 
-def _same_objects(every: Detections, cut: Flags, view_index: NDArray[np.intp], parts: Float32Array) -> list[list[int]]:
+def _any_side(cut: Flags) -> Flags:
+    is_cut: Flags = np.logical_or.reduce(cut, axis=1)
+    return is_cut
+
+
+def _same_objects(every: Detections, cut: Flags, view_index: NDArray[np.intp], parts: Float32Array, iou: float) -> list[list[int]]:
     """For each detection those of other views that show the same object."""
-    # A cut object goes on behind the border: let it reach over, and the shared area too, so that parts that only touch share some.
-    outward = np.array([-1, -1, 1, 1], np.float32) * BORDER_PX
-    reaching = np.where(cut, parts[view_index] + 2 * outward, every.xyxy)
     members = [np.flatnonzero(view_index == view) for view in range(len(parts))]
     links: list[list[int]] = [[] for _ in range(len(every))]
     for first, second in itertools.combinations(range(len(parts)), 2):
-        shared = _intersection(parts[first] + outward, parts[second] + outward)
-        if not (len(members[first]) and len(members[second]) and _area(shared) > 0):
+        shared = _intersection(parts[first], parts[second])
+        if not (len(members[first]) and len(members[second]) and (shared[2:] >= shared[:2]).all()):
             continue
-        agree = _agreement(reaching[members[first]], reaching[members[second]], shared) >= AGREEMENT_IOU
-        agree &= every.label_index[members[first]][:, None] == every.label_index[members[second]][None, :]
-        for one, other in zip(*np.nonzero(agree), strict=True):
-            links[members[first][one]].append(int(members[second][other]))
-            links[members[second][other]].append(int(members[first][one]))
+        ones, others = members[first], members[second]
+        agreement = _agreement(
+            _within(every.xyxy[ones], cut[ones], parts[first], shared), _within(every.xyxy[others], cut[others], parts[second], shared)
+        )
+        has_cut = _any_side(cut[ones])[:, None] | _any_side(cut[others])[None, :]
+        same_label = every.label_index[ones][:, None] == every.label_index[others][None, :]
+        for one, other in zip(*np.nonzero(same_label & (agreement >= np.where(has_cut, CUT_AGREEMENT_IOU, iou))), strict=True):
+            links[ones[one]].append(int(others[other]))
+            links[others[other]].append(int(ones[one]))
     return links
 
 
-def _agreement(first: Float32Array, second: Float32Array, shared: Float32Array) -> Float32Array:
-    """Intersection over union (N, M) of boxes (N, 4) and (M, 4) within the rectangle `shared` (4,); 0 where one is not in it."""
-    first, second = _intersection(first, shared)[:, None], _intersection(second, shared)[None, :]
+def _within(xyxy: Float32Array, cut: Flags, part: Float32Array, shared: Float32Array) -> Float32Array:
+    """What of boxes (N, 4), seen in one part, lies in the area (4,) that it shares with another.
+
+    Across an area too thin to compare in, a box that the part's border there cuts counts as going through.
+    """
+    inside = _intersection(xyxy, shared)
+    for axis in (0, 1):
+        low, high = shared[axis], shared[axis + 2]
+        if high - low >= 2 * BORDER_PX:
+            continue
+        cut_here = cut[:, axis] & (part[axis] == low) | cut[:, axis + 2] & (part[axis + 2] == high)
+        inside[:, axis] = np.where(cut_here, low - BORDER_PX, inside[:, axis])
+        inside[:, axis + 2] = np.where(cut_here, high + BORDER_PX, inside[:, axis + 2])
+    return inside
+
+
+def _agreement(first: Float32Array, second: Float32Array) -> Float32Array:
+    """Intersection over union (N, M) of boxes (N, 4) and (M, 4)."""
+    first, second = first[:, None], second[None, :]
     overlap = _area(_intersection(first, second))
     union = _area(first) + _area(second) - overlap
-    agreement: Float32Array = np.where(overlap > 0, overlap / np.where(union > 0, union, 1), 0)
+    agreement: Float32Array = overlap / np.maximum(union, np.float32(1e-6))
     return agreement
 
 
@@ -102,14 +124,14 @@ def _grouped(every: Detections, links: list[list[int]], is_cut: Flags) -> Detect
 
 
 def _members(leader: int, links: list[list[int]], is_cut: Flags, taken: Flags) -> list[int]:
-    """The boxes of the leader's object, which become taken; only a cut box leads on to further ones."""
+    """The boxes of the leader's object, which become taken: those linked to it, and pieces that further pieces or wholes lead to."""
     taken[leader] = True
     members = [leader]
     for member in members:
-        if member == leader or is_cut[member]:
-            joined = [other for other in links[member] if not taken[other]]
-            taken[joined] = True
-            members.extend(joined)
+        leads_on = member == leader or bool(is_cut[member])
+        joined = [other for other in links[member] if not taken[other] and (leads_on or is_cut[other])]
+        taken[joined] = True
+        members.extend(joined)
     return members
 
 
