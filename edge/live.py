@@ -1,18 +1,23 @@
-"""The live figures of the service, put together for the pages and for `imagine-edge status`."""
+"""The live figures of the service, put together for the pages and for the health checks."""
 
 from __future__ import annotations
 
 import time
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge import __version__
 from edge.errors import EdgeError
+from edge.health.context import FolderState, HealthContext
 from edge.health.disk import DiskLevel
 from edge.pipeline.dispatcher import Dispatcher
 from edge.store import jobs
 from edge.store.clock import utc_now
-from edge.store.sqlite import sqlite3
+from edge.store.sqlite import Connection, sqlite3
+from edge.units import bytes_to_mib
 from edge.web.appliance import DiskStatus, LiveStatus, ModelStatus, Phase, RootStatus, WorkerStatus
+from models.runtime.machine import x_ray
 
 if TYPE_CHECKING:
     from edge.service import Service
@@ -88,3 +93,41 @@ def _worker(dispatcher: Dispatcher) -> WorkerStatus:
         rss_bytes=dispatcher.worker_rss_bytes,
         detail=dispatcher.detail,
     )
+
+
+def health_context(service: Service, connection: Connection, now_utc: datetime) -> HealthContext:
+    """What the health checks judge."""
+    models = [service.models.at_work(dispatcher) for dispatcher in service.dispatchers.values()]
+    return HealthContext(
+        connection=connection,
+        home=service.home,
+        now_utc=now_utc,
+        disk_level=service.disk.level,
+        free_bytes=service.disk.free_bytes,
+        floor_bytes=service.disk.floor_bytes,
+        backup_every_h=service.settings.backup_every_h,
+        machine=service.keeper.machine,
+        folders=tuple(
+            FolderState(path=Path(root.path), troubles=root.troubles, known_files=root.file_count > 0, ignored_files=root.ignored)
+            for root in service.intake.status()
+        ),
+        model_faults={model.recipe: model.detail for model in models if model.state == "failed"},
+        worker_restarts={
+            recipe: service.restarts[recipe].note(dispatcher.tally.restarts, time.monotonic())
+            for recipe, dispatcher in service.dispatchers.items()
+        },
+    )
+
+
+def describe_machine() -> dict[str, str]:
+    """This machine, as labels and texts."""
+    machine = x_ray()
+    return {
+        "System": machine.system,
+        "Processor": machine.cpu,
+        "Abilities": ", ".join(machine.cpu_flags) or "none that matter for networks",
+        "Processor cores": str(machine.cores),
+        "Memory": f"{bytes_to_mib(machine.memory_bytes):.0f} MiB",
+        "GPU devices": ", ".join(machine.gpus) or "none",
+        "Runtimes": ", ".join(machine.runtimes),
+    }

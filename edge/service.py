@@ -12,16 +12,19 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import structlog
 
 from edge.errors import EdgeError, SettingsError, StoreError
+from edge.health.checks.workers import RestartWindow
+from edge.health.context import HealthContext
 from edge.health.disk import DiskGuard, DiskLevel
 from edge.health.rounds import HealthRounds
 from edge.ingest.intake import Intake
-from edge.live import live_status
+from edge.live import describe_machine, health_context, live_status
 from edge.pipeline.capture_time import capture_time
 from edge.pipeline.dispatcher import Dispatcher
 from edge.pipeline.keeper import ModelKeeper
@@ -29,7 +32,7 @@ from edge.recipes import RECIPES, find_recipe
 from edge.recipes.serving import ModelServer
 from edge.settings import Settings
 from edge.store import audit, files, jobs
-from edge.store.clock import utc_now
+from edge.store.clock import utc_now, utc_text
 from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.lock import HomeLock
 from edge.store.open import open_store
@@ -56,6 +59,7 @@ class Service:
         self._patient = patient
         self._owner = str(uuid.uuid4())
         self._changes = 0
+        self.restarts = {name: RestartWindow() for name in RECIPES}
         self._lock = HomeLock(home)
         self._readers: list[Connection] = []
         self._local = threading.local()
@@ -84,7 +88,7 @@ class Service:
         self.intake = Intake(
             self.settings, self.home, self.home / DATABASE_NAME, self.writer, may_take=self._may_take, patient=self._patient
         )
-        self.health = HealthRounds(self)
+        self.health = HealthRounds(self.home, self.settings, self.writer, self._health_context)
         self._start_dispatchers()
 
     def _start_dispatchers(self) -> None:
@@ -171,11 +175,16 @@ class Service:
 
     def checks(self) -> Sequence[CheckStatus]:
         """The health checks and how each last ended."""
-        return self.health.checks()
+        return tuple(
+            CheckStatus(
+                name=report.name, title=report.title, holds=report.holds, detail=report.detail, checked_utc=utc_text(report.checked_utc)
+            )
+            for report in self.health.reports
+        )
 
     def machine(self) -> Mapping[str, str]:
         """What this machine is."""
-        return self.health.machine()
+        return describe_machine()
 
     # What a person may ask for -----------------------------------------------------------------------------------
 
@@ -237,6 +246,10 @@ class Service:
 
     def _may_take(self) -> bool:
         return self.paused_by is None and self.disk.level is DiskLevel.OK
+
+    def _health_context(self) -> HealthContext:
+        with self.reader() as connection:
+            return health_context(self, connection, datetime.now(UTC))
 
     def _capture_time(self, name: str, exif_time_local: str | None) -> CaptureTime | None:
         return capture_time(exif_time_local, name, self.settings.file_time_pattern)

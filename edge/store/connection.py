@@ -6,6 +6,7 @@ begins deferred transactions, which fail at once when two writers meet, so work 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from edge.store.migrations import APPLICATION_ID, migrations
 from edge.store.sqlite import Connection, Row, sqlite3
 
 DATABASE_NAME = "edge.db"
+_STEPS_BETWEEN_LOOKS = 100_000
 
 _EVERY_CONNECTION = (
     "PRAGMA foreign_keys = ON",
@@ -118,18 +120,28 @@ def check_version(path: Path, connection: Connection) -> None:
         raise StoreNewerError(f"{path} was written by a newer version (it has {', '.join(sorted(unknown))})")
 
 
-def check_integrity(path: Path, connection: Connection) -> None:
-    """SQLite's quick check.
+def check_integrity(path: Path, connection: Connection, *, limit_s: float) -> bool:
+    """SQLite's quick check, given up after a time: a large database is checked while the appliance already works.
+
+    Returns:
+        True if the check came to its end, False if the time was over.
 
     Raises:
         StoreCorruptError: with what SQLite found.
     """
+    end_s = time.monotonic() + limit_s
+    connection.set_progress_handler(lambda: int(time.monotonic() > end_s), _STEPS_BETWEEN_LOOKS)
     try:
         findings = [row[0] for row in connection.execute("PRAGMA quick_check(5)")]
     except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+            return False
         raise _store_error(path, error) from error
+    finally:
+        connection.set_progress_handler(None, 0)
     if findings != ["ok"]:
         raise StoreCorruptError(f"{path} is damaged: {'; '.join(findings)}")
+    return True
 
 
 def _store_error(path: Path, error: sqlite3.DatabaseError) -> StoreError:

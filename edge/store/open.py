@@ -9,11 +9,14 @@ import structlog
 
 from edge.errors import StoreError
 from edge.store.backup import backup_before_migration
-from edge.store.connection import DATABASE_NAME, check_integrity, check_version, migrate, open_writer, pending_migrations
+from edge.store.connection import DATABASE_NAME, check_integrity, check_version, immediate, migrate, open_writer, pending_migrations
+from edge.store.facts import record_quick_check
 from edge.store.restore import finish_restore
 from edge.store.writer import Writer
 
 log = structlog.get_logger()
+
+START_CHECK_S = 1.0
 
 
 def open_store(home: Path, *, on_commit: Callable[[], None]) -> Writer:
@@ -35,17 +38,22 @@ def open_store(home: Path, *, on_commit: Callable[[], None]) -> Writer:
 def prepare_database(home: Path, path: Path) -> None:
     """Check, back up and migrate."""
     is_new = not path.exists()
+    finished = True
     connection = open_writer(path)
     try:
         check_version(path, connection)
         if not is_new:
-            check_integrity(path, connection)
+            finished = check_integrity(path, connection, limit_s=START_CHECK_S)
+            log.info("store_checked", finished=finished)
         pending = pending_migrations(connection)
         if pending and not is_new:
             backup_before_migration(home, pending)
         if pending:
             log.info("store_migrating", pending=pending)
             migrate(connection)
+        if finished:
+            with immediate(connection):
+                record_quick_check(connection, [])
     except OSError as error:
         raise StoreError(f"{path} cannot be prepared: {error}") from error
     finally:

@@ -43,7 +43,7 @@ def database(tmp_path: Path) -> Connection:
 def count_objects(path: Path) -> int:
     connection = open_reader(path)
     try:
-        check_integrity(path, connection)
+        check_integrity(path, connection, limit_s=60)
         return int(connection.execute("SELECT count(*) FROM objects").fetchone()[0])
     finally:
         connection.close()

@@ -46,7 +46,7 @@ def _leave_as_a_kill_would(home: Path) -> None:
 def count_runs(path: Path) -> int:
     connection = open_reader(path)
     try:
-        check_integrity(path, connection)
+        check_integrity(path, connection, limit_s=60)
         return int(connection.execute("SELECT count(*) FROM runs").fetchone()[0])
     finally:
         connection.close()
