@@ -72,6 +72,8 @@ class _CurrentRow(NamedTuple):
 
     sighting_id: int
     image_id: int | None
+    size_bytes: int
+    mtime_ns: int
 
 
 def shown(raw: bytes) -> str:
@@ -161,7 +163,10 @@ def store_file(connection: Connection, seen: SeenFile, *, sha256: str, copy_path
 
 
 def fail_file(connection: Connection, seen: SeenFile, *, reason: Reason, detail: str, waiting: bool) -> None:
-    """List a file that has no content yet: `seen` while it may still come whole, else `quarantined`."""
+    """List a file that has no content yet: `seen` while it may still come whole, else `quarantined`.
+
+    A file whose content is known, and whose size and time are still the same, only cannot be read for now: it stays as it is.
+    """
     state = "seen" if waiting else "quarantined"
     current = _current_row(connection, seen)
     if current is not None and current.image_id is None:
@@ -172,6 +177,8 @@ def fail_file(connection: Connection, seen: SeenFile, *, reason: Reason, detail:
         return
     if current is None:
         _insert_sighting(connection, seen, image_id=None, state=state, reason=reason, detail=detail)
+        return
+    if (current.size_bytes, current.mtime_ns) == (seen.size_bytes, seen.mtime_ns):
         return
     _mark_changed(connection, current.sighting_id)
     sighting_id = _insert_sighting(connection, seen, image_id=None, state=state, reason=reason, detail=detail)
@@ -190,6 +197,8 @@ def mark_gone(connection: Connection, sighting_ids: list[int]) -> None:
         "WHERE id = ? AND state = 'seen'",
         [(Reason.VANISHED, sighting_id) for sighting_id in sighting_ids],
     )
+    for sighting_id in sighting_ids:
+        _requeue_elsewhere(connection, sighting_id)
 
 
 def mark_present(connection: Connection, sighting_ids: list[int]) -> None:
@@ -209,6 +218,17 @@ def requeue_absent(connection: Connection, sighting_id: int) -> None:
         "AND (image_id, recipe) = (SELECT image_id, recipe FROM sightings WHERE id = ?)",
         (*REASONS_OF_ABSENCE, sighting_id),
     )
+
+
+def _requeue_elsewhere(connection: Connection, sighting_id: int) -> None:
+    """A content that failed for its absence under this name is queued again if it is there under another."""
+    elsewhere = connection.execute(
+        "SELECT o.id FROM sightings AS s JOIN sightings AS o ON o.image_id = s.image_id AND o.recipe = s.recipe "
+        "WHERE s.id = ? AND o.original = 'present' LIMIT 1",
+        (sighting_id,),
+    ).fetchone()
+    if elsewhere is not None:
+        requeue_absent(connection, elsewhere["id"])
 
 
 def _known(row: Row) -> KnownFile:
@@ -238,10 +258,10 @@ def _image_id(connection: Connection, seen: SeenFile, sha256: str, copy_path: st
 
 def _current_row(connection: Connection, seen: SeenFile) -> _CurrentRow | None:
     row = connection.execute(
-        "SELECT id, image_id FROM sightings WHERE folder_id = ? AND name_bytes = ? AND original <> 'changed'",
+        "SELECT id, image_id, size_bytes, mtime_ns FROM sightings WHERE folder_id = ? AND name_bytes = ? AND original <> 'changed'",
         (seen.folder_id, seen.name_bytes),
     ).fetchone()
-    return None if row is None else _CurrentRow(row["id"], row["image_id"])
+    return None if row is None else _CurrentRow(*row)
 
 
 def _refresh(connection: Connection, sighting_id: int, seen: SeenFile, image_id: int) -> None:
@@ -259,6 +279,7 @@ def _link_replaced(connection: Connection, old: _CurrentRow, new_id: int, recipe
     connection.execute("UPDATE sightings SET replaced_by_id = ? WHERE id = ?", (new_id, old.sighting_id))
     if old.image_id is not None:
         _abandon_unread(connection, old.image_id, recipe)
+        _requeue_elsewhere(connection, old.sighting_id)
 
 
 def _insert_sighting(
