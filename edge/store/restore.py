@@ -86,13 +86,14 @@ def finish_restore(home: Path) -> Path | None:
     """Complete a restore that is decided, if there is one; the folder that took the database before, or None.
 
     Raises:
-        OSError: a file cannot be moved; calling again goes on where it stopped.
+        StoreError: a file cannot be moved; calling again goes on where it stopped.
     """
     set_aside: Path | None = None
-    for ready_path in sorted(path for path in home.glob(f"{_RESTORING}*") if PART_SUFFIX not in path.name):
-        set_aside = _move_aside(home, ready_path.name.removeprefix(_RESTORING))
-        ready_path.replace(home / DATABASE_NAME)
-        sync_folder(home)
+    with os_errors_named(home):
+        for ready_path in sorted(path for path in home.glob(f"{_RESTORING}*") if PART_SUFFIX not in path.name):
+            set_aside = _move_aside(home, ready_path.name.removeprefix(_RESTORING))
+            ready_path.replace(home / DATABASE_NAME)
+            sync_folder(home)
     return set_aside
 
 

@@ -181,6 +181,7 @@ def done_again(
     *,
     boxes: Sequence[Box] = (),
     size_px: tuple[int, int] = (1229, 691),
+    capture_time: CaptureTime | None = None,
 ) -> Found:
     """A second result of the same content, by a reprocess job: the first is no longer current, and stays."""
     image_id = _image_id(connection, sha256)
@@ -189,7 +190,7 @@ def done_again(
         "VALUES (?, ?, 'reprocess', ?, 'leased', 20, 'test', ?)",
         (image_id, station.recipe, station.folder_id, utc_now()),
     )
-    return _record(connection, station, int(cursor.lastrowid or 0), sha256, pack, make_result(pack, boxes, size_px), None)
+    return _record(connection, station, int(cursor.lastrowid or 0), sha256, pack, make_result(pack, boxes, size_px), capture_time)
 
 
 def make_result(pack: PackRow, boxes: Sequence[Box], size_px: tuple[int, int] = (1229, 691)) -> ImageResult:
