@@ -1,6 +1,6 @@
 """The schema, as migrations that never change once they have shipped.
 
-Every table is STRICT, every foreign key is indexed, every time, length and duration carries its unit in its name.
+Every table is STRICT, every foreign key but `objects.label_id` is indexed, every time, length and duration carries its unit in its name.
 The tables and views are public: docs/schema.md describes them, and a test holds the two together.
 """
 

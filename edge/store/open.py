@@ -9,9 +9,10 @@ import structlog
 
 from edge.errors import StoreError
 from edge.store.backup import backup_before_migration
-from edge.store.connection import DATABASE_NAME, check_integrity, check_version, immediate, migrate, open_writer, pending_migrations
+from edge.store.connection import DATABASE_NAME, check_integrity, immediate, migrate, open_reader, open_writer, pending_migrations
 from edge.store.facts import record_quick_check
 from edge.store.restore import finish_restore
+from edge.store.sqlite import sqlite3
 from edge.store.writer import Writer
 
 log = structlog.get_logger()
@@ -36,12 +37,17 @@ def open_store(home: Path, *, on_commit: Callable[[], None]) -> Writer:
 
 
 def prepare_database(home: Path, path: Path) -> None:
-    """Check, back up and migrate."""
+    """Check, back up and migrate.
+
+    Raises:
+        StoreError: as `open_store`; a database that is not ours, or newer, is left as it was, byte for byte.
+    """
     is_new = not path.exists()
     finished = True
+    if not is_new:
+        open_reader(path).close()  # refuses what is not ours before a writer turns it into a WAL database
     connection = open_writer(path)
     try:
-        check_version(path, connection)
         if not is_new:
             finished = check_integrity(path, connection, limit_s=START_CHECK_S)
             log.info("store_checked", finished=finished)
@@ -54,7 +60,7 @@ def prepare_database(home: Path, path: Path) -> None:
         if finished:
             with immediate(connection):
                 record_quick_check(connection, [])
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
         raise StoreError(f"{path} cannot be prepared: {error}") from error
     finally:
         connection.close()
