@@ -11,7 +11,7 @@ from starlette.staticfiles import StaticFiles
 
 from edge import __version__
 from edge.web.appliance import Appliance
-from edge.web.errors import add_error_handlers
+from edge.web.errors import BugGuard, add_error_handlers
 from edge.web.pages import FOLDER, make_environment
 from edge.web.pictures import CONVERSIONS_AT_ONCE, PictureCache
 from edge.web.routes import actions, api_read, api_write, condition, events, files, home, metrics, pictures, reference
@@ -44,6 +44,7 @@ def create_app(appliance: Appliance, *, allowed_hosts: Sequence[str] = LOOPBACK_
     for module in (home, files, condition, actions, reference, api_read, pictures, api_write, events, metrics):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
+    app.add_middleware(BugGuard)
     app.add_middleware(WriteGuard)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts), www_redirect=False)
     app.add_middleware(SecurityHeaders)  # added last: it sees every answer, refusals too

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, Path, Query, Request
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
+from edge.errors import Reason
 from edge.store.reads.files import FileFilter, FileState, Original
 from edge.web.appliance import Appliance
 from edge.web.text import reason_words
@@ -29,17 +30,22 @@ def _blank_is_none(value: object) -> object:
     return None if value == "" else value
 
 
+_Id = Annotated[int, Field(ge=1, le=MAX_ID)]
+_Short = Annotated[str, Field(max_length=100)]
+_Text = Annotated[str, Field(max_length=500)]
 _Blank = BeforeValidator(_blank_is_none)  # a form sends the fields that were left empty
 
 
 def _file_filter(
     *,
     state: Annotated[FileState | None, _Blank, Query(description="Only files in this state.")] = None,
-    recipe: Annotated[str | None, _Blank, Query(max_length=100, description="Only files of this recipe.")] = None,
-    folder: Annotated[int | None, _Blank, Query(ge=1, le=MAX_ID, description="Only files of the folder with this id.")] = None,
-    q: Annotated[str | None, _Blank, Query(max_length=500, description="Only files with this text in their path.")] = None,
+    recipe: Annotated[_Short | None, _Blank, Query(description="Only files of this recipe.")] = None,
+    folder: Annotated[_Id | None, _Blank, Query(description="Only files of the folder with this id.")] = None,
+    q: Annotated[_Text | None, _Blank, Query(description="Only files with this text in their path.")] = None,
     original: Annotated[Original | None, _Blank, Query(description="Only files whose original is present, gone or changed.")] = None,
-    reason: Annotated[str | None, _Blank, Query(max_length=100, description='Only files with this reason code; "any": with one.')] = None,
+    reason: Annotated[
+        Reason | Literal["any"] | None, _Blank, Query(description='Only files with this reason code; "any": with one.')
+    ] = None,
 ) -> FileFilter:
     return FileFilter(state=state, recipe=recipe, folder_id=folder, text=q, original=original, reason=reason)
 
@@ -68,6 +74,6 @@ ApplianceHere = Annotated[Appliance, Depends(_appliance)]
 Actor = Annotated[str, Depends(_actor)]
 Filter = Annotated[FileFilter, Depends(_file_filter)]
 FileId = Annotated[int, Path(ge=1, le=MAX_ID, description="The id of the file.")]
-Limit = Annotated[int | None, _Blank, Query(ge=1, le=500, description="How many to return at most; 50 if not given.")]
-After = Annotated[int | None, _Blank, Query(ge=1, le=MAX_ID, description="`next_after` of the answer before.")]
+Limit = Annotated[Annotated[int, Field(ge=1, le=500)] | None, _Blank, Query(description="How many to return at most; 50 if not given.")]
+After = Annotated[_Id | None, _Blank, Query(description="`next_after` of the answer before.")]
 DEFAULT_LIMIT = 50

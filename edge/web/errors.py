@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge.errors import BusyError, DiskFullError, EdgeError, StoreError, TransportError
 from edge.store.sqlite import sqlite3
@@ -54,7 +55,6 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(sqlite3.Error, _on_sqlite_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(Exception, _on_bug)
 
 
 def answer(request: Request, status: int, problem: Problem) -> Response:
@@ -107,8 +107,31 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     return response
 
 
-async def _on_bug(request: Request, error: Exception) -> Response:
-    log.error("request_failed", path=request.url.path, method=request.method, exc_info=error)
-    request.app.state.failed_requests += 1
+class BugGuard:
+    """The request border: an error that nobody foresaw is logged, counted and answered, and the connection lives on."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; answer 500 if it fails before its answer has begun."""
+        has_begun = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched_send)
+        except Exception:
+            log.exception("request_failed", path=scope.get("path"), method=scope.get("method"))
+            scope["app"].state.failed_requests += 1
+            if scope["type"] != "http" or has_begun:
+                raise
+            await _bug(Request(scope))(scope, receive, send)
+
+
+def _bug(request: Request) -> Response:
     advice = "Processing goes on. Try again; if it stays, save the log from the home folder and report its last lines."
     return answer(request, 500, Problem(code="internal_error", message="The page could not be made.", advice=advice))

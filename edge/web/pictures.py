@@ -123,7 +123,9 @@ def _convert(handle: BinaryIO, wanted: _Size) -> bytes:
             upright = ImageOps.exif_transpose(_eight_bits(image))
             upright.thumbnail((wanted.longest_px, wanted.longest_px), reducing_gap=2.0)
             return _as_jpeg(upright, wanted.jpeg_quality)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # what Pillow raises on bad files
+    except Image.DecompressionBombError as error:
+        raise _no_picture(413, "picture_too_large", str(error)) from error
+    except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises on bad files
         raise _no_picture(415, "picture_unreadable", f"the picture cannot be converted: {error}") from error
 
 

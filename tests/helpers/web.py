@@ -1,9 +1,9 @@
 """A survey on disk and in a real database, and the pages served over it by a real server.
 
-    appliance = SimulatedAppliance(tmp_path / "home")
-    survey = make_survey(appliance)
-    with serving(appliance) as client:
-        client.get("/")
+appliance = SimulatedAppliance(tmp_path / "home")
+survey = make_survey(appliance)
+with serving(appliance) as client:
+    client.get("/")
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from PIL import Image
 
 from edge.errors import Reason
 from edge.store.clock import utc_now
-from edge.store.runs import CaptureTime
+from edge.values import CaptureTime
 from edge.web.app import create_app
 from tests.helpers import seed
 from tests.simulators.appliance import SimulatedAppliance
@@ -96,9 +96,7 @@ def make_survey(appliance: SimulatedAppliance) -> Survey:
         db, station, b"again.jpg", pack, boxes=boxes[:1], content=place(b"again.jpg", picture("JPEG", brightness=60)), size_px=SIZE_PX
     )
     seed.done_again(db, station, again.sha256, pack, boxes=boxes, size_px=SIZE_PX)
-    seed.done(
-        db, station, b"grey16.tif", pack, boxes=boxes, content=place(b"grey16.tif", picture("TIFF", mode="I;16")), size_px=SIZE_PX
-    )
+    seed.done(db, station, b"grey16.tif", pack, boxes=boxes, content=place(b"grey16.tif", picture("TIFF", mode="I;16")), size_px=SIZE_PX)
     seed.queued(db, station, b"next.jpg")
     seed.waiting(db, station, b"growing.jpg")
     seed.quarantined(db, station, b"cut.jpg", reason=Reason.TRUNCATED, content=place(b"cut.jpg", picture("JPEG")[:300]))

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from edge.errors import ModelError
 from edge.store import jobs, packs
 from edge.store.clock import utc_now
 from edge.store.connection import DATABASE_NAME, immediate, migrate, open_reader, open_writer
@@ -133,6 +132,3 @@ def _watching(home: Path) -> LiveStatus:
         software_version="0.1.0",
         sqlite_version=sqlite3.sqlite_version,
     )
-
-
-__all__ = ["ModelError", "SimulatedAppliance"]

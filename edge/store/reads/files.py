@@ -12,7 +12,7 @@ from typing import Any
 from edge.store.reads.typed import as_value, as_values
 from edge.store.sqlite import Connection
 
-WINDOW_FILES = 20_000  # how many files one call looks at when no index serves the filter
+WINDOW_FILES = 10_000  # how many files one call looks at when no index serves the filter
 
 
 class FileState(StrEnum):
@@ -250,6 +250,9 @@ def _terms(which: FileFilter) -> tuple[list[str], list[str]]:
         states = [which.state] if which.state else list(FileState)
         walks = [f"s.recipe = :recipe AND s.state = '{state.value}'" for state in states]
         tests = []
+    elif which.state is FileState.QUARANTINED and which.reason not in {None, "any"}:
+        walks = ["s.state = 'quarantined' AND s.reason = :reason"]
+        tests = []
     else:
         walks = ["s.state = :state"] if which.state else ["1"]
         tests = []
@@ -257,7 +260,7 @@ def _terms(which: FileFilter) -> tuple[list[str], list[str]]:
         tests.append("+s.original = 'present'")
     if which.folder_id is not None:
         tests.append("+s.folder_id = :folder_id")
-    if which.reason:
+    if which.reason and "s.reason" not in walks[0]:
         tests.append("s.reason IS NOT NULL" if which.reason == "any" else "s.reason = :reason")
     if which.text:
         tests.append("s.path LIKE :text ESCAPE '\\'")

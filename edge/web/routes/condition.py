@@ -65,9 +65,18 @@ def show_models(request: Request, appliance: ApplianceHere) -> Response:
         active = packs.active_models(connection)
         variants = packs.variants(connection)
         recipes = {one.recipe for one in overview.totals_by_recipe(connection)} | {one.recipe for one in active}
-    recipes |= {root.recipe for root in appliance.live().roots}
-    cards = {one.model_id: _card_text(one) for one in installed}
-    return render(request, "models.html", installed=installed, active=active, variants=variants, recipes=sorted(recipes), cards=cards)
+    live = appliance.live()
+    return render(
+        request,
+        "models.html",
+        installed=installed,
+        active=active,
+        variants=variants,
+        recipes=sorted(recipes | {root.recipe for root in live.roots}),
+        serving={one.recipe: one for one in active},
+        loaded={one.recipe: one for one in live.models},
+        cards={one.model_id: _card_text(appliance.home, one) for one in installed},
+    )
 
 
 def _group(connection: Connection, count: failures.ReasonCount) -> ReasonGroup:
@@ -75,11 +84,11 @@ def _group(connection: Connection, count: failures.ReasonCount) -> ReasonGroup:
     return ReasonGroup(reason=count.reason, total=count.files, newest=files.list_files(connection, which, limit=SHOWN_PER_REASON).files)
 
 
-def _card_text(model: packs.InstalledModel) -> str:
+def _card_text(home: Path, model: packs.InstalledModel) -> str:
     """The model card as it stands in the pack, or why it cannot be shown."""
     if model.removed_utc is not None:
         return "The files of this pack were removed."
-    pack = Path(model.pack_path).resolve()
+    pack = (home / model.pack_path).resolve()
     card = (pack / (model.card_path or "")).resolve()
     if not card.is_relative_to(pack) or not card.is_file():
         return "The card of this pack is missing."

@@ -36,7 +36,7 @@ async def events(request: Request, appliance: ApplianceHere) -> EventStream:
 async def _changes(request: Request, appliance: Appliance) -> AsyncIterator[str]:
     yield f"retry: {RECONNECT_AFTER_MS}\n\n"
     sent, sent_at_s = -1, 0.0
-    while appliance.live().phase is not Phase.STOPPING and not await request.is_disconnected():
+    while appliance.live().phase != Phase.STOPPING and not await request.is_disconnected():
         count, now_s = appliance.change_count(), time.monotonic()
         if count != sent or now_s - sent_at_s >= BEAT_EVERY_S:
             sent, sent_at_s = count, now_s
