@@ -44,14 +44,6 @@ class Machine:
         return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuntimeDevices:
-    """What the runtimes themselves see. `openvino` maps a device to what it computes in."""
-
-    openvino: tuple[tuple[str, tuple[str, ...]], ...]
-    onnxruntime: tuple[str, ...]
-
-
 def x_ray() -> Machine:
     """Look at the machine without loading a runtime: cheap, and safe in the parent process."""
     flags = _cpu_flags()
@@ -69,17 +61,6 @@ def x_ray() -> Machine:
 def machine_fingerprint() -> str:
     """The fingerprint of this machine; measured speeds are valid as long as it stays the same."""
     return x_ray().fingerprint()
-
-
-def runtime_devices() -> RuntimeDevices:
-    """Ask OpenVINO and ONNX Runtime what they can run on. Loads both: in a child process only."""
-    import onnxruntime
-
-    from models.runtime.quiet import import_openvino
-
-    core = import_openvino().Core()
-    devices = tuple((name, tuple(core.get_property(name, "OPTIMIZATION_CAPABILITIES"))) for name in core.available_devices)
-    return RuntimeDevices(openvino=devices, onnxruntime=tuple(onnxruntime.get_available_providers()))
 
 
 def usable_cores() -> int:

@@ -14,6 +14,7 @@ import pytest
 
 from edge.errors import ModelError, PackInvalidError
 from models.pack import variant_sha256, write_pack
+from models.runtime.devices import runtime_devices
 from models.runtime.goldens import write_expected
 from models.runtime.negotiate import VariantProof
 from models.runtime.onnx import OnnxRuntimeEngine
@@ -136,8 +137,6 @@ def test_what_cannot_be_loaded_is_a_model_error(tmp_path: Path, onnx: bytes) -> 
 
 
 def test_bf16_is_refused_where_the_cpu_has_none(pack_dir: Path) -> None:
-    from models.runtime.machine import runtime_devices
-
     capabilities = dict(runtime_devices().openvino)["CPU"]
     if "BF16" in capabilities:
         pytest.skip("this CPU computes in BF16")
