@@ -52,7 +52,8 @@ def paint(image: UInt8Array, areas: Sequence[MaskedArea], facts: ImageFacts) -> 
     """
     for area in areas:
         rows, columns = area.scaled(image.shape, facts)
-        image[rows, columns] = _surround_mean(image, rows, columns)
+        corner, end = (columns.start, rows.start), (columns.stop - 1, rows.stop - 1)
+        cv2.rectangle(image, corner, end, _surround_mean(image, rows, columns), cv2.FILLED)
 
 
 def outside(detections: Detections, areas: Sequence[MaskedArea]) -> Detections:
@@ -68,18 +69,14 @@ def outside(detections: Detections, areas: Sequence[MaskedArea]) -> Detections:
     return detections.select(free)
 
 
-def _surround_mean(image: UInt8Array, rows: slice, columns: slice) -> NDArray[np.float64]:
-    """Mean colour (3,) of the frame around a rectangle; of the rectangle itself where it covers the whole image."""
+def _surround_mean(image: UInt8Array, rows: slice, columns: slice) -> tuple[int, int, int]:
+    """Mean colour of the frame around a rectangle; of the rectangle itself where it covers the whole image."""
     top, left = max(0, rows.start - SURROUND_PX), max(0, columns.start - SURROUND_PX)
     frame = image[top : rows.stop + SURROUND_PX, left : columns.stop + SURROUND_PX]
     inside = image[rows, columns]
-    total, count = _sum(frame), frame.shape[0] * frame.shape[1]
+    total, count = np.array(cv2.sumElems(frame)), frame.shape[0] * frame.shape[1]
     if frame.shape != inside.shape:
         # The larger rectangle without the smaller one, instead of four strips.
-        total, count = total - _sum(inside), count - inside.shape[0] * inside.shape[1]
-    mean: NDArray[np.float64] = np.rint(total / count)
-    return mean
-
-
-def _sum(image: UInt8Array) -> NDArray[np.float64]:
-    return np.array(cv2.sumElems(image)[:3])
+        total, count = total - cv2.sumElems(inside), count - inside.shape[0] * inside.shape[1]
+    blue, green, red, _ = (round(value / count) for value in total.tolist())
+    return blue, green, red
