@@ -42,6 +42,9 @@ class OpenVinoEngine:
         self._requests = threading.local()
         self._arithmetic = arithmetic
         self._streams = streams
+        # OpenVINO's bindings set themselves up within the first call while they hold Python's lock; two first calls at once
+        # wait for each other for ever (seen with 2026.4.1). This one is made before there is a second thread.
+        self.infer(np.zeros(input_shape, np.float32))
 
     @property
     def device(self) -> str:
