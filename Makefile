@@ -5,6 +5,8 @@ SHELL := /bin/sh
 
 BIN := .venv/bin
 SOURCES := edge models installer tools tests
+# Newer versions of pip repeat what setuptools says to packagers about editable installs.
+PIP_INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=
 # PyPI's torch for Linux brings CUDA; the workshop trains on the CPU.
 WORKSHOP_PIP_ARGS ?= --extra-index-url https://download.pytorch.org/whl/cpu
@@ -62,15 +64,15 @@ clean: ## Remove environments, builds and caches; never a home folder with resul
 # A new package at the top changes what an editable install must find.
 .venv/.installed: pyproject.toml $(wildcard */__init__.py) | .venv/bin/python
 	@echo "Installing the appliance into .venv (some minutes, once)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(PIP_INSTALL) --editable .
 	@touch $@
 
 .venv/.installed-dev: .venv/.installed
 	@echo "Installing what tests and checks need into .venv"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(PIP_INSTALL) --editable '.[dev]'
 	@touch $@
 
-WORKSHOP_PIP := .venv-workshop/bin/python -m pip install --quiet --disable-pip-version-check
+WORKSHOP_PIP := PYTHONWARNINGS=ignore .venv-workshop/bin/python -m pip install --quiet --disable-pip-version-check
 .venv-workshop/.installed: models/workshop/requirements.txt models/workshop/requirements-no-deps.txt
 	@echo "Installing the workshop into .venv-workshop (torch and more, about 2 GB)"
 	@python=$$(sh tools/find-python.sh $(PYTHON)) && "$$python" -m venv .venv-workshop

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -121,9 +122,11 @@ def _parameter(parameter: Any) -> str:
         names = list(parameter.opts) + list(parameter.secondary_opts)
         name = ", ".join(f"`{option}`" for option in names)
         if not parameter.is_flag:
-            name += f" {parameter.metavar or parameter.name.upper()}"
+            words = "|".join(type(parameter.default)) if isinstance(parameter.default, StrEnum) else parameter.name.upper()
+            name += f" {parameter.metavar or words}"
     text = (getattr(parameter, "help", None) or "").strip()
-    return f"{name}: {text}" if text else name
+    has_default = isinstance(parameter.default, (str, int, float)) and not isinstance(parameter.default, bool)
+    return (f"{name}: {text}" if text else name) + (f" Default: `{parameter.default}`." if has_default else "")
 
 
 def pages() -> dict[Path, str]:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,8 +49,13 @@ def ingest(home: Path, folder: Path) -> tuple[Cost, dict[str, Any]]:
 
 
 @contextmanager
-def service(home: Path, *, settings: str = "") -> Iterator[Running]:
-    """`imagine-edge run` until the block ends. `settings` is the text of settings.toml."""
+def service(home: Path, *, settings: str = "", well: bool = True) -> Iterator[Running]:
+    """`imagine-edge run` until the block ends.
+
+    Args:
+        settings: the text of settings.toml.
+        well: wait until it says that it is well; else any answer will do.
+    """
     home.mkdir(parents=True, exist_ok=True)
     if settings:
         (home / "settings.toml").write_text(settings, encoding="utf-8")
@@ -58,7 +64,7 @@ def service(home: Path, *, settings: str = "") -> Iterator[Running]:
         begun_s = time.monotonic()
         process = subprocess.Popen([PROGRAM, "--home", str(home), "run", "--port", str(port)], stdout=log, stderr=log)
         try:
-            _wait_until_it_answers(process, port, home / "bench.log")
+            _wait_until_it_answers(process, port, home / "bench.log", well=well)
             yield Running(pid=process.pid, port=port, home=home, ready_s=time.monotonic() - begun_s)
         finally:
             process.terminate()
@@ -100,13 +106,15 @@ def wait_until_idle(pid: int, *, below: float = 0.05, limit_s: float = 900.0) ->
     wait_for(is_idle, "an idle appliance", limit_s=limit_s, look_every_s=0.0)
 
 
-def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Path, *, well: bool) -> None:
     end_s = time.monotonic() + 300.0
     while True:
         try:
             with _OPENER.open(f"http://127.0.0.1:{port}/healthz", timeout=10):
                 return
         except OSError as error:
+            if isinstance(error, urllib.error.HTTPError) and not well:
+                return
             if process.poll() is not None or time.monotonic() > end_s:
                 raise RuntimeError(f"the service does not answer: {log.read_text(errors='replace')[-2000:]}") from error
             time.sleep(0.01)

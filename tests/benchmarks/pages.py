@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import urllib.error
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def pages(workspace: Path, *, quick: bool) -> dict[str, Any]:
     home = workspace / "pages-home"
     home.mkdir()
     make_large_db(home / DATABASE_NAME, files=files, objects_per_file=OBJECTS_PER_FILE)
-    with service(home) as running:
+    with service(home, well=False) as running:  # the database is of a model that is not there
         wait_for(lambda: running.get_json("/api/status")["live"]["last_inventory_utc"] is not None, "the first inventory", limit_s=1800)
         wait_until_idle(running.pid, below=0.5)
         median_ms = {address: _median_ms(running, address) for address in addresses(files // 2 + 1, files // 2)}
@@ -77,6 +78,10 @@ def _median_ms(running: Running, address: str) -> float:
     taken_ms = []
     for _ in range(TRIES):
         begun_s = time.perf_counter()
-        running.get(address)
+        try:
+            running.get(address)
+        except urllib.error.HTTPError:
+            if address != "/healthz":  # which rightly says that the model is missing
+                raise
         taken_ms.append((time.perf_counter() - begun_s) * 1000.0)
     return percentile(taken_ms, 0.5)
