@@ -74,7 +74,8 @@ class LiveStatus:
 
     Attributes:
         as_of_utc: when these figures were taken by the part that does the work; the pages mark them old after 15 s.
-        phase_detail: why, such as "disk full" when paused; empty if there is nothing to add.
+        phase_detail: why, such as "the disk is full" when paused, "by page 127.0.0.1" if a person paused; empty if there is
+            nothing to add.
         images_per_s: results per second over the last minute; None before the first minute's first result.
         in_flight: names of the files in the workers' hands.
         queue_length: jobs that wait, reprocessing included.

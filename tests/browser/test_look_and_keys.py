@@ -109,6 +109,13 @@ def test_home_shows_a_new_result_by_itself(window: Window) -> None:
     assert window.driver.execute_script("return window.neverLoadedAgain")
 
 
+def test_an_image_that_gets_its_result_shows_it_by_itself(window: Window) -> None:
+    window.open(f"/files/{window.survey.truncated}")
+    window.wait(lambda: "quarantined" in window.find("#file-state").text)
+    window.appliance.retry([window.survey.truncated], "test")
+    window.wait(lambda: "queued" in window.find("#file-state").text and "Why there is no result" not in window.find("main").text)
+
+
 def test_old_figures_are_marked_when_the_link_is_lost_and_unmarked_when_it_is_back(window: Window) -> None:
     window.open("/")
     window.wait(lambda: window.find("#last a.row"))

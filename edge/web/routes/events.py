@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 
+import anyio
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
@@ -36,9 +37,11 @@ async def events(request: Request, appliance: ApplianceHere) -> EventStream:
 async def _changes(request: Request, appliance: Appliance) -> AsyncIterator[str]:
     yield f"retry: {RECONNECT_AFTER_MS}\n\n"
     sent, sent_at_s = -1, 0.0
-    while appliance.live().phase != Phase.STOPPING and not await request.is_disconnected():
+    while not await request.is_disconnected():
         count, now_s = appliance.change_count(), time.monotonic()
         if count != sent or now_s - sent_at_s >= BEAT_EVERY_S:
+            if (await anyio.to_thread.run_sync(appliance.live)).phase == Phase.STOPPING:
+                return
             sent, sent_at_s = count, now_s
             yield f"event: change\ndata: {json.dumps({'change': count, 'at_utc': utc_now()})}\n\n"
         await asyncio.sleep(LOOK_EVERY_S)

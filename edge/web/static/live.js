@@ -1,7 +1,7 @@
 // Keeps the parts of a page marked `data-live` up to date, and says so when it cannot.
 //
 // The service sends a `change` event when anything moved, and a beat every 5 s. At a change the page is fetched again
-// and its live parts are exchanged by id: the server renders everything, once, in one place.
+// and its live parts are exchanged by id (or, where a part says `reload`, the page is loaded anew): the server renders everything, once, in one place.
 
 const BEAT_LIMIT_MS = 12_000;
 const LOOK_AGAIN_MS = document.body.classList.contains("home") ? 1000 : 3000;
@@ -38,6 +38,10 @@ function exchange(page) {
   for (const part of document.querySelectorAll("[data-live]")) {
     const fresh = page.getElementById(part.id);
     if (!fresh || fresh.innerHTML === part.innerHTML) continue;
+    if (part.dataset.live === "reload") {
+      location.reload(); // more of this page than its live parts has changed
+      return;
+    }
     const focused = focusIn(part);
     for (const picture of fresh.querySelectorAll("img")) {
       const shown = part.querySelector(`img[src="${CSS.escape(picture.getAttribute("src"))}"]`);
