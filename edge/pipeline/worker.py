@@ -20,10 +20,12 @@ from edge.errors import EdgeError, InputError, ModelError, Reason
 from edge.pipeline.messages import Broken, Done, FromWorker, Ready, Refused, Started, Task, Unusable, WorkerSpec
 from edge.units import s_to_ms
 from edge.values import ImageResult
+from models.runtime.quiet import give_freed_memory_back
 
 if TYPE_CHECKING:
     from edge.pipeline.detect import LoadedModel
 
+IDLE_S = 5.0
 NICENESS = 5  # pages and queue stay quick while every core infers
 
 
@@ -58,7 +60,7 @@ def _serve(link: Connection, spec: WorkerSpec, model: LoadedModel) -> None:
     for thread in threads:
         thread.start()
     try:
-        while (task := link.recv()) is not None:
+        while (task := _next_task(link)) is not None:
             tasks.put(task)
     except (EOFError, OSError):
         os._exit(0)  # the parent is gone: nobody wants the answers, the leases end by themselves
@@ -66,6 +68,14 @@ def _serve(link: Connection, spec: WorkerSpec, model: LoadedModel) -> None:
         tasks.put(None)
     for thread in threads:
         thread.join()
+
+
+def _next_task(link: Connection) -> Task | None:
+    """The next task; an idle worker gives the memory of its last images back meanwhile."""
+    if not link.poll(IDLE_S):
+        give_freed_memory_back()
+    task: Task | None = link.recv()
+    return task
 
 
 class _locked_sender:  # noqa: N801 (reads as a function)
