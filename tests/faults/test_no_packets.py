@@ -79,8 +79,7 @@ try:
         get(page)
 finally:
     service.terminate()
-    code = service.wait(60)
-raise SystemExit(code)
+    service.wait(60)
 """
 
 
