@@ -114,6 +114,12 @@ def test_candidates_only_when_asked_for(served: Served) -> None:
     assert body["count"] == 2
 
 
+def test_a_reprocessed_file_answers_with_its_current_result_only(served: Served) -> None:
+    body = served.client.get("/api/objects", params={"file": served.survey.reprocessed}).json()
+    assert [run["is_current"] for run in body["runs"]] == [True]
+    assert body["count"] == len(body["objects"]) == 2
+
+
 def test_objects_of_an_earlier_run(served: Served) -> None:
     runs = served.client.get("/api/runs", params={"file": served.survey.reprocessed}).json()["runs"]
     body = served.client.get("/api/objects", params={"file": served.survey.reprocessed, "run": runs[1]["run_uuid"]}).json()
