@@ -50,7 +50,7 @@ def write_coco(
                     object_separator = ",\n"
         document.write('\n], "annotations": [')
         spool.seek(0)
-        shutil.copyfileobj(spool, document, 1 << 20)
+        shutil.copyfileobj(spool, document, 1 << 16)
         document.write("\n]}\n")
     spool_path.unlink()
 

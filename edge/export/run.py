@@ -126,7 +126,7 @@ def export(
         min_score: only objects of at least this score, candidates included; None counts as each run did.
         all_runs: earlier results of an image too (CSV only: in the other formats an image has one truth).
         copy_images: YOLO only: copy the images, each checked against its hash.
-        progress: called with results done and results in all.
+        progress: called with results done and results in all, first with none done.
 
     Raises:
         SettingsError: the options contradict each other, or the folder cannot take the export.
@@ -141,6 +141,7 @@ def export(
     try:
         with moment:
             tally = _Tally(total=count_results(connection, which), progress=progress or (lambda _done, _total: None))
+            tally.progress(0, tally.total)
             roots = list_roots(connection)
             with replaced_folder(out_dir, watched=[root.path for root in roots]) as folder:
                 with open_failures(folder / FAILURES_NAME) as failures:

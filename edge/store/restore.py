@@ -22,7 +22,7 @@ import structlog
 
 from edge.errors import StoreCorruptError, StoreError
 from edge.store.backup import PART_SUFFIX, Backup, BackupKind, check_hash, copy_database, make_backup, os_errors_named, time_in_name
-from edge.store.connection import DATABASE_NAME, check_version, open_reader
+from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.durable import sync_folder
 from edge.store.migrations import APPLICATION_ID
 from edge.store.sqlite import Connection, sqlite3
@@ -108,7 +108,7 @@ def check_backup(path: Path) -> None:
     if not path.is_file():
         raise StoreError(f"there is no backup at {path}", advice="`imagine-edge backup --list` shows those there are.")
     check_hash(path)
-    connection = open_reader(path)
+    connection = open_reader(path)  # refuses what another program or a newer version wrote
     try:
         _check_content(path, connection)
     finally:
@@ -121,7 +121,6 @@ def _check_content(path: Path, connection: Connection) -> None:
         (application_id,) = connection.execute("PRAGMA application_id").fetchone()
         if application_id != APPLICATION_ID:
             raise StoreError(f"{path} is no database of the appliance", advice=advice)
-        check_version(path, connection)
         findings = [row[0] for row in connection.execute("PRAGMA integrity_check(5)")]
         findings += [
             f"a row of {row[0]} refers to a row of {row[2]} that is not there" for row in connection.execute("PRAGMA foreign_key_check")

@@ -147,6 +147,20 @@ def test_without_its_hash_a_damaged_backup_is_refused_by_sqlite(tmp_path: Path, 
     assert_refused(tmp_path, backup.path, StoreCorruptError, "damaged")
 
 
+def test_damage_that_a_copy_would_carry_along_is_found(tmp_path: Path, backup: Backup) -> None:
+    backup.path.with_name(backup.path.name + ".sha256").unlink()
+    reader = open_reader(backup.path)
+    (page,) = reader.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_runs_1'").fetchone()
+    reader.close()
+    content = bytearray(backup.path.read_bytes())
+    start, end = (page - 1) * 4096, page * 4096
+    assert b"run-17" in content[start:end]
+    content[start:end] = content[start:end].replace(b"run-17", b"run-xx")  # the index says what its table does not
+    backup.path.write_bytes(content)
+    assert count_runs(backup.path) == 51, "the quick check sees nothing"
+    assert_refused(tmp_path, backup.path, StoreCorruptError, "damaged")
+
+
 def test_a_backup_cut_short_is_refused(tmp_path: Path, backup: Backup) -> None:
     short = tmp_path / "short.db"
     short.write_bytes(backup.path.read_bytes()[: backup.size_bytes // 2])
