@@ -63,6 +63,7 @@ def main(argv: list[str] | None = None) -> None:
     checkpoint = arguments.checkpoint or _train(out, arguments.minutes)
     sources = _sources(arguments.data or out / "data", arguments.real)
     variants = _variants(checkpoint, out, sources)
+    _write_figures(out / "figures.json", variants)
     threshold = variants[0].rendered["operating"]["threshold"]
     history = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.history or [checkpoint.with_name("train.json")]]
     pack = _pack(arguments.pack, variants, threshold, history, sources)
@@ -157,6 +158,11 @@ def _pack(pack_dir: Path, variants: list[Measured], threshold: float, history: l
         },
     )
     return pack_dir
+
+
+def _write_figures(path: Path, variants: list[Measured]) -> None:
+    figures = {variant.name: {"rendered": variant.rendered, "real": variant.real} for variant in variants}
+    path.write_text(json.dumps(figures, indent=2), encoding="utf-8")
 
 
 def _flat(variant: Measured) -> dict[str, float]:

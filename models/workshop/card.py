@@ -17,19 +17,20 @@ own can follow. It marks openings, **not burrow systems**: its counts are no bur
 **Rendered scenes only.** A renderer (`models/workshop/synthetic.py`) draws mud, openings and what looks like openings, with boxes that
 follow from the drawing. No pixel of a real still entered training, INT8 calibration or the choice of the threshold. The renderer's figures
 (brightness, texture, sizes, contrast, number of openings) were measured on the same 95 real stills that the table below is about, and its
-drawings were compared with them by eye. **So the figures on real stills are no blind test**: expect less on other grounds and cameras.
+drawings were compared with them by eye; early checkpoints were measured on them, their errors led to changes of the renderer, and the
+input size was chosen by their mAP50. **So the figures on real stills are no blind test**: expect less on other grounds and cameras.
 
 No pretrained weights were used. Layout `{layout}`, one class, {parameters}, input {width} x {height} px (w x h), letterboxed.
 """
 
 _LIMITS = """## Limits
 
-* Real stills: 95 of one survey in May and June 2023, 66 of them from one tow, annotated by people who saw more than a still shows.
-* Precision on real stills is that of a first draft: dark pellets, tracks and shadowed bumps are taken for openings, faint rings without
-  a dark mouth are missed. Openings cut by the frame or half under silt are uncertain.
+* Real stills: 95 of one survey in May and June 2023, 66 of them from one tow.
+* A first draft on real stills: dark pellets, bumps and the edges of silt clouds are taken for openings, faint marks without a dark mouth
+  are missed, boxes of openings above 50 px come out about a tenth too wide. Openings cut by the frame are uncertain.
 * It knows one image scale. A camera that sees much more or less than about 0.75 to 1 m of seabed in its width needs another model.
 * Not for animals, not for other substrates than mud, not for pictures that were sharpened or colour corrected.
-* No variant has been tried on a ship.
+* No variant has been tried on a ship. BF16 is not offered: the machine that measured cannot compute in it.
 
 ## Intended use
 
@@ -53,14 +54,27 @@ def write_card(
 
 
 def _training(history: Sequence[dict[str, Any]]) -> str:
-    lines = ["## How it was trained", "", "| training | from | stills | crops of 320 px | steps | minutes (2 shared CPU cores) | seed |"]
+    lines = [
+        "## How it was trained",
+        "",
+        "| training | from | rendered stills (scene seeds) | crops of 320 px | steps | minutes (2 shared CPU cores) | seed |",
+    ]
     lines.append("| --- | --- | --- | --- | --- | --- | --- |")
     for number, run in enumerate(history, start=1):
         start = "random weights" if run["plan"]["init"] is None else f"training {number - 1}"
-        row = [number, start, run["stills"], run["crops"], run["steps"], round(run["minutes"]), run["plan"]["seed"]]
+        scenes = f"{run['stills']} ({run['plan']['first_scene_seed']} onwards)"
+        row = [number, start, scenes, run["crops"], run["steps"], round(run["minutes"]), run["plan"]["seed"]]
         lines.append("| " + " | ".join(str(cell) for cell in row) + " |")
     lines += ["", "Commands, from the top of the repository in the workshop's environment:", ""]
     lines += [f"    {_command(run, number)}" for number, run in enumerate(history, start=1)]
+    lines += [
+        "",
+        *(
+            f"Training {n} was stopped by hand after {run['minutes']:.0f} minutes; its steps are read off its log."
+            for n, run in enumerate(history, 1)
+            if _cut_short(run)
+        ),
+    ]
     if len(history) > 1:
         lines += [
             "",
@@ -70,11 +84,16 @@ def _training(history: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _cut_short(run: dict[str, Any]) -> bool:
+    return bool(run["minutes"] < run["plan"]["minutes"] - 1)
+
+
 def _command(run: dict[str, Any], number: int) -> str:
     plan = run["plan"]
     init = "" if plan["init"] is None else f" --init run{number - 1}/last.pt"
     return (
         f"python -m models.workshop.train_starter --out run{number} --minutes {plan['minutes']:g} --seed {plan['seed']}"
+        f" --first-scene-seed {plan['first_scene_seed']} --n-train {run['stills']}"
         f" --learning-rate {plan['learning_rate']:g} --final-rate-share {plan['final_rate_share']:g}{init}"
     )
 
@@ -96,11 +115,13 @@ def _scores(variants: Sequence[dict[str, Any]], threshold: float) -> str:
         lines.append("| variant | mAP50 | mAP50-95 | precision | recall | openings per still, true | found | bias | MAE | Lin's CCC |")
         lines.append("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
         lines += [_row(variant["name"], variant[key]) for variant in variants]
-        lines.append("")
+        sizes = variants[0][key]["map50_by_size"]
+        parts = [f"{size} {value:.2f}" for size, value in sizes.items() if value is not None]
+        lines += ["", f"mAP50 of {variants[0]['name']} by size of the box (limits 32 and 96 px): {', '.join(parts)}.", ""]
     lines.append(
         "Measured with `python -m models.workshop.measure FILE IMAGES --threshold T` (FILE is the variant's, IMAGES a folder with YOLO"
     )
-    lines.append("labels beside it; OpenVINO on a CPU, FP32 arithmetic except in the INT8 variant).")
+    lines.append("labels beside it), on a CPU with AVX2, without VNNI or AMX; arithmetic in FP32 except in the INT8 variant's layers.")
     return "\n".join(lines) + "\n"
 
 

@@ -22,13 +22,16 @@ from models import evaluate
 from models.manifest import InputSpec, Precision
 from models.runtime.heads import suppress
 from models.runtime.letterbox import letterbox, resize, to_source, to_tensor
+from models.runtime.onnx import OnnxRuntimeEngine
 from models.runtime.openvino import OpenVinoEngine
+from models.runtime.protocols import Engine
 from models.runtime.quiet import import_openvino
 from models.workshop.crops import Image, read_still
 
 SCORE_FLOOR = 0.005
 NMS_IOU = 0.5
-N_THREADS = 2
+# Areas of small, middle and large boxes as COCO divides them, square pixels of the still.
+SIZES_PX2 = {"small": (0.0, 32.0**2), "middle": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
 
 
 def input_spec(width_px: int, height_px: int) -> InputSpec:
@@ -40,16 +43,20 @@ def input_spec(width_px: int, height_px: int) -> InputSpec:
 class Runner:
     """A compiled detector; images reach it and boxes come back as in the appliance, down to a lower score."""
 
-    engine: OpenVinoEngine
+    engine: Engine
     spec: InputSpec
 
     @classmethod
     def open(cls, model_path: Path, precision: Precision = "fp32") -> Runner:
-        """Compile an ONNX or OpenVINO file for this CPU."""
+        """Open an `.onnx` file with ONNX Runtime, an `.xml` with OpenVINO, on this CPU."""
         _, _, height_px, width_px = import_openvino().Core().read_model(model_path).input(0).shape
-        spec = input_spec(width_px, height_px)
-        engine = OpenVinoEngine(model_path, precision=precision, input_shape=(1, 3, height_px, width_px), streams=N_THREADS)
-        return cls(engine=engine, spec=spec)
+        shape = (1, 3, height_px, width_px)
+        engine: Engine
+        if model_path.suffix == ".onnx":
+            engine = OnnxRuntimeEngine(model_path, input_shape=shape, streams=1)
+        else:
+            engine = OpenVinoEngine(model_path, precision=precision, input_shape=shape, streams=1)
+        return cls(engine=engine, spec=input_spec(width_px, height_px))
 
     def find(self, image: Image) -> evaluate.ImageFound:
         """Openings of one still (H, W, 3) uint8 BGR, best score first."""
@@ -86,6 +93,9 @@ def figures(truths: Sequence[evaluate.ImageTruth], founds: Sequence[evaluate.Ima
     return {
         "map50": precision.map50,
         "map50_95": precision.map50_95,
+        "map50_by_size": {
+            size: evaluate.average_precision(evaluate.match(truths, founds, area_range_px2=area)).map50 for size, area in SIZES_PX2.items()
+        },
         "best_f1": asdict(best),
         "operating": asdict(point),
         "counts": asdict(counts),
