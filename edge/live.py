@@ -54,8 +54,10 @@ def live_status(service: Service) -> LiveStatus:
 
 
 def _phase(service: Service, *, busy: bool) -> tuple[Phase, str]:
+    if service.stopping:
+        return Phase.STOPPING, ""
     if service.paused_by is not None:
-        return Phase.PAUSED, f"paused by {service.paused_by}"
+        return Phase.PAUSED, f"by {service.paused_by}"
     if service.disk.level is not DiskLevel.OK:
         return Phase.PAUSED, "the disk is full" if service.disk.level is DiskLevel.FULL else "the disk is low: nothing new is taken"
     if service.intake.failure is not None:

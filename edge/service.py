@@ -139,9 +139,19 @@ class Service:
         self.intake.start()
         self._pulse.start()
 
+    @property
+    def stopping(self) -> bool:
+        """The end has begun."""
+        return self._stopping.is_set()
+
+    def announce_stop(self) -> None:
+        """Let the pages' event streams end by themselves before the server goes."""
+        self._stopping.set()
+        self._changes += 1
+
     def close(self) -> None:
         """Finish what is in hand, write it, let the home folder go."""
-        self._stopping.set()
+        self.announce_stop()
         self.intake.stop()
         for dispatcher in self.dispatchers.values():
             dispatcher.stop()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -91,7 +92,7 @@ def _pages(service: Service) -> Iterator[tuple[uvicorn.Server, str]]:
         timeout_graceful_shutdown=_STOP_GRACE_S,
         server_header=False,
     )
-    server = _bound_server(config, listening)
+    server = _bound_server(config, listening, service)
     write_address(service.home, url)
     try:
         yield server, url
@@ -113,14 +114,18 @@ def _bind(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _bound_server(config: uvicorn.Config, listening: socket.socket) -> uvicorn.Server:
+def _bound_server(config: uvicorn.Config, listening: socket.socket, service: Service) -> uvicorn.Server:
     import uvicorn
 
     class BoundServer(uvicorn.Server):
-        """Serves on the socket that is bound already."""
+        """Serves on the socket that is bound already; tells the pages before it goes, so that their streams end."""
 
         def run(self, sockets: list[socket.socket] | None = None) -> None:
             super().run(sockets=sockets or [listening])
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            service.announce_stop()
+            super().handle_exit(sig, frame)
 
     return BoundServer(config)
 

@@ -68,7 +68,7 @@ class ModelServer:
                 verdict = self._keeper.choose(row)
             except EdgeError as error:
                 log.exception("model_not_ready", recipe=recipe.name)
-                self._at_work[recipe.name] = _failed(recipe.name, name, version, f"{error} {error.advice()}")
+                self._at_work[recipe.name] = _failed(recipe.name, name, version, f"{error}. {error.advice()}")
                 dispatcher.serve(None)
                 return
             self._at_work[recipe.name] = ModelAtWork(

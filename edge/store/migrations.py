@@ -91,6 +91,8 @@ _TABLES = (
     "CREATE INDEX sightings_image ON sightings (image_id, recipe)",
     "CREATE INDEX sightings_state ON sightings (state, id)",
     "CREATE INDEX sightings_recipe_state ON sightings (recipe, state, id)",
+    "CREATE INDEX sightings_folder ON sightings (folder_id, id)",
+    "CREATE INDEX sightings_failed ON sightings (reason, id) WHERE state = 'quarantined'",
     "CREATE INDEX sightings_original ON sightings (original, id) WHERE original <> 'present'",
     "CREATE INDEX sightings_replaced_by ON sightings (replaced_by_id) WHERE replaced_by_id IS NOT NULL",
     """
@@ -172,7 +174,7 @@ _TABLES = (
     "CREATE INDEX jobs_order ON jobs (recipe, priority, folder_id DESC, id) WHERE state = 'queued'",
     "CREATE INDEX jobs_suspect ON jobs (recipe, priority, folder_id DESC, id) WHERE state = 'queued' AND attempts > 0",
     "CREATE INDEX jobs_leased ON jobs (lease_owner) WHERE state = 'leased'",
-    "CREATE INDEX jobs_failed ON jobs (id) WHERE state = 'quarantined'",
+    "CREATE INDEX jobs_failed ON jobs (kind, id) WHERE state = 'quarantined'",
     """
     CREATE TABLE runs (
         id INTEGER PRIMARY KEY,

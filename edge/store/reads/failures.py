@@ -32,7 +32,9 @@ class ReprocessFailure:
 
 def quarantined_by_reason(connection: Connection) -> tuple[ReasonCount, ...]:
     """Quarantined files by reason, the most frequent first."""
-    rows = connection.execute("SELECT reason, count(*) FROM sightings WHERE state = 'quarantined' GROUP BY reason")
+    rows = connection.execute(
+        "SELECT reason, count(*) FROM sightings INDEXED BY sightings_failed WHERE state = 'quarantined' GROUP BY reason"
+    )
     counts = (ReasonCount(reason=reason or "unknown", files=files) for reason, files in rows)
     return tuple(sorted(counts, key=lambda count: (-count.files, count.reason)))
 
@@ -41,9 +43,9 @@ def reprocess_failures(connection: Connection, *, limit: int) -> tuple[Reprocess
     """Reprocess jobs that ended in quarantine, newest first."""
     rows = connection.execute(
         "SELECT j.id AS job_id, s.id AS file_id, s.name, j.recipe, j.reason, j.detail, j.attempts, j.finished_utc "
-        "FROM (SELECT * FROM jobs WHERE state = 'quarantined' ORDER BY id DESC LIMIT 20000) AS j LEFT JOIN sightings AS s "
+        "FROM jobs AS j LEFT JOIN sightings AS s "
         "ON s.id = (SELECT max(id) FROM sightings WHERE image_id = j.image_id AND recipe = j.recipe) "
-        "WHERE j.kind = 'reprocess' ORDER BY j.id DESC LIMIT ?",
+        "WHERE j.kind = 'reprocess' AND j.state = 'quarantined' ORDER BY j.id DESC LIMIT ?",
         (limit,),
     )
     return as_values(ReprocessFailure, rows)

@@ -242,7 +242,12 @@ def _unshown(path: str) -> bytes:
 
 def _terms(which: FileFilter) -> tuple[list[str], list[str]]:
     """SQL terms of a filter: one list per index walk that serves it (the walks are merged), and what is left to test."""
-    if which.original in (Original.GONE, Original.CHANGED):
+    if which.folder_id is not None:
+        walks = ["s.folder_id = :folder_id"]
+        tests = ["+s.state = :state"] if which.state else []
+        tests += ["+s.recipe = :recipe"] if which.recipe else []
+        tests += ["+s.original = :original"] if which.original in (Original.GONE, Original.CHANGED) else []
+    elif which.original in (Original.GONE, Original.CHANGED):
         walks = ["s.original = :original AND s.original <> 'present'"]
         tests = ["+s.state = :state"] if which.state else []
         tests += ["+s.recipe = :recipe"] if which.recipe else []
@@ -258,8 +263,6 @@ def _terms(which: FileFilter) -> tuple[list[str], list[str]]:
         tests = []
     if which.original is Original.PRESENT:
         tests.append("+s.original = 'present'")
-    if which.folder_id is not None:
-        tests.append("+s.folder_id = :folder_id")
     if which.reason and "s.reason" not in walks[0]:
         tests.append("s.reason IS NOT NULL" if which.reason == "any" else "s.reason = :reason")
     if which.text:
