@@ -180,7 +180,7 @@ def _show_results(service: Service, folder: Path, *, as_json: bool) -> None:
     if as_json:
         answer([row._asdict() for row in rows])
         return
-    figures_of = ("openings", "mean luminance", "model ms")
+    figures_of = ("openings", "luminance", "ms")
     table = make_table("still", "state", *figures_of, numbers=figures_of, title=f"Demo tow: {len(rows)} stills")
     for row in rows:
         figures = [f"{row.mean_luminance:.1f}", f"{row.infer_ms:.0f}"] if row.mean_luminance is not None else ["", ""]
