@@ -18,7 +18,7 @@ from edge.units import mib_to_bytes
 _TELEMETRY = "openvino_telemetry"
 _M_TRIM_THRESHOLD = -1  # malloc.h of glibc
 _M_MMAP_THRESHOLD = -3
-_KEPT_BYTES = mib_to_bytes(256)
+_KEPT_BYTES = mib_to_bytes(64)  # per arena of the allocator, so about per thread
 _LARGEST_KEPT_BLOCK_BYTES = mib_to_bytes(32)  # the most that glibc accepts
 
 
