@@ -2,4 +2,5 @@
 
 from models.workshop.build_starter import main
 
-main()
+if __name__ == "__main__":  # processes that render import this file again
+    main()

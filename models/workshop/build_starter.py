@@ -60,8 +60,9 @@ def main(argv: list[str] | None = None) -> None:
     """Command line of `make starter`."""
     arguments = _parser().parse_args(argv)
     out: Path = arguments.out
-    checkpoint = arguments.checkpoint or _train(out, arguments.minutes)
-    sources = _sources(arguments.data or out / "data", arguments.real)
+    data: Path = arguments.data or out / "data"
+    checkpoint = arguments.checkpoint or _train(out, data, arguments.minutes)
+    sources = _sources(data, arguments.real)
     variants = _variants(checkpoint, out, sources)
     _write_figures(out / "figures.json", variants)
     threshold = variants[0].rendered["operating"]["threshold"]
@@ -82,8 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _train(out: Path, minutes: float) -> Path:
-    train_starter.main(["--out", str(out), "--minutes", str(minutes)])
+def _train(out: Path, data: Path, minutes: float) -> Path:
+    train_starter.main(["--out", str(out), "--data", str(data), "--minutes", str(minutes)])
     return out / "last.pt"
 
 

@@ -5,9 +5,9 @@ The network is fully convolutional, so crops teach it as much per opening as who
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,8 @@ Image = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float32]
 _LEAST_VISIBLE_SHARE = 0.4
 _LEAST_SIDE_PX = 4.0
+_CROPS_PER_STILL = 2
+_BATCHES_AHEAD = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,21 +112,26 @@ def _vary_light(image: Image, rng: np.random.Generator) -> Image:
     return np.asarray(varied, np.uint8)
 
 
-def crop_batches(images: list[Path], plan: CropPlan, batch_size: int, seed: int, per_still: int = 2) -> Iterator[list[Crop]]:
-    """Endless batches, prepared in a thread beside the training; `per_still` crops are cut from each still read."""
-    ready: queue.Queue[list[Crop]] = queue.Queue(maxsize=6)
+def crop_batches(images: list[Path], plan: CropPlan, batch_size: int, seed: int) -> Generator[list[Crop]]:
+    """Endless batches, prepared in a thread beside the training.
 
-    def fill() -> None:
-        rng = np.random.default_rng(seed)
-        pending: list[Crop] = []
+    Raises:
+        OSError: a still cannot be read.
+    """
+    batches = _cut_batches(images, plan, batch_size, np.random.default_rng(seed))
+    with ThreadPoolExecutor(1, thread_name_prefix="crops") as pool:
+        ahead = deque(pool.submit(next, batches) for _ in range(_BATCHES_AHEAD))
         while True:
-            for index in rng.permutation(len(images)):
-                image, boxes = read_still(images[index])
-                pending.extend(cut(image, boxes, plan, rng) for _ in range(per_still))
-                while len(pending) >= batch_size:
-                    ready.put(pending[:batch_size])
-                    pending = pending[batch_size:]
+            ahead.append(pool.submit(next, batches))
+            yield ahead.popleft().result()
 
-    threading.Thread(target=fill, name="crops", daemon=True).start()
+
+def _cut_batches(images: list[Path], plan: CropPlan, batch_size: int, rng: np.random.Generator) -> Generator[list[Crop]]:
+    pending: list[Crop] = []
     while True:
-        yield ready.get()
+        for index in rng.permutation(len(images)):
+            image, boxes = read_still(images[index])
+            pending.extend(cut(image, boxes, plan, rng) for _ in range(_CROPS_PER_STILL))
+            while len(pending) >= batch_size:
+                yield pending[:batch_size]
+                pending = pending[batch_size:]

@@ -14,6 +14,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -116,16 +117,17 @@ def train(plan: Plan, images: list[Path], out: Path) -> None:
     started = time.monotonic()
     last_saved = started
     step, recent = 0, 0.0
-    for step, crops in _until(plan, crop_batches(images, crop_plan, plan.batch_size, plan.seed), started):
-        _set_rate(optimizer, plan, step, (time.monotonic() - started) / (60 * plan.minutes))
-        loss = _step(network, optimizer, crops)
-        recent = loss if step == 1 else 0.98 * recent + 0.02 * loss
-        _average(averaged, network, step)
-        if step % 50 == 0:
-            print(f"step {step} minute {(time.monotonic() - started) / 60:.1f} loss per crop {recent:.3f}", flush=True)
-        if time.monotonic() - last_saved > 180:
-            last_saved = time.monotonic()
-            _save(averaged, out)
+    with closing(crop_batches(images, crop_plan, plan.batch_size, plan.seed)) as batches:
+        for step, crops in _until(plan, batches, started):
+            _set_rate(optimizer, plan, step, (time.monotonic() - started) / (60 * plan.minutes))
+            loss = _step(network, optimizer, crops)
+            recent = loss if step == 1 else 0.98 * recent + 0.02 * loss
+            _average(averaged, network, step)
+            if step % 50 == 0:
+                print(f"step {step} minute {(time.monotonic() - started) / 60:.1f} loss per crop {recent:.3f}", flush=True)
+            if time.monotonic() - last_saved > 180:
+                last_saved = time.monotonic()
+                _save(averaged, out)
     _save(averaged, out)
     done = {"plan": asdict(plan), "steps": step, "crops": step * plan.batch_size, "loss_per_crop": recent, "stills": len(images)}
     done |= {"minutes": (time.monotonic() - started) / 60, "torch": torch.__version__}

@@ -57,6 +57,12 @@ def test_labels_lie_beside_images_and_an_unreadable_still_is_an_error(tmp_path: 
         read_still(broken)
 
 
+def test_a_still_that_cannot_be_read_ends_the_batches(tmp_path: Path) -> None:
+    missing = tmp_path / "images" / "gone.jpg"
+    with pytest.raises(OSError, match="cannot read"):
+        next(crop_batches([missing], _PLAN, batch_size=2, seed=1))
+
+
 def test_labels_give_the_boxes_of_the_still(tmp_path: Path) -> None:
     synthetic.write_dataset(tmp_path, seed=61, n_train=1, n_val=0)
     path = next((tmp_path / "images" / "train").glob("*.jpg"))
