@@ -206,8 +206,9 @@ def _golden_image() -> Path:
 
 
 def _compile_with_openvino(weights: Path) -> str:
-    import openvino
+    from models.runtime.quiet import import_openvino
 
+    openvino = import_openvino()
     core = openvino.Core()
     core.compile_model(core.read_model(weights), "CPU")
     return f"OpenVINO {openvino.__version__.split('-')[0]}, {weights.name} on CPU"

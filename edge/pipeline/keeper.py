@@ -32,10 +32,11 @@ class ModelKeeper:
     def __init__(self, home: Path, writer: Writer) -> None:
         self._writer = writer
         self._registry = Registry(home / PACKS_FOLDER)
+        self._registry.sweep()
         self.machine = machine_fingerprint()
 
     def install(self, source: Path) -> packs.PackRow:
-        """Bring a pack folder or zip in, and prove it here. It is not activated.
+        """Bring a pack folder or zip in, and prove it here. It is not activated. Old versions that serve nothing go.
 
         Raises:
             PackInvalidError: it is not a sound pack.
@@ -44,6 +45,7 @@ class ModelKeeper:
         pack = self._registry.install(source)
         row = self._register(pack)
         self.prove(row)
+        self._remove_old(row.name)
         return row
 
     def install_bundled(self, folder: Path = BUNDLED_PACKS) -> list[packs.PackRow]:
@@ -113,6 +115,13 @@ class ModelKeeper:
             return row
 
         return self._writer.call(work)
+
+    def _remove_old(self, name: str) -> None:
+        """Keep the newest two versions of a name, and any that serves a recipe or did so before."""
+        in_use = self._writer.call(lambda connection: packs.versions_in_use(connection, name))
+        for pack in self._registry.prune(name, in_use=in_use):
+            version = pack.manifest.version
+            self._writer.call(lambda connection, version=version: packs.remove_pack(connection, name, version))  # type: ignore[misc]
 
     def _register(self, pack: Pack) -> packs.PackRow:
         return self._writer.call(

@@ -99,9 +99,17 @@ def list_packs(connection: Connection) -> list[PackRow]:
     return [_pack(row) for row in rows]
 
 
-def remove_pack(connection: Connection, model_id: int) -> None:
+def remove_pack(connection: Connection, name: str, version: str) -> None:
     """Its files are gone; what it found stays, with its name and hashes."""
-    connection.execute("UPDATE models SET removed_utc = ? WHERE id = ?", (utc_now(), model_id))
+    connection.execute("UPDATE models SET removed_utc = ? WHERE name = ? AND version = ?", (utc_now(), name, version))
+
+
+def versions_in_use(connection: Connection, name: str) -> frozenset[str]:
+    """Versions of a model that serve a recipe, or did before the last activation and can be rolled back to."""
+    rows = connection.execute(
+        "SELECT m.version FROM active_models AS a JOIN models AS m ON m.id IN (a.model_id, a.previous_model_id) WHERE m.name = ?", (name,)
+    )
+    return frozenset(row["version"] for row in rows)
 
 
 def record_verdicts(connection: Connection, model_id: int, machine: str, verdicts: list[VariantVerdict]) -> None:
