@@ -126,17 +126,17 @@ def _measured(name: str, kind: tuple[str, str], files: tuple[Path, ...], sources
 
 
 def _pack(pack_dir: Path, variants: list[Measured], threshold: float, history: list[dict[str, Any]], sources: Sources) -> Path:
-    """Write the pack folder afresh and verify it."""
-    if pack_dir.exists():
-        shutil.rmtree(pack_dir)
-    (pack_dir / "goldens").mkdir(parents=True)
+    """Write the pack beside the old one, verify it, and only then replace that."""
+    building = pack_dir.with_name(f"{pack_dir.name}.new")
+    shutil.rmtree(building, ignore_errors=True)
+    (building / "goldens").mkdir(parents=True)
     for variant in variants:
         for file in variant.files:
-            shutil.copyfile(file, pack_dir / file.name)
-    goldens = _write_goldens(pack_dir, variants, threshold)
-    write_card(pack_dir / "MODEL_CARD.md", [asdict(variant) for variant in variants], threshold, history, len(sources.calibration))
+            shutil.copyfile(file, building / file.name)
+    goldens = _write_goldens(building, variants, threshold)
+    write_card(building / "MODEL_CARD.md", [asdict(variant) for variant in variants], threshold, history, len(sources.calibration))
     write_pack(
-        pack_dir,
+        building,
         {
             "name": NAME,
             "version": VERSION,
@@ -158,6 +158,8 @@ def _pack(pack_dir: Path, variants: list[Measured], threshold: float, history: l
             "goldens": goldens,
         },
     )
+    shutil.rmtree(pack_dir, ignore_errors=True)
+    building.rename(pack_dir)
     return pack_dir
 
 
