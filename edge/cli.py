@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -56,6 +57,7 @@ app.add_typer(models_app, name="models")
 def main() -> None:
     """The console script; also the entry of the frozen program."""
     multiprocessing.freeze_support()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an orderly end, as with Ctrl-C
     app()
 
 

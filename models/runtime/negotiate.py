@@ -29,7 +29,8 @@ class VariantProof:
     Attributes:
         offered: whether it may be used; `reason` says why, or why not, in plain words.
         device: where it ran and in what arithmetic; empty if it never ran.
-        latency_ms: one image alone, preparing and reading the answer included; images_per_s: with all cores busy.
+        latency_ms: one image alone, preparing and reading the answer included; images_per_s: with all cores busy with it
+            and with nothing else.
         goldens: one proof per golden that was reached.
     """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import queue
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,10 @@ class OpenVinoEngine:
             self._compiled: Any = core.compile_model(model, "CPU", options)
         except RuntimeError as error:
             raise ModelError(f"OpenVINO cannot load {path.name}: {_first_line(error)}") from error
-        self._requests = threading.local()
+        # As many requests as streams: one more would hold memory and wait.
+        self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for _ in range(streams):
+            self._requests.put(self._compiled.create_infer_request())
         self._arithmetic = arithmetic
         self._streams = streams
         # OpenVINO's bindings set themselves up within the first call while they hold Python's lock; two first calls at once
@@ -58,15 +61,15 @@ class OpenVinoEngine:
 
     def infer(self, tensor: Float32Array) -> tuple[Float32Array, ...]:
         """See `protocols.Engine.infer`."""
+        request = self._requests.get()
         try:
-            request = getattr(self._requests, "request", None)
-            if request is None:
-                request = self._requests.request = self._compiled.create_infer_request()
             request.infer([tensor], share_inputs=True)
             # The request's own memory is overwritten by the next call.
             return tuple(np.array(output.data, np.float32) for output in request.output_tensors)
         except (RuntimeError, TypeError, ValueError) as error:
             raise ModelError(f"OpenVINO failed on an image: {_first_line(error)}") from error
+        finally:
+            self._requests.put(request)
 
 
 def _arithmetic(precision: Precision, capabilities: list[str]) -> str:
