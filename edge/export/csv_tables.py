@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from edge.export.cells import CsvFile, columns_of
+from edge.export.cells import Cell, CsvFile, columns_of, to_cell
 from edge.store.export_rows import ExportFile, ExportResult, FoundObject
 
 FILES_NAME = "files.csv"
@@ -48,9 +48,13 @@ def write_objects(path: Path, results: Iterable[tuple[ExportResult, list[FoundOb
     """Write objects.csv, one row for each object, with what found it."""
     with CsvFile(path, _OBJECT_COLUMNS) as table:
         for result, objects in results:
-            shared = [getattr(result, column) for column in _RESULT_COLUMNS]
-            for found in objects:
-                table.write((*found[:4], round(found.score, 6), found.counted, *(round(edge_px, 3) for edge_px in found[6:]), *shared))
+            shared = [to_cell(getattr(result, column)) for column in _RESULT_COLUMNS]
+            table.write_guarded([(*_cells(found), *shared) for found in objects])
+
+
+def _cells(found: FoundObject) -> tuple[Cell, ...]:
+    edges_px = (round(edge_px, 3) for edge_px in found[6:])
+    return (found.object_id, found.ordinal, to_cell(found.label), found.aphia_id, round(found.score, 6), found.counted, *edges_px)
 
 
 def open_failures(path: Path) -> CsvFile:
