@@ -80,7 +80,7 @@ class Service:
             raise SettingsError(f"the home folder {self.home} cannot be made: {error.strerror}", advice=advice) from error
         self._lock.acquire()
         self.disk = DiskGuard.for_home(self.home, self.settings)
-        self.writer = open_store(self.home, on_commit=self._committed)
+        self.writer = open_store(self.home, on_commit=self._committed, on_full=self.disk.note_full)
         reclaimed = self.writer.call(partial(jobs.reclaim_leases, owner=self._owner, max_attempts=self.settings.worker_attempts))
         log.info("service_opened", home=str(self.home), reclaimed=reclaimed)
         self.keeper = ModelKeeper(self.home, self.writer)

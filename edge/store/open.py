@@ -20,7 +20,7 @@ log = structlog.get_logger()
 START_CHECK_S = 1.0
 
 
-def open_store(home: Path, *, on_commit: Callable[[], None]) -> Writer:
+def open_store(home: Path, *, on_commit: Callable[[], None], on_full: Callable[[], None] | None = None) -> Writer:
     """The writer of a home folder's database, made if there is none. The caller holds the home's lock.
 
     Raises:
@@ -31,7 +31,7 @@ def open_store(home: Path, *, on_commit: Callable[[], None]) -> Writer:
     path = home / DATABASE_NAME
     finish_restore(home)
     prepare_database(home, path)
-    writer = Writer(path, on_commit=on_commit)
+    writer = Writer(path, on_commit=on_commit, on_full=on_full)
     writer.start()
     return writer
 

@@ -29,8 +29,10 @@ MAX_GROUP = 256
 class Writer:
     """Owns the writing connection from `start` to `close`."""
 
-    def __init__(self, path: Path, *, on_commit: Callable[[], None] | None = None) -> None:
+    def __init__(self, path: Path, *, on_commit: Callable[[], None] | None = None, on_full: Callable[[], None] | None = None) -> None:
+        """Open the database. Both listeners are called in the writer's thread: after a commit, and when the disk has no room."""
         self._path = path
+        self._on_full = on_full or (lambda: None)
         self._on_commit = on_commit or (lambda: None)
         self._queue: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -120,11 +122,11 @@ class Writer:
             value = work(self._connection)
         except Exception as error:
             if not self._connection.in_transaction:  # SQLite itself rolled back: a full disk, an I/O error
-                raise self._typed(error) from error
+                raise self._judged(error) from error
             log.exception("store_work_failed", work=getattr(work, "__qualname__", repr(work)))
             self._connection.execute("ROLLBACK TO work")
             self._connection.execute("RELEASE work")
-            return None, self._typed(error)
+            return None, self._judged(error)
         self._connection.execute("RELEASE work")
         return value, None
 
@@ -134,16 +136,18 @@ class Writer:
                 self._connection.execute("ROLLBACK")
         except sqlite3.Error:
             log.exception("store_rollback_failed")
-        typed = self._typed(error)
+        typed = self._judged(error)
         for _, future in group:
             future.set_exception(typed)
 
-    def _typed(self, error: Exception) -> Exception:
+    def _judged(self, error: Exception) -> Exception:
+        """The error in our own terms; a full disk is told at once."""
         code = getattr(error, "sqlite_errorcode", None)
         if code is None:
             return error
         primary = code & 0xFF
         if primary == sqlite3.SQLITE_FULL:
+            self._on_full()
             return DiskFullError(f"the disk of {self._path} is full")
         if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return StoreCorruptError(f"{self._path} is damaged: {error}")
