@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -38,7 +38,8 @@ def run(context: typer.Context, host: HostOption = None, port: PortOption = None
         service.watch_all()
         say(f"iMagine Edge watches {service.home / 'inbox'}")
         say(f"Pages: {url}   (Ctrl-C ends)")
-        server.run()
+        with suppress(KeyboardInterrupt):  # uvicorn raises it again after an orderly end
+            server.run()
 
 
 def demo(

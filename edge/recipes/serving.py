@@ -66,9 +66,9 @@ class ModelServer:
                 )
                 check_pack_files(row)
                 verdict = self._keeper.choose(row)
-            except EdgeError as error:
-                log.exception("model_not_ready", recipe=recipe.name)
-                self._at_work[recipe.name] = _failed(recipe.name, name, version, f"{error}. {error.advice()}")
+            except Exception as error:  # the thread's border: a model that is not ready must not look as if it were being prepared
+                log.warning("model_not_ready", recipe=recipe.name, error=str(error), exc_info=not isinstance(error, EdgeError))
+                self._at_work[recipe.name] = _failed(recipe.name, name, version, _told(error))
                 dispatcher.serve(None)
                 return
             self._at_work[recipe.name] = ModelAtWork(
@@ -79,25 +79,29 @@ class ModelServer:
                 state="ready",
                 detail="",
             )
-        dispatcher.serve(
-            Serving(
-                spec=WorkerSpec(
-                    pack_path=row.pack_path,
-                    variant=verdict.name,
-                    threads=worker_threads(self._settings),
-                    detect=recipe.detect(self._settings),
-                    max_file_bytes=self._settings.max_file_bytes,
-                ),
-                model_id=row.model_id,
-                recipe=recipe.name,
-                recipe_sha256=recipe.sha256(self._settings),
+            dispatcher.serve(
+                Serving(
+                    spec=WorkerSpec(
+                        pack_path=row.pack_path,
+                        variant=verdict.name,
+                        threads=worker_threads(self._settings),
+                        detect=recipe.detect(self._settings),
+                        max_file_bytes=self._settings.max_file_bytes,
+                    ),
+                    model_id=row.model_id,
+                    recipe=recipe.name,
+                    recipe_sha256=recipe.sha256(self._settings),
+                )
             )
-        )
 
 
 def worker_threads(settings: Settings) -> int:
     """Images processed at once: as set, else one more than there are cores, so that decoding overlaps inference."""
     return settings.worker_threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) + 1
+
+
+def _told(error: Exception) -> str:
+    return f"{error}. {error.advice()}" if isinstance(error, EdgeError) else f"{type(error).__name__}: {error}"
 
 
 def _none(recipe: str) -> ModelAtWork:

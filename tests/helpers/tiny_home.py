@@ -1,0 +1,132 @@
+"""A home folder whose recipe `burrows` is served by the tiny detector, and small pictures for it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from edge.commands.running import read_address
+from edge.service import Service
+from edge.settings import load_settings
+from edge.store import packs
+from edge.store.connection import DATABASE_NAME, open_reader
+from tests.unit.tiny_models import make_tiny_pack
+
+SETTINGS = "settle_s = 0.1\nrescan_s = 1.0\nballast_mb = 1\nmin_free_mb = 16\nworker_threads = 2\n"
+PATIENCE_S = 120.0
+
+
+def make_tiny_home(home: Path, pack_folder: Path, **pack_changes: Any) -> None:
+    """Install the tiny detector and let it serve burrows."""
+    home.mkdir(parents=True)
+    (home / "settings.toml").write_text(SETTINGS)
+    make_tiny_pack(pack_folder, name="tiny-burrows", **pack_changes)
+    service = Service(home, load_settings(home))
+    service.open()
+    try:
+        row = service.keeper.install(pack_folder)
+        service.writer.call(lambda connection: packs.activate(connection, "burrows", row.model_id, actor="test"))
+    finally:
+        service.close()
+
+
+def write_picture(folder: Path, name: str, seed: int) -> Path:
+    """A picture of 64 x 64 px with random coloured cells; written under a temporary name and renamed."""
+    from models.runtime.vision import cv2
+
+    folder.mkdir(parents=True, exist_ok=True)
+    cells = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    _, encoded = cv2.imencode(".png", np.kron(cells, np.ones((8, 8, 1), np.uint8)))
+    temporary = folder / f"{name}.part"
+    temporary.write_bytes(encoded.tobytes())
+    temporary.rename(folder / name)
+    return folder / name
+
+
+class RunningAppliance:
+    """`imagine-edge run` as a process of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        command = [str(Path(sys.executable).with_name("imagine-edge")), "--home", str(home), "run", "--port", "0"]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+    def wait_ready(self) -> None:
+        wait_until(self.is_ready, "the pages answer")
+
+    def is_ready(self) -> bool:
+        assert self.process.poll() is None, f"it ended with exit code {self.process.returncode}"
+        try:
+            return bool(self.ask("/healthz")["status"] == "ok")
+        except OSError:
+            return False
+
+    def ask(self, path: str) -> Any:
+        address = read_address(self.home)
+        if address is None:
+            raise OSError("no address yet")
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(address + path, timeout=10) as answer:
+            return json.load(answer)
+
+    def worker_pid(self) -> int | None:
+        pid = self.ask("/api/status")["live"]["workers"][0]["pid"]
+        return None if pid is None else int(pid)
+
+    def children(self) -> list[psutil.Process]:
+        try:
+            return psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+
+    def kill(self) -> list[psutil.Process]:
+        """kill -9, as a power cut would; returns the children that it had."""
+        children = self.children()
+        self.process.kill()
+        self.process.wait()
+        return children
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(PATIENCE_S)
+
+
+def query(home: Path, sql: str) -> list[tuple[Any, ...]]:
+    connection = open_reader(home / DATABASE_NAME)
+    try:
+        return [tuple(row) for row in connection.execute(sql)]
+    finally:
+        connection.close()
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    end_s = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < end_s, f"waited in vain until {what}"
+        time.sleep(0.05)
+
+
+def states(home: Path) -> dict[str, int]:
+    return dict(query(home, "SELECT state, count(*) FROM v_files GROUP BY state"))  # type: ignore[arg-type]
+
+
+def assert_accounted_for(home: Path, files: int) -> None:
+    """Every file exactly once, and every figure that is kept agrees with a recount."""
+    assert query(home, "PRAGMA integrity_check") == [("ok",)]
+    assert query(home, "SELECT count(*), count(DISTINCT path) FROM sightings") == [(files, files)]
+    assert query(home, "SELECT image_id FROM runs GROUP BY image_id, recipe HAVING count(*) > 1") == []
+    assert query(home, "SELECT count(*) FROM jobs WHERE state IN ('queued', 'leased')") == [(0,)]
+    assert query(home, "SELECT count(*) FROM outbox") == query(home, "SELECT count(*) FROM runs")
+    counted = query(home, "SELECT recipe, name, total FROM counters WHERE kind = 'files' AND total <> 0 ORDER BY 1, 2")
+    assert counted == query(home, "SELECT recipe, state, count(*) FROM sightings GROUP BY 1, 2 ORDER BY 1, 2")
+    objects = query(home, "SELECT coalesce(sum(total), 0) FROM counters WHERE kind = 'objects'")
+    assert objects == query(home, "SELECT coalesce(sum(object_count), 0) FROM runs WHERE is_current = 1")
