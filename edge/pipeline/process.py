@@ -40,10 +40,10 @@ class Signal:
             self._sending.send_bytes(b"\0")
 
     def clear(self) -> None:
-        """Called by the waiter once it is awake."""
-        self._is_set = False
+        """Called by the waiter once it is awake, before it looks at what it was woken for."""
         while self._receiving.poll():
             self._receiving.recv_bytes()
+        self._is_set = False  # last: a byte that is read after this would leave the flag set and the pipe empty, for ever
 
 
 @dataclass(slots=True)

@@ -108,13 +108,13 @@ class Writer:
             else:
                 future.set_exception(failure)
         if self._connection.total_changes != before:
-            self._tell()
+            self._tell(self._on_commit)
 
-    def _tell(self) -> None:
+    def _tell(self, listener: Callable[[], None]) -> None:
         try:
-            self._on_commit()
-        except Exception:  # the rows are on disk: a listener's fault must not look like the store's
-            log.exception("commit_listener_failed")
+            listener()
+        except Exception:  # a listener's fault must neither look like the store's nor end its thread
+            log.exception("store_listener_failed")
 
     def _in_savepoint(self, work: Work[Any]) -> tuple[Any, BaseException | None]:
         self._connection.execute("SAVEPOINT work")
@@ -147,7 +147,7 @@ class Writer:
             return error
         primary = code & 0xFF
         if primary == sqlite3.SQLITE_FULL:
-            self._on_full()
+            self._tell(self._on_full)
             return DiskFullError(f"the disk of {self._path} is full")
         if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return StoreCorruptError(f"{self._path} is damaged: {error}")

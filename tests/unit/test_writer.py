@@ -272,3 +272,21 @@ def _integrity(database: Path) -> str:
         return str(connection.execute("PRAGMA integrity_check").fetchone()[0])
     finally:
         connection.close()
+
+
+def test_a_listener_that_fails_on_a_full_disk_does_not_end_the_writer(database: Path) -> None:
+    def fail() -> None:
+        raise PermissionError("the ballast cannot be removed")
+
+    def find_no_room(connection: Connection) -> None:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        connection.execute("ROLLBACK")
+        raise error
+
+    writer = Writer(database, on_full=fail)
+    writer.start()
+    with pytest.raises(DiskFullError):
+        writer.submit(find_no_room).result(60)
+    assert writer.submit(note("after")).result(60) == "after"
+    writer.close()
