@@ -18,7 +18,7 @@ from pathlib import Path
 
 import structlog
 
-from edge.errors import EdgeError, SettingsError, StoreError
+from edge.errors import SettingsError
 from edge.health.checks.workers import RestartWindow
 from edge.health.context import HealthContext
 from edge.health.disk import DiskGuard, DiskLevel
@@ -61,8 +61,8 @@ class Service:
         self._changes = 0
         self.restarts = {name: RestartWindow() for name in RECIPES}
         self._lock = HomeLock(home)
-        self._readers: list[Connection] = []
-        self._local = threading.local()
+        self._idle_readers: list[Connection] = []
+        self._health_reader: Connection | None = None
         self._stopping = threading.Event()
         self._pulse = threading.Thread(target=self._run_pulse, name="pulse", daemon=True)
 
@@ -157,8 +157,9 @@ class Service:
             dispatcher.stop()
         if self._pulse.is_alive():
             self._pulse.join()
-        for reader in self._readers:
-            reader.close()
+        for reader in (*self._idle_readers, self._health_reader):
+            if reader is not None:
+                reader.close()
         self.writer.close()
         self._lock.release()
         log.info("service_closed")
@@ -167,13 +168,18 @@ class Service:
 
     @contextmanager
     def reader(self) -> Iterator[Connection]:
-        """A read-only connection for the calling thread, kept for its next call."""
-        connection: Connection | None = getattr(self._local, "reader", None)
-        if connection is None:
+        """A read-only connection, the caller's own until the block ends; then the next caller's, whatever its thread."""
+        try:
+            connection = self._idle_readers.pop()
+        except IndexError:
             connection = open_reader(self.home / DATABASE_NAME)
-            self._local.reader = connection
-            self._readers.append(connection)
-        yield connection
+        try:
+            yield connection
+        finally:
+            if connection.in_transaction:
+                connection.close()
+            else:
+                self._idle_readers.append(connection)
 
     def live(self) -> LiveStatus:
         """What is happening now."""
@@ -258,8 +264,9 @@ class Service:
         return self.paused_by is None and self.disk.level is DiskLevel.OK
 
     def _health_context(self) -> HealthContext:
-        with self.reader() as connection:
-            return health_context(self, connection, datetime.now(UTC))
+        if self._health_reader is None:  # the checks use it after this call, so it is none of those that are lent
+            self._health_reader = open_reader(self.home / DATABASE_NAME)
+        return health_context(self, self._health_reader, datetime.now(UTC))
 
     def _capture_time(self, name: str, exif_time_local: str | None) -> CaptureTime | None:
         return capture_time(exif_time_local, name, self.settings.file_time_pattern)
@@ -284,5 +291,5 @@ class Service:
                 if any(dispatcher.in_flight for dispatcher in self.dispatchers.values()) or self.intake.waiting:
                     self._changes += 1
                 self.health.beat(time.monotonic())
-            except (EdgeError, StoreError, OSError):
+            except Exception:  # the thread's border: without a pulse nobody looks at the disk
                 log.exception("pulse_failed")

@@ -154,13 +154,13 @@ class Intake:
             reader.close()
 
     def _step_safely(self, inventory: Inventory, reader: Connection) -> None:
-        """One step; a failure of the store or a disk is told and tried again, it never ends the thread."""
+        """One step; a failure, of the store or a disk mostly, is told and tried again, it never ends the thread."""
         try:
             self.step(inventory, reader)
             self._failed = None
-        except (EdgeError, OSError) as error:
+        except Exception as error:  # the thread's border: SQLite's own errors come through the reader
             log.exception("intake_failed")
-            self._failed = str(error)
+            self._failed = str(error) or type(error).__name__
             self._full_due_s = time.monotonic() + self._settings.settle_s
             self._stopping.wait(1.0)
 

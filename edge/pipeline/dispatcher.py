@@ -18,7 +18,7 @@ from typing import Literal
 
 import structlog
 
-from edge.errors import EdgeError, Reason, StoreError
+from edge.errors import Reason, StoreError
 from edge.pipeline.messages import Broken, Done, Ready, Refused, Started, Task, Unusable, WorkerSpec
 from edge.pipeline.process import Signal, WorkerProcess, messages
 from edge.settings import Settings
@@ -98,6 +98,7 @@ class Dispatcher:
         self._in_flight: dict[int, _InFlight] = {}
         self._pending: set[Future[int | None]] = set()
         self._unrecorded: set[int] = set()
+        self._unrecordable: dict[int, str] = {}
         self._suspects = True
         self._more = True
         self._failed_starts = 0
@@ -152,9 +153,9 @@ class Dispatcher:
         while not self._stopping.is_set() or (self._in_flight and time.monotonic() < self._stop_by_s):
             try:
                 self._step()
-            except EdgeError as error:  # the store refused a lease or a release: told, and tried again
+            except Exception as error:  # the thread's border: the store refused a lease, or no process can be started
                 log.exception("dispatch_failed", recipe=self.recipe)
-                self.detail = str(error)
+                self.detail = str(error) or type(error).__name__
                 self._stopping.wait(1.0)
         self._end_worker()
         while self._pending:
@@ -255,8 +256,11 @@ class Dispatcher:
         future.add_done_callback(partial(self._recorded, message.job_id))
 
     def _recorded(self, job_id: int, future: Future[int | None]) -> None:
-        if future.exception() is not None:
+        failure = future.exception()
+        if isinstance(failure, StoreError):
             self._unrecorded.add(job_id)
+        elif failure is not None:
+            self._unrecordable[job_id] = f"{type(failure).__name__}: {failure}"
         elif (counted := future.result()) is not None:
             self.tally.done += 1
             self.tally.objects += counted
@@ -265,8 +269,15 @@ class Dispatcher:
         self._signal.set()
 
     def _release_unrecorded(self) -> None:
-        """Results that could not be written (a full disk) are made again: their jobs go back to the queue."""
+        """Results that could not be written (a full disk) are made again: their jobs go back to the queue.
+
+        What the store refused for its content counts as an attempt: it may well be refused again.
+        """
+        while self._unrecordable:
+            job_id, detail = self._unrecordable.popitem()
+            self._suspect(job_id, Reason.MODEL_FAILED, f"its result cannot be recorded: {detail}")
         if self._unrecorded and self._may_work():
+            self._suspects = True  # some may have been suspects
             job_ids = [self._unrecorded.pop() for _ in range(len(self._unrecorded))]
             try:
                 self._writer.call(partial(jobs.release_jobs, job_ids=job_ids))
@@ -284,11 +295,12 @@ class Dispatcher:
         self._write(job_id, work)
 
     def _write(self, job_id: int, work: Callable[[Connection], object]) -> None:
+        """Write about one job; if that fails it is released later, and the caller's other jobs are not kept from theirs."""
         try:
             self._writer.call(work)
         except StoreError:
+            log.exception("job_not_written", recipe=self.recipe, job_id=job_id)
             self._unrecorded.add(job_id)
-            raise
 
     def _check_worker(self) -> None:
         """Replace a worker that has died, hangs, or uses too much memory."""
@@ -338,5 +350,5 @@ class Dispatcher:
         self.state, self.detail = "failed", detail
 
     def _patience_s(self) -> float:
-        busy = self._in_flight or self._unrecorded or self.state == "starting"
+        busy = self._in_flight or self._unrecorded or self._unrecordable or self.state == "starting"
         return 0.5 if busy else 5.0 if self._worker is None and self._wanted is not None else 30.0

@@ -89,7 +89,7 @@ def run_in_child(work: Callable[[Path, str], VariantProof], pack_dir: Path, vari
         if not ours.poll(timeout_s):
             raise ModelError(f"it gave no answer within {timeout_s:.0f} s")
         answer: VariantProof | str = ours.recv()
-    except EOFError as error:
+    except (EOFError, OSError) as error:  # OSError: it died in the middle of its answer
         child.join()
         raise ModelError(f"the process that tried it died ({_told_exit(child.exitcode)})") from error
     finally:
