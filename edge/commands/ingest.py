@@ -112,7 +112,8 @@ def reprocess(
         try:
             queued = _reprocess_here(home, recipe, file_id, quiet=as_json)
         except BusyError as error:
-            queued = or_running(error, home, "POST", "/api/reprocess", {"recipe": recipe, "file_ids": file_id})["count"]
+            chosen = {"all": True} if file_id is None else {"file_ids": file_id}
+            queued = or_running(error, home, "POST", "/api/reprocess", {"recipe": recipe, **chosen})["queued"]
     if as_json:
         answer({"reprocessed": queued})
     else:

@@ -78,6 +78,14 @@ class RunningAppliance:
         with opener.open(address + path, timeout=10) as answer:
             return json.load(answer)
 
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        request = urllib.request.Request(
+            f"{read_address(self.home)}{path}", data=json.dumps(body).encode(), headers={"Content-Type": "application/json"}
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=60) as answer:
+            return json.load(answer)
+
     def worker_pid(self) -> int | None:
         pid = self.ask("/api/status")["live"]["workers"][0]["pid"]
         return None if pid is None else int(pid)

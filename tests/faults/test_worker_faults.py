@@ -1,0 +1,113 @@
+"""A worker that crashes, hangs, grows too large or answers nonsense: the guilty file is listed, all others have results."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from tests.helpers.tiny_home import RunningAppliance, assert_accounted_for, make_tiny_home, query, states, wait_until, write_picture
+from tests.unit.tiny_models import detector_onnx
+
+INNOCENT = 12
+POISON = "poison.png"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "home"
+    make_tiny_home(folder, tmp_path / "pack")
+    return folder
+
+
+@pytest.fixture
+def drop(home: Path) -> Iterator[Path]:
+    """The inbox, with innocent pictures and a large one that a worker holds for a while."""
+    from models.runtime.vision import cv2
+
+    inbox = home / "inbox" / "burrows"
+    for number in range(INNOCENT):
+        write_picture(inbox, f"{number}.png", seed=number)
+    large = np.zeros((9_000, 11_000, 3), np.uint16)
+    large[::97] = 40_000
+    cv2.imwrite(str(inbox / POISON), large)
+    return inbox
+
+
+def set_options(home: Path, text: str) -> None:
+    with (home / "settings.toml").open("a") as settings:
+        settings.write(text)
+
+
+def strike_whenever_poison_is_in_hand(appliance: RunningAppliance, strike: signal.Signals) -> None:
+    struck: set[int] = set()
+
+    def is_listed() -> bool:
+        live = appliance.ask("/api/status")["live"]
+        pid = live["workers"][0]["pid"]
+        if POISON in live["in_flight"] and pid is not None and pid not in struck:
+            struck.add(pid)
+            os.kill(pid, strike)
+        return states(appliance.home).get("quarantined", 0) > 0
+
+    wait_until(is_listed, f"{POISON} is listed as a failure")
+
+
+def assert_only_poison_failed(home: Path, reason: str) -> None:
+    wait_until(lambda: states(home) == {"done": INNOCENT, "quarantined": 1}, f"all others have results, not {states(home)}")
+    assert query(home, "SELECT name, reason FROM v_files WHERE state = 'quarantined'") == [(POISON, reason)]
+    assert query(home, "SELECT attempts FROM jobs WHERE state = 'quarantined'") == [(3,)]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("strike", "reason"), [(signal.SIGSEGV, "worker_died"), (signal.SIGSTOP, "timed_out")])
+def test_a_worker_that_crashes_or_hangs(home: Path, drop: Path, strike: signal.Signals, reason: str) -> None:
+    set_options(home, "worker_timeout_s = 3.0\n" if strike is signal.SIGSTOP else "")
+    appliance = RunningAppliance(home)
+    appliance.wait_ready()
+    strike_whenever_poison_is_in_hand(appliance, strike)
+    assert_only_poison_failed(home, reason)
+    assert appliance.stop() == 0
+    assert_accounted_for(home, INNOCENT + 1)
+
+
+@pytest.mark.timeout(300)
+def test_a_worker_that_grows_too_large(home: Path, drop: Path) -> None:
+    set_options(home, "worker_memory_mb = 512\n")
+    appliance = RunningAppliance(home)
+    appliance.wait_ready()
+    assert_only_poison_failed(home, "out_of_memory")
+    assert appliance.stop() == 0
+
+
+@pytest.mark.timeout(300)
+def test_a_retry_after_the_cause_is_gone(home: Path, drop: Path) -> None:
+    appliance = RunningAppliance(home)
+    appliance.wait_ready()
+    strike_whenever_poison_is_in_hand(appliance, signal.SIGKILL)
+    appliance.post("/api/files/retry", {"all": True})
+    wait_until(lambda: states(home) == {"done": INNOCENT + 1}, "the file has its result after all")
+    assert appliance.stop() == 0
+
+
+@pytest.mark.timeout(300)
+def test_a_model_that_returns_nan_is_refused_with_its_reason(tmp_path: Path) -> None:
+    from edge.errors import ModelError
+
+    with pytest.raises(ModelError, match="from nan to nan"):
+        make_tiny_home(tmp_path / "home", tmp_path / "pack", onnx=detector_onnx(factor=float("nan")))
+
+
+@pytest.mark.timeout(300)
+def test_no_worker_outlives_its_parent(home: Path, drop: Path) -> None:
+    appliance = RunningAppliance(home)
+    appliance.wait_ready()
+    wait_until(lambda: appliance.worker_pid() is not None, "there is a worker")
+    children = appliance.kill()
+    assert len(children) >= 2, "a worker and the tracker of its resources"
+    assert psutil.wait_procs(children, timeout=60)[1] == []
