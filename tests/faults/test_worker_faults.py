@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,7 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def drop(home: Path) -> Iterator[Path]:
+def drop(home: Path) -> Path:
     """The inbox, with innocent pictures and a large one that a worker holds for a while."""
     from models.runtime.vision import cv2
 

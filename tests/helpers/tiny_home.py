@@ -124,7 +124,7 @@ def wait_until(holds: Callable[[], bool], what: str) -> None:
 
 
 def states(home: Path) -> dict[str, int]:
-    return dict(query(home, "SELECT state, count(*) FROM v_files GROUP BY state"))  # type: ignore[arg-type]
+    return dict(query(home, "SELECT state, count(*) FROM v_files GROUP BY state"))
 
 
 def assert_accounted_for(home: Path, files: int) -> None:
