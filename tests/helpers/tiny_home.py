@@ -92,9 +92,10 @@ class RunningAppliance:
 
     def children(self) -> list[psutil.Process]:
         try:
-            return psutil.Process(self.process.pid).children(recursive=True)
+            found: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             return []
+        return found
 
     def kill(self) -> list[psutil.Process]:
         """kill -9, as a power cut would; returns the children that it had."""
