@@ -110,8 +110,8 @@ class Intake:
 
     @property
     def idle(self) -> bool:
-        """Nothing settles, nothing is being looked at, no hint is open."""
-        return not self._tracker and not self._busy and not self._wake.is_set()
+        """Nothing settles, nothing is being looked at, no hint is open, and no failure is left to be made good."""
+        return not self._tracker and not self._busy and not self._wake.is_set() and self._failed is None
 
     @property
     def inventories(self) -> int:
@@ -120,7 +120,7 @@ class Intake:
 
     @property
     def failure(self) -> str | None:
-        """Why the last look or take failed, if it did."""
+        """Why a look or a take failed, until everything was looked at again."""
         return self._failed
 
     def status(self) -> tuple[RootStatus, ...]:
@@ -156,8 +156,10 @@ class Intake:
     def _step_safely(self, inventory: Inventory, reader: Connection) -> None:
         """One step; a failure, of the store or a disk mostly, is told and tried again, it never ends the thread."""
         try:
+            before = self._inventories
             self.step(inventory, reader)
-            self._failed = None
+            if self._inventories > before:
+                self._failed = None
         except Exception as error:  # the thread's border: SQLite's own errors come through the reader
             log.exception("intake_failed")
             self._failed = str(error) or type(error).__name__
