@@ -24,7 +24,7 @@ from edge.health.context import HealthContext
 from edge.health.disk import DiskGuard, DiskLevel
 from edge.health.rounds import HealthRounds
 from edge.ingest.intake import Intake
-from edge.live import describe_machine, health_context, live_status
+from edge.live import QueueGauge, describe_machine, health_context, live_status
 from edge.pipeline.capture_time import capture_time
 from edge.pipeline.dispatcher import Dispatcher
 from edge.pipeline.keeper import ModelKeeper
@@ -59,6 +59,7 @@ class Service:
         self._patient = patient
         self._owner = str(uuid.uuid4())
         self._changes = 0
+        self.queue = QueueGauge()
         self.restarts = {name: RestartWindow() for name in RECIPES}
         self._lock = HomeLock(home)
         self._idle_readers: list[Connection] = []

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from edge.commands.common import JsonOption, answer, err, home_of, or_running, say, service_of, told
 from edge.errors import BusyError, DiskFullError, InputError, ModelError, Reason
+from edge.health.disk import DiskLevel
 from edge.store import jobs, passes
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ def _is_done(service: Service) -> bool:
     """The inventory has ended, nothing settles, and every job in the database has ended."""
     if service.intake.inventories == 0 or not service.intake.idle:
         return False
+    if any(dispatcher.in_flight for dispatcher in service.dispatchers.values()):
+        return False
     with service.reader() as connection:
         return all(jobs.open_jobs(connection, recipe) == 0 for recipe in service.dispatchers)
 
@@ -96,7 +99,7 @@ def _check_able(service: Service) -> None:
     failed = [model for model in live.models if model.state == "failed"]
     if failed and not live.in_flight:
         raise ModelError(f"{failed[0].name or failed[0].recipe}: {failed[0].detail}")
-    if live.disk.free_bytes < live.disk.floor_bytes and not live.in_flight:
+    if service.disk.level is not DiskLevel.OK and not live.in_flight:
         raise DiskFullError(f"only {live.disk.free_bytes} bytes are free; nothing is taken below {live.disk.floor_bytes}")
 
 
