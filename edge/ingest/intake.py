@@ -16,10 +16,10 @@ from pathlib import Path
 import structlog
 
 from edge.errors import EdgeError, InputError, Reason, StoreError
-from edge.ingest.inventory import FileKey, Inventory, WatchedRoot
-from edge.ingest.looks import FileLook, is_wanted, look_at_file
+from edge.ingest.inventory import FileKey, FolderIdentity, Inventory, WatchedRoot, folder_identity, told
+from edge.ingest.looks import FileLook, is_wanted, is_watched_folder, look_at_file
 from edge.ingest.settle import SettleTracker
-from edge.ingest.take import Taken, take_copy, take_in_place
+from edge.ingest.take import Taken, sweep_copies, take_copy, take_in_place
 from edge.ingest.watcher import Hints, Watcher
 from edge.settings import Settings
 from edge.store import files
@@ -69,7 +69,7 @@ class Intake:
         self._tracker: SettleTracker[FileKey] = SettleTracker(settings.settle_s, limit_s)
         self._roots: dict[int, WatchedRoot] = {}
         self._events: dict[int, bool] = {}
-        self._watched_folders: dict[int, tuple[int, int] | None] = {}
+        self._watched_folders: dict[int, FolderIdentity | None] = {}
         self._full_due_s = 0.0
         self._rescan_due_s = 0.0
         self._inventories = 0
@@ -87,7 +87,6 @@ class Intake:
 
     def start(self) -> None:
         """Begin to watch and take."""
-        self._watcher.start()
         self._thread.start()
 
     def stop(self) -> None:
@@ -157,24 +156,27 @@ class Intake:
         """One step; a failure, of the store or a disk mostly, is told and tried again, it never ends the thread."""
         try:
             before = self._inventories
-            self.step(inventory, reader)
+            self.step(inventory)
             if self._inventories > before:
                 self._failed = None
         except Exception as error:  # the thread's border: SQLite's own errors come through the reader
             log.exception("intake_failed")
             self._failed = str(error) or type(error).__name__
             self._full_due_s = time.monotonic() + self._settings.settle_s
+            self._tracker.plan_again()
             self._stopping.wait(1.0)
 
-    def step(self, inventory: Inventory, reader: Connection) -> None:
-        """Look where there is reason to, then take what has settled."""
+    def step(self, inventory: Inventory) -> None:
+        """Look where there is reason to, then take a batch of what has settled."""
         now_s = time.monotonic()
         if now_s >= self._full_due_s:
+            self._full_due_s = now_s + self._settings.full_rescan_s  # first: a rescan asked for meanwhile must not be lost
+            if not self._inventories:
+                sweep_copies(self._media)
             self._hints.drain()
             for watched in self._roots.values():
                 self._watch_what_is_there(watched.root)
                 inventory.look_at_root(watched)
-            self._full_due_s = now_s + self._settings.full_rescan_s
             self._rescan_due_s = now_s + self._settings.rescan_s
             self._inventories += 1
         elif now_s >= self._rescan_due_s:
@@ -185,26 +187,22 @@ class Intake:
                     inventory.look_at_changed_folders(watched)
             self._rescan_due_s = now_s + self._settings.rescan_s
         self._follow_hints(inventory)
-        self._take_settled(reader)
+        self._take_settled()
 
     def _watch_what_is_there(self, root: files.Root) -> bool:
         """Events belong to the folder that was there when they were asked for: ask again when a medium came or went.
 
         Returns:
-            True if this is another folder than before.
+            True if this is another folder than before, or if events were missed.
         """
         if root.root_id not in self._watched_folders:
             return False
-        try:
-            status = os.stat(root.path_bytes)
-            folder: tuple[int, int] | None = (status.st_dev, status.st_ino)
-        except OSError:
-            folder = None
-        if folder == self._watched_folders[root.root_id]:
+        before, folder = self._watched_folders[root.root_id], folder_identity(root.path_bytes)
+        if folder == before and (folder is None or self._watcher.listens(root.path)):
             return False
         self._watched_folders[root.root_id] = folder
         self._events[root.root_id] = folder is not None and self._watcher.watch(root.path)
-        return True
+        return folder != before or self._events[root.root_id]
 
     def _idle_s(self) -> float:
         due_s = min(self._full_due_s, self._rescan_due_s)
@@ -236,23 +234,26 @@ class Intake:
                 return watched, b""
             if folder.startswith(root + os.fsencode(os.sep)):
                 relative = os.path.relpath(folder, root)
-                hidden = any(part.startswith(b".") for part in relative.split(os.fsencode(os.sep)))
-                return (None, b"") if hidden else (watched, relative)
+                entered = all(is_watched_folder(part) for part in relative.split(os.fsencode(os.sep)))
+                return (watched, relative) if entered else (None, b"")
         return None, b""
 
-    def _take_settled(self, reader: Connection) -> None:
-        while not self._stopping.is_set() and self._may_take():
-            due = self._tracker.pop_due(time.monotonic(), _BATCH)
-            if not due:
-                return
-            self._store([piece for key in due if (piece := self._take(key)) is not None])
+    def _take_settled(self) -> None:
+        if self._stopping.is_set() or not self._may_take():
+            return
+        due = self._tracker.pop_due(time.monotonic(), _BATCH)
+        self._store([piece for key in due if (piece := self._take(key)) is not None])
 
     def _take(self, key: FileKey) -> Callable[[Connection], object] | None:
         """Look a second time; if the file is whole, hash it. Returns what the store shall write of it, if anything."""
         root_id, folder, name = key
         watched = self._roots[root_id]
         path = os.path.join(watched.path_of(folder), name)
-        look = look_at_file(watched.path_of(folder), name)
+        try:
+            look = look_at_file(watched.path_of(folder), name)
+        except OSError as error:
+            watched.troubles[folder] = told(watched.path_of(folder), error)
+            look = None
         if look is None:
             self._tracker.forget(key)
             return None
@@ -292,7 +293,7 @@ class Intake:
         return take_in_place(path, look, max_file_bytes=limit)
 
     def _store(self, pieces: list[Callable[[Connection], object]]) -> None:
-        """Write a batch in one commit. After a failure the files are looked at again: nothing was recorded of them."""
+        """Write a batch in one commit. After a failure everything is looked at again: nothing was recorded of these files."""
         futures = [self._writer.submit(piece) for piece in pieces]
         failures = [failure for future in futures if (failure := future.exception()) is not None]
         if failures:

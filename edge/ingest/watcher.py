@@ -53,20 +53,27 @@ class Watcher:
         self._handler = _Handler(hints)
         self._observer: BaseObserver = Observer()
         self._watches: dict[Path, ObservedWatch] = {}
-
-    def start(self) -> None:
-        """Begin to listen; roots may be added before and after."""
-        self._observer.start()
+        self._refused: set[Path] = set()
 
     def watch(self, root: Path) -> bool:
         """Listen below a root, afresh if it was watched before; returns whether events can be had there."""
         self.unwatch(root)
+        if not self._observer.is_alive():
+            self._observer.start()  # first: one root that cannot be watched must not keep the others from it
         try:
             self._watches[root] = self._observer.schedule(self._handler, os.fspath(root), recursive=True)
         except OSError as error:
-            log.warning("watch_refused", root=str(root), error=str(error))
+            if root not in self._refused:
+                log.warning("watch_refused", root=str(root), error=str(error))
+            self._refused.add(root)
             return False
+        self._refused.discard(root)
         return True
+
+    def listens(self, root: Path) -> bool:
+        """Whether events below a root still arrive; a watch ends with its folder, or where the system grants no more."""
+        watch = self._watches.get(root)
+        return any(emitter.watch == watch and emitter.is_alive() for emitter in self._observer.emitters)
 
     def unwatch(self, root: Path) -> None:
         """Stop listening below a root."""
