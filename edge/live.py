@@ -74,7 +74,17 @@ def live_status(service: Service) -> LiveStatus:
         started_utc=service.started_utc,
         software_version=__version__,
         sqlite_version=sqlite3.sqlite_version,
+        faults=_faults(service),
     )
+
+
+def _faults(service: Service) -> tuple[str, ...]:
+    """Parts that fail or are no longer there. None of them ends by itself before the service does."""
+    if service.stopping:
+        return ()
+    faults = [] if service.intake.failure is None else [f"intake: {service.intake.failure}"]
+    faults += [f"dispatcher of {dispatcher.recipe}: it has ended" for dispatcher in service.dispatchers.values() if dispatcher.has_ended]
+    return (*faults, *(["pulse: it has ended"] if service.pulse_has_ended else []))
 
 
 def _phase(service: Service, *, busy: bool) -> tuple[Phase, str]:

@@ -141,6 +141,11 @@ class Service:
         self._pulse.start()
 
     @property
+    def pulse_has_ended(self) -> bool:
+        """Nobody looks at the disk and at the checks any more."""
+        return self._pulse.ident is not None and not self._pulse.is_alive()
+
+    @property
     def stopping(self) -> bool:
         """The end has begun."""
         return self._stopping.is_set()

@@ -119,7 +119,9 @@ class Intake:
 
     @property
     def failure(self) -> str | None:
-        """Why a look or a take failed, until everything was looked at again."""
+        """Why a look or a take failed, until everything was looked at again; or that the thread is no longer there."""
+        if self._thread.ident is not None and not self._thread.is_alive() and not self._stopping.is_set():
+            return "it has ended; start the appliance anew"
         return self._failed
 
     def status(self) -> tuple[RootStatus, ...]:

@@ -133,6 +133,11 @@ class Dispatcher:
             self._thread.join()
 
     @property
+    def has_ended(self) -> bool:
+        """It was started and no longer runs."""
+        return self._thread.ident is not None and not self._thread.is_alive()
+
+    @property
     def in_flight(self) -> tuple[str, ...]:
         """Names of the files in the worker's hands."""
         return tuple(flight.job.name for flight in list(self._in_flight.values()))

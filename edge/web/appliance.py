@@ -81,6 +81,7 @@ class LiveStatus:
         queue_length: jobs that wait, reprocessing included.
         eta_s: seconds until the queue is empty at the present pace; None if unknown.
         last_inventory_utc: when every watched folder was last compared with the database; None before the first.
+        faults: sentences; parts of the appliance itself that fail or have ended, so that files are not taken or not processed.
     """
 
     as_of_utc: str
@@ -98,6 +99,7 @@ class LiveStatus:
     started_utc: str
     software_version: str
     sqlite_version: str
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -231,6 +231,11 @@ def test_healthz_is_well_only_when_it_is(served_anew: Served) -> None:
     assert "golden 2 differs" in problem(served_anew.client.get("/healthz"), 503)["message"]
 
 
+def test_healthz_fails_when_a_part_of_the_appliance_has_ended(served_anew: Served) -> None:
+    served_anew.appliance.set_live(faults=("intake: it has ended",))
+    assert "intake: it has ended" in problem(served_anew.client.get("/healthz"), 503)["message"]
+
+
 def test_healthz_fails_when_the_database_does(served_anew: Served) -> None:
     database = served_anew.appliance.home / "edge.db"
     database.rename(database.with_suffix(".away"))

@@ -30,12 +30,13 @@ class Health(BaseModel):
 
 @router.get("/healthz", summary="Is it well?", responses={503: {"model": Problem}})
 def healthz(appliance: ApplianceHere) -> Health:
-    """200 only when the database answers and neither a worker nor a model has failed; 503 says what is wrong."""
+    """200 only when the database answers and no worker, model or part of the appliance has failed; 503 says what is wrong."""
     with appliance.reader() as connection:
         condition.answers(connection)
     live = appliance.live()
     faults = [f"worker of {worker.recipe}: {worker.detail or 'failed'}" for worker in live.workers if worker.state == "failed"]
     faults += [f"model of {model.recipe}: {model.detail or 'failed'}" for model in live.models if model.state == "failed"]
+    faults += live.faults
     if faults:
         raise RequestError(503, Problem(code="failing", message="; ".join(faults), advice="The Health page says what to do."))
     return Health(phase=live.phase, software_version=live.software_version)
