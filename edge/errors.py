@@ -59,7 +59,7 @@ REASON_ADVICE: dict[Reason, str] = {
     Reason.OUT_OF_MEMORY: "Processing needed more memory than `worker_memory_mb`. Raise it or shrink the image.",
     Reason.TIMED_OUT: "Processing took longer than `worker_timeout_s`. Press Retry when the machine is idle.",
     Reason.WORKER_DIED: "The process that read this file died three times. Keep the file for the developers.",
-    Reason.MODEL_FAILED: "The model returned no usable answer. Roll the model back on the Health page, then press Retry.",
+    Reason.MODEL_FAILED: "The model returned no usable answer. Roll the model back on the Models page, then press Retry.",
 }
 
 

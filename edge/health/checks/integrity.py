@@ -25,6 +25,6 @@ def run_check(context: HealthContext) -> list[Issue]:
         return [Issue(code=IssueCode.DATABASE_DAMAGED, severity=Severity.ERROR, message=message, advice=advice)]
     if context.now_utc - datetime.fromisoformat(last.checked_utc) > _MAX_AGE:
         message = f"The database was last checked at {last.checked_utc}."
-        advice = "Start the appliance anew: it checks the database each time."
+        advice = "It is checked weekly while the appliance runs; the log says why that did not end. `imagine-edge doctor` checks it now."
         return [Issue(code=IssueCode.DATABASE_UNCHECKED, severity=Severity.NOTICE, message=message, advice=advice)]
     return []
