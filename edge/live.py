@@ -83,7 +83,9 @@ def _faults(service: Service) -> tuple[str, ...]:
     if service.stopping:
         return ()
     faults = [] if service.intake.failure is None else [f"intake: {service.intake.failure}"]
-    faults += [f"dispatcher of {dispatcher.recipe}: it has ended" for dispatcher in service.dispatchers.values() if dispatcher.has_ended]
+    for dispatcher in service.dispatchers.values():
+        trouble = "it has ended" if dispatcher.has_ended else dispatcher.trouble
+        faults += [f"dispatcher of {dispatcher.recipe}: {trouble}"] if trouble else []
     return (*faults, *(["pulse: it has ended"] if service.pulse_has_ended else []))
 
 

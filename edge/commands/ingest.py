@@ -10,7 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from edge.commands.common import JsonOption, answer, err, home_of, or_running, say, service_of, told
-from edge.errors import BusyError, DiskFullError, InputError, ModelError, Reason
+from edge.errors import BusyError, DiskFullError, InputError, ModelError, Reason, StoreError
 from edge.health.disk import DiskLevel
 from edge.store import jobs, passes
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edge.service import Service
 
 _LOOK_S = 0.1
+_FAULT_LIMIT_S = 60.0
 _NAME_A_FOLDER = "Name the folder that holds the files."
 _CHECK_FOLDER = "Check the folder, its permissions and its medium, then run the command again."
 
@@ -74,12 +75,16 @@ def _until_done(service: Service, *, quiet: bool) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, disable=quiet or not err.is_terminal, transient=True) as progress:
         bar = progress.add_task("looking", total=None)
+        well_s = time.monotonic()
         while not _is_done(service):
             done = sum(dispatcher.tally.done + dispatcher.tally.quarantined for dispatcher in service.dispatchers.values())
             live = service.live()
             left = live.queue_length + len(live.in_flight) + service.intake.waiting
             progress.update(bar, description=live.phase_detail or live.phase, completed=done, total=(done + left) or None)
             _check_able(service)
+            well_s = well_s if live.faults else time.monotonic()
+            if time.monotonic() - well_s > _FAULT_LIMIT_S:
+                raise StoreError("; ".join(live.faults))
             time.sleep(_LOOK_S)
 
 

@@ -60,7 +60,14 @@ class Tally:
     objects: int = 0
     quarantined: int = 0
     restarts: int = 0
-    result_times_s: deque[float] = field(default_factory=lambda: deque(maxlen=100_000))
+    result_times_s: deque[float] = field(default_factory=deque)
+
+    def note_result(self, now_s: float) -> None:
+        """One more result; only those of the last minute are remembered one by one."""
+        self.done += 1
+        self.result_times_s.append(now_s)
+        while now_s - self.result_times_s[0] > _RATE_WINDOW_S:
+            self.result_times_s.popleft()
 
     def images_per_s(self, now_s: float) -> float | None:
         """Results per second over the last minute, or since the first of them if that is less."""
@@ -85,6 +92,7 @@ class Dispatcher:
     ) -> None:
         self.recipe = recipe
         self.tally = Tally()
+        self.trouble: str | None = None
         self.state: WorkerState = "stopped"
         self.detail = ""
         self._settings = settings
@@ -158,9 +166,10 @@ class Dispatcher:
         while not self._stopping.is_set() or (self._in_flight and time.monotonic() < self._stop_by_s):
             try:
                 self._step()
+                self.trouble = None
             except Exception as error:  # the thread's border: the store refused a lease, or no process can be started
                 log.exception("dispatch_failed", recipe=self.recipe)
-                self.detail = str(error) or type(error).__name__
+                self.trouble = str(error) or type(error).__name__
                 self._stopping.wait(1.0)
         self._end_worker()
         while self._pending:
@@ -267,9 +276,8 @@ class Dispatcher:
         elif failure is not None:
             self._unrecordable[job_id] = f"{type(failure).__name__}: {failure}"
         elif (counted := future.result()) is not None:
-            self.tally.done += 1
             self.tally.objects += counted
-            self.tally.result_times_s.append(time.monotonic())
+            self.tally.note_result(time.monotonic())
         self._pending.discard(future)
         self._signal.set()
 
@@ -347,6 +355,8 @@ class Dispatcher:
 
     def _start_failed(self, detail: str) -> None:
         assert self._worker is not None
+        told = next((message.detail for message in self._worker.drain() if isinstance(message, Unusable)), None)
+        detail = told or detail
         log.error("worker_start_failed", recipe=self.recipe, detail=detail)
         self._worker.kill()
         self._worker = None
