@@ -25,8 +25,7 @@ _ACTOR = "command line"
 def list_models(context: typer.Context, as_json: JsonOption = False) -> None:
     """The installed packs, and which one serves each recipe."""
     with told(as_json=as_json), reading(home_of(context)) as connection:
-        serving = {pack.model_id: name for name in RECIPES if (pack := packs.active_pack(connection, name)) is not None}
-        rows = [_described(connection, pack, serving.get(pack.model_id)) for pack in packs.list_packs(connection)]
+        rows = [_described(connection, pack) for pack in packs.list_packs(connection)]
     if as_json:
         answer(rows)
         return
@@ -48,7 +47,7 @@ def show_model(
     with told(as_json=as_json), reading(home_of(context)) as connection:
         row = packs.get_pack(connection, name, version)
         pack = read_pack(row.pack_path)
-        described = _described(connection, row, None)
+        described = _described(connection, row)
     if as_json:
         answer({**described, "manifest": pack.manifest.model_dump(mode="json")})
         return
@@ -89,7 +88,10 @@ def activate_model(
                 service.keeper.install_bundled()
                 row = service.keeper.activate(recipe, name, version, actor=_ACTOR)
         except BusyError as error:
-            or_running(error, home, "POST", "/api/models/activate", {"name": name, "version": version or "", "recipe": recipe})
+            with reading(home) as connection:
+                chosen = packs.get_pack(connection, name, version)
+            wanted: dict[str, object] = {"model": chosen.name, "version": chosen.version, "recipe": recipe}
+            or_running(error, home, "POST", "/api/models/activate", wanted)
             row = _active(home, recipe)
     _tell(as_json, row, f"{row.label} serves {recipe}")
 
@@ -123,12 +125,13 @@ def _tell(as_json: bool, row: packs.PackRow, text: str) -> None:
         say(text)
 
 
-def _described(connection: Connection, row: packs.PackRow, active_for: str | None) -> dict[str, Any]:
+def _described(connection: Connection, row: packs.PackRow) -> dict[str, Any]:
+    serving = {pack.model_id: name for name in RECIPES if (pack := packs.active_pack(connection, name)) is not None}
     return {
         "name": row.name,
         "version": row.version,
         "title": row.title,
-        "active_for": active_for,
+        "active_for": serving.get(row.model_id),
         "pack_path": str(row.pack_path),
         "variants": [
             {

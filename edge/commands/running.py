@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from edge.errors import BusyError, EdgeError
+from edge.errors import BusyError, EdgeError, ModelError, SettingsError, StoreError
 
 ADDRESS_NAME = "service.json"
 
@@ -41,7 +41,7 @@ def ask(home: Path, method: str, path: str, body: dict[str, object], *, instead_
 
     Raises:
         BusyError: its address is not known or it does not answer.
-        EdgeError: it refused, with its message and advice.
+        EdgeError: it refused; of the family that it named, with its message and advice.
     """
     url = read_address(home)
     if url is None:
@@ -62,6 +62,14 @@ def ask(home: Path, method: str, path: str, body: dict[str, object], *, instead_
 def _refused(error: urllib.error.HTTPError) -> EdgeError:
     try:
         told = json.load(error)
-        return EdgeError(told["message"], advice=told["advice"])
+        return _family(told["code"])(told["message"], advice=told["advice"])
     except (ValueError, KeyError, TypeError):
         return EdgeError(f"the running appliance answered {error.code}")
+
+
+def _family(code: str) -> type[EdgeError]:
+    """The family whose exit code a refusal ends with; a code of none of them is the root's."""
+    for family in (SettingsError, StoreError, ModelError, BusyError):
+        if code in {kind.code for kind in (family, *family.__subclasses__())}:
+            return family
+    return EdgeError
