@@ -19,7 +19,7 @@ from pathlib import Path
 from installer.selftest import STARTER_PACK, starter_pack
 from models.pack import Pack
 from tests.benchmarks.appliance import ingest
-from tests.benchmarks.cost import run_command
+from tests.benchmarks.cost import Cost, run_command
 from tests.benchmarks.stills import write_stills
 
 WORKSHOP_PYTHON = Path(__file__).resolve().parents[2] / ".venv-workshop" / "bin" / "python"
@@ -27,25 +27,31 @@ WORKSHOP_PYTHON = Path(__file__).resolve().parents[2] / ".venv-workshop" / "bin"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """Seconds for few and for many stills, as a whole command."""
+    """What a whole command cost for few and for many stills."""
 
     few: int
     many: int
-    few_s: float
-    many_s: float
+    few_cost: Cost
+    many_cost: Cost
 
     @property
     def images_per_s(self) -> float:
         """After start-up."""
-        return (self.many - self.few) / (self.many_s - self.few_s)
+        return (self.many - self.few) / (self.many_cost.wall_s - self.few_cost.wall_s)
+
+    @property
+    def cpu_s_per_image(self) -> float:
+        """After start-up; hardly moved by what else the machine does."""
+        return (self.many_cost.cpu_s - self.few_cost.cpu_s) / (self.many - self.few)
 
     def as_json(self) -> dict[str, float]:
         """What the document shows of it."""
         return {
             "stills": self.many,
             "images_per_s": round(self.images_per_s, 2),
-            "images_per_s_with_start": round(self.many / self.many_s, 2),
-            "start_s": round(self.few_s, 2),
+            "images_per_s_with_start": round(self.many / self.many_cost.wall_s, 2),
+            "few_stills_s": round(self.few_cost.wall_s, 2),
+            "cpu_ms_per_image": round(self.cpu_s_per_image * 1000, 1),
         }
 
 
@@ -75,6 +81,8 @@ def main() -> int:
         "appliance": ours.as_json(),
         "yolo_predict": theirs.as_json(),
         "ratio": round(ours.images_per_s / theirs.images_per_s, 2),
+        "cpu_ratio": round(theirs.cpu_s_per_image / ours.cpu_s_per_image, 2),
+        "note": "the appliance works at nice 5: on a machine that is busy with other work `ratio` says less than `cpu_ratio`",
         "limit": "at least 3 against torch on the CPU",
     }
     print(json.dumps(document, indent=2))
@@ -85,14 +93,14 @@ def _ours(workspace: Path, few: int, many: int) -> Rate:
     home = workspace / "home"
     warm = write_stills(workspace / "warm", 1, seed=53)
     ingest(home, warm[0].parent)  # checks the model on this machine, once
-    seconds = [ingest(home, workspace / name)[0].wall_s for name in ("few", "many")]
-    return Rate(few=few, many=many, few_s=seconds[0], many_s=seconds[1])
+    few_cost, many_cost = (ingest(home, workspace / name)[0] for name in ("few", "many"))
+    return Rate(few=few, many=many, few_cost=few_cost, many_cost=many_cost)
 
 
 def _theirs(workspace: Path, few: int, many: int, pack: Pack, peer: list[str]) -> Rate:
     os.environ.update(YOLO_CONFIG_DIR=str(workspace / "yolo"), YOLO_OFFLINE="true")
     spec, thresholds = pack.manifest.input, pack.manifest.thresholds
-    seconds = []
+    costs = []
     for name in ("few", "many"):
         options = {
             "source": f"{workspace / name}/**/*.jpg",
@@ -104,8 +112,8 @@ def _theirs(workspace: Path, few: int, many: int, pack: Pack, peer: list[str]) -
             "verbose": "False",
             "project": str(workspace / "runs"),
         }
-        seconds.append(run_command([*peer, *(f"{option}={value}" for option, value in options.items())]).wall_s)
-    return Rate(few=few, many=many, few_s=seconds[0], many_s=seconds[1])
+        costs.append(run_command([*peer, *(f"{option}={value}" for option, value in options.items())]))
+    return Rate(few=few, many=many, few_cost=costs[0], many_cost=costs[1])
 
 
 def _onnx_of(pack: Pack) -> Path:
