@@ -130,7 +130,6 @@ def check_watcher(workspace: Path) -> str:
     folder.mkdir()
     hints = Hints(wake)
     watcher = Watcher(hints)
-    watcher.start()
     try:
         if not watcher.watch(folder):
             raise SelftestError("the folder cannot be watched; files are still found by rescanning")
