@@ -112,6 +112,7 @@ class Dispatcher:
         self._failed_starts = 0
         self._next_start_s = 0.0
         self._stop_by_s = 0.0
+        self._quiet_since_s = 0.0
         self._stopping = threading.Event()
         self._signal = Signal()
         self._thread = threading.Thread(target=self._run, name=f"dispatch-{recipe}", daemon=True)
@@ -231,10 +232,12 @@ class Dispatcher:
                 self._fail(job.job_id, Reason.VANISHED, "no file of this content is known any more")
                 continue
             self._in_flight[job.job_id] = _InFlight(job)
+            self._quiet_since_s = time.monotonic()
             assert self._worker is not None
             self._worker.send(Task(job_id=job.job_id, path=job.path, name=job.name, sha256=job.sha256))
 
     def _handle(self, message: object) -> None:
+        self._quiet_since_s = time.monotonic()
         match message:
             case Ready():
                 self.state, self.detail, self._failed_starts = "running", message.device, 0
@@ -331,7 +334,11 @@ class Dispatcher:
             self._bury(Reason.OUT_OF_MEMORY, f"the worker used more than {self._settings.worker_memory_mb} MiB")
 
     def _oldest_s(self, now_s: float) -> float:
-        return max((now_s - flight.started_s for flight in self._in_flight.values() if flight.started_s is not None), default=0.0)
+        """How long the worker has had an image in hand; if it has begun none, how long it has been quiet about those sent."""
+        begun_s = [flight.started_s for flight in self._in_flight.values() if flight.started_s is not None]
+        if self._in_flight and not begun_s:
+            return now_s - self._quiet_since_s
+        return now_s - min(begun_s, default=now_s)
 
     def _bury(self, reason: Reason, detail: str) -> None:
         """The worker is lost: what it had begun is suspect, what it had not goes back."""

@@ -110,3 +110,43 @@ def test_no_worker_outlives_its_parent(home: Path, drop: Path) -> None:
     children = appliance.kill()
     assert len(children) >= 2, "a worker and the tracker of its resources"
     assert psutil.wait_procs(children, timeout=60)[1] == []
+
+
+@pytest.mark.timeout(300)
+def test_a_worker_that_hangs_while_it_is_idle(home: Path) -> None:
+    """It never says that it has begun: nobody is guilty, the next worker does the work."""
+    set_options(home, "worker_timeout_s = 2.0\n")
+    inbox = home / "inbox" / "burrows"
+    appliance = RunningAppliance(home)
+    appliance.wait_ready()
+    write_picture(inbox, "first.png", seed=1)
+    wait_until(lambda: states(home) == {"done": 1}, "the worker is at work")
+    pid = appliance.worker_pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    write_picture(inbox, "second.png", seed=2)
+    wait_until(lambda: states(home) == {"done": 2}, "another worker has taken over")
+    assert not psutil.pid_exists(pid)
+    assert query(home, "SELECT max(attempts) FROM jobs") == [(0,)]
+    assert appliance.stop() == 0
+
+
+@pytest.mark.timeout(300)
+def test_a_worker_that_ends_while_it_starts(home: Path) -> None:
+    """Killed as often as it appears for a while; then it is let live."""
+    inbox = home / "inbox" / "burrows"
+    appliance = RunningAppliance(home)
+    appliance.wait_ready()
+    killed: set[int] = set()
+
+    def kill_the_next() -> bool:
+        pid = appliance.worker_pid()
+        if pid is not None and pid not in killed:
+            killed.add(pid)
+            os.kill(pid, signal.SIGKILL)
+        return len(killed) >= 2
+
+    wait_until(kill_the_next, "two workers were killed")
+    write_picture(inbox, "a.png", seed=1)
+    wait_until(lambda: states(home) == {"done": 1}, "a later worker does the work")
+    assert appliance.stop() == 0
