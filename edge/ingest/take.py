@@ -8,10 +8,12 @@ import hashlib
 import os
 import stat
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
 from edge.errors import DiskFullError, InputError, Reason
+from edge.formats import HEAD_BYTES, check_extension, sniff
 from edge.ingest.looks import FileLook
 from edge.store.durable import sync_folder
 
@@ -78,7 +80,7 @@ def sweep_copies(media: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
-def _open_settled(path: bytes, look: FileLook, max_file_bytes: int) -> BinaryIO:
+def _open_settled(path: bytes, look: FileLook, max_file_bytes: int) -> BufferedReader:
     if not look.is_regular:
         raise InputError(Reason.NOT_A_REGULAR_FILE, "not a regular file")
     if look.size_bytes > max_file_bytes:
@@ -92,10 +94,22 @@ def _open_settled(path: bytes, look: FileLook, max_file_bytes: int) -> BinaryIO:
         raise InputError(Reason.UNREADABLE_FILE, f"the file cannot be opened: {error.strerror}") from error
     try:
         _still_settled(source, look)
+        _check_name(path, source)
     except InputError:
         source.close()
         raise
     return source
+
+
+def _check_name(path: bytes, source: BufferedReader) -> None:
+    """A wrong extension is the fault of this name, not of its content, which may be sound under another name."""
+    try:
+        image_format = sniff(source.peek(HEAD_BYTES)[:HEAD_BYTES])
+    except OSError as error:
+        raise _unreadable(error) from error
+    except InputError:
+        return  # the worker, which knows the whole content, says what is wrong with it
+    check_extension(os.fsdecode(os.path.splitext(path)[1]), image_format)
 
 
 def _still_settled(source: BinaryIO, look: FileLook) -> None:
@@ -110,7 +124,11 @@ def _read(source: BinaryIO) -> bytes:
     try:
         return source.read(CHUNK_BYTES)
     except OSError as error:
-        raise InputError(Reason.UNREADABLE_FILE, f"the file cannot be read: {error.strerror}") from error
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: OSError) -> InputError:
+    return InputError(Reason.UNREADABLE_FILE, f"the file cannot be read: {error.strerror}")
 
 
 def _copy(source: BinaryIO, temporary: Path) -> str:

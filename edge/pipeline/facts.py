@@ -15,6 +15,7 @@ from typing import Literal
 from PIL import ExifTags, Image, TiffImagePlugin
 
 from edge.errors import InputError, Reason
+from edge.formats import check_extension, sniff
 from edge.pipeline.jpeg import jpeg_layout
 from edge.values import ImageFacts
 
@@ -23,25 +24,6 @@ Image.MAX_IMAGE_PIXELS = None
 # Damaged EXIF data is no fault of the image, and our reasons say more than Pillow's warnings.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
-_SIGNATURES = (
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "png"),
-    (b"II*\x00", "tiff"),
-    (b"MM\x00*", "tiff"),
-    (b"II+\x00", "tiff"),
-    (b"MM\x00+", "tiff"),
-    (b"BM", "bmp"),
-)
-_EXTENSIONS = {
-    ".jpg": "jpeg",
-    ".jpeg": "jpeg",
-    ".jpe": "jpeg",
-    ".png": "png",
-    ".tif": "tiff",
-    ".tiff": "tiff",
-    ".bmp": "bmp",
-    ".dib": "bmp",
-}
 _CHANNELS = {"L": 1, "I;16": 1, "I;16B": 1, "I;16L": 1, "RGB": 3, "P": 3, "RGBA": 4}
 PNG_END = b"\0\0\0\0IEND\xae\x42\x60\x82"
 _BMP_HEADER_BYTES = 54
@@ -76,9 +58,7 @@ def read_facts(data: bytes, name: str) -> ImageFacts:
         InputError: EMPTY_FILE, UNKNOWN_FORMAT, EXTENSION_MISMATCH, TRUNCATED, CORRUPT or UNSUPPORTED_PIXELS.
     """
     image_format = sniff(data)
-    expected = _EXTENSIONS.get(PurePath(name).suffix.lower())
-    if expected is not None and expected != image_format:
-        raise InputError(Reason.EXTENSION_MISMATCH, f"the name says {expected}, the content is {image_format}")
+    check_extension(PurePath(name).suffix, image_format)
     with open_header(data, image_format) as image:
         bits = _bits(image, data, image_format)
         channels = _CHANNELS.get(image.mode)
@@ -109,22 +89,6 @@ def check_pixels(facts: ImageFacts, max_pixels: int) -> None:
     """
     if facts.width_px * facts.height_px > max_pixels:
         raise InputError(Reason.TOO_MANY_PIXELS, f"{facts.width_px} x {facts.height_px} pixels are more than the {max_pixels} allowed")
-
-
-def sniff(data: bytes) -> str:
-    """The format by content: "jpeg", "png", "tiff" or "bmp".
-
-    Raises:
-        InputError: EMPTY_FILE, TRUNCATED (nothing but the beginning of a signature) or UNKNOWN_FORMAT.
-    """
-    if not data:
-        raise InputError(Reason.EMPTY_FILE, "the file has no bytes")
-    for signature, image_format in _SIGNATURES:
-        if data.startswith(signature):
-            return image_format
-        if signature.startswith(data):
-            raise InputError(Reason.TRUNCATED, f"the file ends after {len(data)} bytes")
-    raise InputError(Reason.UNKNOWN_FORMAT, f"the file begins with {data[:8].hex(' ')}")
 
 
 def open_header(data: bytes, image_format: str) -> Image.Image:

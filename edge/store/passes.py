@@ -35,7 +35,7 @@ _FOLDERS = """
     WITH below AS (
         SELECT id FROM folders WHERE root_id = :root_id AND (
             :below = x'' OR relative_path_bytes = :below
-            OR substr(relative_path_bytes, 1, length(:below) + 1) = CAST(:below AS BLOB) || :separator))
+            OR substr(relative_path_bytes, 1, length(:below_and_separator)) = :below_and_separator))
 """
 
 
@@ -84,4 +84,4 @@ def count_since(connection: Connection, mark: PassMark) -> PassCount:
 
 
 def _values(root_id: int, below: bytes) -> dict[str, object]:
-    return {"root_id": root_id, "below": below, "separator": os.fsencode(os.sep)}
+    return {"root_id": root_id, "below": below, "below_and_separator": below + os.fsencode(os.sep)}

@@ -208,3 +208,28 @@ def test_copies_that_a_kill_cut_short_are_swept(still: Path, media: Path) -> Non
     assert taken.copy_path is not None
     assert files_below(media) == [f"{SHA256[:2]}/{SHA256}.jpg"]
     sweep_copies(media / "nothing")
+
+
+PNG_HEAD = b"\x89PNG\r\n\x1a\n and so on"
+
+
+def test_a_wrong_extension_is_the_fault_of_the_name(tmp_path: Path, media: Path) -> None:
+    """The same content under its right name must not suffer for it, so this name gets no content."""
+    wrong, right = tmp_path / "a.JPG", tmp_path / "a.png"
+    for path in (wrong, right):
+        path.write_bytes(PNG_HEAD)
+    with pytest.raises(InputError) as refused:
+        take_in_place(os.fsencode(wrong), look(wrong), max_file_bytes=LIMIT_BYTES)
+    assert refused.value.reason is Reason.EXTENSION_MISMATCH
+    with pytest.raises(InputError) as refused:
+        take_copy(os.fsencode(wrong), look(wrong), media, max_file_bytes=LIMIT_BYTES)
+    assert refused.value.reason is Reason.EXTENSION_MISMATCH
+    assert files_below(media) == []
+    assert take_in_place(os.fsencode(right), look(right), max_file_bytes=LIMIT_BYTES).sha256 == hashlib.sha256(PNG_HEAD).hexdigest()
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"BM", b"no picture at all", b"\x89PNG"])
+def test_what_a_content_is_worth_is_not_judged_here(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.bmp"
+    path.write_bytes(content)
+    assert take_in_place(os.fsencode(path), look(path), max_file_bytes=LIMIT_BYTES).sha256 == hashlib.sha256(content).hexdigest()
