@@ -44,6 +44,7 @@ log = structlog.get_logger()
 
 INBOX_FOLDER = "inbox"
 _BEAT_S = 1.0
+_MODELS_AGAIN_S = 60.0
 
 
 class Service:
@@ -64,6 +65,8 @@ class Service:
         self._lock = HomeLock(home)
         self._idle_readers: list[Connection] = []
         self._health_reader: Connection | None = None
+        self._troubles: tuple[tuple[str, ...], ...] = ()
+        self._models_due_s = time.monotonic() + _MODELS_AGAIN_S
         self._stopping = threading.Event()
         self._pulse = threading.Thread(target=self._run_pulse, name="pulse", daemon=True)
 
@@ -285,6 +288,18 @@ class Service:
         for dispatcher in list(self.dispatchers.values()):
             dispatcher.wake()
 
+    def _look_at_troubles(self) -> None:
+        """A folder that went or came back is told at the next beat; a model that could not be prepared is tried again."""
+        troubles = tuple(root.troubles for root in self.intake.status())
+        if troubles != self._troubles:
+            self._troubles = troubles
+            self.health.hurry()
+            self._changes += 1
+        if time.monotonic() >= self._models_due_s:
+            self._models_due_s = time.monotonic() + _MODELS_AGAIN_S
+            for recipe in RECIPES.values():
+                self.models.try_again(recipe, self.dispatchers[recipe.name])
+
     def _run_pulse(self) -> None:
         """Once a second: the disk, what is in hand; now and then the health checks and the backup."""
         while not self._stopping.wait(_BEAT_S):
@@ -296,6 +311,7 @@ class Service:
                     self._wake()
                 if any(dispatcher.in_flight for dispatcher in self.dispatchers.values()) or self.intake.waiting:
                     self._changes += 1
+                self._look_at_troubles()
                 self.health.beat(time.monotonic())
             except Exception:  # the thread's border: without a pulse nobody looks at the disk
                 log.exception("pulse_failed")

@@ -146,7 +146,11 @@ def load_settings(home: Path, **options: object) -> Settings:
     try:
         return FileSettings(**options)  # type: ignore[arg-type]
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise SettingsError(f"{path}: {faults}") from error
+        faults = "; ".join(_fault(".".join(map(str, fault["loc"])), fault["type"], fault["msg"]) for fault in error.errors())
+        raise SettingsError(f"{path} or the environment: {faults}") from error
     except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from error
+
+
+def _fault(name: str, kind: str, message: str) -> str:
+    return f"there is no setting {name}" if kind == "extra_forbidden" else f"{name}: {message}"

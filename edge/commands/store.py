@@ -12,6 +12,7 @@ from edge.errors import StoreError
 from edge.logs import configure_logs
 from edge.store.backup import BackupKind, list_backups, make_backup
 from edge.store.clock import utc_text
+from edge.store.connection import DATABASE_NAME
 from edge.store.lock import HomeLock
 from edge.store.restore import restore as restore_backup
 
@@ -24,6 +25,8 @@ def backup(
     """Copy the database into the ring of backups; works while the appliance runs."""
     home = home_of(context)
     with told(as_json=as_json):
+        _check_home(home)
+        configure_logs(home)
         made = [] if list_only else [make_backup(home, BackupKind.MANUAL)]
         shown = made or list(list_backups(home))
     rows = [{"path": item.path, "kind": item.kind, "made_utc": utc_text(item.made_utc), "size_bytes": item.size_bytes} for item in shown]
@@ -60,6 +63,11 @@ def restore(
         answer(restored)
     else:
         say(f"{chosen} is the database now. Files that came after it are found again at the next start.")
+
+
+def _check_home(home: Path) -> None:
+    if not (home / DATABASE_NAME).is_file():
+        raise StoreError(f"there is no database at {home / DATABASE_NAME}", advice="Start the appliance once, or check --home.")
 
 
 def _latest(home: Path, *, wanted: bool) -> Path:

@@ -50,6 +50,12 @@ class ModelServer:
             return _failed(model.recipe, model.name, model.version, dispatcher.detail)
         return model
 
+    def try_again(self, recipe: Recipe, dispatcher: Dispatcher) -> None:
+        """Prepare a model again that could not be prepared, say because the disk was full."""
+        model = self._at_work.get(recipe.name)
+        if model is not None and model.state == "failed":
+            self.prepare(recipe, dispatcher)
+
     def prepare(self, recipe: Recipe, dispatcher: Dispatcher) -> None:
         """Let a dispatcher serve the active model, as soon as that is known to work here. Returns at once."""
         threading.Thread(target=self._prepare, args=(recipe, dispatcher), name=f"model-{recipe.name}", daemon=True).start()
