@@ -36,8 +36,14 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def default_home() -> Path:
-    """`$IMAGINE_EDGE_HOME`, or `imagine-edge` in the user's home."""
-    return Path(os.environ.get(HOME_VARIABLE) or Path.home() / "imagine-edge")
+    """`$IMAGINE_EDGE_HOME`, or `imagine-edge` in the user's home (in this folder, where the user has none)."""
+    named = os.environ.get(HOME_VARIABLE)
+    if named:
+        return Path(named)
+    try:
+        return Path.home() / "imagine-edge"
+    except RuntimeError:  # an account without a home, such as a service's
+        return Path.cwd() / "imagine-edge"
 
 
 def make_table(*headings: str, numbers: Collection[str] = (), title: str | None = None) -> Table:

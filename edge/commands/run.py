@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 DEMO_FOLDER = "demo-tow"
 _STOP_GRACE_S = 5
+_LOOK_S = 0.1
 
 HostOption = Annotated[str | None, typer.Option(help="Address to serve the pages on.")]
 PortOption = Annotated[int | None, typer.Option(help="Port to serve the pages on; 0 takes a free one.")]
@@ -192,7 +193,8 @@ def _show_results(service: Service, folder: Path, *, as_json: bool) -> None:
 def _wait_for_end(server: uvicorn.Server, serving: threading.Thread) -> None:
     try:
         while serving.is_alive():
-            serving.join(0.5)
+            time.sleep(_LOOK_S)  # not join: one that Ctrl-C interrupts takes the thread for ended (Python 3.11)
     except KeyboardInterrupt:
         server.should_exit = True
-        serving.join()
+        while serving.is_alive():
+            time.sleep(_LOOK_S)

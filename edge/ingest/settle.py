@@ -80,7 +80,8 @@ class SettleTracker(Generic[Key]):
             waiting.since_s = now_s
         if look.size_bytes > 0 and now_s - waiting.since_s >= self._settle_s:
             return True
-        self._plan(key, waiting, max(waiting.since_s, now_s - self._settle_s / 2) + self._settle_s)
+        due_s = waiting.since_s + self._settle_s
+        self._plan(key, waiting, due_s if due_s > now_s else now_s + self._settle_s / 2)
         return False
 
     def overdue(self, key: Key, now_s: float) -> bool:
