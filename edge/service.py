@@ -90,7 +90,13 @@ class Service:
         self.keeper = ModelKeeper(self.home, self.writer)
         self.models = ModelServer(self.keeper, self.settings)
         self.intake = Intake(
-            self.settings, self.home, self.home / DATABASE_NAME, self.writer, may_take=self._may_take, patient=self._patient
+            self.settings,
+            self.home,
+            self.home / DATABASE_NAME,
+            self.writer,
+            may_take=self._may_take,
+            patient=self._patient,
+            time_in_name=lambda name: self._capture_time(name, None),
         )
         self.health = HealthRounds(self.home, self.settings, self.writer, self._health_context)
         self._start_dispatchers()

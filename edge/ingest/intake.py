@@ -26,6 +26,7 @@ from edge.store import files
 from edge.store.connection import open_reader
 from edge.store.sqlite import Connection
 from edge.store.writer import Writer
+from edge.values import CaptureTime
 
 log = structlog.get_logger()
 
@@ -53,8 +54,18 @@ class Intake:
     """Owns inventory, watcher and settle tracker; runs in a thread of its own, or step by step in a test."""
 
     def __init__(
-        self, settings: Settings, home: Path, database: Path, writer: Writer, *, may_take: Callable[[], bool], patient: bool = True
+        self,
+        settings: Settings,
+        home: Path,
+        database: Path,
+        writer: Writer,
+        *,
+        may_take: Callable[[], bool],
+        patient: bool = True,
+        time_in_name: Callable[[str], CaptureTime | None] = lambda _: None,
     ) -> None:
+        """`patient` waits for files that still grow; `time_in_name` reads the capture time that a file's name says."""
+        self._time_in_name = time_in_name
         self._settings = settings
         self._media = home / "media"
         self._database = database
@@ -315,6 +326,7 @@ class Intake:
             size_bytes=look.size_bytes,
             mtime_ns=look.mtime_ns,
             inode=look.inode,
+            capture_time=self._time_in_name(files.shown(look.name_bytes)),
         )
 
 

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 from edge.errors import Reason
 from edge.store.clock import utc_now, uuid7
 from edge.store.sqlite import Connection, Row
+from edge.values import CaptureTime
 
 Intake = Literal["in_place", "copy"]
 
@@ -56,7 +57,10 @@ class KnownFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenFile:
-    """A file as the inventory saw it, whole and settled, or with the reason why not."""
+    """A file as the inventory saw it, whole and settled, or with the reason why not.
+
+    `capture_time` is what its name says, if it says one.
+    """
 
     folder_id: int
     recipe: str
@@ -65,6 +69,7 @@ class SeenFile:
     size_bytes: int
     mtime_ns: int
     inode: int
+    capture_time: CaptureTime | None = None
 
 
 class _CurrentRow(NamedTuple):
@@ -149,6 +154,7 @@ def store_file(connection: Connection, seen: SeenFile, *, sha256: str, copy_path
         True if the content was new to this recipe (a job was queued), False if it is a sighting of known bytes.
     """
     image_id = _image_id(connection, seen, sha256, copy_path)
+    note_capture_time(connection, image_id, seen.capture_time)
     current = _current_row(connection, seen)
     if current is None:
         sighting_id = _insert_sighting(connection, seen, image_id=image_id, state="queued", reason=None, detail=None)
@@ -160,6 +166,16 @@ def store_file(connection: Connection, seen: SeenFile, *, sha256: str, copy_path
         sighting_id = _insert_sighting(connection, seen, image_id=image_id, state="queued", reason=None, detail=None)
         _link_replaced(connection, current, sighting_id, seen.recipe)
     return _queue_once(connection, image_id, seen, sighting_id)
+
+
+def note_capture_time(connection: Connection, image_id: int, capture_time: CaptureTime | None) -> None:
+    """Keep the first capture time that is known of a content: another of its names may say what the first did not."""
+    if capture_time is not None:
+        connection.execute(
+            "UPDATE images SET capture_time_utc = ?, capture_time_local = ?, capture_time_source = ? "
+            "WHERE id = ? AND capture_time_source IS NULL",
+            (capture_time.utc, capture_time.local, capture_time.source, image_id),
+        )
 
 
 def fail_file(connection: Connection, seen: SeenFile, *, reason: Reason, detail: str, waiting: bool) -> None:

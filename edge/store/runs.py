@@ -54,18 +54,14 @@ def _finish_job(connection: Connection, job_id: int) -> bool:
 def _describe_image(connection: Connection, image_id: int, result: ImageResult, capture_time: CaptureTime | None) -> None:
     facts = result.facts
     connection.execute(
-        "UPDATE images SET format = ?, width_px = ?, height_px = ?, bits_per_channel = ?, channels = ?, "
-        "capture_time_utc = ?, capture_time_local = ?, capture_time_source = ? WHERE id = ?",
-        (
-            facts.format,
-            facts.width_px,
-            facts.height_px,
-            facts.bits_per_channel,
-            facts.channels,
-            *((None, None, None) if capture_time is None else (capture_time.utc, capture_time.local, capture_time.source)),
-            image_id,
-        ),
+        "UPDATE images SET format = ?, width_px = ?, height_px = ?, bits_per_channel = ?, channels = ? WHERE id = ?",
+        (facts.format, facts.width_px, facts.height_px, facts.bits_per_channel, facts.channels, image_id),
     )
+    if capture_time is not None:  # None says nothing against what another name of these bytes said
+        connection.execute(
+            "UPDATE images SET capture_time_utc = ?, capture_time_local = ?, capture_time_source = ? WHERE id = ?",
+            (capture_time.utc, capture_time.local, capture_time.source, image_id),
+        )
 
 
 def _insert_run(connection: Connection, context: RunContext, result: ImageResult) -> tuple[int, str, int]:
