@@ -12,7 +12,7 @@ import zlib
 from pathlib import PurePath
 from typing import Literal
 
-from PIL import ExifTags, Image, TiffImagePlugin
+from PIL import ExifTags, Image, PngImagePlugin, TiffImagePlugin
 
 from edge.errors import InputError, Reason
 from edge.formats import check_extension, sniff
@@ -67,7 +67,7 @@ def read_facts(data: bytes, name: str) -> ImageFacts:
         width_px, height_px = image.size
         if min(width_px, height_px) < 1:
             raise InputError(Reason.CORRUPT, f"the header says {width_px} x {height_px} pixels")
-        orientation, time_local = _exif(image)
+        orientation, time_local = _exif(image, data)
         # Pillow turns the size of a TIFF by itself.
         if orientation in _SWAPPED_ORIENTATIONS and image_format != "tiff":
             width_px, height_px = height_px, width_px
@@ -133,13 +133,30 @@ def _bits(image: Image.Image, data: bytes, image_format: str) -> int:
     return 8
 
 
-def _exif(image: Image.Image) -> tuple[int, str | None]:
+def _exif(image: Image.Image, data: bytes) -> tuple[int, str | None]:
     """Orientation (1 to 8) and DateTimeOriginal verbatim; damaged EXIF data counts as none."""
     try:
-        exif = image.getexif()
+        if isinstance(image, PngImagePlugin.PngImageFile):
+            # Its own getexif would decode all pixels to see what lies behind them: 1.2 GB for a bomb of a megabyte.
+            if (found := _png_exif(data)) is not None:
+                image.info["exif"] = found
+            exif = Image.Image.getexif(image)
+        else:
+            exif = image.getexif()
         orientation = exif.get(ExifTags.Base.Orientation, 1)
         time_local = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal)
     except UNREADABLE:
         return 1, None
     text = time_local.strip("\0 ") if isinstance(time_local, str) else ""
     return orientation if isinstance(orientation, int) else 1, text or None
+
+
+def _png_exif(data: bytes) -> bytes | None:
+    """The eXIf chunk, before or behind the pixels (PNG specification, 11.3.3.2), as Pillow wants it."""
+    position = 8
+    while position + 12 <= len(data):
+        length = int.from_bytes(data[position : position + 4], "big")
+        if data[position + 4 : position + 8] == b"eXIf":
+            return b"Exif\0\0" + data[position + 8 : position + 8 + length]
+        position += 12 + length
+    return None

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps, TiffImagePlugin
 
 from edge.errors import InputError, Reason
 from edge.pipeline.decode import check_pixels, check_whole, decode, read_bytes, read_facts, reduction
@@ -235,6 +235,33 @@ def test_damaged_exif_is_no_exif_and_no_error() -> None:
     for offset in range(4, 60):
         broken = data[: start + offset] + b"\xff\xfe" + data[start + offset + 2 :]
         assert pixels_of(broken, "a.jpg").shape[2] == 3
+
+
+def png_with_exif_behind_its_pixels(**tags: Any) -> bytes:
+    plain = encode(".png")
+    end = plain.index(b"IEND") - 4
+    payload = b"eXIf" + exif_with(**tags).removeprefix(b"Exif\0\0")
+    return plain[:end] + struct.pack(">I", len(payload) - 4) + payload + struct.pack(">I", zlib.crc32(payload)) + plain[end:]
+
+
+def test_exif_behind_the_pixels_of_a_png_counts() -> None:
+    data = png_with_exif_behind_its_pixels(time="2023:06:03 16:32:07", orientation=6)
+    facts = read_facts(data, "a.png")
+    assert facts.exif_time_local == "2023:06:03 16:32:07"
+    check_whole(data, facts)
+    assert decode(data, facts).shape == (facts.height_px, facts.width_px, 3)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_reading_the_header_decodes_no_pixels(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The size is judged after the header was read: whatever decodes before that is open to a bomb."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("pixels were decoded")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", refuse)
+    monkeypatch.setattr(TiffImagePlugin.TiffImageFile, "load", refuse)
+    assert read_facts(FILES[name], name).width_px > 0
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "TIFF"])
