@@ -243,7 +243,7 @@ class Dispatcher:
                 self.state, self.detail, self._failed_starts = "running", message.device, 0
                 log.info("worker_ready", recipe=self.recipe, device=message.device, load_s=round(message.load_s, 2))
             case Unusable():
-                self._start_failed(message.detail)
+                self._start_failed(message.detail, is_certain=True)
             case Started():
                 if (flight := self._in_flight.get(message.job_id)) is not None:
                     flight.started_s = time.monotonic()
@@ -360,16 +360,17 @@ class Dispatcher:
             self._suspect(job.job_id, reason, detail)
         self._more = True
 
-    def _start_failed(self, detail: str) -> None:
+    def _start_failed(self, detail: str, *, is_certain: bool = False) -> None:
+        """Try again later. A model that cannot be loaded is told at once; a first death may have been want of memory for a moment."""
         assert self._worker is not None
         told = next((message.detail for message in self._worker.drain() if isinstance(message, Unusable)), None)
-        detail = told or detail
-        log.error("worker_start_failed", recipe=self.recipe, detail=detail)
+        self.detail = told or detail
+        log.error("worker_start_failed", recipe=self.recipe, detail=self.detail)
         self._worker.kill()
         self._worker = None
         self._failed_starts += 1
         self._next_start_s = time.monotonic() + min(60.0, 2.0**self._failed_starts)
-        self.state, self.detail = "failed", detail
+        self.state = "failed" if is_certain or told is not None or self._failed_starts > 1 else "stopped"
 
     def _patience_s(self) -> float:
         busy = self._in_flight or self._unrecorded or self._unrecordable or self.state == "starting"
