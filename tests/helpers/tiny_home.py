@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import subprocess
 import sys
@@ -59,6 +60,7 @@ class RunningAppliance:
         self.home = home
         command = [str(Path(sys.executable).with_name("imagine-edge")), "--home", str(home), "run", "--port", "0"]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        atexit.register(self.process.kill)  # a test that fails leaves nothing behind
 
     def wait_ready(self) -> None:
         wait_until(self.is_ready, "the pages answer")
