@@ -6,10 +6,12 @@ busy; while one decodes another infers. The child holds at most one image per th
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import queue
 import signal
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from edge.pipeline.detect import LoadedModel
 
 IDLE_S = 5.0
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 NICENESS = 5  # pages and queue stay quick while every core infers
 
 
@@ -34,6 +37,7 @@ def worker_main(link: Connection, spec: WorkerSpec) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     if hasattr(os, "nice"):
         os.nice(NICENESS)
+    _die_with_parent()
     begun_s = time.monotonic()
     try:
         model = _load(spec)
@@ -42,6 +46,12 @@ def worker_main(link: Connection, spec: WorkerSpec) -> None:
         return
     link.send(Ready(device=model.device, load_s=time.monotonic() - begun_s))
     _serve(link, spec, model)
+
+
+def _die_with_parent() -> None:
+    """Even where this process hangs and never sees its link close. Only Linux can; elsewhere the closed link has to do."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _load(spec: WorkerSpec) -> LoadedModel:

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.helpers.tiny_home import RunningAppliance, assert_accounted_for, make_tiny_home, query, states, wait_until, write_picture
-from tests.unit.tiny_models import detector_onnx
+from tests.unit.tiny_models import CELL_PX, cell_boxes, detector_onnx, model, node
 
 INNOCENT = 12
 POISON = "poison.png"
@@ -150,3 +150,55 @@ def test_a_worker_that_ends_while_it_starts(home: Path) -> None:
     write_picture(inbox, "a.png", seed=1)
     wait_until(lambda: states(home) == {"done": 1}, "a later worker does the work")
     assert appliance.stop() == 0
+
+
+@pytest.mark.timeout(300)
+def test_not_even_a_worker_that_hangs_outlives_its_parent(home: Path) -> None:
+    """It cannot see that its link is closed."""
+    appliance = RunningAppliance(home)
+    appliance.wait_ready()
+    wait_until(lambda: appliance.worker_pid() is not None, "there is a worker")
+    write_picture(home / "inbox" / "burrows", "a.png", seed=1)
+    wait_until(lambda: states(home) == {"done": 1}, "the worker is at work")
+    pid = appliance.worker_pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    worker = psutil.Process(pid)
+    appliance.kill()
+    assert psutil.wait_procs([worker], timeout=30)[1] == []
+
+
+def nan_where_it_is_black() -> bytes:
+    """The tiny detector with scores x * (m / m), m the mean of all: the same but for a black image, where 0 / 0 is not a number."""
+    boxes = cell_boxes(64, 64)
+    count = boxes.shape[1]
+    return model(
+        [
+            node("AveragePool", ["images"], "cells", kernel_shape=[CELL_PX, CELL_PX], strides=[CELL_PX, CELL_PX]),
+            node("Reshape", ["cells", "flat"], "means"),
+            node("ReduceMean", ["means"], "mean", keepdims=1),
+            node("Div", ["mean", "mean"], "one"),
+            node("Mul", ["means", "one"], "scores"),
+            node("Concat", ["boxes", "scores"], "output", axis=1),
+        ],
+        {"flat": np.array([1, 3, count]), "boxes": boxes[None]},
+        {"images": (1, 3, 64, 64)},
+        {"output": (1, 7, count)},
+    )
+
+
+@pytest.mark.timeout(300)
+def test_a_model_that_returns_nan_for_one_image(tmp_path: Path) -> None:
+    """Its goldens held, so it is in use; the image is tried again and then listed, never taken for one without objects."""
+    from models.runtime.vision import cv2
+
+    home = tmp_path / "home"
+    make_tiny_home(home, tmp_path / "pack", onnx=nan_where_it_is_black())
+    inbox = home / "inbox" / "burrows"
+    for number in range(INNOCENT):
+        write_picture(inbox, f"{number}.png", seed=number)
+    cv2.imwrite(str(inbox / POISON), np.zeros((64, 64, 3), np.uint8))
+    appliance = RunningAppliance(home)
+    assert_only_poison_failed(home, "model_failed")
+    assert appliance.stop() == 0
+    assert_accounted_for(home, INNOCENT + 1)
