@@ -114,6 +114,14 @@ class Settings(BaseSettings):
     backup_every_h: Annotated[float, Field(gt=0, le=720)] = Field(
         default=24.0, title="Backup interval (h)", description="How often the database is backed up by itself."
     )
+    workshop_python: Path | None = Field(
+        default=None,
+        title="Workshop",
+        description=(
+            "The Python of the environment that `make workshop` builds, for importing checkpoints, quantising and training; "
+            "empty looks for `.venv-workshop` beside the program."
+        ),
+    )
     backups_kept: Annotated[int, Field(ge=1, le=365)] = Field(
         default=7, title="Backups kept", description="How many of the daily backups stay."
     )

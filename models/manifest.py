@@ -111,7 +111,10 @@ class Golden(_Part):
 
 
 class Manifest(_Part):
-    """`manifest.json` of a pack, format 1."""
+    """`manifest.json` of a pack, format 1.
+
+    `documents` are what people and tools may want to read besides the card: how it was quantised, evaluated, trained.
+    """
 
     format: Literal[1] = 1
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
@@ -125,6 +128,7 @@ class Manifest(_Part):
     licence: Annotated[str, Field(min_length=1)]
     trained_on: Annotated[str, Field(min_length=1)]
     card: PackFile
+    documents: tuple[PackFile, ...] = ()
     metrics: dict[str, float] = {}
     max_map50_drop_points: Annotated[float, Field(ge=0.0, le=100.0)] = 1.0
     variants: Annotated[tuple[Variant, ...], Field(min_length=1)]
@@ -144,7 +148,7 @@ class Manifest(_Part):
 
     def all_files(self) -> tuple[PackFile, ...]:
         """Every file that the pack must hold besides the manifest, each once."""
-        files: dict[str, PackFile] = {self.card.path: self.card}
+        files: dict[str, PackFile] = {file.path: file for file in (self.card, *self.documents)}
         for variant in self.variants:
             files.update({file.path: file for file in variant.files})
         for golden in self.goldens:

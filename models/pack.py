@@ -105,13 +105,15 @@ def write_pack(pack_dir: Path, draft: Mapping[str, Any]) -> Pack:
 
     Args:
         draft: the fields of `Manifest`, with a plain relative path (str) wherever the manifest wants a file:
-            `card`, `variants[].files[]`, `goldens[].image`, `goldens[].expected`. Sizes and hashes are filled in.
+            `card`, `documents[]`, `variants[].files[]`, `goldens[].image`, `goldens[].expected`. Sizes and hashes are
+            filled in.
 
     Raises:
         PackInvalidError: a file is missing or not listed, or a field is not valid.
     """
     fields = dict(draft)
     fields["card"] = _hashed(pack_dir, draft["card"])
+    fields["documents"] = [_hashed(pack_dir, path) for path in draft.get("documents", ())]
     fields["variants"] = [{**variant, "files": [_hashed(pack_dir, path) for path in variant["files"]]} for variant in draft["variants"]]
     fields["goldens"] = [
         {**golden, "image": _hashed(pack_dir, golden["image"]), "expected": _hashed(pack_dir, golden["expected"])}
@@ -165,7 +167,7 @@ def _check_file(pack: Pack, file: PackFile) -> None:
 
 def _check_paths(manifest: Manifest) -> None:
     listed: dict[str, PackFile] = {}
-    every = [manifest.card, *(file for variant in manifest.variants for file in variant.files)]
+    every = [manifest.card, *manifest.documents, *(file for variant in manifest.variants for file in variant.files)]
     every += [file for golden in manifest.goldens for file in (golden.image, golden.expected)]
     for file in every:
         if PurePosixPath(file.path).as_posix() != file.path or file.path == ".":

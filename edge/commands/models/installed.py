@@ -1,4 +1,4 @@
-"""`models`: which packs are installed, what they can do on this machine, and which one serves a recipe."""
+"""Which packs are installed, what they can do on this machine, and which one serves a recipe."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from edge.commands.common import JsonOption, answer, home_of, make_table, or_running, out, reading, say, service_of, told
+from edge.commands.models.group import models_app
 from edge.errors import BusyError, ModelError
 from edge.recipes import RECIPES
 from edge.store import packs
 from edge.store.sqlite import Connection
 from models.pack import read_pack
 from models.runtime.machine import machine_fingerprint
-
-models_app = typer.Typer(help="Model packs: list, show, install, activate, roll back.", no_args_is_help=True)
 
 ActivateRecipe = Annotated[str, typer.Option(help="The recipe that the model serves.")]
 _ACTOR = "command line"

@@ -1,0 +1,11 @@
+"""The group `models`: bring models in, make them small, measure them, let them serve.
+
+One module per command or small family of commands; each adds itself to `models_app`.
+"""
+
+from __future__ import annotations
+
+from edge.commands.models import installed
+from edge.commands.models.group import models_app
+
+__all__ = ["installed", "models_app"]
