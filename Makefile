@@ -8,10 +8,10 @@ SOURCES := edge models installer tools tests
 # Newer versions of pip repeat what setuptools says to packagers about editable installs.
 PIP_INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=
-# PyPI's torch for Linux brings CUDA; the workshop trains on the CPU.
-WORKSHOP_PIP_ARGS ?= --extra-index-url https://download.pytorch.org/whl/cpu
+# PyPI's torch for Linux brings CUDA; the workshop trains on the CPU. Only torch itself is asked for there.
+TORCH_PIP_ARGS ?= --extra-index-url https://download.pytorch.org/whl/cpu
 
-.PHONY: help run test lint format docs bench bench-peers soak bundle workshop starter clean
+.PHONY: help run test test-workshop lint format docs bench bench-peers soak bundle workshop starter clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -22,6 +22,9 @@ run: .venv/.installed ## Start the appliance with a demo tow on http://127.0.0.1
 
 test: .venv/.installed-dev ## Run every test (what the machine lacks is skipped with a reason)
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-workshop: .venv/.installed .venv-workshop/.installed-test ## Run the tests of importing, quantising and training (installs torch)
+	@.venv-workshop/bin/python -m pytest tests/workshop $(ARGS)
 
 lint: .venv/.installed-dev ## Check style, types, import layers and size caps
 	@$(BIN)/ruff check .
@@ -54,6 +57,10 @@ workshop: .venv-workshop/.installed ## Install what trains and quantises models,
 starter: .venv-workshop/.installed ## Train the starter pack again (an hour or more)
 	@.venv-workshop/bin/python -m models.workshop $(ARGS)
 
+.venv-workshop/.installed-test: .venv-workshop/.installed models/workshop/requirements-test.txt
+	@$(WORKSHOP_PIP) --requirement models/workshop/requirements-test.txt
+	@touch $@
+
 clean: ## Remove environments, builds and caches; never a home folder with results
 	rm -rf .venv .venv-workshop build dist imagine_edge.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -76,6 +83,7 @@ WORKSHOP_PIP := PYTHONWARNINGS=ignore .venv-workshop/bin/python -m pip install -
 .venv-workshop/.installed: models/workshop/requirements.txt models/workshop/requirements-no-deps.txt
 	@echo "Installing the workshop into .venv-workshop (torch and more, about 2 GB)"
 	@python=$$(sh tools/find-python.sh $(PYTHON)) && "$$python" -m venv .venv-workshop
-	@$(WORKSHOP_PIP) $(WORKSHOP_PIP_ARGS) --requirement models/workshop/requirements.txt
+	@$(WORKSHOP_PIP) $(TORCH_PIP_ARGS) --no-deps $$(grep '^torch==' models/workshop/requirements.txt)
+	@$(WORKSHOP_PIP) --requirement models/workshop/requirements.txt
 	@$(WORKSHOP_PIP) --no-deps --requirement models/workshop/requirements-no-deps.txt --editable .
 	@touch $@

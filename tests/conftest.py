@@ -7,11 +7,14 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from selenium import webdriver
 
 from models.workshop.synthetic import write_tow
+
+if TYPE_CHECKING:
+    from selenium import webdriver
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 WINDOW_PX = (1366, 768)  # the laptop that the pages are made for
@@ -56,6 +59,8 @@ def rendered_tow(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture
 def chromium(tmp_path: Path) -> Iterator[webdriver.Chrome]:
     """A headless Chromium with a profile of its own; console errors are kept for `get_log("browser")`."""
+    from selenium import webdriver  # the workshop's environment has none
+
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")
     if browser is None or driver is None:

@@ -23,6 +23,7 @@ from models.runtime.prove import prove_pack
 log = structlog.get_logger()
 
 PACKS_FOLDER = "packs"
+DRIVER_CACHE_FOLDER = "cache/drivers"  # may be deleted at any time
 BUNDLED_PACKS = Path(__file__).resolve().parents[2] / "models" / "packs"
 
 
@@ -34,6 +35,7 @@ class ModelKeeper:
         self._registry = Registry(home / PACKS_FOLDER)
         self._registry.sweep()
         self.machine = machine_fingerprint()
+        self.driver_cache = home / DRIVER_CACHE_FOLDER
 
     def install(self, source: Path) -> packs.PackRow:
         """Bring a pack folder or zip in, and prove it here. It is not activated. Old versions that serve nothing go.
@@ -59,7 +61,7 @@ class ModelKeeper:
         Raises:
             ModelError: no variant is offered; the verdicts say why.
         """
-        verdicts = [_verdict(proof) for proof in prove_pack(row.pack_path).variants]
+        verdicts = [_verdict(proof) for proof in prove_pack(row.pack_path, cache_dir=self.driver_cache).variants]
         self._writer.call(lambda connection: packs.record_verdicts(connection, row.model_id, self.machine, verdicts))
         if not any(verdict.offered for verdict in verdicts):
             reasons = "; ".join(f"{verdict.name}: {verdict.reason}" for verdict in verdicts)

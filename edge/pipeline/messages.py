@@ -12,10 +12,15 @@ from edge.values import ImageResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSpec:
-    """What a worker is started with: one variant of one pack, and how to treat images."""
+    """What a worker is started with: one variant of one pack, where it runs, and how to treat images.
+
+    `cache_dir` is where the drivers of GPUs keep what they compiled.
+    """
 
     pack_path: Path
     variant: str
+    device: str = "CPU"
+    cache_dir: Path | None = None
     threads: int
     detect: DetectSettings
     max_file_bytes: int

@@ -57,7 +57,7 @@ def _die_with_parent() -> None:
 def _load(spec: WorkerSpec) -> LoadedModel:
     from edge.pipeline.detect import load_model
 
-    return load_model(spec.pack_path, spec.variant, threads=spec.threads)
+    return load_model(spec.pack_path, spec.variant, threads=spec.threads, device=spec.device, cache_dir=spec.cache_dir)
 
 
 def _serve(link: Connection, spec: WorkerSpec, model: LoadedModel) -> None:

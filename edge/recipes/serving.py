@@ -90,6 +90,8 @@ class ModelServer:
                     spec=WorkerSpec(
                         pack_path=row.pack_path,
                         variant=verdict.name,
+                        device=verdict.device.split(" ")[0],  # such as "CUDA f32"
+                        cache_dir=self._keeper.driver_cache,
                         threads=worker_threads(self._settings),
                         detect=recipe.detect(self._settings),
                         max_file_bytes=self._settings.max_file_bytes,

@@ -1,7 +1,8 @@
-"""OpenVINO on the CPU: several streams of one core each, one blocking call per calling thread."""
+"""OpenVINO: on the CPU several streams of one core each, on a GPU or NPU what its driver likes; one blocking call per thread."""
 
 from __future__ import annotations
 
+import os
 import queue
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from edge.errors import ModelError
 from models.manifest import Precision
+from models.runtime.devices import CPU
 from models.runtime.protocols import Float32Array
 from models.runtime.quiet import import_openvino
 
@@ -17,33 +19,41 @@ from models.runtime.quiet import import_openvino
 class OpenVinoEngine:
     """A model file compiled by OpenVINO; see `protocols.Engine`."""
 
-    def __init__(self, path: Path, *, precision: Precision, input_shape: tuple[int, int, int, int], streams: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        precision: Precision,
+        input_shape: tuple[int, int, int, int],
+        streams: int,
+        device: str = CPU,
+        cache_dir: Path | None = None,
+    ) -> None:
         """Compile the `.xml` or `.onnx` at `path`.
 
+        Args:
+            device: CPU, GPU, GPU.1, NPU and so on, as OpenVINO names them.
+            cache_dir: where compiled models of a GPU or NPU are kept, which take long to make.
+
         Raises:
-            ModelError: OpenVINO cannot read or compile it, it wants another input, or the CPU lacks the precision.
+            ModelError: OpenVINO cannot read or compile it, it wants another input, or the device lacks the precision.
         """
         openvino = import_openvino()
         try:
             core = openvino.Core()
-            arithmetic = _arithmetic(precision, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+            if device not in core.available_devices:
+                raise ModelError(f"OpenVINO sees no {device} here, only {', '.join(core.available_devices)}")
+            arithmetic = _arithmetic(precision, device, core.get_property(device, "OPTIMIZATION_CAPABILITIES"))
             model = core.read_model(path)
             _fix_input(model, input_shape)
-            options = {
-                "INFERENCE_PRECISION_HINT": arithmetic,
-                "NUM_STREAMS": streams,
-                "INFERENCE_NUM_THREADS": streams,
-                # A pinned stream would wait behind a decoding thread on its core while another core idles.
-                "ENABLE_CPU_PINNING": False,
-            }
-            self._compiled: Any = core.compile_model(model, "CPU", options)
+            self._compiled: Any = core.compile_model(model, device, _options(device, arithmetic, streams, cache_dir))
         except RuntimeError as error:
             raise ModelError(f"OpenVINO cannot load {path.name}: {_first_line(error)}") from error
         # As many requests as streams: one more would hold memory and wait.
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(streams):
             self._requests.put(self._compiled.create_infer_request())
-        self._arithmetic = arithmetic
+        self._device = f"{device} {arithmetic}"
         self._streams = streams
         # OpenVINO's bindings set themselves up within the first call while they hold Python's lock; two first calls at once
         # wait for each other for ever (seen with 2026.4.1). This one is made before there is a second thread.
@@ -52,7 +62,7 @@ class OpenVinoEngine:
     @property
     def device(self) -> str:
         """Where it runs and in what arithmetic."""
-        return f"CPU {self._arithmetic}"
+        return self._device
 
     @property
     def streams(self) -> int:
@@ -72,8 +82,24 @@ class OpenVinoEngine:
             self._requests.put(request)
 
 
-def _arithmetic(precision: Precision, capabilities: list[str]) -> str:
+def _options(device: str, arithmetic: str, streams: int, cache_dir: Path | None) -> dict[str, Any]:
+    if device == CPU:
+        return {
+            "INFERENCE_PRECISION_HINT": arithmetic,
+            "NUM_STREAMS": streams,
+            "INFERENCE_NUM_THREADS": streams,
+            # A pinned stream would wait behind a decoding thread on its core while another core idles.
+            "ENABLE_CPU_PINNING": False,
+        }
+    options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": arithmetic, "PERFORMANCE_HINT": "THROUGHPUT"}
+    return options if cache_dir is None else {**options, "CACHE_DIR": os.fspath(cache_dir)}
+
+
+def _arithmetic(precision: Precision, device: str, capabilities: list[str]) -> str:
     """What the layers are computed in; left alone, OpenVINO would take BF16 for an FP32 model wherever the CPU has it."""
+    if device != CPU:
+        # FP16 is what they are built for; an NPU has nothing else. The goldens say whether it is good enough.
+        return "f32" if precision == "fp32" and "FP32" in capabilities else "f16"
     if precision == "bf16":
         if "BF16" not in capabilities:
             raise ModelError("this CPU does not compute in BF16")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from edge.errors import ModelError, PackInvalidError
 from edge.values import Detections, ModelKey, UInt8Array
 from models.manifest import Manifest, Variant
 from models.pack import Pack, hash_file, read_pack, variant_sha256
+from models.runtime.devices import CPU
 from models.runtime.heads import read_class_scores, read_detections
 from models.runtime.machine import usable_cores
 from models.runtime.merge import merge_views
@@ -46,10 +48,14 @@ class LoadedModel:
         return tuple(label.name for label in self.manifest.labels)
 
 
-def load_model(pack_dir: Path, variant_name: str, *, threads: int) -> LoadedModel:
+def load_model(pack_dir: Path, variant_name: str, *, threads: int, device: str = CPU, cache_dir: Path | None = None) -> LoadedModel:
     """Load a variant of a pack for `threads` calling threads, after its files were hashed again.
 
     Sets the memory allocator of this process up for images (`keep_freed_memory`).
+
+    Args:
+        device: one of `models.runtime.devices.devices_for`.
+        cache_dir: where the drivers of GPUs keep what they compiled.
 
     Raises:
         PackInvalidError: the pack is damaged or has no such variant.
@@ -63,11 +69,15 @@ def load_model(pack_dir: Path, variant_name: str, *, threads: int) -> LoadedMode
     spec = pack.manifest.input
     shape = (1, 3, spec.height_px, spec.width_px)
     streams = max(1, min(threads, usable_cores()))
+    options: dict[str, Any] = {
+        "precision": variant.precision,
+        "input_shape": shape,
+        "streams": streams,
+        "device": device,
+        "cache_dir": cache_dir,
+    }
     engine: Engine
-    if variant.runtime == "openvino":
-        engine = OpenVinoEngine(path, precision=variant.precision, input_shape=shape, streams=streams)
-    else:
-        engine = OnnxRuntimeEngine(path, input_shape=shape, streams=streams)
+    engine = OpenVinoEngine(path, **options) if variant.runtime == "openvino" else OnnxRuntimeEngine(path, **options)
     key = ModelKey(
         name=pack.manifest.name,
         version=pack.manifest.version,
