@@ -1,6 +1,6 @@
 """The schema, as migrations that never change once they have shipped.
 
-Every table is STRICT, every foreign key but `objects.label_id` is indexed, every time, length and duration carries its unit in its name.
+Every table is STRICT, every foreign key is indexed, every time, length and duration carries its unit in its name.
 The tables and views are public: docs/schema.md describes them, and a test holds the two together.
 """
 
@@ -42,9 +42,12 @@ _TABLES = (
         relative_path TEXT NOT NULL,
         relative_path_bytes BLOB NOT NULL,
         first_seen_utc TEXT NOT NULL,
+        is_mount INTEGER NOT NULL DEFAULT 0 CHECK (is_mount IN (0, 1)),
+        away_utc TEXT,
         UNIQUE (root_id, relative_path_bytes)
     ) STRICT
     """,
+    "CREATE INDEX folders_away ON folders (root_id, id) WHERE away_utc IS NOT NULL",
     """
     CREATE TABLE images (
         id INTEGER PRIMARY KEY,
@@ -220,6 +223,7 @@ _TABLES = (
         UNIQUE (run_id, ordinal)
     ) STRICT
     """,
+    "CREATE INDEX objects_label ON objects (label_id)",
     """
     CREATE TABLE outbox (
         id INTEGER PRIMARY KEY,
