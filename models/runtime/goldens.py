@@ -82,7 +82,13 @@ def _check(model: LoadedModel, golden: Golden, image: UInt8Array) -> GoldenProof
         expected_count=int((expected.score >= threshold).sum()),
         found_count=int((found.score >= threshold).sum()),
         fault=compare_detections(found, expected, golden, score_threshold=threshold),
+        found=_rows(found.select(found.score >= threshold)),
     )
+
+
+def _rows(found: Detections) -> tuple[tuple[float, ...], ...]:
+    boxes = np.column_stack([found.xyxy, found.score, found.label_index]).astype(np.float64)
+    return tuple(tuple(row) for row in np.round(boxes, 3).tolist())
 
 
 def _class_fault(scores: Float32Array, expected: Float32Array, golden: Golden) -> str:

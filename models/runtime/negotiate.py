@@ -14,12 +14,16 @@ _ACCURACY = {"detect": ("map50", "mAP50"), "classify": ("top1", "top-1 accuracy"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoldenProof:
-    """What a variant made of one golden image. `fault` is empty if it held."""
+    """What a variant made of one golden image. `fault` is empty if it held.
+
+    `found`: (x_min, y_min, x_max, y_max, score, label index) of what it counts there, pixels of the image; empty for a classification.
+    """
 
     image: str
     expected_count: int
     found_count: int
     fault: str
+    found: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

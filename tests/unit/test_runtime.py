@@ -21,7 +21,7 @@ from models.runtime.onnx import OnnxRuntimeEngine
 from models.runtime.openvino import OpenVinoEngine
 from models.runtime.predict import LoadedModel, classify, detect, load_model
 from models.runtime.protocols import Engine
-from models.runtime.prove import prove_pack, run_in_child
+from models.runtime.prove import ProofStep, prove_pack, run_in_child
 from tests.unit import tiny_models
 from tests.unit.tiny_models import LABELS, coloured, make_tiny_pack
 
@@ -152,13 +152,18 @@ def test_weights_that_changed_since_the_install_are_not_loaded(tmp_path: Path) -
 
 
 def test_a_pack_is_proved_variant_by_variant(pack_dir: Path) -> None:
-    proof = prove_pack(pack_dir)
+    steps: list[ProofStep] = []
+    proof = prove_pack(pack_dir, on_step=steps.append)
+    assert [(step.place, step.of, step.device) for step in steps] == [(1, 2, "CPU"), (2, 2, "CPU")]
+    assert {step.variant for step in steps} == set(BOTH)
     assert {variant.name for variant in proof.variants} == set(BOTH)
     assert all(variant.offered and variant.device == "CPU f32" for variant in proof.variants), proof.variants
     speeds = [variant.images_per_s or 0.0 for variant in proof.variants]
     assert speeds == sorted(speeds, reverse=True)
     assert proof.best is proof.variants[0]
-    assert [golden.found_count for golden in proof.variants[0].goldens] == [2]
+    (golden,) = proof.variants[0].goldens
+    assert golden.found_count == 2
+    assert golden.found == ((8.0, 16.0, 16.0, 24.0, 1.0, 0.0), (40.0, 24.0, 48.0, 32.0, 1.0, 1.0))
 
 
 def test_a_variant_that_fails_is_refused_and_the_other_serves(tmp_path: Path) -> None:
