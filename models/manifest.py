@@ -14,11 +14,18 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 MANIFEST_NAME = "manifest.json"
 MANIFEST_FORMAT = 1
 
-Task = Literal["detect", "classify"]
+Task = Literal["detect", "segment", "classify"]
+Head = Literal["yolo_v8", "yolo_end2end", "yolo_v8_seg", "yolo_end2end_seg", "classify"]
 Runtime = Literal["openvino", "onnxruntime"]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+HEADS: dict[Task, tuple[Head, ...]] = {
+    "detect": ("yolo_v8", "yolo_end2end"),
+    "segment": ("yolo_v8_seg", "yolo_end2end_seg"),
+    "classify": ("classify",),
+}
 
 
 class _Part(BaseModel):
@@ -36,14 +43,15 @@ class InputSpec(_Part):
     """How an image becomes the network's input, a (1, 3, height_px, width_px) float32 tensor.
 
     `letterbox` scales the image to fit and pads with `pad_value`; `tiles` cuts the image at its own scale into
-    overlapping tiles of the input size; `stretch` resizes without keeping the aspect (classification).
+    overlapping tiles of the input size; `crop` scales the shorter side to fit and takes the middle, `stretch` resizes without
+    keeping the aspect (both for classification).
     A pixel becomes (value / 255 - mean) / std per channel, in `channel_order`.
     """
 
     width_px: Annotated[int, Field(ge=32, le=8192)]
     height_px: Annotated[int, Field(ge=32, le=8192)]
     channel_order: Literal["rgb", "bgr"] = "rgb"
-    fit: Literal["letterbox", "tiles", "stretch"] = "letterbox"
+    fit: Literal["letterbox", "tiles", "stretch", "crop"] = "letterbox"
     tile_overlap: Annotated[float, Field(ge=0.0, le=0.5)] = 0.2
     pad_value: Annotated[int, Field(ge=0, le=255)] = 114
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -98,10 +106,10 @@ class Variant(_Part):
 class Golden(_Part):
     """An image of the pack and what the model must find in it on any machine.
 
-    `expected` is a JSON file {"xyxy": [[..4]], "score": [..], "label_index": [..]} in pixels of the image
-    (detection), or {"score": [..per class]} (classification), made with the fp32 variant. Every expected object with a
-    score of at least `score_tolerance` above the counting threshold must be found with an IoU of `iou_min` and a score within
-    `score_tolerance`, and no object may be found so that none was expected there.
+    `expected` is a JSON file {"xyxy": [[..4]], "score": [..], "label_index": [..]} in pixels of the image (detection, and
+    the boxes of a segmentation), or {"score": [..per class]} (classification), made with the fp32 variant. Every expected
+    object with a score of at least `score_tolerance` above the counting threshold must be found with an IoU of `iou_min` and
+    a score within `score_tolerance`, and no object may be found so that none was expected there.
     """
 
     image: PackFile
@@ -121,7 +129,7 @@ class Manifest(_Part):
     version: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+([.-][0-9a-z.-]+)?$")]
     title: str
     task: Task
-    head: Literal["yolo_v8", "yolo_end2end", "classify"]
+    head: Head
     labels: Annotated[tuple[Label, ...], Field(min_length=1)]
     input: InputSpec
     thresholds: Thresholds = Thresholds()
@@ -142,8 +150,8 @@ class Manifest(_Part):
         labels = [label.name for label in self.labels]
         if len(set(labels)) != len(labels):
             raise ValueError("label names must differ")
-        if (self.task == "classify") != (self.head == "classify"):
-            raise ValueError("a classification has the head 'classify', a detection a YOLO head")
+        if self.head not in HEADS[self.task]:
+            raise ValueError(f"the task {self.task} has one of the heads {', '.join(HEADS[self.task])}, not {self.head}")
         return self
 
     def all_files(self) -> tuple[PackFile, ...]:

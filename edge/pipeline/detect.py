@@ -44,9 +44,9 @@ def process_image(data: bytes, name: str, model: LoadedModel, settings: DetectSe
     found = [look(view, content, model) for view, content in zip(views, contents, strict=True)]
     clock.stop("infer")
     detections = merge(views, found, model, width_px=facts.width_px, height_px=facts.height_px)
-    if model.manifest.task == "detect":
+    if model.manifest.task != "classify":
         detections = outside(detections, areas)
-    quality = measure_quality(contents[0] if len(views) == 1 else image, areas, facts)
+    quality = measure_quality(contents[0] if _sees_whole(views, facts) else image, areas, facts)
     clock.stop("merge")
     return ImageResult(
         facts=facts,
@@ -60,12 +60,17 @@ def process_image(data: bytes, name: str, model: LoadedModel, settings: DetectSe
 
 
 def _decode_for(views: Sequence[View], data: bytes, facts: ImageFacts) -> UInt8Array:
-    """Pixels of the image, reduced while decoding where the only view of it is much smaller."""
-    if len(views) > 1:
+    """Pixels of the image, reduced while decoding where the only view is of the whole and much smaller."""
+    if not _sees_whole(views, facts):
         return decode(data, facts)
     seen = views[0].placement
     factor = reduction(facts, content_width_px=seen.content_width_px, content_height_px=seen.content_height_px)
     return decode(data, facts, reduce=factor)
+
+
+def _sees_whole(views: Sequence[View], facts: ImageFacts) -> bool:
+    """One view, of the whole image: neither tiles nor a part from its middle."""
+    return len(views) == 1 and views[0].part.xyxy == (0, 0, facts.width_px, facts.height_px)
 
 
 class _Clock:

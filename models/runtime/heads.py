@@ -2,7 +2,10 @@
 
     yolo_v8        (1, 4 + C, N): centre x, centre y, width, height, then a score per class; N candidates (YOLOv8, YOLO11)
     yolo_end2end   (1, K, 6): x_min, y_min, x_max, y_max, score, class; already free of duplicates (YOLOv10, YOLO26)
+    yolo_v8_seg, yolo_end2end_seg   the same with M more values per candidate, and M mask prototypes (1, M, H/4, W/4)
     classify       (1, C): a score per class
+
+Of a segmentation the boxes are read; the masks that its prototypes would give are not kept.
 
 What a network returns is not trusted: anything that is not finite, not of the shape, not a score, or not a class of the
 manifest is a `ModelError`, never "nothing found".
@@ -32,12 +35,13 @@ def read_detections(outputs: tuple[Float32Array, ...], manifest: Manifest) -> De
     Raises:
         ModelError: the output is not what the head of the manifest promises.
     """
-    output = _only(outputs)
-    if manifest.head == "yolo_v8":
+    if manifest.task == "classify":
+        raise ModelError(f"the head {manifest.head} gives no boxes")
+    is_dense = manifest.head in {"yolo_v8", "yolo_v8_seg"}
+    output = _without_masks(outputs, axis=1 if is_dense else 2) if manifest.task == "segment" else _only(outputs)
+    if is_dense:
         return _read_yolo_v8(output, len(manifest.labels), manifest.thresholds)
-    if manifest.head == "yolo_end2end":
-        return _read_yolo_end2end(output, len(manifest.labels), manifest.thresholds)
-    raise ModelError(f"the head {manifest.head} gives no boxes")
+    return _read_yolo_end2end(output, len(manifest.labels), manifest.thresholds)
 
 
 def read_class_scores(outputs: tuple[Float32Array, ...], manifest: Manifest) -> Float32Array:
@@ -111,6 +115,20 @@ def _read_yolo_end2end(output: Float32Array, label_count: int, thresholds: Thres
 
 def _best(detections: Detections, count: int) -> Detections:
     return detections if len(detections) <= count else detections.select(np.arange(count))
+
+
+def _without_masks(outputs: tuple[Float32Array, ...], *, axis: int) -> Float32Array:
+    """The candidates of a segmentation in the layout of a detection: the M mask values along `axis` left out.
+
+    The two outputs are told apart by their rank; files disagree on their order.
+    """
+    candidates = [output for output in outputs if output.ndim == 3]
+    prototypes = [output for output in outputs if output.ndim == 4]
+    if len(outputs) != 2 or len(candidates) != 1 or len(prototypes) != 1:
+        shapes = ", ".join(str(list(output.shape)) for output in outputs)
+        raise ModelError(f"the model returned {shapes or 'nothing'}; a segmentation returns candidates and mask prototypes")
+    values = max(0, candidates[0].shape[axis] - prototypes[0].shape[1])
+    return candidates[0][:, :values] if axis == 1 else candidates[0][:, :, :values]
 
 
 def _only(outputs: tuple[Float32Array, ...]) -> Float32Array:

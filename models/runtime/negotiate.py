@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass, replace
 from models.manifest import Manifest, Precision, Runtime, Variant
 
 _POINTS = 100.0  # mAP is a fraction, its drop is told in points
-_ACCURACY = {"detect": ("map50", "mAP50"), "classify": ("top1", "top-1 accuracy")}
+_ACCURACY = {"detect": ("map50", "mAP50"), "segment": ("map50", "mAP50"), "classify": ("top1", "top-1 accuracy")}
+SAME_SCORES = "score_difference_max"  # metric of a variant: the most that any score on any image differs from those of the original
+SAME_SCORES_LIMIT = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,10 @@ def negotiate(manifest: Manifest, proofs: Sequence[VariantProof]) -> Negotiation
     """Rank the variants by measured speed among those that proved themselves and stay accurate enough.
 
     A variant whose goldens held (`offered` in its proof) is refused when its accuracy, as the manifest gives it, lies more than
-    `max_map50_drop_points` below that of the fp32 variant, or was never measured.
+    `max_map50_drop_points` below that of the original, or was never measured. The original is the fp32 variant; in a pack
+    without one, what the pack's own figures were measured on, else the first. An fp16 variant, whose weights only are stored in
+    fewer bits, may show instead that its scores are those of the original (`score_difference_max` among its metrics): an imported
+    pack has no labelled images to measure on.
     """
     judged = [_judged(manifest, proof) for proof in proofs]
     ranked = sorted((proof for proof in judged if proof.offered), key=lambda proof: -(proof.images_per_s or 0.0))
@@ -91,6 +96,8 @@ def _accuracy_fault(manifest: Manifest, variant: Variant) -> str:
     reference = manifest.metrics.get(key) if reference is None else reference
     measured = variant.metrics.get(key)
     if reference is None or measured is None:
+        if variant.precision == "fp16" and (variant == _original(manifest) or variant.metrics.get(SAME_SCORES, 1.0) <= SAME_SCORES_LIMIT):
+            return ""
         return f"its {title} was not measured against fp32, so nobody knows what {variant.precision} costs"
     drop_points = (reference - measured) * _POINTS
     # A drop of exactly the limit is allowed, whatever the rounding of the fractions does.
@@ -100,6 +107,10 @@ def _accuracy_fault(manifest: Manifest, variant: Variant) -> str:
             f"the pack allows {manifest.max_map50_drop_points:.1f}"
         )
     return ""
+
+
+def _original(manifest: Manifest) -> Variant:
+    return next((variant for variant in manifest.variants if variant.precision == "fp32"), manifest.variants[0])
 
 
 def _standing(place: int, proof: VariantProof, fastest: VariantProof) -> str:

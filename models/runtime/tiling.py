@@ -15,7 +15,7 @@ from edge.values import Float32Array, UInt8Array
 from models.manifest import InputSpec
 from models.runtime.letterbox import Placement, letterbox, resize, stretch, to_source, to_tensor
 
-Fit = Literal["letterbox", "tiles", "stretch"]
+Fit = Literal["letterbox", "tiles", "stretch", "crop"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +74,8 @@ def plan_views(width_px: int, height_px: int, spec: InputSpec, *, fit: Fit | Non
     chosen = fit or spec.fit
     if chosen == "tiles":
         return tuple(_tile_view(tile) for tile in plan_tiles(width_px, height_px, spec))
+    if chosen == "crop":
+        return (_middle_view(width_px, height_px, spec),)
     place = stretch if chosen == "stretch" else letterbox
     whole = Rectangle(x_min_px=0, y_min_px=0, x_max_px=width_px, y_max_px=height_px)
     return (View(part=whole, placement=place(width_px, height_px, spec)),)
@@ -87,6 +89,15 @@ def plan_tiles(width_px: int, height_px: int, spec: InputSpec) -> tuple[Rectangl
     columns = _spans(width_px, spec.width_px, spec.tile_overlap)
     rows = _spans(height_px, spec.height_px, spec.tile_overlap)
     return tuple(Rectangle(x_min_px=left, y_min_px=top, x_max_px=right, y_max_px=bottom) for top, bottom in rows for left, right in columns)
+
+
+def _middle_view(width_px: int, height_px: int, spec: InputSpec) -> View:
+    """The largest part in the middle of the image that has the input's aspect."""
+    scale = min(width_px / spec.width_px, height_px / spec.height_px)
+    part_width_px, part_height_px = max(1, round(spec.width_px * scale)), max(1, round(spec.height_px * scale))
+    left_px, top_px = (width_px - part_width_px) // 2, (height_px - part_height_px) // 2
+    part = Rectangle(x_min_px=left_px, y_min_px=top_px, x_max_px=left_px + part_width_px, y_max_px=top_px + part_height_px)
+    return View(part=part, placement=stretch(part.width_px, part.height_px, spec))
 
 
 def _spans(length_px: int, tile_px: int, overlap: float) -> list[tuple[int, int]]:

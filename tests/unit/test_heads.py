@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from edge.errors import ModelError
 from edge.values import Detections
@@ -17,7 +18,8 @@ from tests.unit.pack_maker import draft
 
 def manifest(head: str = "yolo_v8", **thresholds: Any) -> Manifest:
     file = {"path": "f", "sha256": "0" * 64, "size_bytes": 0}
-    fields = draft(head=head, task="classify" if head == "classify" else "detect", thresholds=thresholds)
+    task = "classify" if head == "classify" else "segment" if head.endswith("_seg") else "detect"
+    fields = draft(head=head, task=task, thresholds=thresholds)
     fields["card"] = file
     fields["variants"] = [{"name": "a", "runtime": "onnxruntime", "precision": "fp32", "files": [file]}]
     fields["goldens"] = [{"image": file, "expected": file}]
@@ -68,6 +70,41 @@ def test_end2end_rows_are_taken_as_they_are() -> None:
 def test_a_classification_gives_a_score_per_class() -> None:
     scores = read_class_scores((np.array([[0.25, 0.75]], np.float32),), manifest("classify"))
     assert scores.tolist() == [0.25, 0.75]
+
+
+def with_masks(output: NDArray[np.float32], axis: int, masks: int = 5) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The same candidates as a segmentation gives them, with mask values that are no scores, and its prototypes."""
+    extra = list(output.shape)
+    extra[axis] = masks
+    return np.concatenate([output, np.full(extra, -7.0, np.float32)], axis=axis), np.zeros((1, masks, 16, 16), np.float32)
+
+
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_a_segmentation_gives_the_boxes_of_its_objects(is_turned: bool) -> None:
+    dense = with_masks(*yolo_v8((10, 20, 4, 6, 0.3, 0.1), (50, 50, 10, 10, 0.2, 0.9)), axis=1)
+    sparse = with_masks(*end2end((1, 2, 3, 4, 0.2, 1), (5, 6, 9, 9, 0.8, 0)), axis=2)
+    found = read_detections(dense[::-1] if is_turned else dense, manifest("yolo_v8_seg"))
+    assert (found.xyxy.tolist(), found.label_index.tolist()) == ([[45, 45, 55, 55], [8, 17, 12, 23]], [1, 0])
+    found = read_detections(sparse[::-1] if is_turned else sparse, manifest("yolo_end2end_seg"))
+    assert (found.xyxy.tolist(), found.label_index.tolist()) == ([[5, 6, 9, 9], [1, 2, 3, 4]], [0, 1])
+
+
+@pytest.mark.parametrize("masks", [0, 4, 6, 99])
+def test_a_segmentation_whose_outputs_disagree_is_refused(masks: int) -> None:
+    (candidates, _), prototypes = with_masks(*yolo_v8((10, 20, 4, 6, 0.3, 0.1)), axis=1), np.zeros((1, masks, 16, 16), np.float32)
+    with pytest.raises(ModelError, match="shape"):
+        read_detections((candidates, prototypes), manifest("yolo_v8_seg"))
+
+
+@pytest.mark.parametrize("outputs", [(), yolo_v8(), yolo_v8() * 2, with_masks(*yolo_v8(), axis=1) * 2])
+def test_a_segmentation_without_its_two_outputs_is_refused(outputs: tuple[NDArray[np.float32], ...]) -> None:
+    with pytest.raises(ModelError, match="candidates and mask prototypes"):
+        read_detections(outputs, manifest("yolo_v8_seg"))
+
+
+def test_a_head_of_another_task_is_no_manifest() -> None:
+    with pytest.raises(ValidationError, match="the task detect has one of the heads yolo_v8, yolo_end2end, not yolo_v8_seg"):
+        Manifest.model_validate({**manifest().model_dump(), "head": "yolo_v8_seg"})
 
 
 NAN = float("nan")

@@ -111,3 +111,18 @@ def test_what_the_parent_uses_loads_no_runtime(module: str, checkout: Path) -> N
     code = f"import sys, {module}; print(sorted(set(sys.modules) & {{'cv2', 'openvino', 'onnxruntime'}}))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=checkout)
     assert ran.stdout.strip() == "[]"
+
+
+def test_weights_stored_in_fewer_bits_may_show_that_their_scores_are_the_same() -> None:
+    half = [variant(name, "fp16", score_difference_max=value) for name, value in (("same", 0.004), ("other", 0.3))]
+    pack = manifest(variant("fp32", "fp32"), *half, variant("int8", "int8", score_difference_max=0.0))
+    result = negotiate(pack, [proof(one.name, 10.0) for one in pack.variants])
+    assert [one.name for one in result.ranked] == ["fp32", "same"]
+    assert [one.name for one in result.refused] == ["other", "int8"]
+
+
+def test_without_an_fp32_variant_the_first_is_the_original() -> None:
+    pack = manifest(variant("half", "fp16"), variant("int8", "int8"))
+    result = negotiate(pack, [proof("half", 10.0), proof("int8", 20.0)])
+    assert [one.name for one in result.ranked] == ["half"]
+    assert "was not measured" in result.refused[0].reason

@@ -63,3 +63,20 @@ def test_fit_can_be_overruled() -> None:
     assert len(plan_views(640, 320, spec())) > 1
     (view,) = plan_views(100, 10, spec(), fit="stretch")
     assert (view.placement.content_width_px, view.placement.content_height_px) == (64, 32)
+
+
+@given(
+    width_px=st.integers(1, 900), height_px=st.integers(1, 900), input_width_px=st.integers(32, 300), input_height_px=st.integers(32, 300)
+)
+@settings(max_examples=200, deadline=None)
+def test_the_middle_is_as_large_as_its_aspect_allows(width_px: int, height_px: int, input_width_px: int, input_height_px: int) -> None:
+    (view,) = plan_views(width_px, height_px, spec(input_width_px, input_height_px), fit="crop")
+    part = view.part
+    assert 0 <= part.x_min_px < part.x_max_px <= width_px
+    assert 0 <= part.y_min_px < part.y_max_px <= height_px
+    assert part.width_px == width_px or part.height_px == height_px
+    assert abs(part.x_min_px - (width_px - part.x_max_px)) <= 1
+    assert abs(part.y_min_px - (height_px - part.y_max_px)) <= 1
+    assert abs(part.width_px * input_height_px - part.height_px * input_width_px) <= max(input_width_px, input_height_px)
+    image = np.arange(width_px * height_px * 3, dtype=np.uint8).reshape(height_px, width_px, 3)
+    assert view.cut(image).shape == (input_height_px, input_width_px, 3)
