@@ -21,6 +21,11 @@ def export_onnx(checkpoint: Path, onnx_path: Path, *, layout: str, width_px: int
     """Write a static ONNX file: input `images` (1, 3, H, W) in 0..1, output `output0` (1, 5, N): centre, size in pixels, score."""
     network = new_detector(layout, n_classes=1)
     network.load_state_dict(torch.load(checkpoint, weights_only=True))
+    export_network(network, onnx_path, width_px=width_px, height_px=height_px)
+
+
+def export_network(network: torch.nn.Module, onnx_path: Path, *, width_px: int, height_px: int) -> None:
+    """Write a detector of ultralytics as a static ONNX file, its large weights as FP16; the network is changed by it."""
     network.eval()
     network.fuse(verbose=False)  # type: ignore[operator]
     network.model[-1].export = True  # type: ignore[index,union-attr]

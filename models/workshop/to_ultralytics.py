@@ -25,13 +25,13 @@ def read_weights(onnx_path: Path) -> dict[str, torch.Tensor]:
     return {name.removesuffix(HALVED_SUFFIX): torch.from_numpy(np.array(array, np.float32)) for name, array in arrays.items()}
 
 
-def rebuild(onnx_path: Path, layout: str) -> torch.nn.Module:
+def rebuild(onnx_path: Path, layout: str, *, n_classes: int = 1) -> torch.nn.Module:
     """The network of the layout, its batch norms folded, with the weights of the ONNX file.
 
     Raises:
         ValueError: a weight of the network is not in the file.
     """
-    network = new_detector(layout, n_classes=1)
+    network = new_detector(layout, n_classes=n_classes)
     network.eval()
     network.fuse(verbose=False)  # type: ignore[operator]
     weights = read_weights(onnx_path)
