@@ -106,12 +106,12 @@ def _variants(checkpoint: Path, out: Path, sources: Sources) -> list[Measured]:
     threshold = original.rendered["operating"]["threshold"]
     half = _measured("openvino-fp16", ("openvino", "fp16"), (xml_path, xml_path.with_suffix(".bin")), sources, threshold)
     variants = [original, half]
-    for keep_float in (quantise.BOX_ARITHMETIC, quantise.WHOLE_HEAD):
+    for keep_float in (quantise.KeepFloat.BOX_ARITHMETIC, quantise.KeepFloat.HEAD):
         int8_path = out / "model_int8.xml"
         quantise.quantise(xml_path, int8_path, sources.calibration, keep_float=keep_float)
         int8 = _measured("openvino-int8", ("openvino", "int8"), (int8_path, int8_path.with_suffix(".bin")), sources, threshold)
         drop_points = 100 * (original.rendered["map50"] - int8.rendered["map50"])
-        print(f"INT8 with {keep_float['patterns'][0]} in floating point: {drop_points:+.2f} points lost", flush=True)
+        print(f"INT8 with {keep_float} in floating point: {drop_points:+.2f} points lost", flush=True)
         if drop_points <= MAX_DROP_POINTS:
             return [*variants, int8]
     return variants
