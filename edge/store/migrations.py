@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
+from edge.store.comparison_tables import COMPARISON_TABLES
 from edge.store.sqlite import Connection
 
 APPLICATION_ID = 0x694D4547  # "iMEG" in the database header: this file belongs to the appliance
@@ -17,9 +18,9 @@ migrations = Migrations("imagine-edge")
 
 @migrations()
 def m001_appliance(db: Database) -> None:
-    """Files, queue, runs, objects, packs, health, audit and outbox."""
+    """Files, queue, runs, objects, packs, health, audit, outbox and comparisons."""
     connection: Connection = db.conn
-    for statement in _TABLES + _COUNTERS + _VIEWS:
+    for statement in _TABLES + COMPARISON_TABLES + _COUNTERS + _VIEWS:
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
