@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from models.manifest import Manifest, Precision, Runtime, Variant
 
 _POINTS = 100.0  # mAP is a fraction, its drop is told in points
-_ACCURACY = {"detect": ("map50", "mAP50"), "segment": ("map50", "mAP50"), "classify": ("top1", "top-1 accuracy")}
+# What accuracy means by task: the name of the metric, and what people call it.
+ACCURACY = {"detect": ("map50", "mAP50"), "segment": ("map50", "mAP50"), "classify": ("top1", "top-1 accuracy")}
 SAME_SCORES = "score_difference_max"  # metric of a variant: the most that any score on any image differs from those of the original
 SAME_SCORES_LIMIT = 0.02
 
@@ -82,16 +83,17 @@ def negotiate(manifest: Manifest, proofs: Sequence[VariantProof]) -> Negotiation
 
 def _judged(manifest: Manifest, proof: VariantProof) -> VariantProof:
     variant = next(variant for variant in manifest.variants if variant.name == proof.name)
-    fault = _accuracy_fault(manifest, variant)
+    fault = accuracy_fault(manifest, variant)
     if proof.offered and fault:
         return replace(proof, offered=False, reason=fault)
     return proof
 
 
-def _accuracy_fault(manifest: Manifest, variant: Variant) -> str:
+def accuracy_fault(manifest: Manifest, variant: Variant) -> str:
+    """Why a variant is not accurate enough to be offered; empty if it is. See `negotiate`."""
     if variant.precision == "fp32":
         return ""
-    key, title = _ACCURACY[manifest.task]
+    key, title = ACCURACY[manifest.task]
     reference = next((other.metrics[key] for other in manifest.variants if other.precision == "fp32" and key in other.metrics), None)
     reference = manifest.metrics.get(key) if reference is None else reference
     measured = variant.metrics.get(key)
