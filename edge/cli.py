@@ -17,6 +17,7 @@ from edge.commands.models import models_app
 from edge.commands.run import demo, run
 from edge.commands.selftest import selftest
 from edge.commands.store import backup, restore
+from edge.commands.survey import survey_app
 
 app = typer.Typer(
     help="Images dropped in a folder become measured, reviewed, defensible results. Works without any network.",
@@ -52,6 +53,7 @@ app.command()(backup)
 app.command()(restore)
 app.command()(selftest)
 app.add_typer(models_app, name="models")
+app.add_typer(survey_app, name="survey")
 
 
 def main() -> None:

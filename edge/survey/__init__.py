@@ -1,0 +1,1 @@
+"""The survey's own work, useful without any model: counters, stations, agreement, density."""
