@@ -1,0 +1,167 @@
+"""Train the plan of a work folder, from its last finished epoch if it was interrupted, and convert the best epoch.
+
+    python -m models.workshop.train WORK_FOLDER
+
+A tool of `models.workbench`. The answer is what `trained.json` holds: layout, epochs, the best one, why it ended, library versions.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from edge.errors import BusyError, ModelError
+from edge.store.lock import HomeLock
+from models.training.plan import BASE_NAME, DATA_NAME, STATE_FOLDER, TRAINED_NAME, Plan, read_plan, write_json
+from models.workbench import Reporter, main_of
+from models.workshop.ultralytics_offline import prepare
+
+_LIBRARIES = ("torch", "ultralytics", "onnx", "openvino", "numpy", "opencv-python-headless")
+_MEASURED_IMAGES = 16
+
+
+def train(folder: Path, reporter: Reporter) -> dict[str, Any]:
+    """The whole tool.
+
+    Raises:
+        EdgeError: of many kinds; the work folder stays, to go on from.
+    """
+    plan = read_plan(folder)
+    lock = HomeLock(folder)
+    try:
+        lock.acquire()
+    except BusyError as error:
+        raise BusyError(str(error), advice="A training is at work in this folder. Wait for it, or end it first.") from error
+    try:
+        return _train(folder, plan, reporter)
+    finally:
+        lock.release()
+
+
+def _train(folder: Path, plan: Plan, reporter: Reporter) -> dict[str, Any]:
+    prepare()
+    _complete_torchvision()
+    from models.workshop.train.faults import as_ours
+
+    images = json.loads((folder / DATA_NAME).read_text(encoding="utf-8"))
+    try:
+        trainer = _ready(folder, plan, images, reporter)
+        if trainer is not None:
+            trainer.train()
+        return _converted(folder, plan, trainer, reporter)
+    except Exception as error:  # the border to ultralytics and torch, which raise what they like
+        ours = as_ours(error)
+        if ours is None or ours is error:
+            raise
+        raise ours from error
+
+
+def _ready(folder: Path, plan: Plan, images: dict[str, Any], reporter: Reporter) -> Any:
+    """A trainer at its first epoch, or at the one after the last finished; None when all are done and only the conversion is missing."""
+    from models.workshop.train import base
+    from models.workshop.train.trainer import WorkshopTrainer
+
+    _check_device(plan.device)
+    state_path = folder / STATE_FOLDER / "layout.json"
+    network = None
+    if not (folder / STATE_FOLDER / "weights" / "last.pt").exists():
+        layout = plan.base.layout
+        if layout is None:
+            reporter.step("reading the base pack", 0, 1)
+            layout, network = base.start(folder / BASE_NAME, len(plan.labels), _batches(plan, images["train"]))
+            reporter.step("reading the base pack", 1, 1)
+        state_path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(state_path, {"layout": layout})
+    elif (folder / STATE_FOLDER / "ended.json").exists():
+        return None
+    layout = json.loads(state_path.read_text(encoding="utf-8"))["layout"]
+    return WorkshopTrainer(plan, folder, layout, images, start=network, say=lambda now: _tell(reporter, now))
+
+
+def _tell(reporter: Reporter, now: Any) -> None:
+    note = " ".join(f"{name.removesuffix('_loss')} {value:.3f}" for name, value in now.losses.items())
+    if now.map50 is not None:
+        note += f", val mAP50 {now.map50:.3f}"
+    if now.left_s is not None:
+        note += f", about {max(1, round(now.left_s / 60))} min left"
+    reporter.step("training", round(now.done, 2), now.of, note)
+
+
+def _batches(plan: Plan, images: list[dict[str, Any]]) -> Iterator[Any]:
+    """A few training images, evenly picked, as the network will see them: (1, 3, H, W) in 0..1."""
+    import torch
+    from ultralytics.cfg import get_cfg
+
+    from models.manifest import InputSpec
+    from models.runtime.letterbox import letterbox, to_tensor
+    from models.workshop.train.data import PartDataset
+
+    spec = InputSpec(width_px=plan.width_px, height_px=plan.height_px, fit=plan.fit)
+    picked = images[:: max(1, len(images) // _MEASURED_IMAGES)][:_MEASURED_IMAGES]
+    dataset = PartDataset(picked, plan, hyp=get_cfg(), augment=False, batch_size=1)
+    for index in range(len(picked)):
+        image, _, (height_px, width_px) = dataset.load_image(index)
+        image = image[: spec.height_px, : spec.width_px]
+        place = letterbox(width_px, height_px, spec) if plan.fit == "letterbox" else None
+        left_px, top_px = (place.left_px, place.top_px) if place else (0, 0)
+        yield torch.from_numpy(to_tensor(image, spec, left_px=left_px, top_px=top_px))
+
+
+def _converted(folder: Path, plan: Plan, trainer: Any, reporter: Reporter) -> dict[str, Any]:
+    """Convert the best epoch to ONNX and OpenVINO IR."""
+    from ultralytics.nn.tasks import load_checkpoint
+
+    from models.workshop import convert
+
+    ended_path = folder / STATE_FOLDER / "ended.json"
+    if trainer is not None:
+        best_epoch = int(trainer.stopper.best_epoch)
+        write_json(
+            ended_path, {"stopped": trainer.stopped, "best_epoch": best_epoch, "epochs": trainer.epoch + 1, "layout": trainer.layout}
+        )
+    reporter.step("converting", 0, 2)
+    best = folder / STATE_FOLDER / "weights" / "best.pt"
+    if not best.exists():
+        raise ModelError("no epoch gave a network that could be kept", advice="Look at train.log in the work folder.")
+    network, _ = load_checkpoint(best)
+    onnx_path = folder / "model.onnx"
+    parameters = sum(value.numel() for value in network.parameters())
+    convert.export_network(network, onnx_path, width_px=plan.width_px, height_px=plan.height_px)
+    reporter.step("converting", 1, 2)
+    convert.convert_openvino(onnx_path, folder / "model.xml")
+    reporter.step("converting", 2, 2)
+    result = json.loads(ended_path.read_text(encoding="utf-8")) | {
+        "parameters": parameters,
+        "libraries": {name: version(name) for name in _LIBRARIES},
+        "python": platform.python_version(),
+    }
+    write_json(folder / TRAINED_NAME, result)
+    return dict(result)
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ModelError(
+            f"--device {device}: torch finds no CUDA device here",
+            advice="Train with --device cpu, or install the CUDA build of torch in the workshop's environment.",
+        )
+
+
+def _complete_torchvision() -> None:
+    """Validation suppresses boxes through torchvision, whose C++ operator a CPU build of torch lacks: ultralytics' own takes its place."""
+    import torchvision
+    from ultralytics.utils.nms import TorchNMS
+
+    if not torchvision.extension._has_ops():  # noqa: SLF001 - there is no public way to ask
+        torchvision.ops.nms = TorchNMS.nms
+
+
+if __name__ == "__main__":
+    sys.exit(main_of(lambda reporter: train(Path(sys.argv[1]), reporter)))
