@@ -24,6 +24,7 @@ class WorkerSpec:
     threads: int
     detect: DetectSettings
     max_file_bytes: int
+    niceness: int = 5  # pages and queue stay quick while every core infers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

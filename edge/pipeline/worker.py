@@ -29,14 +29,13 @@ if TYPE_CHECKING:
 
 IDLE_S = 5.0
 _PR_SET_PDEATHSIG = 1  # prctl(2)
-NICENESS = 5  # pages and queue stay quick while every core infers
 
 
 def worker_main(link: Connection, spec: WorkerSpec) -> None:
     """Load the model, then answer tasks until the link closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     if hasattr(os, "nice"):
-        os.nice(NICENESS)
+        os.nice(spec.niceness)
     _die_with_parent()
     begun_s = time.monotonic()
     try:
