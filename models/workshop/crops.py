@@ -6,9 +6,10 @@ The network is fully convolutional, so crops teach it as much per opening as who
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import cv2
@@ -112,26 +113,29 @@ def _vary_light(image: Image, rng: np.random.Generator) -> Image:
     return np.asarray(varied, np.uint8)
 
 
-def crop_batches(images: list[Path], plan: CropPlan, batch_size: int, seed: int) -> Generator[list[Crop]]:
-    """Endless batches, prepared in a thread beside the training.
+def crop_batches(images: Sequence[Path], plan: CropPlan, batch_size: int, seed: int, first_step: int = 1) -> Generator[list[Crop]]:
+    """Endless batches from that of `first_step` on, prepared in a thread beside the training.
+
+    A batch follows from `seed` and its step alone, so a training that goes on sees the batches it would have seen.
 
     Raises:
         OSError: a still cannot be read.
     """
-    batches = _cut_batches(images, plan, batch_size, np.random.default_rng(seed))
     with ThreadPoolExecutor(1, thread_name_prefix="crops") as pool:
-        ahead = deque(pool.submit(next, batches) for _ in range(_BATCHES_AHEAD))
-        while True:
-            ahead.append(pool.submit(next, batches))
+        ahead = deque(pool.submit(crop_batch, images, plan, batch_size, seed, first_step + n) for n in range(_BATCHES_AHEAD))
+        for step in count(first_step + _BATCHES_AHEAD):
+            ahead.append(pool.submit(crop_batch, images, plan, batch_size, seed, step))
             yield ahead.popleft().result()
 
 
-def _cut_batches(images: list[Path], plan: CropPlan, batch_size: int, rng: np.random.Generator) -> Generator[list[Crop]]:
-    pending: list[Crop] = []
-    while True:
-        for index in rng.permutation(len(images)):
-            image, boxes = read_still(images[index])
-            pending.extend(cut(image, boxes, plan, rng) for _ in range(_CROPS_PER_STILL))
-            while len(pending) >= batch_size:
-                yield pending[:batch_size]
-                pending = pending[batch_size:]
+def crop_batch(images: Sequence[Path], plan: CropPlan, batch_size: int, seed: int, step: int) -> list[Crop]:
+    """The batch of `step` (from 1): `batch_size` crops, two of each still, stills in a new order each time round."""
+    stills_per_step = -(-batch_size // _CROPS_PER_STILL)
+    crops: list[Crop] = []
+    for turn in range((step - 1) * stills_per_step, step * stills_per_step):
+        times_round, place = divmod(turn, len(images))
+        order = np.random.default_rng([seed, 0, times_round]).permutation(len(images))
+        image, boxes = read_still(images[order[place]])
+        rng = np.random.default_rng([seed, 1, turn])
+        crops += [cut(image, boxes, plan, rng) for _ in range(_CROPS_PER_STILL)]
+    return crops[:batch_size]

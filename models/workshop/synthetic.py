@@ -105,28 +105,36 @@ def write_tow(out_dir: Path, *, seed: int, n_stills: int) -> list[Path]:
 def write_dataset(out_dir: Path, *, seed: int, n_train: int, n_val: int, workers: int = 1) -> Path:
     """Write stills and labels in YOLO layout with `workers` processes and return the data file.
 
-    Seeds run from `seed` upwards, training stills first, so sets with disjoint seed ranges share no scene.
+    Seeds run from `seed` upwards, training stills first, so sets with disjoint seed ranges share no scene. Stills that are
+    there already are kept; a still bears its final name only when it is whole and its label written.
     """
-    numbers = range(seed, seed + n_train + n_val)
-    parts = ["train"] * n_train + ["val"] * n_val
-    for part in set(parts):
+    scenes = zip(["train"] * n_train + ["val"] * n_val, range(seed, seed + n_train + n_val), strict=True)
+    for part in ("train", "val"):
         for kind in ("images", "labels"):
             (out_dir / kind / part).mkdir(parents=True, exist_ok=True)
-    if workers > 1:
+    missing = [(part, number) for part, number in scenes if not _image_path(out_dir, part, number).exists()]
+    if workers > 1 and missing:
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            list(pool.map(_write_scene, repeat(out_dir), parts, numbers, chunksize=8))
+            list(pool.map(_write_scene, repeat(out_dir), *zip(*missing, strict=True), chunksize=8))
     else:
-        for part, number in zip(parts, numbers, strict=True):
+        for part, number in missing:
             _write_scene(out_dir, part, number)
     data = out_dir / "data.yaml"
     data.write_text(f"path: {out_dir.resolve()}\ntrain: images/train\nval: images/val\nnames:\n  0: burrow opening\n", encoding="utf-8")
     return data
 
 
+def _image_path(out_dir: Path, part: str, number: int) -> Path:
+    return out_dir / "images" / part / f"scene_{number:07d}.jpg"
+
+
 def _write_scene(out_dir: Path, part: str, number: int) -> None:
     still = render_still(seed=number)
-    (out_dir / "images" / part / f"scene_{number:07d}.jpg").write_bytes(still.jpeg)
-    (out_dir / "labels" / part / f"scene_{number:07d}.txt").write_text(_yolo_lines(still.boxes_xyxy_px), encoding="utf-8")
+    image_path = _image_path(out_dir, part, number)
+    (out_dir / "labels" / part / f"{image_path.stem}.txt").write_text(_yolo_lines(still.boxes_xyxy_px), encoding="utf-8")
+    unfinished = image_path.with_suffix(".part")
+    unfinished.write_bytes(still.jpeg)
+    unfinished.replace(image_path)
 
 
 def _shifts_px(n_stills: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:

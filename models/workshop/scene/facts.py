@@ -15,7 +15,7 @@ SEABED_SPEED_PX_PER_S = (500.0, 700.0)
 OPENINGS_PER_STILL = (8, 52)
 OPENINGS_PER_STILL_MEAN = 28.8
 BOX_SIDE_MEDIAN_PX = 44.0
-BOX_SIDE_LOG_SIGMA = 0.60
+BOX_SIDE_LOG_SIGMA = 0.54
 BOX_SIDE_RANGE_PX = (11.0, 150.0)
 
 # Grey level of the mean still below the overlay: mean, and means of the centre and of the left and right edge strips.
@@ -25,5 +25,8 @@ GREY_CENTRE_RANGE = (100.0, 128.0)
 GREY_EDGE_RANGE = (33.0, 74.0)
 # Standard deviation of the difference of Gaussians at sigma 1-2, 4-8 and 16-32 px: texture of mud at three scales.
 BAND_STD_RANGES = {(1, 2): (0.42, 1.45), (4, 8): (0.57, 1.31), (16, 32): (0.91, 2.09)}
+
+# Dark flecks that make the marks counted outside annotated boxes; what they come to is DARK_MARKS.
+FLECKS_PER_STILL = 800.0
 
 LASER_GAP_PX = (602.0, 830.0)

@@ -84,11 +84,11 @@ def _hole(p: Polar, radius: float, centre: npt.NDArray[np.float64], rng: np.rand
     drift = rng.uniform(0.2, 0.7) * radius
     angle = rng.uniform(0, 2 * np.pi)
     shade = _disc(p, radius * rng.uniform(1.1, 1.7), radius * p.radius_px * 0.8, cx + drift * np.cos(angle), cy + drift * np.sin(angle))
-    return np.asarray(0.75 * core + rng.uniform(0.1, 0.4) * shade, np.float32)
+    return np.asarray(0.88 * core + rng.uniform(0.05, 0.32) * shade, np.float32)
 
 
 def _dot(p: Polar, strength: float, rng: np.random.Generator) -> Field:
-    hole = _hole(p, rng.uniform(0.36, 0.64), np.zeros(2), rng)
+    hole = _hole(p, rng.uniform(0.30, 0.58), np.zeros(2), rng)
     halo = _disc(p, rng.uniform(0.8, 1.0), p.radius_px * 0.3) * rng.uniform(-0.04, 0.06)
     return np.asarray(strength * hole + halo, np.float32)
 
@@ -138,8 +138,8 @@ def _shadowed_ring(p: Polar, strength: float, rng: np.random.Generator) -> Field
 
 
 def _smudge(p: Polar, strength: float, rng: np.random.Generator) -> Field:
-    body = _disc(p, rng.uniform(0.5, 0.8), p.radius_px * rng.uniform(0.4, 0.9))
-    return np.asarray(np.clip(strength, 0.1, 0.45) * body * (0.6 + 0.4 * p.rough), np.float32)
+    body = _disc(p, rng.uniform(0.55, 0.85), p.radius_px * rng.uniform(0.2, 0.6))
+    return np.asarray(np.clip(strength, 0.18, 0.45) * body * (0.4 + 0.6 * p.rough), np.float32)
 
 
 def _boomerang(p: Polar, strength: float, rng: np.random.Generator) -> Field:
@@ -159,7 +159,7 @@ _KINDS: list[tuple[_Draw, float, float, float, float, float]] = [
     (_collared_pit, 0.11, 1.5, 0.02, 0.20, 0.36),
     (_crescent, 0.12, 1.6, 0.04, 0.16, 0.18),
     (_shadowed_ring, 0.13, 1.7, 0.01, 0.08, 0.20),
-    (_smudge, 0.14, 1.6, 0.03, 0.04, 0.06),
+    (_smudge, 0.2, 1.8, 0.03, 0.03, 0.04),
     (_boomerang, 0.16, 1.3, 0.02, 0.04, 0.04),
 ]
 
@@ -169,11 +169,12 @@ def opening(box_side_px: float, rng: np.random.Generator) -> Patch:
     column = 3 if box_side_px < 28 else 4 if box_side_px < 52 else 5
     shares = np.array([kind[column] for kind in _KINDS])
     draw, warp, stretch, *_ = _KINDS[rng.choice(len(_KINDS), p=shares / shares.sum())]
-    margin_px = 0.03 * box_side_px + rng.uniform(3.0, 5.0)
+    # Small marks are boxed with room to spare, large ones tightly.
+    margin_px = max(7.2 - 0.07 * box_side_px, 0.5) + rng.uniform(-1.0, 1.0)
     # A drawn feature fills about 0.85 of its rim circle.
     radius_px = max((box_side_px / 2 - margin_px) / 0.85, 2.8)
     p = polar(radius_px, rng, warp=warp, stretch=rng.uniform(1.0, stretch))
-    strength = float(np.clip(rng.lognormal(-0.52, 0.42), 0.2, 1.3))
+    strength = float(np.clip(rng.lognormal(-0.35 - 0.004 * box_side_px, 0.40), 0.26, 1.2))
     darkness = draw(p, strength, rng) * _window(p)
     return Patch(darkness=darkness, box=_annotated_box(darkness, margin_px, rng))
 
@@ -186,12 +187,13 @@ def _window(p: Polar) -> Field:
 
 
 def _annotated_box(darkness: Field, margin_px: float, rng: np.random.Generator) -> tuple[float, float, float, float]:
-    """Box as a person draws it: around what is visibly dark, with a margin, a little off."""
-    seen = darkness > min(0.25 * float(darkness.max()), 0.09)
+    """Box as a person draws it: around what is visibly dark at a glance, with a margin, a little off."""
+    glance = cv2.GaussianBlur(darkness, (0, 0), 0.8 + 0.008 * darkness.shape[0])
+    seen = glance > np.clip(0.33 * float(glance.max()), 0.03, 0.13)
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     wide, tall = columns[-1] + 1.0 - columns[0], rows[-1] + 1.0 - rows[0]
     # Annotated boxes are nearly square (5 to 95 %: 0.78 to 1.29), features less so.
-    more_x, more_y = 0.35 * max(tall - wide, 0.0) / 2 + margin_px, 0.35 * max(wide - tall, 0.0) / 2 + margin_px
+    more_x, more_y = 0.5 * max(tall - wide, 0.0) / 2 + margin_px, 0.5 * max(wide - tall, 0.0) / 2 + margin_px
     off = rng.normal(0.0, 0.5 + 0.012 * darkness.shape[0], 4)
     return (
         float(columns[0] - more_x + off[0]),
