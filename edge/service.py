@@ -251,7 +251,7 @@ class Service:
 
     def activate(self, name: str, version: str, recipe: str, actor: str) -> None:
         """Let an installed model serve a recipe from now on."""
-        self.keeper.activate(find_recipe(recipe).name, name, version or None, actor=actor)
+        self.keeper.activate(recipe, name, version or None, tasks=find_recipe(recipe).tasks, actor=actor)
         self.models.prepare(RECIPES[recipe], self.dispatchers[recipe])
 
     def rollback(self, recipe: str, actor: str) -> None:

@@ -6,6 +6,8 @@ and only then is the pointer flipped, in one transaction. What a variant showed 
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Collection
 from pathlib import Path
 
 import structlog
@@ -14,6 +16,7 @@ from edge.errors import ModelError
 from edge.store import packs
 from edge.store.sqlite import Connection
 from edge.store.writer import Writer
+from models.manifest import Task
 from models.pack import Pack, read_pack
 from models.registry import Registry
 from models.runtime.machine import machine_fingerprint
@@ -27,6 +30,12 @@ DRIVER_CACHE_FOLDER = "cache/drivers"  # may be deleted at any time
 BUNDLED_PACKS = Path(__file__).resolve().parents[2] / "models" / "packs"
 
 
+class ModelUnfitError(ModelError):
+    """A sound pack that does not do what the recipe needs."""
+
+    code = "model_unfit"
+
+
 class ModelKeeper:
     """The packs of a home folder."""
 
@@ -34,6 +43,7 @@ class ModelKeeper:
         self._writer = writer
         self._registry = Registry(home / PACKS_FOLDER)
         self._registry.sweep()
+        self._installing = threading.Lock()  # opening a service brings the bundled packs in, in a thread of its own
         self.machine = machine_fingerprint()
         self.driver_cache = home / DRIVER_CACHE_FOLDER
 
@@ -44,8 +54,8 @@ class ModelKeeper:
             PackInvalidError: it is not a sound pack.
             ModelError: no variant of it works on this machine.
         """
-        pack = self._registry.install(source)
-        row = self._register(pack)
+        with self._installing:
+            row = self._register(self._registry.install(source))
         self.prove(row)
         self._remove_old(row.name)
         return row
@@ -53,7 +63,8 @@ class ModelKeeper:
     def install_bundled(self, folder: Path = BUNDLED_PACKS) -> list[packs.PackRow]:
         """Bring in the packs that came with the program, those that are not there yet."""
         sources = sorted(path.parent for path in folder.glob("*/manifest.json"))
-        return [self._register(self._registry.install(source)) for source in sources]
+        with self._installing:
+            return [self._register(self._registry.install(source)) for source in sources]
 
     def prove(self, row: packs.PackRow) -> list[packs.VariantVerdict]:
         """Run goldens and speed of every variant in a child process, and remember the verdicts.
@@ -83,13 +94,20 @@ class ModelKeeper:
             raise ModelError(f"no variant of {row.label} works on this machine")
         return max(offered, key=lambda verdict: verdict.images_per_s or 0.0)
 
-    def activate(self, recipe: str, name: str, version: str | None, *, actor: str) -> packs.PackRow:
+    def activate(self, recipe: str, name: str, version: str | None, *, tasks: Collection[Task], actor: str) -> packs.PackRow:
         """Let an installed pack serve a recipe; it must work here.
 
+        Args:
+            tasks: what a model may do to serve that recipe.
+
         Raises:
-            ModelError: it is not installed, or no variant of it works on this machine.
+            ModelError: it is not installed, does another task, or no variant of it works on this machine.
         """
         row = self._writer.call(lambda connection: packs.get_pack(connection, name, version))
+        task = read_pack(row.pack_path).manifest.task
+        if task not in tasks:
+            advice = f"Activate a model whose task is {' or '.join(sorted(tasks))}; `imagine-edge models show NAME` tells the task."
+            raise ModelUnfitError(f"{row.label} does the task {task}, which the recipe {recipe} has no use for", advice=advice)
         self.choose(row)
         self._writer.call(lambda connection: packs.activate(connection, recipe, row.model_id, actor=actor))
         return row

@@ -16,6 +16,7 @@ BURROWS = Recipe(
     name="burrows",
     title="Burrow openings in stills",
     extensions=STILL_EXTENSIONS,
+    tasks=frozenset(("detect", "segment")),  # a classification tells what an image is, not how many openings are in it
     starter_pack="burrow-openings-starter",
     detect=_detect,
 )

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 
 from edge.pipeline.plan import DetectSettings
 from edge.settings import Settings
+from models.manifest import Task
 
 STILL_EXTENSIONS = frozenset((b".jpg", b".jpeg", b".png", b".tif", b".tiff", b".bmp"))
 
@@ -20,6 +21,7 @@ class Recipe:
     Attributes:
         name: what folders, tables and options call it.
         extensions: endings of the files it takes, lower case.
+        tasks: what a model may do to serve it.
         starter_pack: the bundled pack that serves it until another is activated.
         detect: the detection settings that follow from the settings.
     """
@@ -27,6 +29,7 @@ class Recipe:
     name: str
     title: str
     extensions: frozenset[bytes]
+    tasks: frozenset[Task]
     starter_pack: str
     detect: Callable[[Settings], DetectSettings]
 

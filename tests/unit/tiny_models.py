@@ -114,6 +114,23 @@ def end2end_onnx(width_px: int = 64, height_px: int = 64, *, label: float = 1.0)
     )
 
 
+def segmenter_onnx(width_px: int = 64, height_px: int = 64) -> bytes:
+    """The detector with three mask values per cell, and the image at a quarter of its size as its mask prototypes."""
+    boxes = cell_boxes(width_px, height_px)
+    count = boxes.shape[1]
+    return model(
+        [
+            node("AveragePool", ["images"], "cells", kernel_shape=[CELL_PX, CELL_PX], strides=[CELL_PX, CELL_PX]),
+            node("Reshape", ["cells", "flat"], "scores"),
+            node("Concat", ["boxes", "scores", "masks"], "candidates", axis=1),
+            node("AveragePool", ["images"], "prototypes", kernel_shape=[4, 4], strides=[4, 4]),
+        ],
+        {"flat": np.array([1, 3, count]), "boxes": boxes[None], "masks": np.ones((1, 3, count), np.float32)},
+        {"images": (1, 3, height_px, width_px)},
+        {"candidates": (1, 10, count), "prototypes": (1, 3, height_px // 4, width_px // 4)},
+    )
+
+
 def classifier_onnx(width_px: int = 64, height_px: int = 64, *, softmax: bool = True) -> bytes:
     """The class is the strongest of red, green, blue."""
     last = node("Softmax", ["means"], "output", axis=1) if softmax else node("Mul", ["means", "factor"], "output")
@@ -166,7 +183,14 @@ def coloured(width_px: int, height_px: int, squares: Sequence[tuple[int, int, in
 
 
 def make_tiny_pack(
-    folder: Path, *, onnx: bytes | None = None, width_px: int = 64, height_px: int = 64, ir: bool = True, **changes: Any
+    folder: Path,
+    *,
+    onnx: bytes | None = None,
+    width_px: int = 64,
+    height_px: int = 64,
+    ir: bool = True,
+    expected: dict[str, Any] | None = None,
+    **changes: Any,
 ) -> Pack:
     """A pack whose golden image shows a red and a green square on cells of the tiny detector."""
     from models.runtime.vision import cv2
@@ -177,8 +201,8 @@ def make_tiny_pack(
     (folder / "model.onnx").write_bytes(network)
     image = coloured(width_px, height_px, [(8, 16, 8, 8, 0), (40, 24, 8, 8, 1)])
     cv2.imwrite(str(folder / "golden.png"), image)
-    expected = {"xyxy": [[8, 16, 16, 24], [40, 24, 48, 32]], "score": [1.0, 1.0], "label_index": [0, 1]}
-    (folder / "golden.json").write_text(json.dumps(expected))
+    squares = {"xyxy": [[8, 16, 16, 24], [40, 24, 48, 32]], "score": [1.0, 1.0], "label_index": [0, 1]}
+    (folder / "golden.json").write_text(json.dumps(expected or squares))
     variants: list[dict[str, Any]] = [{"name": "onnx-fp32", "runtime": "onnxruntime", "precision": "fp32", "files": ["model.onnx"]}]
     if ir:
         save_ir(network, folder / "model.xml")

@@ -10,7 +10,7 @@ import typer
 from edge.commands.common import JsonOption, answer, home_of, make_table, or_running, out, reading, say, service_of, told
 from edge.commands.models.group import models_app
 from edge.errors import BusyError, ModelError
-from edge.recipes import RECIPES
+from edge.recipes import RECIPES, find_recipe
 from edge.store import packs
 from edge.store.sqlite import Connection
 from models.pack import read_pack
@@ -89,7 +89,7 @@ def activate_model(
         try:
             with service_of(home) as service:
                 service.keeper.install_bundled()
-                row = service.keeper.activate(recipe, name, version, actor=_ACTOR)
+                row = service.keeper.activate(recipe, name, version, tasks=find_recipe(recipe).tasks, actor=_ACTOR)
         except BusyError as error:
             with reading(home) as connection:
                 chosen = packs.get_pack(connection, name, version)

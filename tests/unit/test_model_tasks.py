@@ -1,0 +1,68 @@
+"""What the appliance does with models of each task, and which of them may serve a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.pipeline.detect import process_image
+from edge.pipeline.keeper import ModelKeeper, ModelUnfitError
+from edge.pipeline.plan import DetectSettings, Mask
+from edge.recipes.burrows import BURROWS
+from edge.store.open import open_store
+from models.runtime.predict import classify, detect, load_model
+from models.runtime.vision import cv2
+from tests.unit.tiny_models import classifier_onnx, coloured, make_tiny_pack, segmenter_onnx
+
+SQUARES = [(8, 16, 8, 8, 0), (40, 24, 8, 8, 1)]
+SEGMENT: dict[str, Any] = {"task": "segment", "head": "yolo_v8_seg"}
+CLASSIFY: dict[str, Any] = {"task": "classify", "head": "classify", "input": {"width_px": 64, "height_px": 64, "fit": "crop"}}
+
+
+@pytest.mark.parametrize("variant", ["onnx-fp32", "ir-fp32"])
+def test_a_segmentation_finds_boxes_on_both_runtimes(tmp_path: Path, variant: str) -> None:
+    model = load_model(make_tiny_pack(tmp_path / "pack", onnx=segmenter_onnx(), **SEGMENT).path, variant, threads=1)
+    found = detect(coloured(64, 64, SQUARES), model)
+    assert sorted(found.xyxy.tolist()) == [[8, 16, 16, 24], [40, 24, 48, 32]]
+
+
+def test_a_segmentation_goes_through_the_pipeline_and_its_masks_of_text_hold(tmp_path: Path) -> None:
+    model = load_model(make_tiny_pack(tmp_path / "pack", onnx=segmenter_onnx(), ir=False, **SEGMENT).path, "onnx-fp32", threads=1)
+    data = cv2.imencode(".png", coloured(64, 64, SQUARES))[1].tobytes()
+    result = process_image(data, "a.png", model, DetectSettings(max_pixels=10_000, masks=(Mask(y_max_px=23),)))
+    assert result.detections.xyxy.tolist() == [[40, 24, 48, 32]]
+
+
+def test_a_classification_sees_the_middle_of_an_image(tmp_path: Path) -> None:
+    model = load_model(make_tiny_pack(tmp_path / "pack", onnx=classifier_onnx(), ir=False, **CLASSIFY).path, "onnx-fp32", threads=1)
+    image = coloured(128, 64, [(32, 0, 64, 64, 2), (0, 0, 32, 64, 0), (96, 0, 32, 64, 0)])
+    assert classify(image, model).argmax() == 2
+    data = cv2.imencode(".png", image)[1].tobytes()
+    result = process_image(data, "a.png", model, DetectSettings(max_pixels=10_000))
+    assert (result.detections.label_index.tolist(), result.detections.xyxy.tolist()) == ([2], [[32, 0, 96, 64]])
+
+
+@pytest.fixture
+def keeper(tmp_path: Path) -> Iterator[ModelKeeper]:
+    writer = open_store(tmp_path, on_commit=lambda: None)
+    keeper = ModelKeeper(tmp_path, writer)
+    keeper.install_bundled()
+    yield keeper
+    writer.close()
+
+
+def test_a_classification_does_not_count_burrows(tmp_path: Path, keeper: ModelKeeper) -> None:
+    pack = make_tiny_pack(tmp_path / "pack", onnx=classifier_onnx(), ir=False, expected={"score": [0.34, 0.34, 0.32]}, **CLASSIFY)
+    keeper.install(pack.path)
+    with pytest.raises(ModelUnfitError, match=r"tiny@1.0.0 does the task classify, which the recipe burrows has no use for"):
+        keeper.activate("burrows", "tiny", None, tasks=BURROWS.tasks, actor="test")
+    assert keeper.active("burrows", BURROWS.starter_pack).name == BURROWS.starter_pack
+
+
+def test_a_segmentation_may_serve_burrows(tmp_path: Path, keeper: ModelKeeper) -> None:
+    keeper.install(make_tiny_pack(tmp_path / "pack", onnx=segmenter_onnx(), ir=False, **SEGMENT).path)
+    keeper.activate("burrows", "tiny", None, tasks=BURROWS.tasks, actor="test")
+    assert keeper.active("burrows", BURROWS.starter_pack).name == "tiny"
