@@ -15,7 +15,8 @@ class LabelledImage:
     `name` is its path inside the data set with forward slashes; `tow` what was towed, sampled or cast together with it
     (frames of one tow resemble each other), None where neither folder nor file name tells. `truth` is in pixels of the
     image as it is decoded by the appliance; its `label_index` counts in the labels of the data set. A classification has
-    one box, the whole image.
+    one box, the whole image. `split` is the part ("train", "val", "test") that the data set itself puts it in, None where it
+    does not say.
     """
 
     path: Path
@@ -24,6 +25,7 @@ class LabelledImage:
     height_px: int
     truth: ImageTruth
     tow: str | None = None
+    split: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
