@@ -47,6 +47,13 @@ def learned_layers(model: Any) -> tuple[str, ...]:
     return tuple(op.get_friendly_name() for op in operations if _is_learned(op, constant))
 
 
+def last_learned_layers(model: Any) -> tuple[str, ...]:
+    """Names of the layers with weights that the box arithmetic reads, in the order of the graph."""
+    operations = model.get_ordered_ops()
+    _, last = _walk_back(model, _constant_names(operations))
+    return tuple(name for op in operations if (name := op.get_friendly_name()) in last)
+
+
 def _constant_names(operations: list[Any]) -> set[str]:
     """Operations that depend on no input of the network."""
     constant: set[str] = set()
