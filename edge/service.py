@@ -29,6 +29,7 @@ from edge.pipeline.capture_time import capture_time
 from edge.pipeline.dispatcher import Dispatcher
 from edge.pipeline.keeper import ModelKeeper
 from edge.recipes import RECIPES, find_recipe
+from edge.recipes.desk import ModelDesk
 from edge.recipes.serving import ModelServer
 from edge.settings import Settings
 from edge.store import audit, files, jobs
@@ -89,6 +90,7 @@ class Service:
         log.info("service_opened", home=str(self.home), reclaimed=reclaimed)
         self.keeper = ModelKeeper(self.home, self.writer)
         self.models = ModelServer(self.keeper, self.settings)
+        self.desk = ModelDesk(self.keeper, self.writer, self.settings, must_wait=self._is_busy, on_change=self._changed)
         self.intake = Intake(
             self.settings,
             self.home,
@@ -167,6 +169,7 @@ class Service:
     def close(self) -> None:
         """Finish what is in hand, write it, let the home folder go."""
         self.announce_stop()
+        self.desk.close()
         self.intake.stop()
         for dispatcher in self.dispatchers.values():
             dispatcher.stop()
@@ -275,6 +278,10 @@ class Service:
     def _may_work(self) -> bool:
         return self.paused_by is None and self.disk.level is not DiskLevel.FULL
 
+    def _is_busy(self) -> bool:
+        """Whether the real queue has work that could go on now."""
+        return self._may_work() and (self.queue.read(self) > 0 or any(dispatcher.in_flight for dispatcher in self.dispatchers.values()))
+
     def _may_take(self) -> bool:
         return self.paused_by is None and self.disk.level is DiskLevel.OK
 
@@ -285,6 +292,9 @@ class Service:
 
     def _capture_time(self, name: str, exif_time_local: str | None) -> CaptureTime | None:
         return capture_time(exif_time_local, name, self.settings.file_time_pattern)
+
+    def _changed(self) -> None:
+        self._changes += 1
 
     def _committed(self) -> None:
         self._changes += 1

@@ -11,8 +11,8 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,15 +52,35 @@ class Registry:
             DiskFullError: no room for the copy.
             StoreError: the packs folder cannot be written.
         """
-        try:
+        with self.staged(source) as staged:
+            return self.place(staged)
+
+    @contextmanager
+    def staged(self, source: Path) -> Iterator[Pack]:
+        """A verified copy of a pack folder or a zip, beside the installed ones, to be tried before `place`; it goes with the block.
+
+        Raises:
+            PackInvalidError: the source is not a sound pack, or this version is installed with other content.
+            DiskFullError: no room for the copy.
+            StoreError: the packs folder cannot be written.
+        """
+        with _told(source):
             staged = self._stage(source)
-            try:
-                return self._put_in_place(staged)
-            finally:
-                shutil.rmtree(staged.path, ignore_errors=True)
-        except OSError as error:
-            kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else StoreError
-            raise kind(f"pack {source} cannot be installed: {error}") from error
+        try:
+            self._refuse_other_content(staged)
+            yield staged
+        finally:
+            shutil.rmtree(staged.path, ignore_errors=True)
+
+    def place(self, staged: Pack) -> Pack:
+        """Let a staged pack be an installed one, in one step; the same pack again changes nothing.
+
+        Raises:
+            PackInvalidError: this version is installed with other content.
+            DiskFullError, StoreError: the packs folder cannot be written.
+        """
+        with _told(staged.path):
+            return self._put_in_place(staged)
 
     def list(self) -> tuple[Pack, ...]:
         """All installed packs by name, newest version first. Their files are not hashed again."""
@@ -96,12 +116,26 @@ class Registry:
         versions = [pack for pack in self.list() if pack.manifest.name == name]
         removed = tuple(pack for pack in versions[keep:] if pack.manifest.version not in in_use)
         for pack in removed:
-            # Renamed first: an interrupted removal never leaves half a pack under a version's name.
-            doomed = self.packs_dir / f"{_REMOVED_PREFIX}{uuid.uuid4().hex}"
-            pack.path.rename(doomed)
-            shutil.rmtree(doomed, ignore_errors=True)
-            logger.info("pack_removed", pack=name, version=pack.manifest.version)
+            self.remove(name, pack.manifest.version)
         return removed
+
+    def remove(self, name: str, version: str) -> None:
+        """Delete an installed version; one that is not there is no error.
+
+        Raises:
+            StoreError: its folder cannot be moved away.
+        """
+        folder = self._folder(name, version)
+        with _told(folder):
+            self._discard(folder)
+        logger.info("pack_removed", pack=name, version=version)
+
+    def _discard(self, folder: Path) -> None:
+        # Renamed first: an interrupted removal never leaves half a pack under a version's name.
+        doomed = self.packs_dir / f"{_REMOVED_PREFIX}{uuid.uuid4().hex}"
+        with suppress(FileNotFoundError):
+            folder.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
 
     def sweep(self) -> None:
         """Delete what an interrupted install or removal left. Call at start, when nobody else installs."""
@@ -124,22 +158,26 @@ class Registry:
             shutil.rmtree(staging, ignore_errors=True)
             raise
 
+    def _refuse_other_content(self, staged: Pack) -> Pack | None:
+        """The same pack, if it is installed already and sound."""
+        manifest = staged.manifest
+        target = self._folder(manifest.name, manifest.version)
+        installed = _verified_or_none(target) if target.exists() else None
+        if installed is not None and installed.manifest_sha256 != staged.manifest_sha256:
+            raise PackInvalidError(
+                f"{manifest.name} {manifest.version} is already installed with other content",
+                advice="A changed pack needs a new version number.",
+            )
+        return installed
+
     def _put_in_place(self, staged: Pack) -> Pack:
         manifest = staged.manifest
         target = self._folder(manifest.name, manifest.version)
         if target.exists():
-            installed = _verified_or_none(target)
-            if installed is not None and installed.manifest_sha256 != staged.manifest_sha256:
-                raise PackInvalidError(
-                    f"{manifest.name} {manifest.version} is already installed with other content",
-                    advice="A changed pack needs a new version number.",
-                )
+            installed = self._refuse_other_content(staged)
             if installed is not None:
                 return installed
-            # What lies there is damaged: set it aside for the sound copy.
-            doomed = self.packs_dir / f"{_REMOVED_PREFIX}{uuid.uuid4().hex}"
-            target.rename(doomed)
-            shutil.rmtree(doomed, ignore_errors=True)
+            self._discard(target)  # what lies there is damaged
         _flush_tree(staged.path)
         target.parent.mkdir(parents=True, exist_ok=True)
         staged.path.rename(target)
@@ -169,6 +207,15 @@ class Registry:
         packs.sort(key=lambda pack: version_order(pack.manifest), reverse=True)
         packs.sort(key=lambda pack: pack.manifest.name)
         return tuple(packs), tuple(broken)
+
+
+@contextmanager
+def _told(source: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else StoreError
+        raise kind(f"pack {source} cannot be brought in or removed: {error}") from error
 
 
 def version_order(manifest: Manifest) -> tuple[tuple[int, ...], int, tuple[tuple[int, str], ...]]:

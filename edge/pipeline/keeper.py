@@ -7,13 +7,13 @@ and only then is the pointer flipped, in one transaction. What a variant showed 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import structlog
 
 from edge.errors import ModelError
-from edge.store import packs
+from edge.store import audit, packs
 from edge.store.sqlite import Connection
 from edge.store.writer import Writer
 from models.manifest import Task
@@ -21,7 +21,7 @@ from models.pack import Pack, read_pack
 from models.registry import Registry
 from models.runtime.machine import machine_fingerprint
 from models.runtime.negotiate import VariantProof
-from models.runtime.prove import prove_pack
+from models.runtime.prove import OnProofStep, prove_pack
 
 log = structlog.get_logger()
 
@@ -36,6 +36,13 @@ class ModelUnfitError(ModelError):
     code = "model_unfit"
 
 
+class PackNeededError(ModelError):
+    """An installed pack that must stay."""
+
+    code = "pack_needed"
+    default_advice = "Activate another model first; a version to which a roll back would return must stay as well."
+
+
 class ModelKeeper:
     """The packs of a home folder."""
 
@@ -46,17 +53,30 @@ class ModelKeeper:
         self._installing = threading.Lock()  # opening a service brings the bundled packs in, in a thread of its own
         self.machine = machine_fingerprint()
         self.driver_cache = home / DRIVER_CACHE_FOLDER
+        self._settle()
 
-    def install(self, source: Path) -> packs.PackRow:
-        """Bring a pack folder or zip in, and prove it here. It is not activated. Old versions that serve nothing go.
+    def install(
+        self, source: Path, *, on_step: OnProofStep = lambda _: None, on_known: Callable[[str, str], None] = lambda _, __: None
+    ) -> packs.PackRow:
+        """Bring a pack folder or zip in, once it has proven itself here. It is not activated. Old versions that serve nothing go.
+
+        Until its last step, one rename and one transaction, nothing of it is installed.
+
+        Args:
+            on_step: is told of each variant as its proof begins.
+            on_known: is told name and version as soon as the manifest is read.
 
         Raises:
-            PackInvalidError: it is not a sound pack.
+            PackInvalidError: it is not a sound pack, or this version is installed with other content.
             ModelError: no variant of it works on this machine.
         """
-        with self._installing:
-            row = self._register(self._registry.install(source))
-        self.prove(row)
+        with self._registry.staged(source) as staged:
+            manifest = staged.manifest
+            on_known(manifest.name, manifest.version)
+            verdicts = self._try(staged.path, f"{manifest.name}@{manifest.version}", on_step)
+            _must_offer(verdicts, f"{manifest.name}@{manifest.version}")
+            with self._installing:
+                row = self._register(self._registry.place(staged), verdicts)
         self._remove_old(row.name)
         return row
 
@@ -66,18 +86,42 @@ class ModelKeeper:
         with self._installing:
             return [self._register(self._registry.install(source)) for source in sources]
 
-    def prove(self, row: packs.PackRow) -> list[packs.VariantVerdict]:
+    def prove(self, row: packs.PackRow, *, on_step: OnProofStep = lambda _: None) -> list[packs.VariantVerdict]:
         """Run goldens and speed of every variant in a child process, and remember the verdicts.
 
         Raises:
             ModelError: no variant is offered; the verdicts say why.
         """
-        verdicts = [_verdict(proof) for proof in prove_pack(row.pack_path, cache_dir=self.driver_cache).variants]
+        verdicts = self._try(row.pack_path, row.label, on_step)
         self._writer.call(lambda connection: packs.record_verdicts(connection, row.model_id, self.machine, verdicts))
-        if not any(verdict.offered for verdict in verdicts):
-            reasons = "; ".join(f"{verdict.name}: {verdict.reason}" for verdict in verdicts)
-            raise ModelError(f"no variant of {row.label} works on this machine ({reasons})")
+        _must_offer(verdicts, row.label)
         return verdicts
+
+    def verdicts(self, row: packs.PackRow) -> list[packs.VariantVerdict]:
+        """What is known of the variants of a pack on this machine, fastest offered first; empty if it was never proven here."""
+        return self._writer.call(lambda connection: packs.verdicts(connection, row.model_id, self.machine))
+
+    def remove(self, name: str, version: str, *, actor: str) -> None:
+        """Delete an installed version that serves nothing. What it found stays.
+
+        Raises:
+            ModelError: it is not installed, is needed still, or comes back by itself since it is part of the program.
+        """
+        if (name, version) in _bundled_versions():
+            advice = "Leave it: it is what a recipe falls back to."
+            raise PackNeededError(f"{name} {version} came with the program, which would bring it in again", advice=advice)
+
+        def work(connection: Connection) -> None:
+            packs.get_installed(connection, name, version)
+            needed = packs.needed_by(connection, name, version)
+            if needed:
+                raise PackNeededError(f"{name} {version} cannot be removed: {'; '.join(needed)}")
+            packs.remove_pack(connection, name, version)
+            audit.append(connection, actor, "model_remove", f"model/{name}@{version}", {})
+
+        with self._installing:
+            self._writer.call(work)  # first: an end in the middle is made good at the next start
+            self._registry.remove(name, version)
 
     def choose(self, row: packs.PackRow) -> packs.VariantVerdict:
         """The fastest variant of a pack that is offered on this machine, proving it first if that was never done.
@@ -85,7 +129,7 @@ class ModelKeeper:
         Raises:
             ModelError: none is offered.
         """
-        known = self._writer.call(lambda connection: packs.verdicts(connection, row.model_id, self.machine))
+        known = self.verdicts(row)
         if not known:
             log.info("pack_proving", pack=row.label)
             known = self.prove(row)
@@ -103,7 +147,7 @@ class ModelKeeper:
         Raises:
             ModelError: it is not installed, does another task, or no variant of it works on this machine.
         """
-        row = self._writer.call(lambda connection: packs.get_pack(connection, name, version))
+        row = self._writer.call(lambda connection: packs.get_installed(connection, name, version))
         task = read_pack(row.pack_path).manifest.task
         if task not in tasks:
             advice = f"Activate a model whose task is {' or '.join(sorted(tasks))}; `imagine-edge models show NAME` tells the task."
@@ -137,16 +181,46 @@ class ModelKeeper:
         return self._writer.call(work)
 
     def _remove_old(self, name: str) -> None:
-        """Keep the newest two versions of a name, and any that serves a recipe or did so before."""
+        """Keep the newest two versions of a name, any that serves a recipe or did so before, and what came with the program."""
         in_use = self._writer.call(lambda connection: packs.versions_in_use(connection, name))
+        in_use |= {version for bundled, version in _bundled_versions() if bundled == name}
         for pack in self._registry.prune(name, in_use=in_use):
             version = pack.manifest.version
             self._writer.call(lambda connection, version=version: packs.remove_pack(connection, name, version))  # type: ignore[misc]
 
-    def _register(self, pack: Pack) -> packs.PackRow:
-        return self._writer.call(
-            lambda connection: packs.add_pack(connection, pack.manifest, pack_path=pack.path, manifest_sha256=pack.manifest_sha256)
-        )
+    def _register(self, pack: Pack, verdicts: list[packs.VariantVerdict] | None = None) -> packs.PackRow:
+        def work(connection: Connection) -> packs.PackRow:
+            row = packs.add_pack(connection, pack.manifest, pack_path=pack.path, manifest_sha256=pack.manifest_sha256)
+            packs.record_verdicts(connection, row.model_id, self.machine, verdicts or [])
+            return row
+
+        return self._writer.call(work)
+
+    def _try(self, pack_path: Path, label: str, on_step: OnProofStep) -> list[packs.VariantVerdict]:
+        log.info("pack_proving", pack=label)
+        return [_verdict(proof) for proof in prove_pack(pack_path, cache_dir=self.driver_cache, on_step=on_step).variants]
+
+    def _settle(self) -> None:
+        """Make folders and database agree after an end in the middle: adopt whole packs that no row knows, end removals."""
+        known = self._writer.call(packs.known_versions)
+        for pack in self._registry.list():
+            version = (pack.manifest.name, pack.manifest.version)
+            if version not in known:
+                log.warning("pack_adopted", pack=version[0], version=version[1])
+                self._register(pack)
+            elif not known[version]:
+                self._registry.remove(*version)
+
+
+def _must_offer(verdicts: list[packs.VariantVerdict], label: str) -> None:
+    if not any(verdict.offered for verdict in verdicts):
+        reasons = "; ".join(f"{verdict.name}: {verdict.reason}" for verdict in verdicts)
+        raise ModelError(f"no variant of {label} works on this machine ({reasons})")
+
+
+def _bundled_versions() -> frozenset[tuple[str, str]]:
+    manifests = [read_pack(path.parent).manifest for path in sorted(BUNDLED_PACKS.glob("*/manifest.json"))]
+    return frozenset((manifest.name, manifest.version) for manifest in manifests)
 
 
 def _verdict(proof: VariantProof) -> packs.VariantVerdict:

@@ -93,6 +93,42 @@ def get_pack(connection: Connection, name: str, version: str | None = None) -> P
     return _pack(row)
 
 
+def get_installed(connection: Connection, name: str, version: str | None = None) -> PackRow:
+    """A pack whose files are here; the newest installed version if none is named.
+
+    Raises:
+        ModelError: it is not installed, or was removed.
+    """
+    row = _pack_row(connection, name, version)
+    if row is not None and row["removed_utc"] is not None:
+        advice = "Install it again from its source; what it found is still in the database."
+        raise ModelError(f"the files of {name} {row['version']} were removed on {row['removed_utc'][:10]}", advice=advice)
+    return get_pack(connection, name, version)
+
+
+def known_versions(connection: Connection) -> dict[tuple[str, str], bool]:
+    """Every (name, version) that was ever installed, and whether its files are to be here."""
+    rows = connection.execute("SELECT name, version, removed_utc IS NULL AS is_here FROM models")
+    return {(row["name"], row["version"]): bool(row["is_here"]) for row in rows}
+
+
+def needed_by(connection: Connection, name: str, version: str) -> list[str]:
+    """Why the files of a version must stay, in words; empty if nothing needs them."""
+    rows = connection.execute(
+        "SELECT a.recipe, a.model_id = m.id AS serves "
+        "FROM active_models AS a JOIN models AS m ON m.id IN (a.model_id, a.previous_model_id) "
+        "WHERE m.name = ? AND m.version = ? ORDER BY a.recipe",
+        (name, version),
+    )
+    needs = [f"it serves {row['recipe']}" if row["serves"] else f"{row['recipe']} would be rolled back to it" for row in rows]
+    comparing = connection.execute(
+        "SELECT count(*) FROM comparisons AS c JOIN models AS m ON m.id IN (c.a_model_id, c.b_model_id) "
+        "WHERE m.name = ? AND m.version = ? AND c.state IN ('waiting', 'running')",
+        (name, version),
+    ).fetchone()[0]
+    return [*needs, *(["a comparison is running it"] if comparing else [])]
+
+
 def list_packs(connection: Connection) -> list[PackRow]:
     """Every installed pack, by name, newest first."""
     rows = connection.execute("SELECT * FROM models WHERE removed_utc IS NULL ORDER BY name, id DESC")

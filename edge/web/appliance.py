@@ -12,6 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
+from edge.recipes.choices import FilesChoice, VariantChoice
+from edge.recipes.model_tasks import ModelTask
 from edge.store.sqlite import Connection
 
 
@@ -113,6 +115,34 @@ class CheckStatus:
     checked_utc: str | None
 
 
+class ModelDesk(Protocol):
+    """Everything a person may do with packs but to let one serve; long work goes on in the background. For any thread."""
+
+    def tasks(self) -> Sequence[ModelTask]:
+        """The last installs and proofs, newest first."""
+
+    def yielding_comparison(self) -> int | None:
+        """The comparison that waits until the real queue is empty."""
+
+    def install(self, source: Path, actor: str, *, subject: str | None = None, is_upload: bool = False) -> ModelTask:
+        """Bring a pack in, from a folder or a zip; `subject` is what the pages call it. An upload's file goes when that has ended."""
+
+    def prove(self, name: str, version: str, actor: str) -> ModelTask:
+        """Run the goldens of an installed pack and measure its speed again."""
+
+    def remove(self, name: str, version: str, actor: str) -> None:
+        """Delete the files of a version that serves nothing; what it found stays."""
+
+    def compare(self, a: VariantChoice, b: VariantChoice, files: FilesChoice, actor: str) -> int:
+        """Run two models on the same files. Returns the comparison's id."""
+
+    def cancel_comparison(self, comparison_id: int, actor: str) -> None:
+        """Let a comparison end now; what was found until then stays."""
+
+    def delete_comparison(self, comparison_id: int, actor: str) -> None:
+        """Forget a comparison that has ended."""
+
+
 class Appliance(Protocol):
     """The running service, as the pages see it. Every method may be called from any thread.
 
@@ -122,6 +152,10 @@ class Appliance(Protocol):
     @property
     def home(self) -> Path:
         """The home folder."""
+
+    @property
+    def desk(self) -> ModelDesk:
+        """What may be done with packs."""
 
     def reader(self) -> AbstractContextManager[Connection]:
         """A read-only connection for the calling thread."""

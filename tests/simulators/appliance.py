@@ -7,11 +7,16 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from edge.store import jobs, packs
+from edge.errors import ModelError, SettingsError
+from edge.recipes.choices import FilesChoice, VariantChoice
+from edge.recipes.model_tasks import ModelTask
+from edge.store import comparisons, jobs, packs
 from edge.store.clock import utc_now
+from edge.store.comparisons import ComparedSide, NewComparison
 from edge.store.connection import DATABASE_NAME, immediate, migrate, open_reader, open_writer
+from edge.store.reads.comparisons import newest_files
 from edge.store.sqlite import Connection, sqlite3
 from edge.web.appliance import CheckStatus, DiskStatus, LiveStatus, ModelStatus, Phase, RootStatus, WorkerStatus
 
@@ -31,6 +36,7 @@ class SimulatedAppliance:
         self._lock = threading.Lock()
         self._live = _watching(home)
         self.frozen_as_of_utc: str | None = None
+        self.desk = SimulatedDesk(self)
 
     @property
     def home(self) -> Path:
@@ -111,6 +117,91 @@ class SimulatedAppliance:
         with self._lock, immediate(self.writer) as connection:
             yield connection
         self.touch()
+
+
+class SimulatedDesk:
+    """Writes down what was asked for; `task` is what an install looks like, `removed` and comparisons reach the real database."""
+
+    def __init__(self, appliance: SimulatedAppliance) -> None:
+        self._appliance = appliance
+        self.shown: list[ModelTask] = []
+        self.uploaded: list[bytes] = []
+
+    def tasks(self) -> Sequence[ModelTask]:
+        return tuple(reversed(self.shown))
+
+    def yielding_comparison(self) -> int | None:
+        return None
+
+    def install(self, source: Path, actor: str, *, subject: str | None = None, is_upload: bool = False) -> ModelTask:
+        if is_upload:
+            self.uploaded.append(source.read_bytes())
+            source.unlink()
+        elif not source.exists():
+            raise SettingsError(f"there is no pack at {source}")
+        return self._add("install", subject or str(source), actor)
+
+    def prove(self, name: str, version: str, actor: str) -> ModelTask:
+        with self._appliance.reader() as connection:
+            row = packs.get_installed(connection, name, version)
+        return self._add("prove", row.label, actor)
+
+    def remove(self, name: str, version: str, actor: str) -> None:
+        with self._appliance._write() as connection:
+            packs.get_installed(connection, name, version)
+            if needed := packs.needed_by(connection, name, version):
+                raise ModelError("; ".join(needed))
+            packs.remove_pack(connection, name, version)
+
+    def compare(self, a: VariantChoice, b: VariantChoice, files: FilesChoice, actor: str) -> int:
+        with self._appliance._write() as connection:
+            sides = [
+                ComparedSide(
+                    model_id=packs.get_installed(connection, one.name, one.version).model_id,
+                    variant=one.variant or "onnx-fp32",
+                    device="CPU",
+                    score_threshold=0.25,
+                )
+                for one in (a, b)
+            ]
+            ids = newest_files(connection, files.recipe, limit=files.limit, folder_id=files.folder_id)
+            new = NewComparison(recipe=files.recipe, a=sides[0], b=sides[1], files_chosen=files.words, file_ids=tuple(ids), actor=actor)
+            return comparisons.add_comparison(connection, new)
+
+    def cancel_comparison(self, comparison_id: int, actor: str) -> None:
+        with self._appliance._write() as connection:
+            comparisons.end_comparison(connection, comparison_id, "cancelled")
+
+    def delete_comparison(self, comparison_id: int, actor: str) -> None:
+        with self._appliance._write() as connection:
+            comparisons.delete_comparison(connection, comparison_id)
+
+    def _add(self, kind: Literal["install", "prove"], subject: str, actor: str) -> ModelTask:
+        task = ModelTask(
+            task_id=len(self.shown) + 1,
+            kind=kind,
+            subject=subject,
+            state="running",
+            stage="proving",
+            place=2,
+            of=3,
+            detail="goldens and speed of int8 on CPU",
+            code="",
+            advice="",
+            model="openings",
+            version="1.2.0",
+            asked_by=actor,
+            asked_utc=utc_now(),
+            finished_utc=None,
+        )
+        self.shown.append(task)
+        self._appliance.touch()
+        return task
+
+    def end(self, task_id: int, **changes: Any) -> None:
+        """Let a task be over."""
+        self.shown[task_id - 1] = dataclasses.replace(self.shown[task_id - 1], stage="ended", finished_utc=utc_now(), **changes)
+        self._appliance.touch()
 
 
 def _watching(home: Path) -> LiveStatus:
