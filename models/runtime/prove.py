@@ -77,7 +77,7 @@ def prove_pack(
         PackInvalidError: the pack itself is damaged.
     """
     pack, machine = verify_pack(pack_dir), x_ray()
-    seen = _seen_devices(machine, timeout_s)
+    seen = seen_devices(machine, timeout_s)
     proofs, notes = [], {}
     for place, variant in enumerate(pack.manifest.variants, start=1):
         tried = []
@@ -110,7 +110,7 @@ def _elsewhere(tried: Sequence[VariantProof], chosen: VariantProof, not_tried: s
     return "".join(f"; {note}" for note in (*told, not_tried) if note)
 
 
-def _seen_devices(machine: Machine, timeout_s: float) -> RuntimeDevices:
+def seen_devices(machine: Machine, timeout_s: float) -> RuntimeDevices:
     """What the runtimes see; they are not even asked where no driver hints at a GPU, and a driver that crashes hides none but itself."""
     if not machine.gpus and machine.system.startswith("Linux"):
         return CPU_ONLY
