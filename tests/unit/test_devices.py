@@ -99,7 +99,7 @@ def test_a_device_that_openvino_does_not_see_is_refused(pack_dir: Path) -> None:
 
 def test_a_pack_on_a_machine_with_a_broken_gpu_runs_on_the_cpu_and_says_why(pack_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prove, "x_ray", lambda: replace(x_ray(), gpus=NVIDIA))
-    monkeypatch.setattr(prove, "_seen_devices", lambda *_: EVERYTHING)
+    monkeypatch.setattr(prove, "seen_devices", lambda *_: EVERYTHING)
     monkeypatch.setattr(prove, "SPEED_S", 0.05)
     result = prove_pack(pack_dir)
     assert {proof.name: proof.device for proof in result.variants} == {"onnx-fp32": "CPU f32", "ir-fp32": "CPU f32"}
@@ -114,7 +114,7 @@ def test_a_driver_that_crashes_when_asked_leaves_the_cpu(monkeypatch: pytest.Mon
         raise ModelError("the process that tried it died (killed by SIGSEGV)")
 
     monkeypatch.setattr(prove, "run_in_child", crash)
-    assert prove._seen_devices(replace(x_ray(), gpus=NVIDIA), 1.0) is CPU_ONLY
+    assert prove.seen_devices(replace(x_ray(), gpus=NVIDIA), 1.0) is CPU_ONLY
 
 
 def test_a_gpu_of_this_machine_finds_what_the_cpu_finds(pack_dir: Path) -> None:
