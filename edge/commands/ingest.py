@@ -13,6 +13,7 @@ from edge.commands.common import JsonOption, answer, err, home_of, or_running, s
 from edge.errors import BusyError, DiskFullError, InputError, ModelError, Reason, StoreError
 from edge.health.disk import DiskLevel
 from edge.store import jobs, passes
+from edge.store.connection import snapshot
 
 if TYPE_CHECKING:
     from edge.service import Service
@@ -89,13 +90,13 @@ def _until_done(service: Service, *, quiet: bool) -> None:
 
 
 def _is_done(service: Service) -> bool:
-    """The inventory has ended, nothing settles, and every job in the database has ended."""
+    """The inventory has ended, nothing settles, and every job whose file can be read has ended."""
     if service.intake.inventories == 0 or not service.intake.idle:
         return False
     if any(dispatcher.in_flight for dispatcher in service.dispatchers.values()):
         return False
-    with service.reader() as connection:
-        return all(jobs.open_jobs(connection, recipe) == 0 for recipe in service.dispatchers)
+    with service.reader() as connection, snapshot(connection):
+        return not any(jobs.has_open_jobs(connection, recipe) for recipe in service.dispatchers)
 
 
 def _check_able(service: Service) -> None:

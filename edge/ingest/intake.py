@@ -1,7 +1,8 @@
 """The intake thread: from files that appear to contents that are queued.
 
-One loop: follow the hints, look at changed folders, now and then at everything, and take what has settled. Taking stops
-while the disk is low; nothing is dropped, the files wait where they are.
+One loop: follow the hints, look at changed folders, now and then at everything, and take what has settled. A look at a
+whole season takes minutes, so it advances a moment at a time between the hints and the takes. Taking stops while the
+disk is low; nothing is dropped, the files wait where they are.
 """
 
 from __future__ import annotations
@@ -9,17 +10,21 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
-from edge.errors import EdgeError, InputError, Reason, StoreError
-from edge.ingest.inventory import FileKey, FolderIdentity, Inventory, WatchedRoot, folder_identity, told
-from edge.ingest.looks import FileLook, is_wanted, is_watched_folder, look_at_file
+from edge.errors import EdgeError, StoreError
+from edge.ingest.inventory import MOST_WAITING, FileKey, Inventory
+from edge.ingest.looks import Pieces, is_wanted, is_watched_folder
+from edge.ingest.media import FolderIdentity, folder_identity
 from edge.ingest.settle import SettleTracker
-from edge.ingest.take import Taken, sweep_copies, take_copy, take_in_place
+from edge.ingest.take import sweep_copies
+from edge.ingest.taker import Taker
+from edge.ingest.watched import WatchedRoot
 from edge.ingest.watcher import Hints, Watcher
 from edge.settings import Settings
 from edge.store import files
@@ -31,7 +36,10 @@ from edge.values import CaptureTime
 log = structlog.get_logger()
 
 _BATCH = 64
+_MOMENT_S = 0.2
 _COLLAPSE_S = 0.02
+_AGAIN_S = 1.0
+_STOP_LIMIT_S = 10.0
 _IMPATIENT_LOOKS = 5
 
 
@@ -65,25 +73,35 @@ class Intake:
         time_in_name: Callable[[str], CaptureTime | None] = lambda _: None,
     ) -> None:
         """`patient` waits for files that still grow; `time_in_name` reads the capture time that a file's name says."""
-        self._time_in_name = time_in_name
         self._settings = settings
         self._media = home / "media"
         self._database = database
         self._writer = writer
         self._may_take = may_take
-        self._patient = patient
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._hints = Hints(self._wake)
         self._watcher = Watcher(self._hints)
         limit_s = settings.growing_limit_s if patient else _IMPATIENT_LOOKS * settings.settle_s
         self._tracker: SettleTracker[FileKey] = SettleTracker(settings.settle_s, limit_s)
+        self._taker = Taker(
+            settings,
+            self._media,
+            writer,
+            self._tracker,
+            patient=patient,
+            time_in_name=time_in_name,
+            look_again=self._hints.add,
+            stopping=self._stopping.is_set,
+        )
         self._roots: dict[int, WatchedRoot] = {}
         self._events: dict[int, bool] = {}
         self._watched_folders: dict[int, FolderIdentity | None] = {}
         self._full_due_s = 0.0
         self._rescan_due_s = 0.0
         self._inventories = 0
+        self._round: Pieces[None] | None = None
+        self._asked: deque[Pieces[None]] = deque()
         self._busy = False
         self._failed: str | None = None
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
@@ -101,11 +119,13 @@ class Intake:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the file in hand."""
+        """End at once; a file in hand is taken at the next start. A share that hangs is not waited for."""
         self._stopping.set()
         self._wake.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_STOP_LIMIT_S)
+            if self._thread.is_alive():
+                log.warning("intake_left_behind", reason="a watched folder does not answer")
         self._watcher.stop()
 
     def rescan(self) -> None:
@@ -113,15 +133,22 @@ class Intake:
         self._full_due_s = 0.0
         self._wake.set()
 
+    def look_at_changes(self) -> None:
+        """Look soon at what changed and at what could not be read."""
+        self._rescan_due_s = 0.0
+        self._wake.set()
+
     @property
     def waiting(self) -> int:
-        """Files that are seen and not yet whole."""
-        return len(self._tracker)
+        """Files that are seen and not yet taken."""
+        return len(self._tracker) + sum(sum(watched.unfinished.copy().values()) for watched in list(self._roots.values()))
 
     @property
     def idle(self) -> bool:
         """Nothing settles, nothing is being looked at, no hint is open, and no failure is left to be made good."""
-        return not self._tracker and not self._busy and not self._wake.is_set() and self._failed is None
+        if self._busy or self._round is not None or self._asked or self._wake.is_set() or self._failed is not None:
+            return False
+        return self.waiting == 0
 
     @property
     def inventories(self) -> int:
@@ -153,6 +180,14 @@ class Intake:
         )
 
     def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._work()
+            except Exception as error:  # the thread's border: SQLite's own errors come through the reader
+                log.exception("intake_failed")
+                self._begin_again(error)
+
+    def _work(self) -> None:
         reader = open_reader(self._database)
         try:
             inventory = Inventory(self._writer, reader, self._tracker)
@@ -160,47 +195,83 @@ class Intake:
                 self._wake.wait(self._idle_s())
                 self._busy = True
                 self._wake.clear()
-                self._step_safely(inventory, reader)
+                self.step(inventory)
                 self._busy = False
         finally:
+            self._drop_looks()
             reader.close()
 
-    def _step_safely(self, inventory: Inventory, reader: Connection) -> None:
-        """One step; a failure, of the store or a disk mostly, is told and tried again, it never ends the thread."""
-        try:
-            before = self._inventories
-            self.step(inventory)
-            if self._inventories > before:
-                self._failed = None
-        except Exception as error:  # the thread's border: SQLite's own errors come through the reader
-            log.exception("intake_failed")
-            self._failed = str(error) or type(error).__name__
-            self._full_due_s = time.monotonic() + self._settings.settle_s
-            self._tracker.plan_again()
-            self._stopping.wait(1.0)
+    def _begin_again(self, error: Exception) -> None:
+        """A failure, of the store or a disk mostly, is told, and everything is looked at again; it never ends the thread."""
+        self._failed = str(error) or type(error).__name__
+        self._full_due_s = time.monotonic() + self._settings.settle_s
+        self._tracker.plan_again()
+        self._busy = False
+        self._stopping.wait(_AGAIN_S)
+
+    def _drop_looks(self) -> None:
+        for look in (*self._asked, *(() if self._round is None else (self._round,))):
+            look.close()
+        self._asked.clear()
+        self._round = None
 
     def step(self, inventory: Inventory) -> None:
-        """Look where there is reason to, then take a batch of what has settled."""
-        now_s = time.monotonic()
+        """Begin the looks that are due, go on with those in hand, then take a batch of what has settled."""
+        self._begin_round(inventory)
+        self._follow_hints(inventory)
+        self._advance()
+        self._take_settled()
+
+    def _begin_round(self, inventory: Inventory) -> None:
+        if self._round is not None:
+            return
+        now_s, roots = time.monotonic(), list(self._roots.values())
         if now_s >= self._full_due_s:
             self._full_due_s = now_s + self._settings.full_rescan_s  # first: a rescan asked for meanwhile must not be lost
-            if not self._inventories:
-                sweep_copies(self._media)
             self._hints.drain()
-            for watched in self._roots.values():
-                self._watch_what_is_there(watched.root)
-                inventory.look_at_root(watched)
+            self._round = self._look_at_everything(inventory, roots)
+        elif now_s >= self._rescan_due_s or any(watched.is_due for watched in roots):
             self._rescan_due_s = now_s + self._settings.rescan_s
-            self._inventories += 1
-        elif now_s >= self._rescan_due_s:
-            for watched in self._roots.values():
-                if self._watch_what_is_there(watched.root):
-                    inventory.look_at_root(watched)
-                else:
-                    inventory.look_at_changed_folders(watched)
-            self._rescan_due_s = now_s + self._settings.rescan_s
-        self._follow_hints(inventory)
-        self._take_settled()
+            self._round = self._look_at_what_changed(inventory, roots)
+        elif (unfinished := self._unfinished()) is not None:
+            self._round = inventory.look_at_unfinished(unfinished)
+
+    def _look_at_everything(self, inventory: Inventory, roots: list[WatchedRoot]) -> Pieces[None]:
+        if not self._inventories:
+            sweep_copies(self._media)
+        for watched in roots:
+            self._watch_what_is_there(watched.root)
+            yield from inventory.look_at_root(watched)
+        self._rescan_due_s = time.monotonic() + self._settings.rescan_s
+        self._inventories += 1
+        self._failed = None
+
+    def _look_at_what_changed(self, inventory: Inventory, roots: list[WatchedRoot]) -> Pieces[None]:
+        for watched in roots:
+            if self._watch_what_is_there(watched.root) or watched.is_due:
+                yield from inventory.look_at_root(watched)
+            else:
+                yield from inventory.look_at_changed_folders(watched)
+
+    def _unfinished(self) -> WatchedRoot | None:
+        """A root of which more files can be taken in hand now, if there is one."""
+        if len(self._tracker) > MOST_WAITING // 2 or not self._may_take():
+            return None
+        return next((watched for watched in self._roots.values() if watched.unfinished), None)
+
+    def _advance(self) -> None:
+        """Go on for a moment with the looks in hand, those that hints asked for first."""
+        end_s = time.monotonic() + _MOMENT_S
+        while time.monotonic() < end_s and not self._stopping.is_set():
+            look = self._asked[0] if self._asked else self._round
+            if look is None:
+                return
+            if next(look, look) is not look:
+                continue
+            if self._asked:
+                self._asked.popleft()
+            else:
+                self._round = None
 
     def _watch_what_is_there(self, root: files.Root) -> bool:
         """Events belong to the folder that was there when they were asked for: ask again when a medium came or went.
@@ -218,6 +289,8 @@ class Intake:
         return folder != before or self._events[root.root_id]
 
     def _idle_s(self) -> float:
+        if self._round is not None or self._asked or self._unfinished() is not None:
+            return 0.0
         due_s = min(self._full_due_s, self._rescan_due_s)
         settle_due_s = self._tracker.next_due_s()
         if settle_due_s is not None:
@@ -233,7 +306,7 @@ class Intake:
             if watched is None:
                 continue
             if names is None:
-                inventory.look_at_tree(watched, relative)
+                self._asked.append(inventory.look_at_tree(watched, relative))
                 continue
             for name in names:
                 if is_wanted(name, watched.extensions):
@@ -252,58 +325,16 @@ class Intake:
         return None, b""
 
     def _take_settled(self) -> None:
-        if self._stopping.is_set() or not self._may_take():
-            return
-        due = self._tracker.pop_due(time.monotonic(), _BATCH)
-        self._store([piece for key in due if (piece := self._take(key)) is not None])
-
-    def _take(self, key: FileKey) -> Callable[[Connection], object] | None:
-        """Look a second time; if the file is whole, hash it. Returns what the store shall write of it, if anything."""
-        root_id, folder, name = key
-        watched = self._roots[root_id]
-        path = os.path.join(watched.path_of(folder), name)
-        try:
-            look = look_at_file(watched.path_of(folder), name)
-        except OSError as error:
-            watched.troubles[folder] = told(watched.path_of(folder), error)
-            look = None
-        if look is None:
-            self._tracker.forget(key)
-            return None
-        seen = self._seen(watched, folder, look)
-        if not look.is_regular:
-            self._tracker.forget(key)
-            return _failure(seen, Reason.NOT_A_REGULAR_FILE, "not a regular file")
-        if not self._tracker.settled(key, look, time.monotonic()):
-            return self._list_if_overdue(key, look, seen)
-        try:
-            taken = self._read(watched, path, look)
-        except InputError as error:
-            if error.reason is Reason.CHANGED_WHILE_READ:
-                self._hints.add(watched.path_of(folder), name)
-            self._tracker.forget(key)
-            return None if error.reason in (Reason.CHANGED_WHILE_READ, Reason.VANISHED) else _failure(seen, error.reason, str(error))
-        self._tracker.forget(key)
-        copy_path = None if taken.copy_path is None else str(taken.copy_path)
-        return lambda connection: files.store_file(connection, seen, sha256=taken.sha256, copy_path=copy_path)
-
-    def _list_if_overdue(self, key: FileKey, look: FileLook, seen: files.SeenFile) -> Callable[[Connection], object] | None:
-        overdue = self._tracker.overdue(key, time.monotonic())
-        if look.size_bytes == 0 and (overdue or not self._patient):
-            self._tracker.forget(key)
-            return _failure(seen, Reason.EMPTY_FILE, "the file has no bytes")
-        if not overdue:
-            return None
-        if not self._patient:
-            self._tracker.forget(key)
-        detail = f"still changing, {look.size_bytes} bytes at the last look"
-        return lambda connection: files.fail_file(connection, seen, reason=Reason.STILL_GROWING, detail=detail, waiting=True)
-
-    def _read(self, watched: WatchedRoot, path: bytes, look: FileLook) -> Taken:
-        limit = self._settings.max_file_bytes
-        if watched.root.intake == "copy":
-            return take_copy(path, look, self._media, max_file_bytes=limit)
-        return take_in_place(path, look, max_file_bytes=limit)
+        """Take what has settled, for a moment at most: then it is time to look at the hints again."""
+        pieces: list[Callable[[Connection], object]] = []
+        begun_s = time.monotonic()
+        while len(pieces) < _BATCH and time.monotonic() - begun_s < _MOMENT_S and self._may_take() and not self._stopping.is_set():
+            due = self._tracker.pop_due(begun_s, 1)
+            if not due:
+                break
+            if (piece := self._taker.take(self._roots[due[0][0]], due[0])) is not None:
+                pieces.append(piece)
+        self._store(pieces)
 
     def _store(self, pieces: list[Callable[[Connection], object]]) -> None:
         """Write a batch in one commit. After a failure everything is looked at again: nothing was recorded of these files."""
@@ -313,22 +344,3 @@ class Intake:
             self._full_due_s = time.monotonic() + self._settings.settle_s
             first = failures[0]
             raise first if isinstance(first, EdgeError) else StoreError(str(first))
-
-    def _seen(self, watched: WatchedRoot, folder: bytes, look: FileLook) -> files.SeenFile:
-        if folder not in watched.folder_ids:
-            root_id = watched.root.root_id
-            watched.folder_ids[folder] = self._writer.call(lambda connection: files.add_folder(connection, root_id, folder))
-        return files.SeenFile(
-            folder_id=watched.folder_ids[folder],
-            recipe=watched.root.recipe,
-            folder_path_bytes=watched.path_of(folder),
-            name_bytes=look.name_bytes,
-            size_bytes=look.size_bytes,
-            mtime_ns=look.mtime_ns,
-            inode=look.inode,
-            capture_time=self._time_in_name(files.shown(look.name_bytes)),
-        )
-
-
-def _failure(seen: files.SeenFile, reason: Reason, detail: str) -> Callable[[Connection], object]:
-    return lambda connection: files.fail_file(connection, seen, reason=reason, detail=detail, waiting=False)

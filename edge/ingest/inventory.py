@@ -3,256 +3,282 @@
 New and changed files go to the settle tracker; names that are no longer there are marked gone. Nothing is concluded from
 a folder that cannot be read, nor from one that suddenly holds nothing and is another folder than before: a medium that was
 pulled out leaves an empty mount point behind.
+
+A season is two million stills, so everything goes folder by folder and in pieces: what is in memory at a time is one
+folder's listing, and whoever drives a look may stop or do something else between two pieces. What may have changed
+meanwhile is looked at once more before anything is concluded from its absence.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 import time
-from dataclasses import dataclass, field
+from bisect import bisect_right
 
-import structlog
-
-from edge.ingest.looks import FileLook, FolderLook, look_at_file, look_at_folder
+from edge.ingest.looks import FileLook, FolderLook, Pieces, look_at_file, look_at_folder
+from edge.ingest.media import folder_identity, is_missing, is_mount, is_within, lost_medium, step_below
 from edge.ingest.settle import SettleTracker
+from edge.ingest.watched import WatchedRoot, told
 from edge.store import files
 from edge.store.clock import utc_now
 from edge.store.sqlite import Connection
 from edge.store.writer import Writer
 
-log = structlog.get_logger()
-
 FileKey = tuple[int, bytes, bytes]  # root id, folder relative to the root, name
-FolderIdentity = tuple[int, int]  # device and inode
 
+# More files than this need not wait for their second look at a time: the others are seen again when these are taken.
+MOST_WAITING = 10_000
 # A folder whose time is this fresh may still change within the file system's clock tick.
 _FRESH_NS = 2_000_000_000
-_SEPARATOR = os.fsencode(os.sep)
+_NAMES_PER_PIECE = 1000
+_FOLDERS_PER_PIECE = 100
 _MEDIUM_GONE = "is empty, but files were known in it: is its medium there?"
-
-
-@dataclass(slots=True)
-class WatchedRoot:
-    """A root and what is remembered of it between two looks. `identity` is the folder that its files were seen in."""
-
-    root: files.Root
-    extensions: frozenset[bytes]
-    start: bytes = b""
-    identity: FolderIdentity | None = None
-    folder_ids: dict[bytes, int] = field(default_factory=dict)
-    folder_mtimes_ns: dict[bytes, int] = field(default_factory=dict)
-    folder_devices: dict[bytes, int] = field(default_factory=dict)
-    ignored: dict[bytes, int] = field(default_factory=dict)
-    troubles: dict[bytes, str] = field(default_factory=dict)
-    file_count: int = 0
-    looked_utc: str | None = None
-
-    def path_of(self, folder: bytes) -> bytes:
-        """A folder relative to the root, as a full path."""
-        return os.path.join(self.root.path_bytes, folder) if folder else self.root.path_bytes
 
 
 class Inventory:
     """Looks at roots, folders and names, and tells the tracker and the store. Used by one thread only."""
 
-    def __init__(self, writer: Writer, reader: Connection, tracker: SettleTracker[FileKey]) -> None:
+    def __init__(self, writer: Writer, reader: Connection, tracker: SettleTracker[FileKey], *, most_waiting: int = MOST_WAITING) -> None:
         self._writer = writer
         self._reader = reader
         self._tracker = tracker
+        self._most_waiting = most_waiting
 
-    def look_at_root(self, watched: WatchedRoot) -> None:
+    def look_at_root(self, watched: WatchedRoot) -> Pieces[None]:
         """Walk the whole tree of a root."""
-        watched.folder_ids = watched.folder_ids or files.known_folders(self._reader, watched.root.root_id)
-        identity = folder_identity(watched.root.path_bytes)
-        looks = self._walk(watched, watched.start)
-        if watched.start not in looks:
-            return
-        if folder_identity(watched.root.path_bytes) != identity:
-            watched.troubles[watched.start] = f"{files.shown(watched.root.path_bytes)} was exchanged while it was looked at"
-            return
-        watched.file_count = sum(len(look.files) for look in looks.values())
-        watched.ignored = {folder: look.ignored for folder, look in looks.items() if look.ignored}
-        if watched.file_count == 0 and identity != watched.identity and self._was_filled(watched):
-            watched.troubles[watched.start] = f"{files.shown(watched.root.path_bytes)} {_MEDIUM_GONE}"
-            return
+        watched.is_due = False
+        watched.recall(self._reader)
+        root = watched.root.path_bytes
+        identity = folder_identity(root)
+        if identity != watched.identity and self._was_filled(watched):
+            doubt = yield from self._doubt(watched)
+            if doubt is not None:
+                watched.refuse(self._writer, watched.start, doubt)
+                return
         watched.identity = identity
-        for folder, look in looks.items():
-            watched.troubles.pop(folder, None)
-            self._compare(watched, folder, look)
+        visited: set[bytes] = set()
+        file_count = 0
+        entering = [watched.start]
+        while entering:
+            folder = entering.pop()
+            look = yield from self._look(watched, folder)
+            if folder_identity(root) != identity:
+                watched.refuse(self._writer, watched.start, f"{files.shown(root)} was exchanged while it was looked at")
+                return
+            if look is not None:
+                visited.add(folder)
+                file_count += len(look.files)
+                yield from self._compare(watched, folder, look)
+                entering.extend(os.path.join(folder, name) for name in reversed(look.subfolders))
+        if watched.start not in visited:
+            return
         known = watched.folder_ids.keys() | watched.folder_mtimes_ns.keys() | watched.troubles.keys()
-        self._forget_folders(watched, {folder for folder in known if is_within(folder, watched.start)} - looks.keys())
+        yield from self._forget_folders(watched, {folder for folder in known if is_within(folder, watched.start)} - visited)
+        watched.file_count = file_count
         watched.looked_utc = utc_now()
 
-    def look_at_changed_folders(self, watched: WatchedRoot) -> None:
+    def look_at_changed_folders(self, watched: WatchedRoot) -> Pieces[None]:
         """Look again at those folders whose own time has changed, so names came or went, and at those with troubles."""
-        if watched.start in watched.troubles or self._is_exchanged(watched):
-            self.look_at_root(watched)
+        if watched.start in watched.troubles or watched.is_exchanged():
+            yield from self.look_at_root(watched)
             return
-        for folder in list(watched.troubles):
-            self.look_at_tree(watched, folder)
-        for folder, seen_ns in list(watched.folder_mtimes_ns.items()):
+        watched.recall(self._reader)
+        for folder in sorted(watched.troubles.keys() | watched.away):
+            if folder in watched.troubles or folder in watched.away:  # not looked at on the way to another one
+                yield from self.look_at_tree(watched, folder)
+        for number, (folder, seen_ns) in enumerate(list(watched.folder_mtimes_ns.items())):
+            if number % _FOLDERS_PER_PIECE == 0:
+                yield
             if folder in watched.folder_mtimes_ns and _folder_mtime_ns(watched.path_of(folder)) != seen_ns:
-                self.look_at_tree(watched, folder)
+                yield from self.look_at_tree(watched, folder)
 
-    def look_at_tree(self, watched: WatchedRoot, folder: bytes) -> None:
-        """Look at one folder, enter what is new below it, and forget what is missing there."""
-        if self._is_exchanged(watched):
-            self.look_at_root(watched)
-            return
-        if folder != watched.start and _is_missing(watched.path_of(folder)):
-            if folder in watched.folder_mtimes_ns or folder in watched.troubles:
-                self.look_at_tree(watched, os.path.dirname(folder))  # its parent says so, unless that is a lost medium
-            return
-        look = self._look(watched, folder)
-        if look is None:
-            return
-        watched.troubles.pop(folder, None)
-        self._compare(watched, folder, look)
-        below = {os.path.join(folder, name) for name in look.subfolders}
-        known = watched.folder_mtimes_ns.keys() | watched.troubles.keys()
-        self._forget_folders(watched, {lost for lost in known if (step := _step_below(lost, folder)) is not None and step not in below})
-        for new in sorted(below - watched.folder_mtimes_ns.keys() - watched.troubles.keys()):
-            self.look_at_tree(watched, new)
+    def look_at_unfinished(self, watched: WatchedRoot) -> Pieces[None]:
+        """Look again at the newest of the folders that held more files than could be taken in hand."""
+        if watched.unfinished:
+            folder, _ = watched.unfinished.popitem()
+            yield from self.look_at_tree(watched, folder)
+
+    def look_at_tree(self, watched: WatchedRoot, folder: bytes) -> Pieces[None]:
+        """Look at one folder, enter what is new below it, and forget what is missing there. If it is missing, its parent says so."""
+        while folder != watched.start and is_missing(watched.root.path_bytes, folder):
+            if folder not in watched.folder_mtimes_ns.keys() | watched.troubles.keys() | watched.away:
+                return
+            folder = os.path.dirname(folder)
+        entering = [folder]
+        while entering:
+            folder = entering.pop()
+            look = yield from self._look(watched, folder)
+            if watched.is_exchanged():
+                watched.is_due = True
+                return
+            if look is None:
+                continue
+            yield from self._compare(watched, folder, look)
+            below = {os.path.join(folder, name) for name in look.subfolders}
+            seen = watched.folder_mtimes_ns.keys() | watched.troubles.keys()
+            lost = {known for known in seen | watched.away if (step := step_below(known, folder)) is not None and step not in below}
+            yield from self._forget_folders(watched, lost)
+            entering.extend(sorted((below - seen) | (below & watched.away), reverse=True))
 
     def look_at_name(self, watched: WatchedRoot, folder: bytes, name: bytes) -> None:
         """Look at one file that a hint named."""
-        if self._is_exchanged(watched):
-            self.look_at_root(watched)
+        if watched.is_exchanged():
+            watched.is_due = True
             return
-        if folder != watched.start and _is_missing(watched.path_of(folder)):
+        if folder != watched.start and is_missing(watched.root.path_bytes, folder):
             return  # its own hint, or its parent's, tells what became of it
-        known = files.known_file(self._reader, self._folder_id(watched, folder), name)
+        if not watched.folder_ids:
+            watched.recall(self._reader)
+        known = files.known_file(self._reader, watched.folder_id(self._writer, folder), name)
         try:
             look = look_at_file(watched.path_of(folder), name)
         except OSError as error:
-            watched.troubles[folder] = told(watched.path_of(folder), error)
+            watched.refuse(self._writer, folder, told(watched.path_of(folder), error))
             return
         if look is not None:
-            self._compare_file(watched, folder, look, known)
+            if not self._feed(watched, folder, look, known):
+                watched.unfinished[folder] = watched.unfinished.get(folder, 0) + 1
         elif os.path.isdir(watched.path_of(folder)):
             self._tracker.forget((watched.root.root_id, folder, name))
             if known is not None and known.original == "present":
-                self._writer.call(lambda connection: files.mark_gone(connection, [known.sighting_id]))
+                self._mark_gone([known])
 
-    def _is_exchanged(self, watched: WatchedRoot) -> bool:
-        """Whether the root is another folder than its files were seen in, or none: a medium came or went."""
-        return folder_identity(watched.root.path_bytes) != watched.identity
+    def _doubt(self, watched: WatchedRoot) -> Pieces[str | None]:
+        """Why another folder than before should not be taken for the root; None if any file of use is in it."""
+        entering = [watched.start]
+        while entering:
+            path = watched.path_of(folder := entering.pop())
+            try:
+                look = yield from look_at_folder(path, watched.extensions)
+            except OSError as error:
+                if folder == watched.start:
+                    return told(path, error)
+                continue
+            if look.files:
+                return None
+            entering.extend(os.path.join(folder, name) for name in reversed(look.subfolders))
+            yield
+        return f"{files.shown(watched.root.path_bytes)} {_MEDIUM_GONE}"
 
-    def _walk(self, watched: WatchedRoot, start: bytes) -> dict[bytes, FolderLook]:
-        looks: dict[bytes, FolderLook] = {}
-        folders = [start]
-        while folders:
-            folder = folders.pop()
-            look = self._look(watched, folder)
-            if look is not None:
-                looks[folder] = look
-                folders.extend(os.path.join(folder, name) for name in reversed(look.subfolders))
-        return looks
-
-    def _look(self, watched: WatchedRoot, folder: bytes) -> FolderLook | None:
-        path = watched.path_of(folder)
+    def _look(self, watched: WatchedRoot, folder: bytes) -> Pieces[FolderLook | None]:
+        yield
+        if any(is_within(folder, trouble) for trouble in watched.troubles if trouble != folder):
+            return None
+        path, begun_ns = watched.path_of(folder), time.time_ns()
         try:
-            before = os.stat(path)
-            look = look_at_folder(path, watched.extensions)
+            mounted = is_mount(path)
+            look = yield from look_at_folder(path, watched.extensions)
         except OSError as error:
-            self._refuse(watched, folder, told(path, error))
+            lost = lost_medium(watched.root.path_bytes, folder, watched.mounts)
+            watched.refuse(self._writer, folder if lost is None else lost, told(path, error))
             return None
-        if not look.files and not look.subfolders and self._lost_its_medium(watched, folder, before.st_dev):
-            self._refuse(watched, folder, f"{files.shown(path)} {_MEDIUM_GONE}")
+        if folder in watched.mounts and not mounted and not look.files and not look.subfolders and self._holds_known(watched, folder):
+            watched.refuse(self._writer, folder, f"{files.shown(path)} {_MEDIUM_GONE}")
             return None
-        watched.folder_devices[folder] = before.st_dev
-        fresh = time.time_ns() - before.st_mtime_ns < _FRESH_NS
-        watched.folder_mtimes_ns[folder] = -1 if fresh else before.st_mtime_ns
+        watched.note_mount(self._writer, folder, mounted=mounted)
+        watched.folder_mtimes_ns[folder] = -1 if begun_ns - look.mtime_ns < _FRESH_NS else look.mtime_ns
         return look
-
-    def _refuse(self, watched: WatchedRoot, folder: bytes, trouble: str) -> None:
-        if watched.troubles.get(folder) != trouble:
-            log.warning("folder_unreadable", trouble=trouble)
-        watched.troubles[folder] = trouble
-        watched.folder_mtimes_ns.pop(folder, None)
-
-    def _lost_its_medium(self, watched: WatchedRoot, folder: bytes, device: int) -> bool:
-        """Whether something was mounted here, files were known on it, and now it is not."""
-        if folder == watched.start or watched.folder_devices.get(folder, device) == device:
-            return False
-        return any(is_within(known, folder) for known in watched.folder_ids)
 
     def _was_filled(self, watched: WatchedRoot) -> bool:
         return watched.start == b"" and files.present_count(self._reader, watched.root.root_id) > 0
 
-    def _compare(self, watched: WatchedRoot, folder: bytes, look: FolderLook) -> None:
-        folder_id = self._folder_id(watched, folder) if look.files else watched.folder_ids.get(folder)
-        known = {} if folder_id is None else files.known_files(self._reader, folder_id)
+    def _holds_known(self, watched: WatchedRoot, folder: bytes) -> bool:
+        ids = [folder_id for known, folder_id in watched.folder_ids.items() if is_within(known, folder)]
+        return any(files.is_any_present(self._reader, folder_id) for folder_id in ids)
+
+    def _compare(self, watched: WatchedRoot, folder: bytes, look: FolderLook) -> Pieces[None]:
+        """Tell the tracker what is new or changed, the store what went or came back; as many names at a time as make a piece."""
+        folder_id = watched.folder_id(self._writer, folder) if look.files else watched.folder_ids.get(folder)
+        waiting, begin, after = 0, 0, b""
+        while True:
+            known = {} if folder_id is None else files.known_files(self._reader, folder_id, after=after, limit=_NAMES_PER_PIECE)
+            is_last = len(known) < _NAMES_PER_PIECE
+            after = after if is_last else next(reversed(known))
+            end = len(look.files) if is_last else bisect_right(look.files, after, lo=begin, key=_name)
+            waiting += self._compare_names(watched, folder, look.files[begin:end], known)
+            self._conclude(watched, folder, look, known)
+            if is_last:
+                break
+            begin = end
+            yield
+        if waiting:
+            watched.unfinished[folder] = waiting
+        else:
+            watched.unfinished.pop(folder, None)
+        if look.ignored:
+            watched.ignored[folder] = look.ignored
+        else:
+            watched.ignored.pop(folder, None)
+        watched.accept(self._writer, folder)
+
+    def _compare_names(self, watched: WatchedRoot, folder: bytes, seen: tuple[FileLook, ...], known: dict[bytes, files.KnownFile]) -> int:
+        """Take what is there out of `known`; returns how many new or changed files could not be taken in hand."""
         back: list[int] = []
-        for file in look.files:
+        waiting = 0
+        for file in seen:
             before = known.pop(file.name_bytes, None)
             if before is not None and before.original == "gone" and _is_same(before, file) and before.image_id is not None:
                 back.append(before.sighting_id)
-            else:
-                self._compare_file(watched, folder, file, before)
-        gone = [before.sighting_id for before in known.values() if before.original == "present"]
-        for name in known:
-            self._tracker.forget((watched.root.root_id, folder, name))
+            elif not self._feed(watched, folder, file, before):
+                waiting += 1
         if back:
             self._writer.call(lambda connection: files.mark_present(connection, back))
-        if gone:
-            self._writer.call(lambda connection: files.mark_gone(connection, gone))
+        return waiting
 
-    def _compare_file(self, watched: WatchedRoot, folder: bytes, look: FileLook, known: files.KnownFile | None) -> None:
+    def _conclude(self, watched: WatchedRoot, folder: bytes, look: FolderLook, unseen: dict[bytes, files.KnownFile]) -> None:
+        """Names that the listing lacks are gone, if they are not there now either and this is still the folder that was listed."""
+        gone = [
+            known for known in unseen.values() if known.original == "present" and _is_no_file(watched.path_of(folder), known.name_bytes)
+        ]
+        if gone and folder_identity(watched.path_of(folder)) == (look.device, look.inode) and self._may_conclude(watched, folder):
+            for known in gone:
+                self._tracker.forget((watched.root.root_id, folder, known.name_bytes))
+            self._mark_gone(gone)
+
+    def _may_conclude(self, watched: WatchedRoot, folder: bytes) -> bool:
+        return not watched.is_exchanged() and lost_medium(watched.root.path_bytes, folder, watched.mounts) is None
+
+    def _feed(self, watched: WatchedRoot, folder: bytes, look: FileLook, known: files.KnownFile | None) -> bool:
+        """Give a new or changed file to the tracker; False if that has its hands full."""
         if known is not None and known.original == "present" and not _wants_another_try(known) and _is_same(known, look):
-            return
-        self._tracker.look((watched.root.root_id, folder, look.name_bytes), look, time.monotonic())
+            return True
+        key = (watched.root.root_id, folder, look.name_bytes)
+        if len(self._tracker) >= self._most_waiting and key not in self._tracker:
+            return False
+        self._tracker.look(key, look, time.monotonic())
+        return True
 
-    def _forget_folders(self, watched: WatchedRoot, folders: set[bytes]) -> None:
+    def _mark_gone(self, gone: list[files.KnownFile]) -> None:
+        ids = [known.sighting_id for known in gone]
+        self._writer.call(lambda connection: files.mark_gone(connection, ids))
+
+    def _forget_folders(self, watched: WatchedRoot, folders: set[bytes]) -> Pieces[None]:
         """These folders are no longer there, and so are their files; unless they, or one above them, only cannot be read."""
         for folder in sorted(folders):
-            if folder in watched.troubles and _is_missing(watched.path_of(folder)):
-                del watched.troubles[folder]
-            if any(is_within(folder, trouble) for trouble in watched.troubles):
+            yield
+            if not is_missing(watched.root.path_bytes, folder) or not self._may_conclude(watched, folder):
                 continue
-            watched.folder_mtimes_ns.pop(folder, None)
-            watched.folder_devices.pop(folder, None)
-            watched.ignored.pop(folder, None)
-            folder_id = watched.folder_ids.get(folder)
-            known = {} if folder_id is None else files.known_files(self._reader, folder_id)
-            gone = [before.sighting_id for before in known.values() if before.original == "present"]
-            if gone:
-                self._writer.call(lambda connection, gone=gone: files.mark_gone(connection, gone))  # type: ignore[misc]
+            if any(is_within(folder, trouble) for trouble in watched.troubles if trouble != folder):
+                continue
+            for remembered in (watched.folder_mtimes_ns, watched.ignored, watched.unfinished):
+                remembered.pop(folder, None)
+            yield from self._forget_names(watched, folder)
+            watched.accept(self._writer, folder)
 
-    def _folder_id(self, watched: WatchedRoot, folder: bytes) -> int:
-        if not watched.folder_ids:
-            watched.folder_ids = files.known_folders(self._reader, watched.root.root_id)
-        if folder not in watched.folder_ids:
-            watched.folder_ids[folder] = self._writer.call(lambda connection: files.add_folder(connection, watched.root.root_id, folder))
-        return watched.folder_ids[folder]
-
-
-def folder_identity(path: bytes) -> FolderIdentity | None:
-    """Which folder is there now: another one after a mount, an unmount or an exchange. None if none can be seen."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+    def _forget_names(self, watched: WatchedRoot, folder: bytes) -> Pieces[None]:
+        folder_id, after = watched.folder_ids.get(folder), b""
+        while folder_id is not None:
+            known = files.known_files(self._reader, folder_id, after=after, limit=_NAMES_PER_PIECE)
+            if gone := [before for before in known.values() if before.original == "present"]:
+                self._mark_gone(gone)
+            if len(known) < _NAMES_PER_PIECE:
+                return
+            after = next(reversed(known))
+            yield
 
 
-def is_within(folder: bytes, outer: bytes) -> bool:
-    """Whether a folder is another one or lies in it; both relative to the same root, which is `b""`."""
-    return outer in (b"", folder) or folder.startswith(outer + _SEPARATOR)
-
-
-def told(path: bytes, error: OSError) -> str:
-    """A sentence for the person who wonders why nothing comes from this folder."""
-    return f"{files.shown(path)} cannot be read: {error.strerror or error}"
-
-
-def _step_below(folder: bytes, outer: bytes) -> bytes | None:
-    """The folder directly in `outer` that leads to `folder`; None if it does not lie in there."""
-    if folder == outer or not is_within(folder, outer):
-        return None
-    first = folder[len(outer) + len(_SEPARATOR) if outer else 0 :].split(_SEPARATOR, 1)[0]
-    return os.path.join(outer, first) if outer else first
+def _name(look: FileLook) -> bytes:
+    return look.name_bytes
 
 
 def _is_same(known: files.KnownFile, look: FileLook) -> bool:
@@ -264,12 +290,10 @@ def _wants_another_try(known: files.KnownFile) -> bool:
     return known.state == "seen" or (known.state == "quarantined" and known.reason in files.REASONS_OF_ABSENCE)
 
 
-def _is_missing(path: bytes) -> bool:
-    """Whether there is certainly no folder of this name; a link to one leads out of the tree and is none."""
+def _is_no_file(folder: bytes, name: bytes) -> bool:
+    """Whether there is certainly nothing of this name that could be taken."""
     try:
-        return not stat.S_ISDIR(os.stat(path, follow_symlinks=False).st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
+        return look_at_file(folder, name) is None or os.path.isdir(os.path.join(folder, name))
     except OSError:
         return False
 

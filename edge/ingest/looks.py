@@ -2,17 +2,26 @@
 
 A folder that cannot be read raises; it is never reported as an empty one. Names are the file system's own bytes: they
 may hold newlines, escapes or bytes that are no text.
+
+A folder may hold a hundred thousand stills and lie on a slow share, so it is looked at in pieces: between any two the
+caller may do something else, or stop.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+Pieces = Generator[None, None, T]  # work that yields between its pieces and returns a T
 
 HIDDEN_PREFIX = b"."
 TEMPORARY_SUFFIXES = (b".part", b".tmp", b"~", b".filepart", b".crdownload", b".partial", b".download")
 SYSTEM_FOLDERS = (b"System Volume Information", b"$RECYCLE.BIN", b"lost+found")
+_ENTRIES_PER_PIECE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +41,27 @@ class FileLook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderLook:
-    """What a folder held at one moment, its subfolders not entered. `ignored` files are of no use to the recipe."""
+    """What a folder held at one moment, its subfolders not entered.
+
+    Attributes:
+        files: those that a recipe takes, by name.
+        subfolders: those that are entered, by name.
+        ignored: files of no use to the recipe.
+        device: of the folder, as it was before the listing; so are the inode and the time.
+        inode: of the folder.
+        mtime_ns: of the folder.
+    """
 
     files: tuple[FileLook, ...]
     subfolders: tuple[bytes, ...]
     ignored: int
+    device: int
+    inode: int
+    mtime_ns: int
 
 
-def look_at_folder(path: bytes, extensions: frozenset[bytes]) -> FolderLook:
-    """List a folder.
+def look_at_folder(path: bytes, extensions: frozenset[bytes]) -> Pieces[FolderLook]:
+    """List a folder, a piece of some hundred names at a time.
 
     Args:
         path: the folder.
@@ -52,8 +73,11 @@ def look_at_folder(path: bytes, extensions: frozenset[bytes]) -> FolderLook:
     files: list[FileLook] = []
     subfolders: list[bytes] = []
     ignored = 0
+    status = os.stat(path)
     with os.scandir(path) as entries:
-        for entry in entries:
+        for number, entry in enumerate(entries, start=1):
+            if number % _ENTRIES_PER_PIECE == 0:
+                yield
             if entry.is_dir(follow_symlinks=False):
                 if is_watched_folder(entry.name):
                     subfolders.append(entry.name)
@@ -65,7 +89,14 @@ def look_at_folder(path: bytes, extensions: frozenset[bytes]) -> FolderLook:
             else:
                 ignored += 1
     files.sort(key=lambda look: look.name_bytes)
-    return FolderLook(files=tuple(files), subfolders=tuple(sorted(subfolders)), ignored=ignored)
+    return FolderLook(
+        files=tuple(files),
+        subfolders=tuple(sorted(subfolders)),
+        ignored=ignored,
+        device=status.st_dev,
+        inode=status.st_ino,
+        mtime_ns=status.st_mtime_ns,
+    )
 
 
 def look_at_file(folder: bytes, name: bytes) -> FileLook | None:

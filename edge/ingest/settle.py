@@ -37,6 +37,9 @@ class SettleTracker(Generic[Key]):
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def __contains__(self, key: Key) -> bool:
+        return key in self._waiting
+
     def look(self, key: Key, look: FileLook, now_s: float) -> None:
         """Take note of a look; a changed file starts to settle anew."""
         waiting = self._waiting.get(key)

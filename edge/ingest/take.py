@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -30,32 +31,38 @@ class Taken:
     copy_path: Path | None
 
 
-def take_in_place(path: bytes, look: FileLook, *, max_file_bytes: int) -> Taken:
+class TakingStoppedError(Exception):
+    """The appliance ends: the file was neither taken nor found bad."""
+
+
+def take_in_place(path: bytes, look: FileLook, *, max_file_bytes: int, stopping: Callable[[], bool] = lambda: False) -> Taken:
     """Hash a file where it is.
 
     Raises:
         InputError: it cannot be read, is too large, or changed meanwhile.
+        TakingStoppedError: `stopping` said so.
     """
     with _open_settled(path, look, max_file_bytes) as source:
         digest = hashlib.sha256()
-        while chunk := _read(source):
+        while chunk := _read(source, stopping):
             digest.update(chunk)
         _still_settled(source, look)
     return Taken(sha256=digest.hexdigest(), copy_path=None)
 
 
-def take_copy(path: bytes, look: FileLook, media: Path, *, max_file_bytes: int) -> Taken:
+def take_copy(path: bytes, look: FileLook, media: Path, *, max_file_bytes: int, stopping: Callable[[], bool] = lambda: False) -> Taken:
     """Copy a file into `media`, read the copy back, and keep it under its content's name.
 
     Raises:
         InputError: the file cannot be read or changed meanwhile, or the copy differs from what was read.
         DiskFullError: there is no room; nothing is left behind.
+        TakingStoppedError: `stopping` said so; nothing is left behind.
     """
     media.mkdir(parents=True, exist_ok=True)
     temporary = media / f".{os.getpid()}-{look.inode}{_PART_SUFFIX}"
     try:
         with _open_settled(path, look, max_file_bytes) as source:
-            sha256 = _copy(source, temporary)
+            sha256 = _copy(source, temporary, stopping)
             _still_settled(source, look)
         if _sha256(temporary) != sha256:
             raise InputError(Reason.COPY_FAILED, "the copy does not equal what was read")
@@ -120,7 +127,9 @@ def _still_settled(source: BinaryIO, look: FileLook) -> None:
         raise InputError(Reason.CHANGED_WHILE_READ, "the file changed while it was read")
 
 
-def _read(source: BinaryIO) -> bytes:
+def _read(source: BinaryIO, stopping: Callable[[], bool]) -> bytes:
+    if stopping():
+        raise TakingStoppedError
     try:
         return source.read(CHUNK_BYTES)
     except OSError as error:
@@ -131,10 +140,10 @@ def _unreadable(error: OSError) -> InputError:
     return InputError(Reason.UNREADABLE_FILE, f"the file cannot be read: {error.strerror}")
 
 
-def _copy(source: BinaryIO, temporary: Path) -> str:
+def _copy(source: BinaryIO, temporary: Path, stopping: Callable[[], bool]) -> str:
     digest = hashlib.sha256()
     with temporary.open("wb") as copy:
-        while chunk := _read(source):
+        while chunk := _read(source, stopping):
             digest.update(chunk)
             copy.write(chunk)
         copy.flush()

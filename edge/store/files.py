@@ -125,10 +125,10 @@ def known_folders(connection: Connection, root_id: int) -> dict[bytes, int]:
 _KNOWN = "SELECT id, name_bytes, size_bytes, mtime_ns, inode, image_id, state, reason, original FROM sightings WHERE original <> 'changed'"
 
 
-def known_files(connection: Connection, folder_id: int) -> dict[bytes, KnownFile]:
-    """What is known of each name in a folder."""
-    rows = connection.execute(f"{_KNOWN} AND folder_id = ?", (folder_id,))
-    return {known.name_bytes: known for known in map(_known, rows)}
+def known_files(connection: Connection, folder_id: int, *, after: bytes = b"", limit: int = -1) -> dict[bytes, KnownFile]:
+    """What is known of the names in a folder, in their order: up to `limit` of those behind `after`, or all."""
+    query = f"{_KNOWN} AND folder_id = ? AND name_bytes > ? ORDER BY name_bytes LIMIT ?"
+    return {known.name_bytes: known for known in map(_known, connection.execute(query, (folder_id, after, limit)))}
 
 
 def known_file(connection: Connection, folder_id: int, name: bytes) -> KnownFile | None:
@@ -145,6 +145,12 @@ def present_count(connection: Connection, root_id: int) -> int:
         (root_id,),
     ).fetchone()
     return int(row[0])
+
+
+def is_any_present(connection: Connection, folder_id: int) -> bool:
+    """Whether a name in a folder is believed to be there."""
+    query = "SELECT 1 FROM sightings WHERE folder_id = ? AND original = 'present' LIMIT 1"
+    return connection.execute(query, (folder_id,)).fetchone() is not None
 
 
 def store_file(connection: Connection, seen: SeenFile, *, sha256: str, copy_path: str | None) -> bool:
@@ -340,7 +346,17 @@ def _queue_once(connection: Connection, image_id: int, seen: SeenFile, sighting_
         "UPDATE sightings SET state = ?, reason = ?, detail = ? WHERE id = ?", (job["state"], job["reason"], job["detail"], sighting_id)
     )
     requeue_absent(connection, sighting_id)
+    _queue_where_it_can_be_read(connection, image_id, seen)
     return False
+
+
+def _queue_where_it_can_be_read(connection: Connection, image_id: int, seen: SeenFile) -> None:
+    """A content that waits for a medium that is out, and is here under another name, need not wait any longer."""
+    connection.execute(
+        "UPDATE jobs SET folder_id = ? WHERE image_id = ? AND recipe = ? AND state = 'queued' "
+        "AND (SELECT away_utc FROM folders WHERE id = jobs.folder_id) IS NOT NULL",
+        (seen.folder_id, image_id, seen.recipe),
+    )
 
 
 def _abandon_unread(connection: Connection, image_id: int, recipe: str) -> None:

@@ -5,16 +5,19 @@
                      -> quarantined   (the file cannot be read, or it was tried too often)
 
 A job with attempts was in the hands of a worker that died: it is leased alone, so that the guilty file is known.
+A job whose folder is away (see `edge.store.away`) is not leased before that folder was looked at again.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import Reason
+from edge.store.away import is_any_away, is_folder_away, mark_away
 from edge.store.clock import utc_now
 from edge.store.files import PRIORITY_REPROCESS
 from edge.store.sqlite import Connection, Row
@@ -22,48 +25,77 @@ from edge.store.sqlite import Connection, Row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A leased piece of work. `path` is where the bytes are: an original, or our own copy."""
+    """A leased piece of work.
+
+    `path` is where the bytes are: an original in the folder `folder_id`, or our own copy, which is in none.
+    """
 
     job_id: int
     image_id: int
     sha256: str
     path: Path | None
+    folder_id: int | None
     name: str
     attempts: int
 
 
 _LEASE = """
-    SELECT j.id, j.image_id, j.attempts, i.sha256, i.copy_path, r.path_bytes, f.relative_path_bytes, s.name_bytes, s.name
+    SELECT j.id, j.image_id, j.attempts, i.sha256, i.copy_path, r.path_bytes, f.id AS folder_id, f.relative_path_bytes, s.name_bytes, s.name
     FROM jobs AS j
     JOIN images AS i ON i.id = j.image_id
     LEFT JOIN sightings AS s ON s.id = (
-        SELECT id FROM sightings WHERE image_id = j.image_id AND recipe = j.recipe
-        ORDER BY original = 'present' DESC, id DESC LIMIT 1)
+        SELECT o.id FROM sightings AS o JOIN folders AS p ON p.id = o.folder_id
+        WHERE o.image_id = j.image_id AND o.recipe = j.recipe
+        ORDER BY o.original = 'present' DESC, p.away_utc IS NULL DESC, o.id DESC LIMIT 1)
     LEFT JOIN folders AS f ON f.id = s.folder_id
     LEFT JOIN roots AS r ON r.id = f.root_id
-    WHERE j.recipe = :recipe AND j.state = 'queued' AND {attempts}
+    WHERE j.recipe = :recipe AND j.state = 'queued' AND {chosen}
     ORDER BY j.priority, j.folder_id DESC, j.id
     LIMIT :limit
 """
+_UNTRIED, _SUSPECT = "j.attempts = 0", "j.attempts > 0"
 
 
 def lease_jobs(connection: Connection, recipe: str, *, owner: str, limit: int) -> list[Job]:
     """Take up to `limit` untried jobs, newest station first."""
-    return _lease(connection, recipe, owner=owner, limit=limit, attempts="j.attempts = 0")
+    return _lease(connection, recipe, owner=owner, limit=limit, chosen=_UNTRIED)
 
 
 def lease_suspect(connection: Connection, recipe: str, *, owner: str) -> list[Job]:
     """Take one job that was in the hands of a worker that died, or none."""
-    return _lease(connection, recipe, owner=owner, limit=1, attempts="j.attempts > 0")
+    return _lease(connection, recipe, owner=owner, limit=1, chosen=_SUSPECT)
 
 
-def _lease(connection: Connection, recipe: str, *, owner: str, limit: int, attempts: str) -> list[Job]:
-    rows = connection.execute(_LEASE.format(attempts=attempts), {"recipe": recipe, "limit": limit}).fetchall()
+def _lease(connection: Connection, recipe: str, *, owner: str, limit: int, chosen: str) -> list[Job]:
+    rows: list[Row] = []
+    if is_any_away(connection):
+        in_folder = _LEASE.format(chosen=f"{chosen} AND j.priority = :priority AND j.folder_id = :folder_id")
+        for priority, folder_id in _reachable_folders(connection, recipe, chosen):
+            values = {"recipe": recipe, "limit": limit - len(rows), "priority": priority, "folder_id": folder_id}
+            rows += connection.execute(in_folder, values).fetchall()
+            if len(rows) == limit:
+                break
+    else:
+        rows = connection.execute(_LEASE.format(chosen=chosen), {"recipe": recipe, "limit": limit}).fetchall()
     now = utc_now()
     connection.executemany(
         "UPDATE jobs SET state = 'leased', lease_owner = ?, leased_utc = ? WHERE id = ?", [(owner, now, row["id"]) for row in rows]
     )
     return [_job(row) for row in rows]
+
+
+def _reachable_folders(connection: Connection, recipe: str, chosen: str) -> Iterator[tuple[int, int]]:
+    """Priority and folder of what waits and can be read, in the order of the queue: one step of the index for each folder."""
+    first = f"SELECT j.priority, j.folder_id FROM jobs AS j WHERE j.recipe = ? AND j.state = 'queued' AND {chosen} {{behind}} "
+    first += "ORDER BY j.priority, j.folder_id DESC LIMIT 1"
+    found = connection.execute(first.format(behind=""), (recipe,)).fetchone()
+    while found is not None:
+        priority, folder_id = found
+        if not is_folder_away(connection, folder_id):
+            yield priority, folder_id
+        found = connection.execute(first.format(behind="AND j.priority = ? AND j.folder_id < ?"), (recipe, priority, folder_id)).fetchone()
+        if found is None:
+            found = connection.execute(first.format(behind="AND j.priority > ?"), (recipe, priority)).fetchone()
 
 
 def _job(row: Row) -> Job:
@@ -74,7 +106,15 @@ def _job(row: Row) -> Job:
     else:
         path = None
     name = row["name"] or (path.name if path else row["sha256"])
-    return Job(job_id=row["id"], image_id=row["image_id"], sha256=row["sha256"], path=path, name=name, attempts=row["attempts"])
+    return Job(
+        job_id=row["id"],
+        image_id=row["image_id"],
+        sha256=row["sha256"],
+        path=path,
+        folder_id=None if row["copy_path"] is not None else row["folder_id"],
+        name=name,
+        attempts=row["attempts"],
+    )
 
 
 def release_jobs(connection: Connection, job_ids: list[int]) -> None:
@@ -82,6 +122,15 @@ def release_jobs(connection: Connection, job_ids: list[int]) -> None:
     connection.executemany(
         "UPDATE jobs SET state = 'queued', lease_owner = NULL, leased_utc = NULL WHERE id = ? AND state = 'leased'",
         [(job_id,) for job_id in job_ids],
+    )
+
+
+def put_aside(connection: Connection, job_id: int, *, folder_id: int) -> None:
+    """The folder that holds this job's file turned out to be away: the job waits for it."""
+    mark_away(connection, [folder_id])
+    connection.execute(
+        "UPDATE jobs SET state = 'queued', folder_id = ?, lease_owner = NULL, leased_utc = NULL WHERE id = ? AND state = 'leased'",
+        (folder_id, job_id),
     )
 
 
@@ -170,14 +219,11 @@ def reprocess(connection: Connection, recipe: str, *, sighting_ids: list[int] | 
     ).rowcount
 
 
-def open_jobs(connection: Connection, recipe: str) -> int:
-    """Jobs of a recipe that have not ended: those that wait and those in a worker's hands, at one moment."""
-    row = connection.execute(
-        "SELECT (SELECT count(*) FROM jobs WHERE recipe = :recipe AND state = 'queued') "
-        "+ (SELECT count(*) FROM jobs WHERE recipe = :recipe AND state = 'leased')",
-        {"recipe": recipe},
-    ).fetchone()
-    return int(row[0])
+def has_open_jobs(connection: Connection, recipe: str) -> bool:
+    """Whether work of a recipe is in a worker's hands, or waits and could be done: what waits for a folder that is away cannot."""
+    if connection.execute("SELECT 1 FROM jobs WHERE recipe = ? AND state = 'leased' LIMIT 1", (recipe,)).fetchone() is not None:
+        return True
+    return next(_reachable_folders(connection, recipe, "1"), None) is not None
 
 
 def queue_length(connection: Connection, recipe: str) -> int:

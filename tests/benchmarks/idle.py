@@ -14,6 +14,7 @@ from edge.store.sqlite import Connection
 from tests.benchmarks.appliance import ingest, service, wait_for, wait_until_idle
 from tests.benchmarks.cost import tree_cpu_s, tree_memory
 from tests.benchmarks.stills import STILLS_PER_FOLDER, write_small_stills, write_stills
+from tests.helpers.pieces import finish
 
 MB = 1e6
 
@@ -62,7 +63,7 @@ def _make_folder(connection: Connection, root: files.Root, folder: Path, count: 
     for number in range(count):
         (folder / f"still_{number:06d}.jpg").write_bytes(b"x")
     folder_id = files.add_folder(connection, root.root_id, os.fsencode(folder.name))
-    for look in look_at_folder(os.fsencode(folder), frozenset((b".jpg",))).files:
+    for look in finish(look_at_folder(os.fsencode(folder), frozenset((b".jpg",)))).files:
         seen = files.SeenFile(
             folder_id=folder_id,
             recipe="burrows",

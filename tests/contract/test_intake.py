@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.ingest.inventory import Inventory, WatchedRoot
+from edge.ingest.inventory import Inventory
+from edge.ingest.looks import Pieces
+from edge.ingest.watched import WatchedRoot
 from tests.helpers.watching import HINTS_ONLY, Watching, wait_until, watching
 
 
@@ -347,8 +349,8 @@ def test_a_rescan_asked_for_during_an_inventory_is_not_lost(by_events: Watching,
     real = Inventory.look_at_root
     asked: list[int] = []
 
-    def ask_meanwhile(self: Inventory, watched: WatchedRoot) -> None:
-        real(self, watched)
+    def ask_meanwhile(self: Inventory, watched: WatchedRoot) -> Pieces[None]:
+        yield from real(self, watched)
         if not asked:
             asked.append(by_events.intake.inventories)
             by_events.intake.rescan()
@@ -387,9 +389,9 @@ def test_a_deleted_folder_costs_no_walk_of_the_whole_tree(appliance: Watching, r
     walks: list[int] = []
     real = Inventory.look_at_root
 
-    def count_and_walk(self: Inventory, watched: WatchedRoot) -> None:
+    def count_and_walk(self: Inventory, watched: WatchedRoot) -> Pieces[None]:
         walks.append(1)
-        real(self, watched)
+        yield from real(self, watched)
 
     monkeypatch.setattr(Inventory, "look_at_root", count_and_walk)
     for path in root.iterdir():

@@ -16,6 +16,7 @@ from edge.store.connection import DATABASE_NAME, migrate, open_reader, open_writ
 from tests.benchmarks.cost import percentile, run_command
 from tests.benchmarks.idle import make_known_files
 from tests.benchmarks.stills import with_comment
+from tests.helpers.pieces import finish
 
 BURN_IN_GRANDCHILD = """
 import subprocess, sys
@@ -57,7 +58,7 @@ def test_known_files_are_known_to_the_inventory(tmp_path: Path) -> None:
     assert len(folders) == math.ceil(620 / 500)
     for folder, folder_id in folders.items():
         known = files.known_files(reader, folder_id)
-        for look in look_at_folder(root.path_bytes + b"/" + folder, frozenset((b".jpg",))).files:
+        for look in finish(look_at_folder(root.path_bytes + b"/" + folder, frozenset((b".jpg",)))).files:
             row = known.pop(look.name_bytes)
             assert (row.size_bytes, row.mtime_ns, row.inode, row.state) == (look.size_bytes, look.mtime_ns, look.inode, "done")
         assert known == {}

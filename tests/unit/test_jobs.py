@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import Reason
-from edge.store import files, jobs
+from edge.store import away, files, jobs
 from edge.store.sqlite import Connection
 from tests.helpers.seed import (
     RECIPE,
@@ -227,11 +227,81 @@ def test_retry_survives_a_file_whose_reprocessing_failed_twice(connection: Conne
 def test_what_is_open_is_what_waits_or_is_in_hand(connection: Connection, station: Station) -> None:
     for name in (b"a.jpg", b"b.jpg"):
         queued(connection, station, name)
-    assert (jobs.queue_length(connection, RECIPE), jobs.open_jobs(connection, RECIPE)) == (2, 2)
-    (job,) = lease(connection, 1)
-    assert (jobs.queue_length(connection, RECIPE), jobs.open_jobs(connection, RECIPE)) == (1, 2)
-    jobs.fail_job(connection, job.job_id, reason=Reason.CORRUPT, detail="")
-    assert (jobs.queue_length(connection, RECIPE), jobs.open_jobs(connection, RECIPE)) == (1, 1)
+    assert (jobs.queue_length(connection, RECIPE), jobs.has_open_jobs(connection, RECIPE)) == (2, True)
+    for job in lease(connection):
+        assert (jobs.queue_length(connection, RECIPE), jobs.has_open_jobs(connection, RECIPE)) == (0, True)
+        jobs.fail_job(connection, job.job_id, reason=Reason.CORRUPT, detail="")
+    assert not jobs.has_open_jobs(connection, RECIPE)
+
+
+class TestFoldersThatAreAway:
+    """What lies on a medium that is out waits as queued; everything else goes on, in the same order as always."""
+
+    def folder_id(self, connection: Connection, name: str) -> int:
+        return int(connection.execute("SELECT id FROM folders WHERE relative_path = ?", (name,)).fetchone()[0])
+
+    def stations(self, connection: Connection, tmp_path: Path) -> None:
+        for tow in (b"tow 1", b"tow 2", b"tow 3"):
+            station = add_station(connection, tmp_path / "inbox", tow)
+            queued(connection, station, tow + b" a.jpg")
+            queued(connection, station, tow + b" b.jpg")
+
+    def test_they_are_stepped_over(self, connection: Connection, tmp_path: Path) -> None:
+        self.stations(connection, tmp_path)
+        away.mark_away(connection, [self.folder_id(connection, "tow 2")])
+        assert names(lease(connection, 3)) == ["tow 3 a.jpg", "tow 3 b.jpg", "tow 1 a.jpg"]
+        assert names(lease(connection)) == ["tow 1 b.jpg"]
+        assert lease(connection) == []
+        assert state_of(connection, "tow 2 a.jpg") == ("queued", None)
+
+    def test_they_are_not_open_and_not_lost(self, connection: Connection, tmp_path: Path) -> None:
+        self.stations(connection, tmp_path)
+        away.mark_away(connection, [self.folder_id(connection, name) for name in ("tow 1", "tow 2", "tow 3")])
+        assert not jobs.has_open_jobs(connection, RECIPE)
+        assert [(root.path, root.folder, root.folders, root.files) for root in away.away_roots(connection)] == [
+            (str(tmp_path / "inbox"), "tow 1", 3, 6)
+        ]
+        away.mark_reachable(connection, [self.folder_id(connection, "tow 1")])
+        assert jobs.has_open_jobs(connection, RECIPE)
+        assert names(lease(connection)) == ["tow 1 a.jpg", "tow 1 b.jpg"]
+        away.forget_all(connection)
+        assert len(lease(connection)) == 4
+        assert away.away_roots(connection) == ()
+
+    def test_suspects_and_reprocessing_wait_too(self, connection: Connection, tmp_path: Path) -> None:
+        self.stations(connection, tmp_path)
+        for job in lease(connection):
+            jobs.suspect_job(connection, job.job_id, max_attempts=MAX_ATTEMPTS, reason=Reason.WORKER_DIED, detail="")
+        away.mark_away(connection, [self.folder_id(connection, "tow 3")])
+        assert names(jobs.lease_suspect(connection, RECIPE, owner=OWNER)) == ["tow 2 a.jpg"]
+
+    def test_a_job_put_aside_waits_in_the_folder_where_its_file_was_looked_for(self, connection: Connection, tmp_path: Path) -> None:
+        """Its first name is gone; the second lies on the medium that turned out to be away."""
+        first, second = (add_station(connection, tmp_path / "inbox", tow) for tow in (b"tow 1", b"stick"))
+        queued(connection, first, b"a.jpg", content=b"same")
+        queued(connection, second, b"b.jpg", content=b"same")
+        files.mark_gone(connection, [file_id(connection, "a.jpg")])
+        (job,) = lease(connection)
+        assert job.folder_id == self.folder_id(connection, "stick")
+        jobs.put_aside(connection, job.job_id, folder_id=job.folder_id)
+        assert state_of(connection, "b.jpg") == ("queued", None)
+        assert lease(connection) == []
+        away.mark_reachable(connection, [job.folder_id])
+        assert names(lease(connection)) == ["b.jpg"]
+
+    def test_another_name_of_the_bytes_that_is_there_ends_the_waiting(self, connection: Connection, tmp_path: Path) -> None:
+        first, second = (add_station(connection, tmp_path / "inbox", tow) for tow in (b"stick", b"tow 1"))
+        queued(connection, first, b"a.jpg", content=b"same")
+        away.mark_away(connection, [self.folder_id(connection, "stick")])
+        assert lease(connection) == []
+        queued(connection, second, b"b.jpg", content=b"same")
+        assert names(lease(connection)) == ["b.jpg"]
+
+    def test_copies_never_wait(self, connection: Connection, tmp_path: Path) -> None:
+        self.stations(connection, tmp_path)
+        connection.execute("UPDATE roots SET intake = 'copy'")
+        away.mark_away(connection, [self.folder_id(connection, "tow 1")])
+        assert len(lease(connection)) == 6
 
 
 def test_a_leased_name_is_where_the_content_still_is(connection: Connection, station: Station) -> None:

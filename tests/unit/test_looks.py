@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from edge.ingest.looks import is_wanted, is_watched_folder, look_at_file, look_at_folder
 from tests.helpers.as_user import as_nobody
+from tests.helpers.pieces import finish
 
 STILLS = frozenset((b".jpg", b".png"))
 
@@ -39,7 +40,7 @@ def test_a_hostile_name_is_only_a_name(tmp_path: Path, name: bytes) -> None:
     folder = os.fsencode(tmp_path)
     with open(os.path.join(folder, name), "wb") as file:
         file.write(b"bytes")
-    (seen,) = look_at_folder(folder, STILLS).files
+    (seen,) = finish(look_at_folder(folder, STILLS)).files
     assert seen.name_bytes == name
     assert seen.size_bytes == 5
     assert seen.is_regular
@@ -71,7 +72,7 @@ def test_hidden_temporary_and_foreign_names_are_not_taken(tmp_path: Path, name: 
     folder = os.fsencode(tmp_path)
     with open(os.path.join(folder, name), "wb"):
         pass
-    seen = look_at_folder(folder, STILLS)
+    seen = finish(look_at_folder(folder, STILLS))
     assert seen.files == ()
     assert seen.ignored == 1
 
@@ -79,14 +80,14 @@ def test_hidden_temporary_and_foreign_names_are_not_taken(tmp_path: Path, name: 
 def test_hidden_and_system_folders_are_not_entered(tmp_path: Path) -> None:
     for name in (".Trash-0", "$RECYCLE.BIN", "System Volume Information", "lost+found", "tow 1"):
         (tmp_path / name).mkdir()
-    assert look_at_folder(os.fsencode(tmp_path), STILLS).subfolders == (b"tow 1",)
+    assert finish(look_at_folder(os.fsencode(tmp_path), STILLS)).subfolders == (b"tow 1",)
     assert not is_watched_folder(b"$RECYCLE.BIN")
 
 
 def test_files_come_in_the_order_of_their_names(tmp_path: Path) -> None:
     for name in ("c.jpg", "a.jpg", "b.PNG"):
         (tmp_path / name).touch()
-    assert [seen.name_bytes for seen in look_at_folder(os.fsencode(tmp_path), STILLS).files] == [b"a.jpg", b"b.PNG", b"c.jpg"]
+    assert [seen.name_bytes for seen in finish(look_at_folder(os.fsencode(tmp_path), STILLS)).files] == [b"a.jpg", b"b.PNG", b"c.jpg"]
 
 
 def test_links_pipes_and_sockets_are_seen_as_what_they_are(tmp_path: Path) -> None:
@@ -101,7 +102,7 @@ def test_links_pipes_and_sockets_are_seen_as_what_they_are(tmp_path: Path) -> No
     os.mkfifo(folder / "pipe.jpg")
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(os.fspath(folder / "socket.jpg"))
-        seen = look_at_folder(os.fsencode(folder), STILLS)
+        seen = finish(look_at_folder(os.fsencode(folder), STILLS))
     assert {look.name_bytes: look.is_regular for look in seen.files} == {
         b"dangling.jpg": False,
         b"link.jpg": False,
@@ -113,7 +114,7 @@ def test_links_pipes_and_sockets_are_seen_as_what_they_are(tmp_path: Path) -> No
 
 def test_a_missing_folder_raises(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        look_at_folder(os.fsencode(tmp_path / "nothing"), STILLS)
+        finish(look_at_folder(os.fsencode(tmp_path / "nothing"), STILLS))
 
 
 def test_a_missing_file_is_none_and_one_below_a_file_too(tmp_path: Path) -> None:
@@ -132,7 +133,7 @@ def open_folder() -> Iterator[Path]:
 
 def _look_at(folder: bytes) -> str:
     try:
-        return f"read: {len(look_at_folder(folder, STILLS).files)}"
+        return f"read: {len(finish(look_at_folder(folder, STILLS)).files)}"
     except OSError as error:
         return type(error).__name__
 

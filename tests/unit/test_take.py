@@ -83,11 +83,11 @@ def test_an_overwritten_file_is_not_taken(still: Path, media: Path) -> None:
 
 def test_a_file_that_grows_while_it_is_read_is_not_taken(still: Path, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(take, "CHUNK_BYTES", 4096)
-    real: Callable[[BinaryIO], bytes] = take._read
+    real: Callable[[BinaryIO, Callable[[], bool]], bytes] = take._read
     chunks: list[int] = []
 
-    def read_and_grow(source: BinaryIO) -> bytes:
-        chunk = real(source)
+    def read_and_grow(source: BinaryIO, stopping: Callable[[], bool]) -> bytes:
+        chunk = real(source, stopping)
         chunks.append(len(chunk))
         if len(chunks) == 2:
             with still.open("ab") as file:
@@ -233,3 +233,20 @@ def test_what_a_content_is_worth_is_not_judged_here(tmp_path: Path, content: byt
     path = tmp_path / "a.bmp"
     path.write_bytes(content)
     assert take_in_place(os.fsencode(path), look(path), max_file_bytes=LIMIT_BYTES).sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_an_appliance_that_ends_leaves_half_a_copy_nowhere(still: Path, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does it wait for the rest of a large file on a slow stick."""
+    monkeypatch.setattr(take, "CHUNK_BYTES", 4096)
+    asked: list[int] = []
+
+    def stopping() -> bool:
+        asked.append(1)
+        return len(asked) > 2
+
+    with pytest.raises(take.TakingStoppedError):
+        take_copy(os.fsencode(still), look(still), media, max_file_bytes=LIMIT_BYTES, stopping=stopping)
+    assert files_below(media) == []
+    assert len(asked) == 3
+    with pytest.raises(take.TakingStoppedError):
+        take_in_place(os.fsencode(still), look(still), max_file_bytes=LIMIT_BYTES, stopping=stopping)
