@@ -14,7 +14,7 @@ from edge.values import ImageFacts, ImageResult, UInt8Array
 from models.runtime.predict import LoadedModel, load_model, look, merge
 from models.runtime.tiling import View, plan_views
 
-__all__ = ["LoadedModel", "load_model", "process_image"]
+__all__ = ["LoadedModel", "decode_for", "load_model", "process_image"]
 
 
 def process_image(data: bytes, name: str, model: LoadedModel, settings: DetectSettings) -> ImageResult:
@@ -36,7 +36,7 @@ def process_image(data: bytes, name: str, model: LoadedModel, settings: DetectSe
     check_pixels(facts, settings.max_pixels)
     check_whole(data, facts)
     views = plan_views(facts.width_px, facts.height_px, model.manifest.input, fit=settings.fit)
-    image = _decode_for(views, data, facts)
+    image = decode_for(views, data, facts)
     areas = masked_areas(settings.masks, facts)
     paint(image, areas, facts)
     clock.stop("decode")
@@ -59,7 +59,7 @@ def process_image(data: bytes, name: str, model: LoadedModel, settings: DetectSe
     )
 
 
-def _decode_for(views: Sequence[View], data: bytes, facts: ImageFacts) -> UInt8Array:
+def decode_for(views: Sequence[View], data: bytes, facts: ImageFacts) -> UInt8Array:
     """Pixels of the image, reduced while decoding where the only view is of the whole and much smaller."""
     if not _sees_whole(views, facts):
         return decode(data, facts)
