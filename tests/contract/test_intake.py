@@ -23,25 +23,6 @@ from tests.helpers.watching import HINTS_ONLY, Watching, wait_until, watching
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "inbox"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def appliance(home: Path, root: Path) -> Iterator[Watching]:
-    """Rescans as often as the settings allow, events on."""
-    with watching(home, root) as appliance:
-        yield appliance
-
-
-@pytest.fixture
 def by_events(home: Path, root: Path) -> Iterator[Watching]:
     """After the first look only events tell."""
     with watching(home, root, **HINTS_ONLY) as appliance:

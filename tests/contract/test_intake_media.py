@@ -7,32 +7,10 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.helpers.small_disk import small_disk
 from tests.helpers.watching import Watching, wait_until, watching
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "inbox"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def appliance(home: Path, root: Path) -> Iterator[Watching]:
-    """Rescans as often as the settings allow, events on."""
-    with watching(home, root) as appliance:
-        yield appliance
 
 
 class TestVanishedMount:
