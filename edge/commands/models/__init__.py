@@ -5,7 +5,7 @@ One module per command or small family of commands; each adds itself to `models_
 
 from __future__ import annotations
 
-from edge.commands.models import installed
+from edge.commands.models import benchmark, installed, publish
 from edge.commands.models.group import models_app
 
-__all__ = ["installed", "models_app"]
+__all__ = ["benchmark", "installed", "models_app", "publish"]

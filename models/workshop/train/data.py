@@ -105,11 +105,12 @@ class PartDataset(YOLODataset):  # type: ignore[misc]
 
 def _label(image: Mapping[str, Any]) -> dict[str, Any]:
     width_px, height_px = image["width_px"], image["height_px"]
-    boxes = np.asarray(image["boxes"], np.float32).reshape(-1, 4) / np.array([width_px, height_px] * 2, np.float32)
+    each = ~np.asarray(image["crowd"], np.bool_)  # a box around many is no object
+    boxes = np.asarray(image["boxes"], np.float32).reshape(-1, 4)[each] / np.array([width_px, height_px] * 2, np.float32)
     return {
         "im_file": image["path"],
         "shape": (height_px, width_px),
-        "cls": np.asarray(image["label_index"], np.float32).reshape(-1, 1),
+        "cls": np.asarray(image["label_index"], np.float32)[each].reshape(-1, 1),
         "bboxes": np.hstack([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]]),
         "segments": [],
         "keypoints": None,
