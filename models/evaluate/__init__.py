@@ -10,28 +10,19 @@ A detector for counting is judged by its count error; average precision alone hi
 
 from __future__ import annotations
 
-from models.evaluate.matching import (
-    ALL_AREAS_PX2,
-    IOU_THRESHOLDS,
-    MAX_FOUND_PER_IMAGE,
+from models.evaluate.counts import CountErrors, count_errors, lin_ccc
+from models.evaluate.matching import IOU_THRESHOLDS, MAX_FOUND_PER_IMAGE, LabelMatches, iou_matrix, match
+from models.evaluate.precision import (
     RECALL_POINTS,
     AveragePrecision,
-    CountErrors,
-    Flags,
-    Floats,
-    ImageFound,
-    ImageTruth,
-    LabelMatches,
+    OperatingCurve,
     OperatingPoint,
     at_threshold,
     average_precision,
     best_f1,
-    count_errors,
-    iou_matrix,
-    lin_ccc,
-    match,
     operating_curve,
 )
+from models.evaluate.values import ALL_AREAS_PX2, Flags, Floats, ImageFound, ImageTruth
 
 __all__ = [
     "ALL_AREAS_PX2",
@@ -45,6 +36,7 @@ __all__ = [
     "ImageFound",
     "ImageTruth",
     "LabelMatches",
+    "OperatingCurve",
     "OperatingPoint",
     "at_threshold",
     "average_precision",

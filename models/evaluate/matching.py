@@ -1,53 +1,28 @@
-"""How good is a detector: average precision as COCO defines it, and the error of its counts.
+"""Which detection is which object: greedy matching as COCO defines it, over a whole data set at once.
 
-    matched = match(truths, founds)              greedy matching at ten IoU thresholds
-    average_precision(matched)                   mAP50 and mAP50-95, 101-point interpolation
-    operating_curve(matched) / best_f1(curve)    precision and recall over the score threshold
-    count_errors(truths, founds, threshold)      bias, MAE and Lin's CCC per image
+Within an image and a class the detections take, best score first, the free box of highest overlap; a box that need not be found
+(a crowd, or outside the range of areas) only where no other fits; a crowd box is never used up. Of equal overlaps the later box
+wins, of equal scores the earlier detection. Agrees with pycocotools to 1e-6 (areas of truth are those of its boxes).
 
-A detector for counting is judged by its count error; average precision alone hides it. Agrees with pycocotools to 1e-6
-(areas of ground truth are those of the boxes; crowd boxes are ignored and may be matched often).
+Done image by image this is five nested loops. Here the best detections of all images and classes are matched together, then all
+the second best, and so on: they never compete for the same box.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
+from models.evaluate.values import ALL_AREAS_PX2, Flags, Floats, ImageFound, ImageTruth, Indexes, outside
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
-RECALL_POINTS = np.linspace(0.0, 1.0, 101)
-MAX_FOUND_PER_IMAGE = 100
-ALL_AREAS_PX2 = (0.0, 1e10)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageTruth:
-    """What is in one image: `boxes_xyxy_px` (N, 4), `label_index` (N,), `crowd` (N,) bool, a box around many."""
-
-    boxes_xyxy_px: npt.NDArray[np.float32]
-    label_index: npt.NDArray[np.int32]
-    crowd: Flags
-
-    @classmethod
-    def of_one_class(cls, boxes_xyxy_px: npt.NDArray[np.float32]) -> ImageTruth:
-        """Truth with a single class and no crowd boxes."""
-        count = len(boxes_xyxy_px)
-        return cls(boxes_xyxy_px=boxes_xyxy_px, label_index=np.zeros(count, np.int32), crowd=np.zeros(count, np.bool_))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageFound:
-    """What a detector reports for one image: `boxes_xyxy_px` (N, 4), `score` (N,), `label_index` (N,)."""
-
-    boxes_xyxy_px: npt.NDArray[np.float32]
-    score: npt.NDArray[np.float32]
-    label_index: npt.NDArray[np.int32]
+MAX_FOUND_PER_IMAGE = 100  # per class, as pycocotools counts them
+NO_TRUTH = -1
+_PAIRS_AT_ONCE = 400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,33 +40,127 @@ class LabelMatches:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AveragePrecision:
-    """Means over the classes that occur, fractions; None where no class has a box to find."""
+class BoxTable:
+    """Boxes of all images in one table, ordered by class, then image, then as they came (truth) or by score (detections).
 
-    map50: float | None
-    map50_95: float | None
+    `image` (N,) index of the image, `row` (N,) index within its list, `label` (N,), `group` (N,) a number per class and image,
+    `boxes` (N, 4) float64 xyxy px; `score` (N,) of detections, `crowd` (N,) of truth; `rank` (N,) within the group.
+    """
+
+    image: Indexes
+    row: Indexes
+    label: Indexes
+    group: Indexes
+    rank: Indexes
+    boxes: Floats
+    score: Floats
+    crowd: Flags
+
+    def select(self, chosen: Flags | Indexes) -> BoxTable:
+        """Some of the rows."""
+        return BoxTable(
+            image=self.image[chosen],
+            row=self.row[chosen],
+            label=self.label[chosen],
+            group=self.group[chosen],
+            rank=self.rank[chosen],
+            boxes=self.boxes[chosen],
+            score=self.score[chosen],
+            crowd=self.crowd[chosen],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OperatingPoint:
-    """Precision, recall and F1 at IoU 0.5 when detections with a score of at least `threshold` are counted."""
+class Assignment:
+    """Per IoU threshold and detection (T, D): the row of the truth table it took or NO_TRUTH, and whether it counts neither way.
 
-    threshold: float
-    precision: float
-    recall: float
-    f1: float
+    `required` (G,) bool: which boxes of the truth table had to be found.
+    """
+
+    truth_row: Indexes
+    ignored: Flags
+    required: Flags
+
+    @property
+    def hit(self) -> Flags:
+        """Whether it took a box."""
+        return np.asarray(self.truth_row != NO_TRUTH, np.bool_)
+
+
+class Matcher:
+    """Truth and detections of a data set, compared once, to be matched for several ranges of areas."""
+
+    def __init__(
+        self, truths: Sequence[ImageTruth], founds: Sequence[ImageFound], *, max_found: int = MAX_FOUND_PER_IMAGE, any_label: bool = False
+    ) -> None:
+        """Compare every detection with the truth of its image.
+
+        Args:
+            max_found: detections per image and class that are considered, best first.
+            any_label: whether a detection may take a box of another class.
+
+        Raises:
+            ValueError: not as many images with truth as with detections.
+        """
+        if len(truths) != len(founds):
+            raise ValueError(f"{len(truths)} images with truth but {len(founds)} with detections")
+        self.n_images = len(truths)
+        counts = [len(found.score) for found in founds]
+        score = _joined([found.score for found in founds])
+        found = _table(counts, founds, score, np.zeros(len(score), np.bool_), any_label=any_label)
+        self.found = found.select(found.rank < max_found)
+        counts = [len(truth.label_index) for truth in truths]
+        crowd = _joined([truth.crowd for truth in truths]).astype(np.bool_)
+        self.truth = _table(counts, truths, np.zeros(len(crowd)), crowd, any_label=any_label)
+        self._pairs = _find_pairs(self.found, self.truth)
+
+    def assign(self, area_range_px2: tuple[float, float] = ALL_AREAS_PX2, thresholds: Floats = IOU_THRESHOLDS) -> Assignment:
+        """Match at several IoU thresholds, none below 0.5.
+
+        Truth outside the range of areas need not be found; detections matched with it, or unmatched and outside too, count
+        neither way.
+        """
+        optional = self.truth.crowd | outside(self.truth.boxes, area_range_px2)
+        truth_row = _assign(self._pairs.preferring(~optional, self.found.rank), self.truth.crowd, thresholds, len(self.found.score))
+        hit = truth_row != NO_TRUTH
+        # The last entry stands for "no truth", which index -1 reaches.
+        ignored = np.append(optional, False)[truth_row] | (~hit & outside(self.found.boxes, area_range_px2))
+        return Assignment(truth_row=truth_row, ignored=ignored, required=~optional)
+
+    def by_label(self, assignment: Assignment) -> list[LabelMatches]:
+        """The detections of each class over all images, best first."""
+        labels = np.union1d(self.found.label, self.truth.label)
+        required = np.bincount(np.searchsorted(labels, self.truth.label[assignment.required]), minlength=len(labels))
+        starts, ends = (np.searchsorted(self.found.label, labels, side=side) for side in ("left", "right"))
+        matches = []
+        for label, n_truth, start, end in zip(labels, required, starts, ends, strict=True):
+            order = start + np.argsort(-self.found.score[start:end], kind="stable")
+            matches.append(
+                LabelMatches(
+                    label_index=int(label),
+                    score=self.found.score[order],
+                    hit=assignment.hit[:, order],
+                    ignored=assignment.ignored[:, order],
+                    n_truth=int(n_truth),
+                )
+            )
+        return matches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CountErrors:
-    """Found minus true objects per image. `ccc` is Lin's concordance (1/n), None where both series are constant and equal."""
+class _Pairs:
+    """Detections and boxes of the same image (and class) that overlap by at least the lowest IoU threshold, (P,) each."""
 
-    n_images: int
-    mean_true: float
-    mean_found: float
-    bias: float
-    mae: float
-    ccc: float | None
+    found: Indexes
+    truth: Indexes
+    iou: Floats
+    rank: Indexes
+
+    def preferring(self, required: Flags, rank: Indexes) -> _Pairs:
+        """Ordered by rank of the detection, then detection; and its boxes as it would choose them."""
+        of = rank[self.found]
+        order = np.lexsort((-self.truth, -self.iou, ~required[self.truth], self.found, of))
+        return _Pairs(found=self.found[order], truth=self.truth[order], iou=self.iou[order], rank=of[order])
 
 
 def match(
@@ -105,163 +174,95 @@ def match(
 
     Truth outside `area_range_px2` and crowd boxes need not be found; detections matched with them count neither way.
     """
-    if len(truths) != len(founds):
-        raise ValueError(f"{len(truths)} images with truth but {len(founds)} with detections")
-    labels = {int(v) for truth in truths for v in truth.label_index} | {int(v) for found in founds for v in found.label_index}
-    return [_match_label(label, truths, founds, area_range_px2, max_found) for label in sorted(labels)]
+    matcher = Matcher(truths, founds, max_found=max_found)
+    return matcher.by_label(matcher.assign(area_range_px2))
 
 
-def average_precision(matches: Sequence[LabelMatches]) -> AveragePrecision:
-    """Mean of the interpolated precision at 101 recall points, over classes (and thresholds for 50-95)."""
-    per_class = [_interpolated(one) for one in matches if one.n_truth > 0]
-    if not per_class:
-        return AveragePrecision(map50=None, map50_95=None)
-    table = np.stack(per_class)
-    return AveragePrecision(map50=float(table[:, 0].mean()), map50_95=float(table.mean()))
-
-
-def operating_curve(matches: Sequence[LabelMatches]) -> list[OperatingPoint]:
-    """One point per distinct score, highest first, all classes together, at IoU 0.5."""
-    n_truth = sum(one.n_truth for one in matches)
-    score = np.concatenate([one.score[~one.ignored[0]] for one in matches]) if matches else np.zeros(0)
-    hit = np.concatenate([one.hit[0][~one.ignored[0]] for one in matches]) if matches else np.zeros(0, np.bool_)
-    order = np.argsort(-score, kind="mergesort")
-    score, hits = score[order], np.cumsum(hit[order])
-    last_of_score = np.flatnonzero(np.append(score[1:] != score[:-1], True)) if score.size else np.zeros(0, np.int64)
-    return [_point(float(score[i]), int(hits[i]), int(i) + 1, n_truth) for i in last_of_score]
-
-
-def at_threshold(curve: Sequence[OperatingPoint], threshold: float) -> OperatingPoint:
-    """The point of `curve` that holds when everything with a score of at least `threshold` counts."""
-    reached = [point for point in curve if point.threshold >= threshold]
-    if not reached:
-        return OperatingPoint(threshold=threshold, precision=0.0, recall=0.0, f1=0.0)
-    last = reached[-1]
-    return OperatingPoint(threshold=threshold, precision=last.precision, recall=last.recall, f1=last.f1)
-
-
-def best_f1(curve: Sequence[OperatingPoint]) -> OperatingPoint:
-    """The point of the highest F1; of equals that with the highest threshold.
-
-    Raises:
-        ValueError: the curve is empty, nothing was detected.
-    """
-    if not curve:
-        raise ValueError("no detection at all: there is no threshold to choose")
-    return max(curve, key=lambda point: (point.f1, point.threshold))
-
-
-def count_errors(truths: Sequence[ImageTruth], founds: Sequence[ImageFound], threshold: float) -> CountErrors:
-    """Compare the number of objects per image, crowd boxes left out."""
-    true = np.array([int((~truth.crowd).sum()) for truth in truths], np.float64)
-    found = np.array([int((one.score >= threshold).sum()) for one in founds], np.float64)
-    if not true.size or true.size != found.size:
-        raise ValueError(f"{true.size} images with truth and {found.size} with detections cannot be compared")
-    return CountErrors(
-        n_images=int(true.size),
-        mean_true=float(true.mean()),
-        mean_found=float(found.mean()),
-        bias=float((found - true).mean()),
-        mae=float(np.abs(found - true).mean()),
-        ccc=lin_ccc(true, found),
-    )
-
-
-def lin_ccc(x: Floats, y: Floats) -> float | None:
-    """Lin's concordance correlation coefficient with variances over n; None where it is 0/0."""
-    scale = float(x.var() + y.var() + (x.mean() - y.mean()) ** 2)
-    if scale == 0.0:
-        return None
-    return 2.0 * float(((x - x.mean()) * (y - y.mean())).mean()) / scale
-
-
-def iou_matrix(found_xyxy: Floats, truth_xyxy: Floats, crowd: Flags) -> Floats:
-    """Overlap (D, G) of boxes; for a crowd box the share of the detection that lies inside it."""
-    top_left = np.maximum(found_xyxy[:, None, :2], truth_xyxy[None, :, :2])
-    bottom_right = np.minimum(found_xyxy[:, None, 2:], truth_xyxy[None, :, 2:])
-    shared = np.prod(np.clip(bottom_right - top_left, 0.0, None), axis=2)
-    found_area, truth_area = _areas(found_xyxy)[:, None], _areas(truth_xyxy)[None, :]
-    union = np.where(crowd[None, :], found_area, found_area + truth_area - shared)
+def pair_iou(found: Floats, truth: Floats, crowd: Flags) -> Floats:
+    """Overlap (P,) of boxes (P, 4) with boxes (P, 4); for a crowd box the share of the detection that lies inside it."""
+    # Widths first, as in the xywh of pycocotools, so that rounding is the same to the last bit.
+    found_side, truth_side = found[:, 2:] - found[:, :2], truth[:, 2:] - truth[:, :2]
+    end = np.minimum(found[:, :2] + found_side, truth[:, :2] + truth_side)
+    shared_side = np.maximum(end - np.maximum(found[:, :2], truth[:, :2]), 0.0)
+    shared = shared_side[:, 0] * shared_side[:, 1]
+    found_area = found_side[:, 0] * found_side[:, 1]
+    union = np.where(crowd, found_area, found_area + truth_side[:, 0] * truth_side[:, 1] - shared)
     overlap: Floats = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
     return overlap
 
 
-def _areas(boxes: Floats) -> Floats:
-    return np.asarray(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), np.float64)
+def iou_matrix(found_xyxy: Floats, truth_xyxy: Floats, crowd: Flags) -> Floats:
+    """Overlap (D, G) of boxes (D, 4) with boxes (G, 4); see `pair_iou`."""
+    d, g = len(found_xyxy), len(truth_xyxy)
+    return pair_iou(np.repeat(found_xyxy, g, axis=0), np.tile(truth_xyxy, (d, 1)), np.tile(crowd, d)).reshape(d, g)
 
 
-def _match_label(
-    label: int, truths: Sequence[ImageTruth], founds: Sequence[ImageFound], area_range_px2: tuple[float, float], max_found: int
-) -> LabelMatches:
-    scores, hits, ignored = [np.zeros(0)], [np.zeros((10, 0), np.bool_)], [np.zeros((10, 0), np.bool_)]
-    n_truth = 0
-    for truth, found in zip(truths, founds, strict=True):
-        mine, theirs = truth.label_index == label, found.label_index == label
-        truth_boxes, crowd = truth.boxes_xyxy_px[mine].astype(np.float64), truth.crowd[mine]
-        order = np.argsort(-found.score[theirs], kind="mergesort")[:max_found]
-        found_boxes = found.boxes_xyxy_px[theirs][order].astype(np.float64)
-        optional = crowd | _outside(truth_boxes, area_range_px2)
-        hit, skip = _match_image(iou_matrix(found_boxes, truth_boxes, crowd), crowd, optional)
-        skip |= ~hit & _outside(found_boxes, area_range_px2)[None, :]
-        scores.append(found.score[theirs][order].astype(np.float64))
-        hits.append(hit)
-        ignored.append(skip)
-        n_truth += int((~optional).sum())
-    score = np.concatenate(scores)
-    order = np.argsort(-score, kind="mergesort")
-    return LabelMatches(
-        label_index=label,
-        score=score[order],
-        hit=np.concatenate(hits, axis=1)[:, order],
-        ignored=np.concatenate(ignored, axis=1)[:, order],
-        n_truth=n_truth,
+def _table(
+    counts: Sequence[int],
+    lists: Sequence[ImageTruth] | Sequence[ImageFound],
+    score: npt.NDArray[np.float32],
+    crowd: Flags,
+    *,
+    any_label: bool,
+) -> BoxTable:
+    image = np.repeat(np.arange(len(counts)), counts)
+    ends = np.cumsum(counts, dtype=np.intp)
+    row = np.arange(len(image)) - np.repeat(ends - counts, counts)
+    label = _joined([one.label_index for one in lists]).astype(np.intp)
+    boxes = np.concatenate([np.zeros((0, 4)), *(one.boxes_xyxy_px.reshape(-1, 4) for one in lists)]).astype(np.float64)
+    group = image if any_label else label * len(counts) + image
+    order = np.lexsort((-score.astype(np.float64), group))
+    group = group[order]
+    starts = np.flatnonzero(np.append(True, group[1:] != group[:-1])) if len(group) else np.zeros(0, np.intp)
+    rank = np.arange(len(group)) - np.repeat(starts, np.diff(np.append(starts, len(group))))
+    return BoxTable(
+        image=image[order],
+        row=row[order],
+        label=label[order],
+        group=group,
+        rank=rank,
+        boxes=boxes[order],
+        score=score[order].astype(np.float64),
+        crowd=crowd[order],
     )
 
 
-def _outside(boxes: Floats, area_range_px2: tuple[float, float]) -> Flags:
-    area = _areas(boxes)
-    return np.asarray((area < area_range_px2[0]) | (area > area_range_px2[1]), np.bool_)
+def _joined(parts: Sequence[npt.NDArray[np.generic]]) -> npt.NDArray[np.generic]:
+    return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def _match_image(iou: Floats, crowd: Flags, optional: Flags) -> tuple[Flags, Flags]:
-    """Greedy matching of detections, best first: (hit, ignored), both (T, D) bool.
-
-    A detection takes the free box of highest IoU; an optional box only where no required one fits; a crowd box is never used up.
-    """
-    hit = np.zeros((IOU_THRESHOLDS.size, iou.shape[0]), np.bool_)
-    ignored = np.zeros_like(hit)
-    if not iou.size:
-        return hit, ignored
-    for t, threshold in enumerate(IOU_THRESHOLDS):
-        free = np.ones(iou.shape[1], np.bool_)
-        for d in range(iou.shape[0]):
-            fits = free & (iou[d] >= min(threshold, 1 - 1e-10))
-            candidates = fits & ~optional if (fits & ~optional).any() else fits
-            if not candidates.any():
-                continue
-            # Of equal overlaps the later box wins, as in pycocotools.
-            overlap = np.where(candidates, iou[d], -1.0)
-            best = overlap.size - 1 - int(np.argmax(overlap[::-1]))
-            hit[t, d], ignored[t, d] = True, optional[best]
-            free[best] = crowd[best]
-    return hit, ignored
+def _find_pairs(found: BoxTable, truth: BoxTable) -> _Pairs:
+    first = np.searchsorted(truth.group, found.group, side="left")
+    count = np.searchsorted(truth.group, found.group, side="right") - first
+    chunks = np.cumsum(count) // _PAIRS_AT_ONCE
+    parts = [_pairs_of(found, truth, np.flatnonzero(chunks == chunk), first, count) for chunk in np.unique(chunks)]
+    joined = [np.concatenate(columns) for columns in zip(*parts, strict=True)] if parts else [np.zeros(0, np.intp)] * 2 + [np.zeros(0)]
+    return _Pairs(found=joined[0], truth=joined[1], iou=joined[2], rank=found.rank[joined[0]])
 
 
-def _interpolated(one: LabelMatches) -> Floats:
-    """Average precision (T,) of one class."""
-    found = np.zeros(one.hit.shape[0])
-    for t in range(one.hit.shape[0]):
-        hits = np.cumsum(one.hit[t] & ~one.ignored[t]).astype(np.float64)
-        misses = np.cumsum(~one.hit[t] & ~one.ignored[t]).astype(np.float64)
-        recall = hits / one.n_truth
-        precision = hits / (hits + misses + np.spacing(1))
-        envelope = np.maximum.accumulate(precision[::-1])[::-1]
-        at = np.searchsorted(recall, RECALL_POINTS, side="left")
-        found[t] = np.where(at < recall.size, np.append(envelope, 0.0)[np.minimum(at, recall.size)], 0.0).mean()
-    return found
+def _pairs_of(found: BoxTable, truth: BoxTable, rows: Indexes, first: Indexes, count: Indexes) -> tuple[Indexes, Indexes, Floats]:
+    mine = count[rows]
+    f = np.repeat(rows, mine)
+    within = np.arange(len(f)) - np.repeat(np.cumsum(mine) - mine, mine)
+    g = first[f] + within
+    iou = pair_iou(found.boxes[f], truth.boxes[g], truth.crowd[g])
+    near = iou >= IOU_THRESHOLDS[0]
+    return f[near], g[near], iou[near]
 
 
-def _point(threshold: float, hits: int, counted: int, n_truth: int) -> OperatingPoint:
-    precision, recall = hits / counted, hits / n_truth if n_truth else 0.0
-    f1 = 2 * hits / (counted + n_truth)
-    return OperatingPoint(threshold=threshold, precision=precision, recall=recall, f1=f1)
+def _assign(pairs: _Pairs, crowd: Flags, thresholds: Floats, n_found: int) -> Indexes:
+    """The truth row (T, D) that each detection takes; `pairs` in order of preference."""
+    truth_row = np.full((len(thresholds), n_found), NO_TRUTH, np.intp)
+    taken = np.zeros((len(thresholds), len(crowd)), np.bool_)
+    edges = np.append(np.flatnonzero(np.append(True, pairs.rank[1:] != pairs.rank[:-1])), len(pairs.rank)) if len(pairs.rank) else [0]
+    for start, end in itertools.pairwise(edges):
+        found, truth = pairs.found[start:end], pairs.truth[start:end]
+        fits = (pairs.iou[start:end] >= thresholds[:, None]) & ~taken[:, truth]
+        begins = np.flatnonzero(np.append(True, found[1:] != found[:-1]))
+        # Its boxes stand in order of preference: the first that fits is the one.
+        place = np.minimum.reduceat(np.where(fits, np.arange(end - start), end - start), begins, axis=1)
+        t, d = np.nonzero(place < end - start)
+        chosen = truth[place[t, d]]
+        truth_row[t, found[begins[d]]] = chosen
+        taken[t, chosen] = ~crowd[chosen]
+    return truth_row
