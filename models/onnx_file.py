@@ -1,7 +1,7 @@
 """Look into the bytes of an ONNX file without the `onnx` package: does it keep tensors in other files?
 
 ONNX is protobuf (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto). Only the fields that can hold a tensor are
-walked; their numbers are those of that file.
+walked; their numbers are those of that file. `models.importing.onnx_facts` reads more of it with the same functions.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def external_data_locations(model: bytes) -> set[str]:
 def _walk(message: memoryview, kind: str, found: set[str], depth: int) -> None:
     if depth > _MAX_DEPTH:
         raise PackInvalidError("an ONNX file is nested beyond reason")
-    for number, wire_type, value in _fields(message):
+    for number, wire_type, value in read_fields(message):
         if kind == "Tensor":
             if number == _TENSOR_EXTERNAL_DATA and isinstance(value, memoryview):
                 found.add(_entry_text(value))
@@ -50,12 +50,16 @@ def _walk(message: memoryview, kind: str, found: set[str], depth: int) -> None:
 
 
 def _entry_text(entry: memoryview) -> str:
-    parts = [bytes(value).decode("utf-8", "replace") for _, _, value in _fields(entry) if isinstance(value, memoryview)]
+    parts = [bytes(value).decode("utf-8", "replace") for _, _, value in read_fields(entry) if isinstance(value, memoryview)]
     return "=".join(parts)
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
-    """(field number, wire type, value) of one protobuf message (https://protobuf.dev/programming-guides/encoding/)."""
+def read_fields(message: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
+    """(field number, wire type, value) of one protobuf message (https://protobuf.dev/programming-guides/encoding/).
+
+    Raises:
+        PackInvalidError: the bytes are no such message.
+    """
     position = 0
     while position < len(message):
         tag, position = _varint(message, position)
