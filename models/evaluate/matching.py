@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 MAX_FOUND_PER_IMAGE = 100  # per class, as pycocotools counts them
 NO_TRUTH = -1
 _PAIRS_AT_ONCE = 400_000
+_NO_PAIRS: tuple[Indexes, Indexes, Floats] = (np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,7 @@ class Matcher:
             raise ValueError(f"{len(truths)} images with truth but {len(founds)} with detections")
         self.n_images = len(truths)
         counts = [len(found.score) for found in founds]
-        score = _joined([found.score for found in founds])
+        score = _joined([found.score for found in founds]).astype(np.float64)
         found = _table(counts, founds, score, np.zeros(len(score), np.bool_), any_label=any_label)
         self.found = found.select(found.rank < max_found)
         counts = [len(truth.label_index) for truth in truths]
@@ -200,7 +202,7 @@ def iou_matrix(found_xyxy: Floats, truth_xyxy: Floats, crowd: Flags) -> Floats:
 def _table(
     counts: Sequence[int],
     lists: Sequence[ImageTruth] | Sequence[ImageFound],
-    score: npt.NDArray[np.float32],
+    score: Floats,
     crowd: Flags,
     *,
     any_label: bool,
@@ -211,7 +213,7 @@ def _table(
     label = _joined([one.label_index for one in lists]).astype(np.intp)
     boxes = np.concatenate([np.zeros((0, 4)), *(one.boxes_xyxy_px.reshape(-1, 4) for one in lists)]).astype(np.float64)
     group = image if any_label else label * len(counts) + image
-    order = np.lexsort((-score.astype(np.float64), group))
+    order = np.lexsort((-score, group))
     group = group[order]
     starts = np.flatnonzero(np.append(True, group[1:] != group[:-1])) if len(group) else np.zeros(0, np.intp)
     rank = np.arange(len(group)) - np.repeat(starts, np.diff(np.append(starts, len(group))))
@@ -222,12 +224,12 @@ def _table(
         group=group,
         rank=rank,
         boxes=boxes[order],
-        score=score[order].astype(np.float64),
+        score=score[order],
         crowd=crowd[order],
     )
 
 
-def _joined(parts: Sequence[npt.NDArray[np.generic]]) -> npt.NDArray[np.generic]:
+def _joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
@@ -236,8 +238,8 @@ def _find_pairs(found: BoxTable, truth: BoxTable) -> _Pairs:
     count = np.searchsorted(truth.group, found.group, side="right") - first
     chunks = np.cumsum(count) // _PAIRS_AT_ONCE
     parts = [_pairs_of(found, truth, np.flatnonzero(chunks == chunk), first, count) for chunk in np.unique(chunks)]
-    joined = [np.concatenate(columns) for columns in zip(*parts, strict=True)] if parts else [np.zeros(0, np.intp)] * 2 + [np.zeros(0)]
-    return _Pairs(found=joined[0], truth=joined[1], iou=joined[2], rank=found.rank[joined[0]])
+    f, g, iou = (np.concatenate([nothing, *(part[column] for part in parts)]) for column, nothing in enumerate(_NO_PAIRS))
+    return _Pairs(found=f, truth=g, iou=iou, rank=found.rank[f])
 
 
 def _pairs_of(found: BoxTable, truth: BoxTable, rows: Indexes, first: Indexes, count: Indexes) -> tuple[Indexes, Indexes, Floats]:

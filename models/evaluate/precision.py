@@ -93,7 +93,7 @@ def operating_curve(matches: Sequence[LabelMatches]) -> OperatingCurve:
     score, hits = score[order], np.cumsum(hit[order]).astype(np.float64)
     last_of_score = np.flatnonzero(np.append(score[1:] != score[:-1], True)) if score.size else np.zeros(0, np.intp)
     n_truth = sum(one.n_truth for one in matches)
-    return OperatingCurve(score[last_of_score], hits[last_of_score], last_of_score + 1.0, n_truth)
+    return OperatingCurve(score[last_of_score], hits[last_of_score], (last_of_score + 1).astype(np.float64), n_truth)
 
 
 def at_threshold(curve: OperatingCurve, threshold: float) -> OperatingPoint:

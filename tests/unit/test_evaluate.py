@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from models import evaluate
 from models.evaluate import ImageFound, ImageTruth
+from tests.unit.coco_oracle import run_coco
 
 
 def _random_boxes(rng: np.random.Generator, count: int) -> npt.NDArray[np.float32]:
@@ -40,45 +37,10 @@ def _random_case(seed: int, n_labels: int) -> tuple[list[ImageTruth], list[Image
     return truths, founds
 
 
-def _xywh(box: npt.NDArray[np.float32]) -> list[float]:
-    left, top, right, bottom = (float(v) for v in box)
-    return [left, top, right - left, bottom - top]
-
-
-def _coco_stats(truths: list[ImageTruth], founds: list[ImageFound]) -> list[float]:
-    coco = pytest.importorskip("pycocotools.coco", reason="the oracle needs pycocotools, from the dev extra")
-    cocoeval = pytest.importorskip("pycocotools.cocoeval")
-    labels = sorted({int(v) for truth in truths for v in truth.label_index} | {int(v) for found in founds for v in found.label_index})
-    annotations: list[dict[str, Any]] = []
-    for image_id, truth in enumerate(truths, start=1):
-        for box, label, crowd in zip(truth.boxes_xyxy_px, truth.label_index, truth.crowd, strict=True):
-            xywh = _xywh(box)
-            annotation = {"id": len(annotations) + 1, "image_id": image_id, "category_id": int(label) + 1, "bbox": xywh}
-            annotations.append({**annotation, "area": xywh[2] * xywh[3], "iscrowd": int(crowd)})
-    results = [
-        {"image_id": image_id, "category_id": int(label) + 1, "bbox": _xywh(box), "score": float(score)}
-        for image_id, found in enumerate(founds, start=1)
-        for box, label, score in zip(found.boxes_xyxy_px, found.label_index, found.score, strict=True)
-    ]
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth_set = coco.COCO()
-        truth_set.dataset = {
-            "images": [{"id": number} for number in range(1, len(truths) + 1)],
-            "annotations": annotations,
-            "categories": [{"id": label + 1, "name": str(label)} for label in labels],
-        }
-        truth_set.createIndex()
-        run = cocoeval.COCOeval(truth_set, truth_set.loadRes(results), "bbox")
-        run.evaluate()
-        run.accumulate()
-        run.summarize()
-    return [float(v) for v in run.stats]
-
-
 @pytest.mark.parametrize(("seed", "n_labels"), [(1, 1), (2, 1), (3, 3), (4, 5)])
 def test_average_precision_agrees_with_pycocotools(seed: int, n_labels: int) -> None:
     truths, founds = _random_case(seed, n_labels)
-    stats = _coco_stats(truths, founds)
+    stats = run_coco(truths, founds).stats
     ours = evaluate.average_precision(evaluate.match(truths, founds))
     assert 0.05 < stats[1] < 0.95
     assert ours.map50_95 == pytest.approx(stats[0], abs=1e-6)
@@ -88,7 +50,7 @@ def test_average_precision_agrees_with_pycocotools(seed: int, n_labels: int) -> 
 @pytest.mark.parametrize(("position", "area_range_px2"), [(3, (0.0, 32.0**2)), (4, (32.0**2, 96.0**2)), (5, (96.0**2, 1e10))])
 def test_area_ranges_agree_with_pycocotools(position: int, area_range_px2: tuple[float, float]) -> None:
     truths, founds = _random_case(11, 2)
-    stats = _coco_stats(truths, founds)
+    stats = run_coco(truths, founds).stats
     ours = evaluate.average_precision(evaluate.match(truths, founds, area_range_px2=area_range_px2))
     assert ours.map50_95 == pytest.approx(stats[position], abs=1e-6)
 
