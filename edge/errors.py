@@ -34,6 +34,7 @@ class Reason(StrEnum):
     TOO_MANY_PIXELS = "too_many_pixels"
     TOO_MANY_BYTES = "too_many_bytes"
     UNSUPPORTED_PIXELS = "unsupported_pixels"
+    SEVERAL_IMAGES = "several_images"
     COPY_FAILED = "copy_failed"
     OUT_OF_MEMORY = "out_of_memory"
     TIMED_OUT = "timed_out"
@@ -54,7 +55,8 @@ REASON_ADVICE: dict[Reason, str] = {
     Reason.CORRUPT: "The file is damaged. Copy it again from the camera, then press Retry.",
     Reason.TOO_MANY_PIXELS: "The image is larger than `max_pixels` allows. Raise the setting if it is genuine.",
     Reason.TOO_MANY_BYTES: "The file is larger than `max_file_bytes` allows. Raise the setting if it is genuine.",
-    Reason.UNSUPPORTED_PIXELS: "Only grey, RGB and RGBA of 8 or 16 bits are read. Convert the image.",
+    Reason.UNSUPPORTED_PIXELS: "The detail says what is in the file. Save the image as PNG or as TIFF, grey or RGB, 8 or 16 bits.",
+    Reason.SEVERAL_IMAGES: "One file is one still. Save each image of the file on its own (ImageJ: Save As, Image Sequence).",
     Reason.COPY_FAILED: "The copy did not equal the original. Check the medium, then press Retry.",
     Reason.OUT_OF_MEMORY: "Processing needed more memory than `worker_memory_mb`. Raise it or shrink the image.",
     Reason.TIMED_OUT: "Processing took longer than `worker_timeout_s`. Press Retry when the machine is idle.",
@@ -107,6 +109,13 @@ class StoreCorruptError(StoreError):
 
     code = "store_corrupt"
     default_advice = "Run `imagine-edge restore --latest`; originals are untouched and are read again."
+
+
+class StoreRefusedError(StoreError):
+    """The database refused a value for what it is; the same value will be refused again."""
+
+    code = "store_refused"
+    default_advice = "This is a fault of the appliance. Look at the log in the home folder and report the last lines."
 
 
 class DiskFullError(StoreError):

@@ -86,7 +86,8 @@ def _faults(service: Service) -> tuple[str, ...]:
     for dispatcher in service.dispatchers.values():
         trouble = "it has ended" if dispatcher.has_ended else dispatcher.trouble
         faults += [f"dispatcher of {dispatcher.recipe}: {trouble}"] if trouble else []
-    return (*faults, *(["pulse: it has ended"] if service.pulse_has_ended else []))
+    ended = [name for name, has_ended in (("pulse", service.pulse_has_ended), ("health checks", service.health.has_ended)) if has_ended]
+    return (*faults, *(f"{name}: it has ended" for name in ended))
 
 
 def _phase(service: Service, *, busy: bool) -> tuple[Phase, str]:

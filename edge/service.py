@@ -24,6 +24,7 @@ from edge.health.context import HealthContext
 from edge.health.disk import DiskGuard, DiskLevel
 from edge.health.rounds import HealthRounds
 from edge.ingest.intake import Intake
+from edge.ingest.media import is_away
 from edge.live import QueueGauge, describe_machine, health_context, live_status
 from edge.pipeline.capture_time import capture_time
 from edge.pipeline.dispatcher import Dispatcher
@@ -32,7 +33,7 @@ from edge.recipes import RECIPES, find_recipe
 from edge.recipes.desk import ModelDesk
 from edge.recipes.serving import ModelServer
 from edge.settings import Settings
-from edge.store import audit, files, jobs
+from edge.store import audit, away, files, jobs
 from edge.store.clock import utc_now, utc_text
 from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.lock import HomeLock
@@ -65,7 +66,6 @@ class Service:
         self.restarts = {name: RestartWindow() for name in RECIPES}
         self._lock = HomeLock(home)
         self._idle_readers: list[Connection] = []
-        self._health_reader: Connection | None = None
         self._troubles: tuple[tuple[str, ...], ...] = ()
         self._models_due_s = time.monotonic() + _MODELS_AGAIN_S
         self._stopping = threading.Event()
@@ -86,6 +86,7 @@ class Service:
         self._lock.acquire()
         self.disk = DiskGuard.for_home(self.home, self.settings)
         self.writer = open_store(self.home, on_commit=self._committed, on_full=self.disk.note_full)
+        self.writer.call(away.forget_all)
         reclaimed = self.writer.call(partial(jobs.reclaim_leases, owner=self._owner, max_attempts=self.settings.worker_attempts))
         log.info("service_opened", home=str(self.home), reclaimed=reclaimed)
         self.keeper = ModelKeeper(self.home, self.writer)
@@ -112,6 +113,7 @@ class Service:
                 owner=self._owner,
                 may_work=self._may_work,
                 capture_time=self._capture_time,
+                folder_is_away=self._folder_is_away,
             )
             self.dispatchers[recipe.name] = dispatcher
             dispatcher.start()
@@ -125,8 +127,7 @@ class Service:
             self.take_from(folder, recipe.name, "in_place")
         for watched in self.settings.watched:
             self.take_from(watched.path, watched.recipe, watched.intake)
-        self.intake.start()
-        self._pulse.start()
+        self._start_looking()
 
     def take_from(self, folder: Path, recipe: str, intake: files.Intake, *, watch: bool = True) -> files.Root:
         """Make a folder a root, or take from the root that it lies in already.
@@ -148,7 +149,11 @@ class Service:
 
     def start_single_pass(self) -> None:
         """Take from the roots that were added, without the inboxes."""
+        self._start_looking()
+
+    def _start_looking(self) -> None:
         self.intake.start()
+        self.health.start()
         self._pulse.start()
 
     @property
@@ -175,9 +180,9 @@ class Service:
             dispatcher.stop()
         if self._pulse.is_alive():
             self._pulse.join()
-        for reader in (*self._idle_readers, self._health_reader):
-            if reader is not None:
-                reader.close()
+        self.health.stop()
+        for reader in self._idle_readers:
+            reader.close()
         self.writer.close()
         self._lock.release()
         log.info("service_closed")
@@ -285,10 +290,17 @@ class Service:
     def _may_take(self) -> bool:
         return self.paused_by is None and self.disk.level is DiskLevel.OK
 
-    def _health_context(self) -> HealthContext:
-        if self._health_reader is None:  # the checks use it after this call, so it is none of those that are lent
-            self._health_reader = open_reader(self.home / DATABASE_NAME)
-        return health_context(self, self._health_reader, datetime.now(UTC))
+    def _health_context(self, connection: Connection) -> HealthContext:
+        return health_context(self, connection, datetime.now(UTC))
+
+    def _folder_is_away(self, folder_id: int) -> bool:
+        """Look at a folder whose file was not found; if its medium is out, the intake shall see it soon too."""
+        with self.reader() as connection:
+            place = away.place_of(connection, folder_id)
+        if not is_away(place):
+            return False
+        self.intake.look_at_changes()
+        return True
 
     def _capture_time(self, name: str, exif_time_local: str | None) -> CaptureTime | None:
         return capture_time(exif_time_local, name, self.settings.file_time_pattern)
@@ -317,7 +329,7 @@ class Service:
                 self.models.try_again(recipe, self.dispatchers[recipe.name])
 
     def _run_pulse(self) -> None:
-        """Once a second: the disk, what is in hand; now and then the health checks and the backup."""
+        """Once a second: the disk, what is in hand, folders that went or came. Nothing here may wait for a share or a backup."""
         while not self._stopping.wait(_BEAT_S):
             try:
                 before = self.disk.level
@@ -328,6 +340,5 @@ class Service:
                 if any(dispatcher.in_flight for dispatcher in self.dispatchers.values()) or self.intake.waiting:
                     self._changes += 1
                 self._look_at_troubles()
-                self.health.beat(time.monotonic())
             except Exception:  # the thread's border: without a pulse nobody looks at the disk
                 log.exception("pulse_failed")

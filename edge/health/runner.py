@@ -93,7 +93,7 @@ CHECKS: dict[str, Check] = {
 
 def run_checks(context: HealthContext) -> tuple[CheckReport, ...]:
     """Run every check on one look at the appliance; writes nothing."""
-    return tuple(_run(name, check, context) for name, check in CHECKS.items())
+    return tuple(run_check(name, check, context) for name, check in CHECKS.items())
 
 
 def record_issues(connection: Connection, reports: tuple[CheckReport, ...]) -> IssueChanges:
@@ -108,13 +108,26 @@ def record_issues(connection: Connection, reports: tuple[CheckReport, ...]) -> I
     return changes
 
 
-def _run(name: str, check: Check, context: HealthContext) -> CheckReport:
+def run_check(name: str, check: Check, context: HealthContext) -> CheckReport:
+    """Run one check; a fault of its own is an issue of its own."""
     try:
         issues, codes = tuple(check.run_check(context)), check.CODES
     except Exception as error:
         log.exception("check_failed", check=name)
         issues, codes = (_failed(name, check, error),), frozenset()
     return CheckReport(name=name, title=check.TITLE, codes=codes, issues=issues, checked_utc=context.now_utc)
+
+
+def hanging_report(name: str, check: Check, since_utc: datetime, now_utc: datetime) -> CheckReport:
+    """What is told of a check that was begun and has not ended."""
+    issue = Issue(
+        code=IssueCode.CHECK_FAILED,
+        severity=Severity.WARNING,
+        reference=name,
+        message=f'The check "{check.TITLE}" was begun at {since_utc:%H:%M:%S} UTC and has not ended.',
+        advice="A disk or a network share may not answer: look at its cable, its server and its mount. The other checks go on.",
+    )
+    return CheckReport(name=name, title=check.TITLE, codes=frozenset(), issues=(issue,), checked_utc=now_utc)
 
 
 def _failed(name: str, check: Check, error: Exception) -> Issue:

@@ -27,7 +27,7 @@ from edge.store.writer import Writer
 FileKey = tuple[int, bytes, bytes]  # root id, folder relative to the root, name
 
 # More files than this need not wait for their second look at a time: the others are seen again when these are taken.
-MOST_WAITING = 10_000
+MOST_WAITING = 20_000
 # A folder whose time is this fresh may still change within the file system's clock tick.
 _FRESH_NS = 2_000_000_000
 _NAMES_PER_PIECE = 1000

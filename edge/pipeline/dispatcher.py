@@ -3,6 +3,7 @@
 One thread per recipe, one worker at a time. The queue is in the database; only a small window of leased jobs is in a
 worker's hands. A worker that dies, hangs or grows too large is replaced: the jobs it had begun are suspects and run
 alone from then on, so that after `worker_attempts` deaths the guilty file is known and the others have their results.
+A file that cannot be read because its medium is out has not failed: its job waits, with all others of that folder.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from typing import Literal
 
 import structlog
 
-from edge.errors import Reason, StoreError
+from edge.errors import Reason, StoreError, StoreRefusedError
 from edge.pipeline.messages import Broken, Done, Ready, Refused, Started, Task, Unusable, WorkerSpec
 from edge.pipeline.process import Signal, WorkerProcess, messages
 from edge.settings import Settings
-from edge.store import jobs, runs
+from edge.store import files, jobs, runs
 from edge.store.sqlite import Connection
 from edge.store.writer import Writer
 from edge.values import CaptureTime
@@ -89,7 +90,9 @@ class Dispatcher:
         owner: str,
         may_work: Callable[[], bool],
         capture_time: Callable[[str, str | None], CaptureTime | None],
+        folder_is_away: Callable[[int], bool],
     ) -> None:
+        """`folder_is_away` looks whether a folder, by its number, cannot be looked at now, so that its files are not known to be gone."""
         self.recipe = recipe
         self.tally = Tally()
         self.trouble: str | None = None
@@ -100,6 +103,7 @@ class Dispatcher:
         self._owner = owner
         self._may_work = may_work
         self._capture_time = capture_time
+        self._folder_is_away = folder_is_away
         self._serving: Serving | None = None
         self._wanted: Serving | None = None
         self._worker: WorkerProcess | None = None
@@ -250,11 +254,25 @@ class Dispatcher:
             case Done():
                 self._record(message)
             case Refused():
-                if self._in_flight.pop(message.job_id, None) is not None:
-                    self._fail(message.job_id, message.reason, message.detail)
+                if (flight := self._in_flight.pop(message.job_id, None)) is not None:
+                    self._refuse(flight.job, message)
             case Broken():
                 if self._in_flight.pop(message.job_id, None) is not None:
                     self._suspect(message.job_id, message.reason, message.detail)
+
+    def _refuse(self, job: jobs.Job, message: Refused) -> None:
+        """The file's own fault, unless its whole folder cannot be looked at: then the job waits for that."""
+        folder_id = job.folder_id
+        try:
+            waits = message.reason in files.REASONS_OF_ABSENCE and folder_id is not None and self._folder_is_away(folder_id)
+        except Exception:  # a fault of ours must neither be the file's nor leave its job in nobody's hands
+            log.exception("folder_not_judged", recipe=self.recipe, job_id=job.job_id)
+            self._unrecorded.add(job.job_id)
+            return
+        if waits and folder_id is not None:
+            self._write(job.job_id, partial(jobs.put_aside, job_id=job.job_id, folder_id=folder_id))
+        else:
+            self._fail(job.job_id, message.reason, message.detail)
 
     def _record(self, message: Done) -> None:
         flight = self._in_flight.pop(message.job_id, None)
@@ -274,7 +292,7 @@ class Dispatcher:
 
     def _recorded(self, job_id: int, future: Future[int | None]) -> None:
         failure = future.exception()
-        if isinstance(failure, StoreError):
+        if isinstance(failure, StoreError) and not isinstance(failure, StoreRefusedError):
             self._unrecorded.add(job_id)
         elif failure is not None:
             self._unrecordable[job_id] = f"{type(failure).__name__}: {failure}"

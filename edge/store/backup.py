@@ -16,7 +16,7 @@ import contextlib
 import errno
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -38,6 +38,7 @@ KEPT_DAILY = 7
 KEPT_BEFORE_CHANGES = 3
 PART_SUFFIX = ".part"
 HASH_SUFFIX = ".sha256"
+_STEPS_BETWEEN_LOOKS = 100_000
 
 _NAME = re.compile(r"edge-(\d{8}T\d{9})Z-(daily|migration|restore|manual)\.db")
 
@@ -62,7 +63,13 @@ class Backup:
 
 
 def make_backup(
-    home: Path, kind: BackupKind, *, now_utc: datetime | None = None, kept_daily: int = KEPT_DAILY, reserve_bytes: int = 0
+    home: Path,
+    kind: BackupKind,
+    *,
+    now_utc: datetime | None = None,
+    kept_daily: int = KEPT_DAILY,
+    reserve_bytes: int = 0,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Backup:
     """Copy the database into the ring, then prune the ring.
 
@@ -72,6 +79,7 @@ def make_backup(
         now_utc: the time that the name carries; now if None.
         kept_daily: how many daily backups stay.
         reserve_bytes: free space that the backup must leave.
+        stopping: asked now and then while the copy is written; the backup is given up when it says so.
 
     Raises:
         BusyError: another backup of this home folder is being made.
@@ -86,7 +94,7 @@ def make_backup(
         with _only_one(folder):
             _remove_leftovers(folder)
             _check_room(home, folder, reserve_bytes)
-            backup = _copy_into(folder, home / DATABASE_NAME, kind, now_utc)
+            backup = _copy_into(folder, home / DATABASE_NAME, kind, now_utc, stopping)
             _prune(home, kind, now_utc, kept_daily)
     log.info("backup_made", path=str(backup.path), kind=kind.value, size_bytes=backup.size_bytes)
     return backup
@@ -135,8 +143,8 @@ def check_hash(path: Path) -> None:
         raise StoreCorruptError(f"{path} is not what was backed up: its bytes have changed", advice="Restore an older backup.")
 
 
-def copy_database(source: Connection, target: Path) -> str:
-    """Write what a connection sees into a new, durable file.
+def copy_database(source: Connection, target: Path, *, stopping: Callable[[], bool] = lambda: False) -> str:
+    """Write what a connection sees into a new, durable file; given up, as a StoreError, when `stopping` says so.
 
     Returns:
         The SHA-256 of the file.
@@ -144,6 +152,7 @@ def copy_database(source: Connection, target: Path) -> str:
     Raises:
         DiskFullError, StoreCorruptError, StoreError: it failed; nothing is left behind.
     """
+    source.set_progress_handler(lambda: int(stopping()), _STEPS_BETWEEN_LOOKS)
     try:
         source.execute("VACUUM INTO ?", (str(target),))
         sync_file(target)
@@ -173,12 +182,12 @@ def os_errors_named(folder: Path) -> Iterator[None]:
         raise StoreError(f"{folder} cannot be used: {error.strerror or error}", advice="Check the disk and its permissions.") from error
 
 
-def _copy_into(folder: Path, database: Path, kind: BackupKind, now_utc: datetime) -> Backup:
+def _copy_into(folder: Path, database: Path, kind: BackupKind, now_utc: datetime, stopping: Callable[[], bool]) -> Backup:
     path = _free_path(folder, kind, now_utc)
     part_path = path.with_name(path.name + PART_SUFFIX)
     connection = open_reader(database)
     try:
-        sha256 = copy_database(connection, part_path)
+        sha256 = copy_database(connection, part_path, stopping=stopping)
     finally:
         connection.close()
     write_durably(path.with_name(path.name + HASH_SUFFIX), f"{sha256}  {path.name}\n")

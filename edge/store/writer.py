@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from edge.errors import DiskFullError, StoreCorruptError, StoreError
+from edge.errors import DiskFullError, StoreCorruptError, StoreError, StoreRefusedError
 from edge.store.connection import open_writer
 from edge.store.sqlite import Connection, sqlite3
 
@@ -24,6 +24,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 MAX_GROUP = 256
+_REFUSALS = (sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG)  # of the value, not of the disk
 
 
 class Writer:
@@ -151,4 +152,6 @@ class Writer:
             return DiskFullError(f"the disk of {self._path} is full")
         if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return StoreCorruptError(f"{self._path} is damaged: {error}")
+        if primary in _REFUSALS:
+            return StoreRefusedError(f"{self._path} refuses a value: {error}")
         return StoreError(f"{self._path} could not be written: {error}")

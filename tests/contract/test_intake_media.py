@@ -112,6 +112,74 @@ class TestVanishedMount:
             finally:
                 subprocess.run(["umount", "-l", root / "stick"], check=False)
 
+    def test_a_disk_mounted_below_the_root_is_missing_at_the_start(self, home: Path, root: Path, tmp_path: Path) -> None:
+        """What is left is an empty folder of the disk that the root lies on, and no memory of the process tells otherwise."""
+        (root / "own.jpg").write_bytes(b"own")
+        (root / "stick").mkdir()
+        states = {"a.jpg": "queued", "b.jpg": "queued", "own.jpg": "queued"}
+        with small_disk(tmp_path / "disk", 8) as disk:
+            self.fill(disk)
+            subprocess.run(["mount", "--bind", disk, root / "stick"], check=True)
+            with watching(home, root) as appliance:
+                appliance.until(states)
+            subprocess.run(["umount", "-l", root / "stick"], check=True)
+            with watching(home, root) as appliance:
+                try:
+                    appliance.rest()
+                    assert "is its medium there" in appliance.status.troubles[0]
+                    assert appliance.states() == states
+                    assert appliance.away() == {"stick": 1, "stick/tow 1": 1}
+                    (root / "own 2.jpg").write_bytes(b"another")
+                    states["own 2.jpg"] = "queued"
+                    appliance.until(states)
+                    subprocess.run(["mount", "--bind", disk, root / "stick"], check=True)
+                    wait_until(lambda: not appliance.status.troubles)
+                    appliance.rest()
+                    assert appliance.states() == states
+                    wait_until(lambda: appliance.away() == {})
+                finally:
+                    subprocess.run(["umount", "-l", root / "stick"], check=False)
+
+    def test_a_mount_point_that_a_person_removed_is_no_lost_medium(self, home: Path, root: Path, tmp_path: Path) -> None:
+        """Desktops remove the folder when a stick is ejected: its files are gone, and back when the stick is."""
+        with small_disk(tmp_path / "disk", 8) as disk:
+            self.fill(disk)
+            (root / "own.jpg").write_bytes(b"own")
+            (root / "stick").mkdir()
+            subprocess.run(["mount", "--bind", disk, root / "stick"], check=True)
+            states = {"a.jpg": "queued", "b.jpg": "queued", "own.jpg": "queued"}
+            with watching(home, root) as appliance:
+                try:
+                    appliance.until(states)
+                    subprocess.run(["umount", "-l", root / "stick"], check=True)
+                    (root / "stick").rmdir()
+                    appliance.until({"a.jpg": "queued, gone", "b.jpg": "queued, gone", "own.jpg": "queued"})
+                    wait_until(lambda: appliance.away() == {})
+                    (root / "stick").mkdir()
+                    subprocess.run(["mount", "--bind", disk, root / "stick"], check=True)
+                    appliance.until(states)
+                finally:
+                    subprocess.run(["umount", "-l", root / "stick"], check=False)
+
+    def test_what_waits_on_a_medium_that_is_out_is_not_leased(self, appliance: Watching, root: Path, tmp_path: Path) -> None:
+        states = self.fill(root)
+        appliance.until(states)
+        root.rename(tmp_path / "away")
+        wait_until(lambda: appliance.away() == {"": 1, "tow 1": 1})
+        assert appliance.lease() == []
+        assert appliance.states() == states
+        (tmp_path / "away").rename(root)
+        wait_until(lambda: appliance.away() == {})
+        assert sorted(appliance.lease()) == ["a.jpg", "b.jpg"]
+
+    def test_a_folder_that_a_worker_found_away_is_looked_at_again(self, appliance: Watching, root: Path) -> None:
+        """It was away for a moment only, and between two looks: nobody but the worker saw it."""
+        self.fill(root)
+        appliance.until({"a.jpg": "queued", "b.jpg": "queued"})
+        appliance.rest()
+        appliance.writer.call(lambda connection: connection.execute("UPDATE folders SET away_utc = first_seen_utc"))
+        wait_until(lambda: appliance.away() == {})
+
     def test_the_folder_appears_only_later(self, home: Path, tmp_path: Path) -> None:
         root = tmp_path / "not yet"
         with watching(home, root) as appliance:

@@ -11,7 +11,7 @@ from pathlib import Path
 from edge.ingest.intake import Intake, RootStatus
 from edge.recipes.recipe import STILL_EXTENSIONS
 from edge.settings import Settings
-from edge.store import files
+from edge.store import files, jobs
 from edge.store.connection import open_reader
 from edge.store.open import open_store
 from edge.store.sqlite import Row
@@ -62,6 +62,18 @@ class Watching:
 
     def reasons(self) -> dict[str, str | None]:
         return {row["name"]: row["reason"] for row in self.rows() if row["original"] != "changed"}
+
+    def away(self) -> dict[str, int]:
+        """Folders that are held to be away, each with the number of jobs that wait for it."""
+        rows = self.reader.execute(
+            "SELECT relative_path, (SELECT count(*) FROM jobs WHERE folder_id = folders.id AND state = 'queued') FROM folders "
+            "WHERE away_utc IS NOT NULL"
+        )
+        return dict(rows.fetchall())
+
+    def lease(self) -> list[str]:
+        """Take everything that may be worked on, as a dispatcher would."""
+        return [job.name for job in self.writer.call(lambda connection: jobs.lease_jobs(connection, RECIPE, owner="test", limit=1000))]
 
     @property
     def status(self) -> RootStatus:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.errors import DiskFullError, StoreCorruptError, StoreError
+from edge.errors import DiskFullError, StoreCorruptError, StoreError, StoreRefusedError
 from edge.store.connection import open_reader, open_writer
 from edge.store.migrations import APPLICATION_ID
 from edge.store.sqlite import Connection, sqlite3
@@ -115,7 +115,7 @@ def test_one_failing_piece_takes_nothing_with_it(writer: Writer, database: Path)
     gate.opened.set()
     assert (first.result(60), last.result(60)) == ("first", "last")
     assert isinstance(broken.exception(60), ValueError)
-    assert isinstance(refused.exception(60), StoreError)
+    assert isinstance(refused.exception(60), StoreRefusedError)
     assert texts(database) == ["first", "last"]
 
 
