@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from edge.errors import StoreError
-from edge.health import patience, rounds
+from edge.health import rounds
 from edge.health.checks import clock
 from edge.health.context import HealthContext
 from edge.health.disk import DiskLevel
 from edge.health.issue import Issue, IssueCode
+from edge.health.patience import PatientChecks
 from edge.health.rounds import HealthRounds
+from edge.health.runner import CHECKS
 from edge.settings import Settings
 from edge.store.backup import BackupKind, list_backups, make_backup
 from edge.store.connection import DATABASE_NAME, open_reader
@@ -80,13 +82,19 @@ class Share:
 @pytest.fixture
 def share(monkeypatch: pytest.MonkeyPatch) -> Iterator[Share]:
     share = Share()
-    monkeypatch.setattr(patience.CHECKS[HUNG], "run_check", share.run_check)
+    monkeypatch.setattr(CHECKS[HUNG], "run_check", share.run_check)
     yield share
     share.answers.set()
 
 
 def holding(rounds: HealthRounds) -> dict[str, bool]:
     return {report.name: report.holds for report in rounds.reports}
+
+
+def another_round(rounds: HealthRounds) -> None:
+    before = rounds.reports
+    rounds.hurry()
+    wait_until(lambda: rounds.reports is not before)
 
 
 def open_issues(home: Path) -> set[tuple[str, str]]:
@@ -99,7 +107,7 @@ def open_issues(home: Path) -> set[tuple[str, str]]:
 
 def test_a_check_that_hangs_is_told_and_the_others_are_made(start: Callable[[], HealthRounds], share: Share, tmp_path: Path) -> None:
     running = start()
-    wait_until(lambda: len(running.reports) == len(patience.CHECKS))
+    wait_until(lambda: len(running.reports) == len(CHECKS))
     assert [name for name, holds in holding(running).items() if not holds] == [HUNG]
     (report,) = (report for report in running.reports if report.name == HUNG)
     assert "has not ended" in report.detail
@@ -111,9 +119,7 @@ def test_it_is_not_begun_again_before_it_has_ended(start: Callable[[], HealthRou
     running = start()
     wait_until(lambda: running.reports)
     for _ in range(3):
-        before = running.reports
-        running.hurry()
-        wait_until(lambda before=before: running.reports is not before)
+        another_round(running)
     assert share.asked == 1
     share.answers.set()
 
@@ -136,18 +142,17 @@ def test_a_backup_that_takes_long_holds_up_no_check(
     start: Callable[[], HealthRounds], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, may_end = threading.Event(), threading.Event()
-    real = rounds.make_backup
 
     def take_long(*args: object, **options: object) -> object:
         begun.set()
         may_end.wait()
-        return real(*args, **options)  # type: ignore[arg-type]
+        return make_backup(*args, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(rounds, "make_backup", take_long)
     running = start()
     try:
         assert begun.wait(60)
-        wait_until(lambda: len(running.reports) == len(patience.CHECKS))
+        wait_until(lambda: len(running.reports) == len(CHECKS))
         assert list_backups(tmp_path) == ()
     finally:
         may_end.set()
@@ -174,16 +179,16 @@ def test_a_backup_is_given_up_at_the_end(tmp_path: Path, writer: Writer) -> None
 
 
 def test_a_round_that_fails_is_not_the_last(start: Callable[[], HealthRounds], monkeypatch: pytest.MonkeyPatch) -> None:
-    real = rounds.PatientChecks.run
+    real = PatientChecks.run
     failures: list[int] = []
 
-    def fail_once(self: patience.PatientChecks, stopping: Callable[[], bool]) -> object:
+    def fail_once(self: PatientChecks, stopping: Callable[[], bool]) -> object:
         if not failures:
             failures.append(1)
             raise OSError("no more threads")
         return real(self, stopping)
 
-    monkeypatch.setattr(rounds.PatientChecks, "run", fail_once)
+    monkeypatch.setattr(PatientChecks, "run", fail_once)
     running = start()
     wait_until(lambda: failures)
     running.hurry()
