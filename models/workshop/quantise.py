@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +15,18 @@ import numpy as np
 
 from edge.errors import InputError, ModelError, Reason
 from models.manifest import InputSpec
+from models.quantise.judge import KeepFloat
 from models.runtime.protocols import Float32Array
 from models.runtime.quiet import import_openvino
 from models.runtime.tiling import plan_views
 from models.runtime.vision import cv2
 from models.workshop.head import find_head, learned_layers
 
+__all__ = ["KeepFloat", "Quantised", "Tensors", "describe", "import_nncf", "quantise", "read_static", "run_nncf", "spec_of"]
+
 _PASSES_ON = frozenset(
     {"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Concat", "MaxPool", "VariadicSplit", "Split", "Slice", "Interpolate"},
 )
-
-
-class KeepFloat(StrEnum):
-    """Which part of a network stays in floating point."""
-
-    NOTHING = "nothing"
-    BOX_ARITHMETIC = "box arithmetic"
-    HEAD = "head"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
