@@ -111,9 +111,11 @@ class ImageFacts:
     Attributes:
         format: "jpeg", "png", "tiff" or "bmp".
         width_px, height_px: size as displayed (EXIF orientation is applied when decoding).
-        bits_per_channel: 8 or 16.
-        channels: 1, 3 or 4.
-        exif_time_local: EXIF DateTimeOriginal verbatim, as the camera's clock said, or None.
+        bits_per_channel: 8 or 16; fewer than 8 are spread over 8.
+        channels: 1 grey, 2 grey and alpha, 3 colour or palette, 4 colour and alpha, or CMYK.
+        exif_time_local: EXIF DateTimeOriginal verbatim, as the camera's clock said, with the fraction of a second and the
+            offset from UTC behind it where the camera wrote them; or None.
+        orientation: 1 to 8, how the stored rows and columns were turned to be upright (EXIF).
     """
 
     format: str
@@ -122,6 +124,7 @@ class ImageFacts:
     bits_per_channel: int
     channels: int
     exif_time_local: str | None
+    orientation: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

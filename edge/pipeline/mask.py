@@ -1,4 +1,9 @@
-"""Rectangles in which nothing is to be found, such as burnt-in text."""
+"""Rectangles in which nothing is to be found, such as burnt-in text.
+
+The recorder burns its text into the rows that the sensor gave, and stores those rows; EXIF orientation only says how to hold
+the picture. So a band along the top of the stored image lies along the right edge of a picture that was turned a quarter to
+the right, and that is where it is masked.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.pipeline.facts import stored_size_px
 from edge.pipeline.plan import Mask
 from edge.values import Detections, ImageFacts, UInt8Array
 from models.runtime.vision import cv2
@@ -33,15 +39,29 @@ class MaskedArea:
 
 
 def masked_areas(masks: Sequence[Mask], facts: ImageFacts) -> tuple[MaskedArea, ...]:
-    """The masks of a recipe, cut to an image; those wholly outside are left out."""
+    """The masks of a recipe as areas of the upright image, cut to it; those wholly outside are left out."""
+    width_px, height_px = stored_size_px(facts)
     areas = []
     for mask in masks:
         x_min_px, y_min_px = max(0, mask.x_min_px), max(0, mask.y_min_px)
-        x_max_px = facts.width_px if mask.x_max_px is None else min(mask.x_max_px, facts.width_px)
-        y_max_px = facts.height_px if mask.y_max_px is None else min(mask.y_max_px, facts.height_px)
+        x_max_px = width_px if mask.x_max_px is None else min(mask.x_max_px, width_px)
+        y_max_px = height_px if mask.y_max_px is None else min(mask.y_max_px, height_px)
         if x_min_px < x_max_px and y_min_px < y_max_px:
-            areas.append(MaskedArea(x_min_px=x_min_px, y_min_px=y_min_px, x_max_px=x_max_px, y_max_px=y_max_px))
+            stored = MaskedArea(x_min_px=x_min_px, y_min_px=y_min_px, x_max_px=x_max_px, y_max_px=y_max_px)
+            areas.append(_upright(stored, width_px, height_px, facts.orientation))
     return tuple(areas)
+
+
+def _upright(area: MaskedArea, width_px: int, height_px: int, orientation: int) -> MaskedArea:
+    """Where an area of a stored image of that size lies once it is turned upright (EXIF 2.32, 4.6.4.A, Orientation)."""
+    left, top, right, bottom = area.x_min_px, area.y_min_px, area.x_max_px, area.y_max_px
+    if orientation in (2, 3, 7, 8):  # stored columns run from right to left, or from bottom to top
+        left, right = width_px - right, width_px - left
+    if orientation in (3, 4, 6, 7):  # stored rows run from bottom to top, or from right to left
+        top, bottom = height_px - bottom, height_px - top
+    if orientation >= 5:  # stored rows are columns
+        left, top, right, bottom = top, left, bottom, right
+    return MaskedArea(x_min_px=left, y_min_px=top, x_max_px=right, y_max_px=bottom)
 
 
 def paint(image: UInt8Array, areas: Sequence[MaskedArea], facts: ImageFacts) -> None:

@@ -8,9 +8,10 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mask:
-    """A rectangle of the full image in which nothing is to be found, such as burnt-in text.
+    """A rectangle in which nothing is to be found, such as burnt-in text.
 
-    Pixels, origin top left, half open; None reaches to the image's edge.
+    Pixels of the image as the file stores it, before EXIF orientation turns it: text is burnt in along the sensor's rows.
+    Origin top left, half open; None reaches to the image's edge.
     """
 
     x_min_px: int = 0

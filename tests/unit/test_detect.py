@@ -198,6 +198,13 @@ def test_the_time_of_the_real_stills_is_read_from_their_names() -> None:
     [
         ("2023:06:03 16:32:07", "x.jpg", CaptureTime(utc=None, local="2023:06:03 16:32:07", source="exif")),
         ("2023:06:03 16:32:07", "D2020-01-01T00-00-00Z.jpg", CaptureTime(utc=None, local="2023:06:03 16:32:07", source="exif")),
+        (
+            "2023:06:03 16:32:07.504+02:00",
+            "x.jpg",
+            CaptureTime(utc="2023-06-03T14:32:07.504Z", local="2023:06:03 16:32:07.504+02:00", source="exif"),
+        ),
+        ("2023:06:03 16:32:07.5", "x.jpg", CaptureTime(utc=None, local="2023:06:03 16:32:07.5", source="exif")),
+        ("0001:01:01 00:00:00+10:00", "x.jpg", None),
         ("0000:00:00 00:00:00", "x.jpg", None),
         ("    :  :     :  :  ", "x.jpg", None),
         ("2023:13:03 16:32:07", "D2020-01-01T00-00-00Z.jpg", CaptureTime(utc="2020-01-01T00:00:00.000Z", local=None, source="file_name")),
