@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from models.quantise.page import page
+from models.quantise.page import quantise_page
 from models.quantise.values import QuantiseReport, Tried
 
 FORMAT = 1
@@ -23,7 +23,7 @@ def report_json(report: QuantiseReport) -> str:
 
 def report_html(report: QuantiseReport) -> str:
     """One page that needs nothing else."""
-    return page(report)
+    return quantise_page(report)
 
 
 def card_section(report: QuantiseReport) -> str:
