@@ -101,11 +101,12 @@ def read_text(path: Path, *, max_bytes: int = MAX_LABEL_FILE_BYTES) -> str:
 
 
 def name_inside(path: Path, root: Path) -> str:
-    """A path inside the data set with forward slashes; the file's own name where it lies elsewhere."""
+    """A path inside the data set with forward slashes, the file's own name where it lies elsewhere; always writable as UTF-8."""
     try:
-        return path.relative_to(root).as_posix()
+        name = path.relative_to(root).as_posix()
     except ValueError:
-        return path.name
+        name = path.name
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def split_of(name: str) -> Split | None:

@@ -63,6 +63,8 @@ def read_dataset(
     draft.images.sort(key=lambda image: image.name)
     if split is not None:
         _choose_split(draft, split, root)
+    elif len(parts := sorted({image.split for image in draft.images if image.split is not None})) > 1:
+        draft.warnings.append(f"all parts of the data set ({', '.join(parts)}) were taken together")
     if limit is not None and 0 < limit < len(draft.images):
         count = len(draft.images)
         draft.images = [draft.images[index * count // limit] for index in range(limit)]

@@ -4,7 +4,7 @@ A work folder holds
 
     plan.json       this, written once; the same choices again mean the same training
     data.json       the images of each part with their boxes
-    base.onnx       the weights to start from, where a pack was named
+    base/           a copy of the pack to start from, where one was named
     curves.json     one row per finished epoch
     run/weights/    last.pt and best.pt, replaced whole after each epoch
     train.log       what the training library printed
@@ -24,7 +24,7 @@ from edge.errors import DiskFullError, ModelError
 
 PLAN_NAME = "plan.json"
 DATA_NAME = "data.json"
-BASE_NAME = "base.onnx"
+BASE_FOLDER = "base"
 CURVES_NAME = "curves.json"
 TRAINED_NAME = "trained.json"
 LOG_NAME = "train.log"
@@ -43,10 +43,11 @@ class WorkFolderError(ModelError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """What the training starts from: a pack (`manifest_sha256` of it, its licence claim), or random weights of a layout."""
+    """What the training starts from: a pack (weights in its ONNX file `onnx`, its licence claim), or random weights of a layout."""
 
     named: str
     layout: str | None
+    onnx: str | None = None
     manifest_sha256: str | None = None
     licence: str | None = None
     trained_on: str | None = None

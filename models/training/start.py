@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +15,10 @@ from edge.errors import PackInvalidError
 from models.datasets.dataset import Dataset, LabelledImage
 from models.datasets.errors import DatasetError, DatasetLabelsError
 from models.evaluate.labels import align_labels
-from models.pack import Pack
+from models.manifest import MANIFEST_NAME
+from models.pack import Pack, verify_pack
 from models.training.plan import (
-    BASE_NAME,
+    BASE_FOLDER,
     DATA_NAME,
     LAYOUTS,
     PLAN_NAME,
@@ -77,10 +78,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """A work folder ready to train in. `epochs_done` is above zero where an interrupted training goes on."""
+    """A work folder ready to train in, or to go on in; `base` is the copy of the base pack that it holds."""
 
     folder: Path
     plan: Plan
+    base: Pack | None
     warnings: tuple[str, ...]
 
 
@@ -104,23 +106,42 @@ def start(folder: Path, dataset: Dataset, base: Pack | None, asked: Asked) -> St
     """
     dataset = _with_labels_of(base, dataset, asked.labels_map)
     division = split([Named(name=image.name, tow=image.tow) for image in dataset.images], asked.division)
-    plan = _plan(dataset, base, asked, division)
     warnings = (*dataset.warnings, *_refuse_small(dataset, division))
+    plan = _plan(dataset, base, asked, division, warnings)
     if (folder / PLAN_NAME).exists():
         if changed := differences(plan, read_plan(folder)):
             raise WorkFolderError(f"{folder} holds another training; it differs in {', '.join(changed)}")
-        return Started(folder=folder, plan=read_plan(folder), warnings=warnings)
+        return go_on(folder)
     if folder.exists() and any(folder.iterdir()):
         raise WorkFolderError(f"{folder} is not empty and holds no training", advice="Name a folder of its own with --out.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if base is not None:
-            shutil.copyfile(_onnx_of(base), folder / BASE_NAME)
+            _copy_pack(base, folder / BASE_FOLDER)
     except OSError as error:
         raise disk_error(error) from error
     write_json(folder / DATA_NAME, _rows(dataset, division))
     write_plan(folder, plan)  # last: a folder with a plan has all that the tool needs
-    return Started(folder=folder, plan=plan, warnings=warnings)
+    return go_on(folder)
+
+
+def go_on(folder: Path) -> Started:
+    """The training of a work folder.
+
+    Raises:
+        WorkFolderError: there is none.
+        PackInvalidError: the copy of the base pack is damaged.
+    """
+    plan = read_plan(folder)
+    base = verify_pack(folder / BASE_FOLDER) if plan.base.layout is None else None
+    return Started(folder=folder, plan=plan, base=base, warnings=tuple(plan.options["warnings"]))
+
+
+def default_name(base: Pack | None, asked: Asked) -> str:
+    """The name of the pack to be, where nobody gave one."""
+    if asked.name is not None:
+        return asked.name
+    return f"{base.manifest.name[:57]}-tuned" if base is not None else f"{asked.base.removesuffix('.yaml')}-trained"
 
 
 def _with_labels_of(base: Pack | None, dataset: Dataset, labels_map: Mapping[str, str]) -> Dataset:
@@ -158,12 +179,11 @@ def _refuse_small(dataset: Dataset, division: Split) -> tuple[str, ...]:
     return ()
 
 
-def _plan(dataset: Dataset, base: Pack | None, asked: Asked, division: Split) -> Plan:
+def _plan(dataset: Dataset, base: Pack | None, asked: Asked, division: Split, warnings: Sequence[str]) -> Plan:
     width_px, height_px = _input_px(base, asked)
     layout = None if base is not None else asked.base.removesuffix(".yaml")
-    name = asked.name or (f"{base.manifest.name[:57]}-tuned" if base is not None else f"{layout}-trained")
     return Plan(
-        name=name,
+        name=default_name(base, asked),
         version=asked.version,
         base=_base(base, asked, layout),
         labels=tuple(label.name for label in base.manifest.labels) if base is not None else dataset.labels,
@@ -182,7 +202,7 @@ def _plan(dataset: Dataset, base: Pack | None, asked: Asked, division: Split) ->
         dataset={"name": dataset.root.name, "form": dataset.form, "sha256": dataset.sha256, "images": len(dataset.images)},
         split=_split_record(dataset, division),
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-        options={"division": asdict(asked.division)},
+        options={"division": asdict(asked.division), "labels_map": dict(asked.labels_map), "warnings": list(warnings)},
     )
 
 
@@ -215,20 +235,27 @@ def _base(base: Pack | None, asked: Asked, layout: str | None) -> Base:
             f"{manifest.name} is a {manifest.task} model with the head {manifest.head}; training takes detectors with the head yolo_v8",
             advice="Train it with the library that made it, and bring the result in with `models import`.",
         )
-    _onnx_of(base)
     return Base(
         named=f"{manifest.name}@{manifest.version}",
         layout=None,
+        onnx=_onnx_of(base),
         manifest_sha256=base.manifest_sha256,
         licence=manifest.licence,
         trained_on=manifest.trained_on,
     )
 
 
-def _onnx_of(base: Pack) -> Path:
+def _copy_pack(pack: Pack, target: Path) -> None:
+    for name in (MANIFEST_NAME, *(file.path for file in pack.manifest.all_files())):
+        place = target / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(pack.path / name, place)
+
+
+def _onnx_of(base: Pack) -> str:
     for variant in base.manifest.variants:
         if variant.runtime == "onnxruntime" and variant.precision in {"fp32", "fp16"}:
-            return base.file_path(variant.files[0])
+            return variant.files[0].path
     raise PackInvalidError(
         f"{base.manifest.name} has no ONNX variant in floating point, whose weights could be trained on",
         advice="Take a pack with one, or train from an architecture: --base yolo11n.",

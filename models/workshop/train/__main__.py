@@ -11,18 +11,20 @@ import json
 import platform
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from edge.errors import BusyError, ModelError
 from edge.store.lock import HomeLock
-from models.training.plan import BASE_NAME, DATA_NAME, STATE_FOLDER, TRAINED_NAME, Plan, read_plan, write_json
+from models.training.plan import BASE_FOLDER, CURVES_NAME, DATA_NAME, STATE_FOLDER, TRAINED_NAME, Plan, read_plan, write_json
 from models.workbench import Reporter, main_of
 from models.workshop.ultralytics_offline import prepare
 
 _LIBRARIES = ("torch", "ultralytics", "onnx", "openvino", "numpy", "opencv-python-headless")
 _MEASURED_IMAGES = 16
+ENDED_NAME = "ended.json"
 
 
 def train(folder: Path, reporter: Reporter) -> dict[str, Any]:
@@ -66,21 +68,41 @@ def _ready(folder: Path, plan: Plan, images: dict[str, Any], reporter: Reporter)
     from models.workshop.train import base
     from models.workshop.train.trainer import WorkshopTrainer
 
-    _check_device(plan.device)
-    state_path = folder / STATE_FOLDER / "layout.json"
+    device = _device(plan.device)
+    layout_path = folder / STATE_FOLDER / "layout.json"
     network = None
     if not (folder / STATE_FOLDER / "weights" / "last.pt").exists():
         layout = plan.base.layout
         if layout is None:
             reporter.step("reading the base pack", 0, 1)
-            layout, network = base.start(folder / BASE_NAME, len(plan.labels), _batches(plan, images["train"]))
+            layout, network = base.start(folder / BASE_FOLDER / str(plan.base.onnx), len(plan.labels), _batches(plan, images["train"]))
             reporter.step("reading the base pack", 1, 1)
-        state_path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(state_path, {"layout": layout})
-    elif (folder / STATE_FOLDER / "ended.json").exists():
+        layout_path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(layout_path, {"layout": layout})
+    elif _has_ended(folder, device):
         return None
-    layout = json.loads(state_path.read_text(encoding="utf-8"))["layout"]
-    return WorkshopTrainer(plan, folder, layout, images, start=network, say=lambda now: _tell(reporter, now))
+    layout = json.loads(layout_path.read_text(encoding="utf-8"))["layout"]
+    return WorkshopTrainer(replace(plan, device=device), folder, layout, images, start=network, say=lambda now: _tell(reporter, now))
+
+
+def _has_ended(folder: Path, device: str) -> bool:
+    """Whether an interrupted training had done its last epoch; its curves are brought to what its checkpoint says."""
+    from ultralytics.nn.tasks import load_checkpoint
+
+    ended_path = folder / STATE_FOLDER / ENDED_NAME
+    if ended_path.exists():
+        return True
+    try:
+        _, checkpoint = load_checkpoint(folder / STATE_FOLDER / "weights" / "last.pt")
+        rows, asked = checkpoint["train_results"]["rows"], checkpoint["train_args"]
+    except (KeyError, TypeError, ValueError, EOFError, RuntimeError) as error:
+        raise ModelError(f"the checkpoint in {folder} cannot be read: {error}", advice="Train anew, with another --out.") from error
+    write_json(folder / CURVES_NAME, rows)
+    if rows[-1]["epoch"] < asked["epochs"]:
+        return False
+    ended = {"stopped": "all epochs done", "best_epoch": checkpoint["stopper"]["best_epoch"], "epochs": rows[-1]["epoch"]}
+    write_json(ended_path, ended | {"device": device, "batch_size": asked["batch"]})
+    return True
 
 
 def _tell(reporter: Reporter, now: Any) -> None:
@@ -118,12 +140,10 @@ def _converted(folder: Path, plan: Plan, trainer: Any, reporter: Reporter) -> di
 
     from models.workshop import convert
 
-    ended_path = folder / STATE_FOLDER / "ended.json"
+    ended_path = folder / STATE_FOLDER / ENDED_NAME
     if trainer is not None:
-        best_epoch = int(trainer.stopper.best_epoch)
-        write_json(
-            ended_path, {"stopped": trainer.stopped, "best_epoch": best_epoch, "epochs": trainer.epoch + 1, "layout": trainer.layout}
-        )
+        ended = {"stopped": trainer.stopped, "best_epoch": int(trainer.stopper.best_epoch), "epochs": trainer.epoch + 1}
+        write_json(ended_path, ended | {"device": _told_device(trainer.device), "batch_size": trainer.batch_size})
     reporter.step("converting", 0, 2)
     best = folder / STATE_FOLDER / "weights" / "best.pt"
     if not best.exists():
@@ -135,7 +155,9 @@ def _converted(folder: Path, plan: Plan, trainer: Any, reporter: Reporter) -> di
     reporter.step("converting", 1, 2)
     convert.convert_openvino(onnx_path, folder / "model.xml")
     reporter.step("converting", 2, 2)
-    result = json.loads(ended_path.read_text(encoding="utf-8")) | {
+    layout = json.loads((folder / STATE_FOLDER / "layout.json").read_text(encoding="utf-8"))
+    result = json.loads(ended_path.read_text(encoding="utf-8")) | layout
+    result |= {
         "parameters": parameters,
         "libraries": {name: version(name) for name in _LIBRARIES},
         "python": platform.python_version(),
@@ -144,14 +166,24 @@ def _converted(folder: Path, plan: Plan, trainer: Any, reporter: Reporter) -> di
     return dict(result)
 
 
-def _check_device(device: str) -> None:
+def _device(asked: str) -> str:
+    """The device to train on; `auto` takes the first CUDA device, else the CPU."""
     import torch
 
-    if device.startswith("cuda") and not torch.cuda.is_available():
+    if asked == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    if asked.startswith("cuda") and not torch.cuda.is_available():
         raise ModelError(
-            f"--device {device}: torch finds no CUDA device here",
+            f"--device {asked}: torch finds no CUDA device here",
             advice="Train with --device cpu, or install the CUDA build of torch in the workshop's environment.",
         )
+    return asked
+
+
+def _told_device(device: Any) -> str:
+    import torch
+
+    return f"{device}: {torch.cuda.get_device_name(device)}" if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
 
 
 def _complete_torchvision() -> None:

@@ -91,6 +91,10 @@ class WorkshopTrainer(DetectionTrainer):  # type: ignore[misc]
     def save_metrics(self, metrics: Any) -> None:
         """Curves are kept in `curves.json`, written with the checkpoint."""
 
+    def read_results_csv(self) -> dict[str, Any]:
+        """What the checkpoint keeps of the epochs so far: the curves, this epoch's row with them."""
+        return {"rows": self._curves_with_this_epoch()}
+
     def final_eval(self) -> None:
         """The result is evaluated by the appliance's own way, not here."""
 
@@ -106,10 +110,10 @@ class WorkshopTrainer(DetectionTrainer):  # type: ignore[misc]
         finally:
             written = {last: self.last, best: self.best}
             self.last, self.best = last, best
-        write_json(self.folder / CURVES_NAME, self._curves_with_this_epoch())
         for target in (best, last):  # the last one is what a training goes on from: it comes last
             if written[target].exists():
                 _settle(written[target], target)
+        write_json(self.folder / CURVES_NAME, self.curves)
         self._tell(self.epoch + 1.0)
         return saved
 
