@@ -1,6 +1,6 @@
 """Pictures for the pages: the original bytes where a browser can show them, else a bounded conversion.
 
-Pillow only opens what a worker has already decoded whole, in a size that the database recorded, and never more than
+Only what a worker has already decoded whole is converted, in a size that the database recorded, and never more than
 `CONVERSIONS_AT_ONCE` at once. Conversions are kept in a small folder that may be deleted at any time.
 """
 
@@ -16,21 +16,26 @@ from pathlib import Path
 from typing import BinaryIO
 
 import structlog
-from PIL import Image, ImageOps
 
+from edge.errors import InputError
 from edge.store.reads.files import FileState, StoredAt
 from edge.units import mib_to_bytes
+from edge.web.converting import MAX_CONVERTED_PIXELS, TooManyPixelsError, convert
 from edge.web.errors import Problem, RequestError
+from edge.web.text import STATE_WORDS, reason_advice, reason_words, shown
 
 log = structlog.get_logger()
 
 CONVERSIONS_AT_ONCE = 2
-MAX_CONVERTED_PIXELS = 100_000_000
 CACHE_LIMIT_BYTES = mib_to_bytes(256)
 KEPT_AFTER_PRUNING = 0.75
 
 _MAGIC = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
-_FORMATS = ("JPEG", "PNG", "TIFF", "BMP")
+_PNG = "image/png"
+_PNG_HEADER_BYTES = 26
+_BROWSER_PIXELS = 50_000_000  # of a file whose size no worker has told
+_OPEN_IT = "Open the original in a viewer; the result is not affected."
+_WAIT = "Wait: the page shows it as soon as it is done."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +51,26 @@ class Conversion(Enum):
     FULL = _Size(4096, 92)
 
 
-def media_type(handle: BinaryIO) -> str | None:
-    """The media type if a browser shows these bytes itself, judged by content; None if not."""
-    start = handle.read(8)
+def media_type(handle: BinaryIO, stored: StoredAt) -> str | None:
+    """The media type if a browser shows these bytes itself, judged by content; None if they are to be converted.
+
+    A PNG of 16 bits a browser would show nearly black, and a large picture costs it more memory than a laptop has.
+    """
+    start = handle.read(_PNG_HEADER_BYTES)
     handle.seek(0)
-    return next((kind for magic, kind in _MAGIC if start.startswith(magic)), None)
+    kind = media_type_of(start)
+    if kind == _PNG and start[24:25] == b"\x10":
+        return None
+    if stored.state is FileState.DONE and max(stored.width_px or 0, stored.height_px or 0) > Conversion.FULL.value.longest_px:
+        return None
+    if kind == _PNG and int.from_bytes(start[16:20], "big") * int.from_bytes(start[20:24], "big") > _BROWSER_PIXELS:
+        return None
+    return kind
+
+
+def media_type_of(content: bytes) -> str | None:
+    """The media type if a browser shows these bytes itself; None if not."""
+    return next((kind for magic, kind in _MAGIC if content.startswith(magic)), None)
 
 
 class PictureCache:
@@ -66,7 +86,7 @@ class PictureCache:
         """The picture as JPEG, no side longer than the conversion's.
 
         Raises:
-            RequestError: 409, no worker has decoded it; 413, it is too large; 415, Pillow cannot read it.
+            RequestError: 409, no worker has decoded it; 413, it is too large; 415, it cannot be read.
         """
         _check_convertible(stored)
         path = self._folder / f"{stored.sha256}-{conversion.name.lower()}.jpg"
@@ -108,42 +128,23 @@ class PictureCache:
 
 
 def _check_convertible(stored: StoredAt) -> None:
+    if stored.state is FileState.QUARANTINED:
+        why = f"{reason_words(stored.reason or 'unknown')}: {shown(stored.detail or '')}".rstrip(": ")
+        raise _no_picture(409, "not_decoded", f"the file is quarantined ({why})", reason_advice(stored.reason or ""))
     if stored.state is not FileState.DONE or stored.width_px is None or stored.height_px is None:
-        raise _no_picture(409, "not_decoded", "no worker has decoded this file whole, so it is not converted for showing")
+        raise _no_picture(409, "not_decoded", f"no worker has decoded this file yet: it is {STATE_WORDS[stored.state]}", _WAIT)
     if stored.width_px * stored.height_px > MAX_CONVERTED_PIXELS:
         raise _no_picture(413, "picture_too_large", f"{stored.width_px} x {stored.height_px} pixels are too many to convert")
 
 
 def _convert(handle: BinaryIO, wanted: _Size) -> bytes:
     try:
-        with Image.open(handle, formats=_FORMATS) as image:
-            if image.width * image.height > MAX_CONVERTED_PIXELS:
-                raise _no_picture(413, "picture_too_large", f"{image.width} x {image.height} pixels are too many to convert")
-            image.draft(None, (wanted.longest_px, wanted.longest_px))  # JPEG: decode at a fraction of the size
-            upright = ImageOps.exif_transpose(_eight_bits(image))
-            upright.thumbnail((wanted.longest_px, wanted.longest_px), reducing_gap=2.0)
-            return _as_jpeg(upright, wanted.jpeg_quality)
-    except Image.DecompressionBombError as error:
+        return convert(handle.read(), longest_px=wanted.longest_px, jpeg_quality=wanted.jpeg_quality)
+    except TooManyPixelsError as error:
         raise _no_picture(413, "picture_too_large", str(error)) from error
-    except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises on bad files
+    except (InputError, OSError, ValueError, SyntaxError) as error:  # besides ours, what Pillow raises on bad files
         raise _no_picture(415, "picture_unreadable", f"the picture cannot be converted: {error}") from error
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of 16 bits as its upper 8 bits, anything else as RGB or grey."""
-    if image.mode.startswith("I"):
-        return image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-    if image.mode in {"RGBA", "LA", "P", "PA"}:
-        return Image.alpha_composite(Image.new("RGBA", image.size, "black"), image.convert("RGBA")).convert("RGB")
-    return image if image.mode in {"L", "RGB"} else image.convert("RGB")
-
-
-def _as_jpeg(image: Image.Image, quality: int) -> bytes:
-    with tempfile.SpooledTemporaryFile(max_size=CACHE_LIMIT_BYTES) as out:
-        image.save(out, "JPEG", quality=quality)
-        out.seek(0)
-        return out.read()
-
-
-def _no_picture(status: int, code: str, message: str) -> RequestError:
-    return RequestError(status, Problem(code=code, message=message, advice="Open the original in a viewer; the result is not affected."))
+def _no_picture(status: int, code: str, message: str, advice: str = _OPEN_IT) -> RequestError:
+    return RequestError(status, Problem(code=code, message=message, advice=advice))

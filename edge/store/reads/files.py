@@ -127,6 +127,8 @@ class StoredAt:
     width_px: int | None
     height_px: int | None
     state: FileState
+    reason: str | None
+    detail: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +199,7 @@ def stored_at(connection: Connection, file_id: int) -> StoredAt | None:
     """Where the bytes of a file lie, or None if there is no such id."""
     row = connection.execute(
         "SELECT r.path_bytes AS root_path_bytes, f.relative_path_bytes, s.name_bytes, s.size_bytes, s.mtime_ns, s.original, i.copy_path, "
-        "i.size_bytes AS image_size_bytes, i.sha256, i.format, i.width_px, i.height_px, s.state FROM sightings AS s "
+        "i.size_bytes AS image_size_bytes, i.sha256, i.format, i.width_px, i.height_px, s.state, s.reason, s.detail FROM sightings AS s "
         "JOIN folders AS f ON f.id = s.folder_id JOIN roots AS r ON r.id = f.root_id LEFT JOIN images AS i ON i.id = s.image_id "
         "WHERE s.id = ?",
         (file_id,),

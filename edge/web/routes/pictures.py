@@ -28,7 +28,10 @@ REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for stat
 
 @router.get("/files/{file_id}/picture", summary="The picture", response_class=Response, responses=REFUSALS)
 async def picture(request: Request, appliance: ApplianceHere, file_id: FileId) -> Response:
-    """The original bytes of a JPEG or PNG; anything else as JPEG of at most 4096 px. 410 if the original is not what was processed."""
+    """The original bytes of a JPEG or PNG of at most 4096 px a side; anything else as JPEG of at most 4096 px.
+
+    Pictures of 16 bits are stretched from their 0.5 % to their 99.5 % level. 410 if the original is not what was processed.
+    """
     return await _answer(request, appliance, file_id, Conversion.FULL)
 
 
@@ -63,7 +66,7 @@ def _respond(request: Request, stored: StoredAt, handle: BinaryIO, conversion: C
         if request.headers.get("if-none-match") == headers["etag"]:
             handle.close()
             return Response(status_code=304, headers=headers)
-    kind = media_type(handle)
+    kind = media_type(handle, stored)
     if conversion is Conversion.FULL and kind is not None:
         headers["content-length"] = str(os.fstat(handle.fileno()).st_size)
         return StreamingResponse(_chunks(handle), media_type=kind, headers=headers)
