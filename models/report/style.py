@@ -26,10 +26,12 @@ td.number, th.number { text-align: right; } tr.chosen td { font-weight: 700; }
 .cards { display: flex; flex-wrap: wrap; gap: 0.5rem; margin: 0.8rem 0; padding: 0; list-style: none; }
 .cards li { background: var(--well); border: 1px solid var(--line); padding: 0.5rem 0.8rem; min-width: 9rem; }
 .cards b { display: block; font-size: 1.45rem; } .cards span { display: block; color: var(--muted); }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(380px, 1fr)); gap: 1rem 1.5rem; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(440px, 1fr)); gap: 1rem 1.5rem; }
 figure { margin: 0; break-inside: avoid; } figcaption { max-width: 65ch; margin: 0.2rem 0 0.6rem; }
 svg.plot, svg.wide { width: 100%; height: auto; display: block; } svg.plot { max-width: 620px; } svg.wide { max-width: 860px; }
-svg text { fill: var(--ink); font-size: 12px; } svg text.note { fill: var(--muted); } svg text.axis { fill: var(--muted); font-size: 13px; }
+svg text { fill: var(--ink); font-size: 12px; }
+svg text.note { fill: var(--muted); paint-order: stroke; stroke: var(--ground); stroke-width: 4px; }
+svg text.axis { fill: var(--muted); font-size: 13px; }
 svg .grid { stroke: var(--line); stroke-width: 1; } svg .guide { stroke: var(--muted); stroke-width: 1.2; stroke-dasharray: 4 4; }
 svg .zero { stroke: var(--ink); stroke-width: 1.2; }
 svg .series { fill: none; stroke-width: 2; stroke-linejoin: round; } svg .dot { fill-opacity: 0.55; } svg .bar { fill-opacity: 0.8; }

@@ -151,13 +151,13 @@ class Plot:
 
 
 def deviation_bars(title: str, label: str, rows: Sequence[tuple[str, float, str]]) -> str:
-    """Horizontal bars to either side of zero: (name, value, text at the end of the bar) per row."""
+    """Horizontal bars to either side of zero: (name, value, text beside the bar) per row."""
     axis = nice_axis(label, min([0.0, *(value for _, value, _ in rows)]), max([0.0, *(value for _, value, _ in rows)]))
     name_width, bar_width, row_height = 150.0, 400.0, 22.0
-    width, height = name_width + bar_width + 90, row_height * len(rows) + 46
+    width, height = name_width + bar_width + 130, row_height * len(rows) + 46
 
     def at(value: float) -> float:
-        return name_width + 40 + axis.share(value) * (bar_width - 40)
+        return name_width + 10 + axis.share(value) * (bar_width - 20)
 
     parts = []
     for tick in axis.ticks:
@@ -166,10 +166,9 @@ def deviation_bars(title: str, label: str, rows: Sequence[tuple[str, float, str]
     for number, (name, value, text) in enumerate(rows):
         top = 6 + row_height * number
         left, right = sorted((at(0), at(value)))
-        side = ("start", right + 5) if value >= 0 else ("end", left - 5)
         parts.append(f'<text text-anchor="end" x="{name_width - 8}" y="{top + 13:.1f}">{escape(name)}</text>')
         parts.append(f'<rect class="bar s0" x="{left:.1f}" y="{top:.1f}" width="{max(1.0, right - left):.1f}" height="{row_height - 6}"/>')
-        parts.append(f'<text text-anchor="{side[0]}" x="{side[1]:.1f}" y="{top + 13:.1f}">{escape(text)}</text>')
+        parts.append(f'<text x="{name_width + bar_width + 8:.1f}" y="{top + 13:.1f}">{escape(text)}</text>')
     parts.append(f'<line class="zero" x1="{at(0):.1f}" x2="{at(0):.1f}" y1="2" y2="{height - 40:.1f}"/>')
     parts.append(
         f'<text class="axis" text-anchor="middle" x="{at((axis.low + axis.high) / 2):.1f}" y="{height - 6:.1f}">{escape(label)}</text>'

@@ -11,6 +11,7 @@ import typer
 from edge.commands.common import JsonOption, answer, err, home_of, make_table, out, say, told
 from edge.commands.models.group import PackArgument, models_app, pack_of, progress_bar
 from edge.errors import SettingsError
+from edge.logs import configure_logs
 
 if TYPE_CHECKING:
     from models.evaluate.evaluation import Evaluation
@@ -54,6 +55,7 @@ def evaluate_model(
     The folder of the report holds evaluation.html (one file, opens anywhere), evaluation.json, images.csv and classes.csv. Images
     go through the model as in the appliance; only masks of a recipe (burnt-in text) are not painted.
     """
+    configure_logs(None)  # the answer tells what is to be told; this command may run where there is no home folder
     with told(as_json=as_json), pack_of(home_of(context), pack) as source, progress_bar(as_json=as_json) as on_step:
         from models.datasets.read import read_dataset
         from models.evaluate.evaluation import evaluate_pack, summary
@@ -110,9 +112,9 @@ def _show(evaluation: Evaluation, report: Path) -> None:
         elif one.offered is False:
             say(f"{one.name} is not offered here: {one.standing}")
     if chosen.best_f1 is not None:
-        say(
-            f"best F1 {chosen.best_f1.f1:.3f} at {chosen.best_f1.threshold:.3f}; as many found as labelled at {_text(chosen.unbiased_threshold, 3)}"
-        )
+        say(f"best F1 {chosen.best_f1.f1:.3f} at {chosen.best_f1.threshold:.3f}")
+    if chosen.unbiased_threshold is not None:
+        say(f"as many found as labelled at {chosen.unbiased_threshold:.3f}")
     say(f"report: {report}")
 
 
