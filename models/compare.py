@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.evaluate.matching import iou_matrix, lin_ccc
+from models.evaluate import iou_matrix, lin_ccc
 
 IOU_OF_A_PAIR = 0.5
 

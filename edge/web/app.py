@@ -14,8 +14,25 @@ from edge.web.appliance import Appliance
 from edge.web.errors import BugGuard, add_error_handlers
 from edge.web.pages import FOLDER, make_environment
 from edge.web.pictures import CONVERSIONS_AT_ONCE, PictureCache
-from edge.web.routes import actions, api_read, api_write, condition, events, files, home, metrics, pictures, reference
+from edge.web.routes import (
+    actions,
+    api_comparisons,
+    api_models,
+    api_read,
+    api_write,
+    comparisons,
+    condition,
+    events,
+    files,
+    home,
+    metrics,
+    model_actions,
+    models,
+    pictures,
+    reference,
+)
 from edge.web.security import SecurityHeaders, WriteGuard
+from edge.web.uploads import sweep_uploads
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
@@ -40,8 +57,10 @@ def create_app(appliance: Appliance, *, allowed_hosts: Sequence[str] = LOOPBACK_
     app.state.pictures = PictureCache(appliance.home / "cache" / "pictures")
     app.state.picture_threads = anyio.CapacityLimiter(CONVERSIONS_AT_ONCE)
     app.state.failed_requests = 0
+    sweep_uploads(appliance.home)
     add_error_handlers(app)
-    for module in (home, files, condition, actions, reference, api_read, pictures, api_write, events, metrics):
+    pages = (home, files, condition, comparisons, models, actions, model_actions, reference)  # a comparison is no pack: it goes first
+    for module in (*pages, api_read, pictures, api_write, api_models, api_comparisons, events, metrics):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     app.add_middleware(BugGuard)

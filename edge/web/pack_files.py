@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from PIL import Image, UnidentifiedImageError
 
 from edge.store.reads.pack_details import PackDetails
 from edge.units import mib_to_bytes
@@ -35,6 +38,7 @@ _SHOWN_TYPES = {
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
 }
+_PICTURES = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -113,6 +117,24 @@ def expected_boxes(home: Path, pack: PackDetails, index: int) -> tuple[tuple[flo
         return tuple((*map(float, box), float(score), float(label)) for box, score, label in rows if score >= threshold)
     except (ValueError, KeyError, TypeError) as error:
         raise _gone(f"the expectation of golden {index + 1} cannot be read") from error
+
+
+def picture_size_px(content: bytes) -> tuple[int, int]:
+    """Width and height that the header of a picture says; nothing is decoded.
+
+    Raises:
+        RequestError: 410, it is no picture.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as picture:
+            return picture.size
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+        raise _gone("the golden image cannot be read") from error
+
+
+def picture_type(content: bytes) -> str | None:
+    """The media type if a browser shows these bytes itself; None if not."""
+    return next((kind for magic, kind in _PICTURES if content.startswith(magic)), None)
 
 
 def _gone(message: str) -> RequestError:

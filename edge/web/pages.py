@@ -29,6 +29,11 @@ NOTICES = {
     "reprocess": "Queued for reprocessing: {n}. The present results stay until the new ones are there, and after.",
     "activated": "The model serves from now on. Results that exist stay as they are; reprocess to make new ones.",
     "rolled_back": "The model before serves again.",
+    "installing": "The pack is being checked; it is listed when a variant of it has proven itself here.",
+    "proving": "Goldens and speed are being run again.",
+    "removed": "The files of that version are gone. What it found stays.",
+    "comparison_cancelled": "The comparison ends now. What was compared until then stays.",
+    "comparison_deleted": "The comparison is forgotten.",
     "paused": "Paused. What is in work is finished; nothing new is taken until you resume.",
     "resumed": "Resumed.",
     "none_chosen": "No file was chosen: tick the boxes of the files first (key x).",
@@ -64,6 +69,8 @@ def make_environment() -> Environment:
         text.clock,
         text.reason_words,
         text.reason_advice,
+        text.metric_words,
+        text.signed,
     )
     environment.filters.update({one.__name__: one for one in filters})
     environment.globals.update(state_words=text.STATE_WORDS, version=__version__, nothing=text.NOTHING)

@@ -12,7 +12,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edge.units import mib_to_bytes
+
 MAX_BODY_BYTES = 256 * 1024
+UPLOAD_PATH = "/api/models/upload"
+MAX_UPLOAD_BYTES = mib_to_bytes(2048)
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 POLICY = (
@@ -62,19 +66,21 @@ class WriteGuard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer why not."""
         if scope["type"] == "http":
-            refusal = _refuse(scope["method"], Headers(scope=scope))
+            refusal = _refuse(scope["method"], scope["path"], Headers(scope=scope))
             if refusal is not None:
                 await refusal(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
 
-def _refuse(method: str, headers: Headers) -> JSONResponse | None:
+def _refuse(method: str, path: str, headers: Headers) -> JSONResponse | None:
+    limit_bytes = MAX_UPLOAD_BYTES if path == UPLOAD_PATH else MAX_BODY_BYTES
     length = headers.get("content-length", "0")
     if "transfer-encoding" in headers:
         return _refusal(411, "length_required", "the length of the body is not stated", "Send the body with Content-Length.")
-    if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-        return _refusal(413, "too_large", f"a body may have {MAX_BODY_BYTES} bytes", "Send fewer files in one request.")
+    if not length.isdecimal() or int(length) > limit_bytes:
+        advice = "Install it from a path on the machine instead." if path == UPLOAD_PATH else "Send fewer files in one request."
+        return _refusal(413, "too_large", f"a body may have {limit_bytes} bytes", advice)
     if method not in SAFE_METHODS and not _from_our_page(headers):
         advice = "Use the appliance's own pages, or a program that is no browser."
         return _refusal(403, "foreign_origin", "this change was asked for by another site", advice)

@@ -11,6 +11,7 @@ from edge.errors import REASON_ADVICE, Reason
 
 NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 NOTHING = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
 
 STATE_WORDS = {
     "seen": "settling",
@@ -56,6 +57,14 @@ def number(value: float | None, digits: int = 0) -> str:
     return NOTHING if value is None else f"{value:,.{digits}f}".replace(",", NARROW_SPACE)
 
 
+def signed(value: float | None, digits: int = 0) -> str:
+    """A difference, always with its sign; a dash for None."""
+    if value is None:
+        return NOTHING
+    rounded = round(value, digits) + 0.0  # no minus zero
+    return f"{MINUS if rounded < 0 else '+' if rounded > 0 else ''}{number(abs(rounded), digits)}"
+
+
 def size(count_bytes: float | None) -> str:
     """Bytes in binary units, three significant figures, such as "1.25 GiB"."""
     if count_bytes is None:
@@ -97,6 +106,23 @@ def clock(moment: str | None) -> str:
 def reason_words(code: str) -> str:
     """The code of a reason as words."""
     return shown(code).replace("_", " ")
+
+
+_METRICS = {
+    "map50": "mAP50",
+    "map50_95": "mAP50-95",
+    "top1": "top-1 accuracy",
+    "count_bias": "count bias per image",
+    "count_mae": "count error (MAE)",
+    "count_ccc": "count concordance (CCC)",
+    "ece": "score calibration error (ECE)",
+}
+
+
+def metric_words(name: str) -> str:
+    """The name of a metric as a manifest has it, as words; `_real` stands for the real stills of the card."""
+    base, is_real = name.removesuffix("_real"), name.endswith("_real")
+    return _METRICS.get(base, reason_words(base)) + (", real stills" if is_real else "")
 
 
 def reason_advice(code: str) -> str:

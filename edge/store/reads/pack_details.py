@@ -91,3 +91,16 @@ def golden_outcomes(connection: Connection, model_id: int, machine: str) -> dict
 
 def _outcome(one: dict[str, Any]) -> GoldenOutcome:
     return GoldenOutcome(**{**one, "found": tuple(map(tuple, one.get("found", ())))})
+
+
+def pack_sizes(connection: Connection) -> dict[int, int]:
+    """Bytes that the files of each pack take on the disk, by model id."""
+    rows = connection.execute("SELECT id, manifest_json FROM models WHERE removed_utc IS NULL ORDER BY id DESC LIMIT 200")
+    return {row["id"]: _size_bytes(json.loads(row["manifest_json"])) for row in rows}
+
+
+def _size_bytes(manifest: dict[str, Any]) -> int:
+    listed = [manifest["card"], *manifest.get("documents", ())]
+    listed += [file for variant in manifest["variants"] for file in variant["files"]]
+    listed += [file for golden in manifest["goldens"] for file in (golden["image"], golden["expected"])]
+    return sum({file["path"]: file["size_bytes"] for file in listed}.values())
