@@ -65,6 +65,9 @@ def _train(folder: Path, plan: Plan, reporter: Reporter) -> dict[str, Any]:
 
 def _ready(folder: Path, plan: Plan, images: dict[str, Any], reporter: Reporter) -> Any:
     """A trainer at its first epoch, or at the one after the last finished; None when all are done and only the conversion is missing."""
+    import torch
+
+    from models.runtime.machine import usable_cores
     from models.workshop.train import base
     from models.workshop.train.trainer import WorkshopTrainer
 
@@ -82,6 +85,7 @@ def _ready(folder: Path, plan: Plan, images: dict[str, Any], reporter: Reporter)
     elif _has_ended(folder, device):
         return None
     layout = json.loads(layout_path.read_text(encoding="utf-8"))["layout"]
+    torch.set_num_threads(usable_cores())  # ultralytics leaves one core to others
     return WorkshopTrainer(replace(plan, device=device), folder, layout, images, start=network, say=lambda now: _tell(reporter, now))
 
 
