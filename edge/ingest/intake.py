@@ -71,13 +71,18 @@ class Intake:
         may_take: Callable[[], bool],
         patient: bool = True,
         time_in_name: Callable[[str], CaptureTime | None] = lambda _: None,
+        most_waiting: int = MOST_WAITING,
     ) -> None:
-        """`patient` waits for files that still grow; `time_in_name` reads the capture time that a file's name says."""
+        """`patient` waits for files that still grow; `time_in_name` reads the capture time that a file's name says.
+
+        No more than `most_waiting` files are in hand at a time.
+        """
         self._settings = settings
         self._media = home / "media"
         self._database = database
         self._writer = writer
         self._may_take = may_take
+        self._most_waiting = most_waiting
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._hints = Hints(self._wake)
@@ -190,7 +195,7 @@ class Intake:
     def _work(self) -> None:
         reader = open_reader(self._database)
         try:
-            inventory = Inventory(self._writer, reader, self._tracker)
+            inventory = Inventory(self._writer, reader, self._tracker, most_waiting=self._most_waiting)
             while not self._stopping.is_set():
                 self._wake.wait(self._idle_s())
                 self._busy = True
@@ -255,7 +260,7 @@ class Intake:
 
     def _unfinished(self) -> WatchedRoot | None:
         """A root of which more files can be taken in hand now, if there is one."""
-        if len(self._tracker) > MOST_WAITING // 2 or not self._may_take():
+        if len(self._tracker) > self._most_waiting // 2 or not self._may_take():
             return None
         return next((watched for watched in self._roots.values() if watched.unfinished), None)
 

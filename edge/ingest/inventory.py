@@ -196,7 +196,7 @@ class Inventory:
             after = after if is_last else next(reversed(known))
             end = len(look.files) if is_last else bisect_right(look.files, after, lo=begin, key=_name)
             waiting += self._compare_names(watched, folder, look.files[begin:end], known)
-            self._conclude(watched, folder, look, known)
+            self._conclude(watched, folder, known)
             if is_last:
                 break
             begin = end
@@ -225,12 +225,12 @@ class Inventory:
             self._writer.call(lambda connection: files.mark_present(connection, back))
         return waiting
 
-    def _conclude(self, watched: WatchedRoot, folder: bytes, look: FolderLook, unseen: dict[bytes, files.KnownFile]) -> None:
-        """Names that the listing lacks are gone, if they are not there now either and this is still the folder that was listed."""
+    def _conclude(self, watched: WatchedRoot, folder: bytes, unseen: dict[bytes, files.KnownFile]) -> None:
+        """Names that the listing lacks are gone, if they are not there now either and no medium went meanwhile."""
         gone = [
             known for known in unseen.values() if known.original == "present" and _is_no_file(watched.path_of(folder), known.name_bytes)
         ]
-        if gone and folder_identity(watched.path_of(folder)) == (look.device, look.inode) and self._may_conclude(watched, folder):
+        if gone and self._may_conclude(watched, folder):
             for known in gone:
                 self._tracker.forget((watched.root.root_id, folder, known.name_bytes))
             self._mark_gone(gone)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge.ingest.intake import Intake, RootStatus
+from edge.ingest.inventory import MOST_WAITING
 from edge.recipes.recipe import STILL_EXTENSIONS
 from edge.settings import Settings
 from edge.store import files, jobs
@@ -26,7 +27,15 @@ class Watching:
     """A home folder whose intake watches one root, and what the database says of its files."""
 
     def __init__(
-        self, home: Path, root: Path, *, watch: bool = True, patient: bool = True, intake: files.Intake = "in_place", **options: object
+        self,
+        home: Path,
+        root: Path,
+        *,
+        watch: bool = True,
+        patient: bool = True,
+        intake: files.Intake = "in_place",
+        most_waiting: int = MOST_WAITING,
+        **options: object,
     ) -> None:
         self.home = home
         self.root = root
@@ -35,7 +44,9 @@ class Watching:
         self.may_take = threading.Event()
         self.may_take.set()
         self.writer: Writer = open_store(home, on_commit=lambda: None)
-        self.intake = Intake(self.settings, home, home / "edge.db", self.writer, may_take=self.may_take.is_set, patient=patient)
+        self.intake = Intake(
+            self.settings, home, home / "edge.db", self.writer, may_take=self.may_take.is_set, patient=patient, most_waiting=most_waiting
+        )
         row = self.writer.call(lambda connection: files.add_root(connection, root, RECIPE, intake))
         self.intake.add_root(row, STILL_EXTENSIONS, watch=watch)
         self.reader = open_reader(home / "edge.db")
