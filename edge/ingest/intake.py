@@ -260,7 +260,7 @@ class Intake:
 
     def _unfinished(self) -> WatchedRoot | None:
         """A root of which more files can be taken in hand now, if there is one."""
-        if len(self._tracker) > self._most_waiting // 2 or not self._may_take():
+        if len(self._tracker) > self._most_waiting // 2:
             return None
         return next((watched for watched in self._roots.values() if watched.unfinished), None)
 
