@@ -84,7 +84,7 @@ def quantise_pack(
             limit_points=limit_points,
             data=_data_facts(dataset, parts, calibration),
             ranking=ranking,
-            tried=judge(measured, trials.speeds(measured, options.speed_s), limit_points),
+            tried=judge(measured, trials.speeds(measured, options), limit_points),
             not_tried=not_tried,
             warnings=(*dataset.warnings, *parts.warnings),
         )
@@ -136,11 +136,11 @@ class Trials:
             return replace(unusable, metrics=metrics, fault="its accuracy could not be measured: it found nothing")
         return Measured(candidate=candidate, metrics=metrics, accuracy=metrics[key], fine=metrics.get("map50_95", metrics[key]))
 
-    def speeds(self, measured: Sequence[Measured], seconds: float) -> dict[str, VariantBenchmark]:
+    def speeds(self, measured: Sequence[Measured], options: QuantiseOptions) -> dict[str, VariantBenchmark]:
         """Speed of all usable candidates by name, measured in turns."""
         usable = [one.candidate for one in measured if not one.fault]
         trial = trial_pack(self.pack, usable, self.folder / "trial-of-all")
-        plan = BenchmarkPlan(seconds=seconds, with_app=False)
+        plan = BenchmarkPlan(seconds=options.speed_s, rounds=options.speed_rounds, with_app=False)
         result = benchmark_pack(trial, trial.manifest.variants, plan, devices=(CPU,), on_step=self.on_step)
         return {one.name: one for one in result.variants}
 

@@ -15,12 +15,15 @@ DEFAULT_CALIBRATION_IMAGES = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantiseOptions:
-    """`out` and `version` are chosen from the pack's own where they are None; `speed_s`: seconds per measure of speed."""
+    """`out` and `version` are chosen from the pack's own where they are None. Speed is measured `speed_rounds` times in turns,
+    `speed_s` seconds per measure.
+    """
 
     out: Path | None = None
     version: str | None = None
     calibration_images: int = DEFAULT_CALIBRATION_IMAGES
     speed_s: float = 1.5
+    speed_rounds: int = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

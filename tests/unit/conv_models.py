@@ -25,13 +25,20 @@ def identity(gain: float, channels: int = 3) -> NDArray[np.float32]:
     return (np.eye(channels, dtype=np.float32) * np.float32(gain))[:, :, None, None]
 
 
-def conv_detector_onnx(width_px: int = 64, height_px: int = 64) -> bytes:
-    """A network of the yolo_v8 layout with six convolutions, a sigmoid and box arithmetic."""
+def conv_detector_onnx(width_px: int = 64, height_px: int = 64, *, uneven: float = 1.0) -> bytes:
+    """A network of the yolo_v8 layout with six convolutions, a sigmoid and box arithmetic.
+
+    `uneven` makes one channel so many times larger before the neck, which makes it small again: nothing changes but that 8 bits
+    over all channels leave little for the others there.
+    """
     boxes = cell_boxes(width_px, height_px)
     count = boxes.shape[1]
     stem = np.zeros((3, 3, CELL_PX, CELL_PX), np.float32)
     for channel in range(3):
         stem[channel, channel] = 1 / CELL_PX**2
+    neck = identity(1.0)
+    stem[2] *= np.float32(uneven)
+    neck[2] /= np.float32(uneven)
     return model(
         [
             node("Conv", ["images", "w_stem"], STEM, kernel_shape=[CELL_PX, CELL_PX], strides=[CELL_PX, CELL_PX]),
@@ -52,7 +59,7 @@ def conv_detector_onnx(width_px: int = 64, height_px: int = 64) -> bytes:
         ],
         {
             "w_stem": stem,
-            "w_neck": identity(1.0),
+            "w_neck": neck,
             "w_box": identity(1.0),
             "w_box_last": np.full((4, 3, 1, 1), 0.01, np.float32),
             "w_class": identity(1.0),
