@@ -62,12 +62,12 @@ def ask(home: Path, method: str, path: str, body: dict[str, object], *, instead_
 def _refused(error: urllib.error.HTTPError) -> EdgeError:
     try:
         told = json.load(error)
-        return _family(told["code"])(told["message"], advice=told["advice"])
+        return family_of(told["code"])(told["message"], advice=told["advice"])
     except (ValueError, KeyError, TypeError):
         return EdgeError(f"the running appliance answered {error.code}")
 
 
-def _family(code: str) -> type[EdgeError]:
+def family_of(code: str) -> type[EdgeError]:
     """The family whose exit code a refusal ends with; a code of none of them is the root's."""
     for family in (SettingsError, StoreError, ModelError, BusyError):
         if code in {kind.code for kind in (family, *family.__subclasses__())}:

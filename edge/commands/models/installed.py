@@ -61,20 +61,6 @@ def show_model(
     out.print(table)
 
 
-@models_app.command("install")
-def install_model(
-    context: typer.Context, source: Annotated[Path, typer.Argument(help="A pack folder, or a zip of it.")], as_json: JsonOption = False
-) -> None:
-    """Bring a pack in and prove it on this machine. It serves nothing before `activate`."""
-    with told(as_json=as_json):
-        try:
-            with service_of(home_of(context)) as service:
-                row = service.keeper.install(source)
-        except BusyError as error:
-            raise BusyError(str(error), advice="Stop the appliance, install the pack, and start it again.") from error
-    _tell(as_json, row, f"{row.label} is installed; `imagine-edge models activate {row.name} {row.version}` lets it serve")
-
-
 @models_app.command("activate")
 def activate_model(
     context: typer.Context,
