@@ -19,6 +19,7 @@ import numpy as np
 
 from edge.values import Detections
 from models import evaluate
+from models.evaluate.figures import calibration_of
 from models.manifest import InputSpec, Precision
 from models.runtime.heads import suppress
 from models.runtime.letterbox import letterbox, resize, to_source, to_tensor
@@ -29,6 +30,8 @@ from models.runtime.quiet import import_openvino
 from models.workshop.crops import Image, read_still
 
 SCORE_FLOOR = 0.005
+# Calibration is that of what a person sees: below this the appliance keeps nothing.
+SHOWN_FLOOR = 0.05
 NMS_IOU = 0.5
 # Areas of small, middle and large boxes as COCO divides them, square pixels of the still.
 SIZES_PX2 = {"small": (0.0, 32.0**2), "middle": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
@@ -90,6 +93,7 @@ def figures(truths: Sequence[evaluate.ImageTruth], founds: Sequence[evaluate.Ima
     best = evaluate.best_f1(curve)
     point = best if threshold is None else evaluate.at_threshold(curve, threshold)
     counts = evaluate.count_errors(truths, founds, point.threshold)
+    bins, ece = calibration_of(matches, SHOWN_FLOOR)
     return {
         "map50": precision.map50,
         "map50_95": precision.map50_95,
@@ -99,6 +103,8 @@ def figures(truths: Sequence[evaluate.ImageTruth], founds: Sequence[evaluate.Ima
         "best_f1": asdict(best),
         "operating": asdict(point),
         "counts": asdict(counts),
+        "ece": ece,
+        "reliability": [asdict(part) for part in bins],
     }
 
 

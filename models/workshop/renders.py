@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from dataclasses import dataclass
@@ -21,14 +22,22 @@ class Renders:
 
 
 def renderer_sha256() -> str:
-    """Hash of everything a render follows from besides its seed: the renderer's sources and the libraries it draws with."""
+    """Hash of what a render follows from besides its seed: the renderer's code (not its comments) and the libraries it draws with."""
     main = Path(synthetic.__file__)
     digest = hashlib.sha256()
     for source in [main, *sorted((main.parent / "scene").glob("*.py"))]:
-        digest.update(hashlib.sha256(source.read_bytes()).digest())
+        digest.update(_code_of(source).encode())
     for library in ("numpy", "opencv-python-headless"):
         digest.update(f"{library} {version(library)}\n".encode())
     return digest.hexdigest()
+
+
+def _code_of(source: Path) -> str:
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
+    return ast.dump(tree)
 
 
 def render(work_dir: Path, *, first_seed: int, n_train: int, n_val: int, workers: int) -> Renders:
@@ -43,4 +52,6 @@ def render(work_dir: Path, *, first_seed: int, n_train: int, n_val: int, workers
     (folder / "manifest.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
     synthetic.write_dataset(folder, seed=first_seed, n_train=n_train, n_val=n_val, workers=workers)
     train, val = (tuple(sorted((folder / "images" / split).glob("*.jpg"))) for split in ("train", "val"))
+    if (len(train), len(val)) != (n_train, n_val):
+        raise RuntimeError(f"{folder} holds {len(train)} and {len(val)} stills instead of {n_train} and {n_val}: delete it")
     return Renders(folder=folder, train=train, val=val)

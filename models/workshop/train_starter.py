@@ -1,46 +1,50 @@
-"""Trains the starter detector from random weights on rendered stills.
+"""Trains the starter detector from random weights on rendered stills, the same way each time.
 
-    python -m models.workshop.train_starter --out DIR --minutes 60
+    python -m models.workshop.train_starter --out DIR
 
-Renders the stills into DIR/data unless they are there, trains on crops at the inference scale, and leaves DIR/last.pt (the
-averaged weights, refreshed every few minutes) and DIR/train.json (what was done). `--init` goes on from an own checkpoint.
+Renders the stills into DIR unless they are there, trains on crops at the inference scale for a given number of steps, and leaves
+DIR/last.pt (the averaged weights) and DIR/train.json (what was done). Interrupted, the same command goes on where it was.
+
+What repeats: renders and crops follow from their seeds, byte for byte. Weights repeat bit for bit on the same kind of machine with
+the same number of threads and the same torch; another processor or a GPU adds in another order and ends at other weights as good.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import json
-import math
+import os
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import cv2
-import numpy as np
 import torch
 
-from models.workshop import synthetic
-from models.workshop.crops import Crop, CropPlan, crop_batches
-from models.workshop.ultralytics_offline import new_detector
+from models.workshop import learner, renders
+from models.workshop.crops import CropPlan, crop_batches
 
 LAYOUT = "yolo11n.yaml"
 # Scale of a 1229 px wide still letterboxed to 960 px.
 INFERENCE_SCALE = 960 / 1229
+SAVE_EVERY_STEPS = 100
+LOG_EVERY_STEPS = 50
+
+Device = Literal["cpu", "cuda"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Every choice of a training run, as written to train.json."""
+    """Every choice of a training run, as written to train.json. Two runs with equal plans on like machines give equal weights."""
 
     layout: str
     seed: int
     first_scene_seed: int
     n_train: int
     n_val: int
-    minutes: float
+    steps: int
     batch_size: int
     crop_px: int
     scale: float
@@ -48,156 +52,123 @@ class Plan:
     learning_rate: float
     final_rate_share: float
     warmup_steps: int
+    horizon_steps: int
+    cooldown_steps: int
     threads: int
-    init: str | None
+    device: Device
+    arithmetic: Literal["fp32", "bf16"]
+    renderer_sha256: str
+    torch: str
 
 
 def main(argv: list[str] | None = None) -> None:
     """Command line of the training."""
-    arguments = _parser().parse_args(argv)
-    out: Path = arguments.out
-    out.mkdir(parents=True, exist_ok=True)
-    data: Path = arguments.data or out / "data"
-    plan = _plan(arguments)
-    if not (data / "data.yaml").exists():
-        synthetic.write_dataset(data, seed=plan.first_scene_seed, n_train=plan.n_train, n_val=plan.n_val, workers=plan.threads)
-    train(plan, sorted((data / "images" / "train").glob("*.jpg")), out)
+    arguments = argparse.ArgumentParser(
+        prog="python -m models.workshop.train_starter", description=__doc__, parents=[options()]
+    ).parse_args(argv)
+    run(arguments.out, plan_of(arguments))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m models.workshop.train_starter", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the data, the checkpoint and the log")
-    parser.add_argument("--data", type=Path, help="rendered data set to use instead of DIR/data")
-    parser.add_argument("--minutes", type=float, default=60.0, help="training time; the learning rate falls over it")
-    parser.add_argument("--n-train", type=int, default=1600)
-    parser.add_argument("--n-val", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=20261121)
-    parser.add_argument("--first-scene-seed", type=int, default=100_000)
-    parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
-    parser.add_argument("--final-rate-share", type=float, default=0.01, help="share of the learning rate left at the end")
-    parser.add_argument("--scale", type=float, default=INFERENCE_SCALE)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--init", help="own checkpoint to go on from")
-    return parser
+def options() -> argparse.ArgumentParser:
+    """The options of a training, as a parent for other parsers."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--out", type=Path, default=Path("build/starter"), help="work folder: renders, checkpoint, log")
+    common.add_argument("--steps", type=int, help="training steps; by default 1000 on a CPU, 4000 larger ones on a GPU")
+    common.add_argument("--n-train", type=int, default=1040, help="rendered stills to train on")
+    common.add_argument("--n-val", type=int, default=80, help="rendered stills to measure on")
+    common.add_argument("--seed", type=int, default=20261121, help="seed of first weights, crops and their order")
+    common.add_argument("--first-scene-seed", type=int, default=500_000)
+    common.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: a CUDA device where torch sees one")
+    common.add_argument(
+        "--threads", type=int, default=2, help="CPU threads, each with its share of a batch; another number ends at other weights"
+    )
+    common.add_argument("--layout", default=LAYOUT, help=argparse.SUPPRESS)
+    return common
 
 
-def _plan(arguments: argparse.Namespace) -> Plan:
+def plan_of(arguments: argparse.Namespace) -> Plan:
+    """The plan for this machine: on a GPU larger crops and batches, BF16 where the processor computes in it."""
+    device: Device = "cuda" if arguments.device != "cpu" and torch.cuda.is_available() else "cpu"
+    if arguments.device == "cuda" and device == "cpu":
+        raise SystemExit("torch sees no CUDA device here; leave --device out to train on the CPU")
+    large = device == "cuda"
     return Plan(
-        layout=LAYOUT,
+        layout=arguments.layout,
         seed=arguments.seed,
         first_scene_seed=arguments.first_scene_seed,
         n_train=arguments.n_train,
         n_val=arguments.n_val,
-        minutes=arguments.minutes,
-        batch_size=arguments.batch_size,
-        crop_px=320,
-        scale=arguments.scale,
+        steps=arguments.steps or (4000 if large else 1000),
+        batch_size=64 if large else 16,
+        crop_px=640 if large else 320,
+        scale=INFERENCE_SCALE,
         scale_jitter=1.35,
-        learning_rate=arguments.learning_rate,
-        final_rate_share=arguments.final_rate_share,
+        learning_rate=2e-3,
+        final_rate_share=0.01,
         warmup_steps=100,
+        horizon_steps=4400 if large else 1800,
+        cooldown_steps=400 if large else 200,
         threads=arguments.threads,
-        init=arguments.init,
+        device=device,
+        arithmetic="bf16" if learner.has_bf16(device) else "fp32",
+        renderer_sha256=renders.renderer_sha256(),
+        torch=str(torch.__version__),
     )
 
 
-def train(plan: Plan, images: list[Path], out: Path) -> None:
-    """Train for `plan.minutes` and keep the averaged weights."""
-    torch.manual_seed(plan.seed)
+def run(out: Path, plan: Plan) -> renders.Renders:
+    """Render, then train, each going on where it was interrupted.
+
+    Raises:
+        SystemExit: `out` holds a training by another plan.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    _keep_plan(out / "plan.json", plan)
+    stills = renders.render(
+        out, first_seed=plan.first_scene_seed, n_train=plan.n_train, n_val=plan.n_val, workers=max(os.cpu_count() or 1, 1)
+    )
+    train(plan, stills.train, out)
+    return stills
+
+
+def _keep_plan(path: Path, plan: Plan) -> None:
+    if not path.exists():
+        path.write_text(json.dumps(asdict(plan), indent=2), encoding="utf-8")
+        return
+    before = json.loads(path.read_text(encoding="utf-8"))
+    changed = sorted(name for name, value in asdict(plan).items() if before.get(name) != value)
+    if changed:
+        raise SystemExit(f"{path.parent} holds a training with another {', '.join(changed)}: name another folder with --out, or delete it")
+
+
+def train(plan: Plan, images: tuple[Path, ...], out: Path) -> None:
+    """Train until `plan.steps` and write the averaged weights and the log; from `out`'s checkpoint where there is one."""
     cv2.setNumThreads(1)
-    torch.set_num_threads(plan.threads)
-    network = new_detector(plan.layout, n_classes=1)
-    if plan.init is not None:
-        network.load_state_dict(torch.load(plan.init, weights_only=True))
-    network.train()
-    averaged = copy.deepcopy(network).eval()
-    optimizer = _optimizer(network, plan)
+    state = learner.Learner.start(plan)
+    checkpoint = out / "checkpoint.pt"
+    log: dict[str, Any] = {"minutes": 0.0, "curve": []}
+    if checkpoint.exists():
+        log = state.load(checkpoint)
+        print(f"going on from step {state.step}", flush=True)
+    before_minutes, started = log["minutes"], time.monotonic()
     crop_plan = CropPlan(side_px=plan.crop_px, scale=plan.scale, jitter=plan.scale_jitter)
-    started = time.monotonic()
-    last_saved = started
-    step, recent = 0, 0.0
-    with closing(crop_batches(images, crop_plan, plan.batch_size, plan.seed)) as batches:
-        for step, crops in _until(plan, batches, started):
-            _set_rate(optimizer, plan, step, (time.monotonic() - started) / (60 * plan.minutes))
-            loss = _step(network, optimizer, crops)
-            recent = loss if step == 1 else 0.98 * recent + 0.02 * loss
-            _average(averaged, network, step)
-            if step % 50 == 0:
-                print(f"step {step} minute {(time.monotonic() - started) / 60:.1f} loss per crop {recent:.3f}", flush=True)
-            if time.monotonic() - last_saved > 180:
-                last_saved = time.monotonic()
-                _save(averaged, out)
-    _save(averaged, out)
-    done = {"plan": asdict(plan), "steps": step, "crops": step * plan.batch_size, "loss_per_crop": recent, "stills": len(images)}
-    done |= {"minutes": (time.monotonic() - started) / 60, "torch": torch.__version__}
-    (out / "train.json").write_text(json.dumps(done, indent=2), encoding="utf-8")
+    with closing(crop_batches(images, crop_plan, plan.batch_size, plan.seed, state.step + 1)) as batches:
+        while state.step < plan.steps:
+            state.learn(next(batches))
+            log["minutes"] = before_minutes + (time.monotonic() - started) / 60
+            if state.step % LOG_EVERY_STEPS == 0:
+                log["curve"].append([state.step, round(state.recent_loss, 4)])
+                print(f"step {state.step} of {plan.steps} minute {log['minutes']:.1f} loss per crop {state.recent_loss:.3f}", flush=True)
+            if state.step % SAVE_EVERY_STEPS == 0 or state.step == plan.steps:
+                state.save(checkpoint, log)
+    state.save_averaged(out / "last.pt")
+    _write_log(out / "train.json", plan, state, log, len(images))
 
 
-def _until(plan: Plan, batches: Iterator[list[Crop]], started: float) -> Iterator[tuple[int, list[Crop]]]:
-    for step, crops in enumerate(batches, start=1):
-        if time.monotonic() - started > 60 * plan.minutes:
-            return
-        yield step, crops
-
-
-def _optimizer(network: torch.nn.Module, plan: Plan) -> torch.optim.Optimizer:
-    """AdamW; weight decay on kernels only, as is usual for this family of networks."""
-    kernels = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
-    others = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [{"params": kernels, "weight_decay": 5e-4}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.999))
-
-
-def _set_rate(optimizer: torch.optim.Optimizer, plan: Plan, step: int, progress: float) -> None:
-    """Linear warm-up, then a cosine over the training time."""
-    falling = plan.final_rate_share + (1 - plan.final_rate_share) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-    for group in optimizer.param_groups:
-        group["lr"] = plan.learning_rate * falling * min(1.0, step / plan.warmup_steps)
-
-
-def _step(network: torch.nn.Module, optimizer: torch.optim.Optimizer, crops: list[Crop]) -> float:
-    """One step; returns the loss per crop."""
-    total, _ = network(_batch(crops))
-    loss = total.sum()
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
-    optimizer.step()
-    return float(loss.detach()) / len(crops)
-
-
-def _batch(crops: list[Crop]) -> dict[str, torch.Tensor]:
-    """Batch as ultralytics' loss wants it: `img` (B, 3, S, S) in 0..1, boxes as centre and size in 0..1."""
-    side = crops[0].image.shape[0]
-    images = np.stack([crop.image for crop in crops]).transpose(0, 3, 1, 2)
-    boxes = np.concatenate([crop.boxes for crop in crops]) / side
-    centre_size = np.hstack([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]])
-    index = np.repeat(np.arange(len(crops), dtype=np.float32), [len(crop.boxes) for crop in crops])
-    return {
-        "img": torch.from_numpy(np.ascontiguousarray(images)).float() / 255,
-        "batch_idx": torch.from_numpy(index),
-        "cls": torch.zeros(len(boxes), 1),
-        "bboxes": torch.from_numpy(np.ascontiguousarray(centre_size, np.float32)),
-    }
-
-
-def _average(averaged: torch.nn.Module, network: torch.nn.Module, step: int) -> None:
-    """Exponential average of weights and statistics over about 500 steps, shorter at the start."""
-    keep = 0.998 * (1 - math.exp(-step / 150))
-    live = network.state_dict()
-    with torch.no_grad():
-        for name, value in averaged.state_dict().items():
-            if value.dtype.is_floating_point:
-                value.mul_(keep).add_(live[name].detach(), alpha=1 - keep)
-            else:
-                value.copy_(live[name])
-
-
-def _save(averaged: torch.nn.Module, out: Path) -> None:
-    temporary = out / "last.pt.tmp"
-    torch.save(averaged.state_dict(), temporary)
-    temporary.replace(out / "last.pt")
+def _write_log(path: Path, plan: Plan, state: learner.Learner, log: dict[str, Any], n_stills: int) -> None:
+    done = {"plan": asdict(plan), "steps": state.step, "crops": state.step * plan.batch_size, "stills": n_stills}
+    done |= {"loss_per_crop": state.recent_loss, "weights_sha256": state.averaged_sha256(), **log}
+    path.write_text(json.dumps(done, indent=2), encoding="utf-8")
 
 
 if __name__ == "__main__":

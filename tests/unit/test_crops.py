@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,20 @@ def test_batches_come_from_a_written_data_set(tmp_path: Path) -> None:
     for crop in batch:
         assert crop.boxes.min(initial=0) >= 0
         assert crop.boxes.max(initial=0) <= 320
+
+
+def test_a_batch_follows_from_its_step_alone(tmp_path: Path) -> None:
+    synthetic.write_dataset(tmp_path, seed=62, n_train=3, n_val=0)
+    images = sorted((tmp_path / "images" / "train").glob("*.jpg"))
+    with (
+        closing(crop_batches(images, _PLAN, 4, seed=1)) as all_steps,
+        closing(crop_batches(images, _PLAN, 4, seed=1, first_step=3)) as later,
+    ):
+        batches = [next(all_steps) for _ in range(3)]
+        for crop, other in zip(batches[2], next(later), strict=True):
+            assert np.array_equal(crop.image, other.image)
+            assert np.array_equal(crop.boxes, other.boxes)
+    assert not np.array_equal(batches[0][0].image, batches[2][0].image)
 
 
 def test_labels_lie_beside_images_and_an_unreadable_still_is_an_error(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from models.workshop.scene import facts
 from models.workshop.synthetic import RenderedStill
 
 _SEEDS = range(700, 724)
+# Counted on the 95 real stills outside annotated boxes: dark blobs by size (sigma in px), mean per still.
+_DARK_MARKS_PER_STILL = {2: 70.7, 3: 29.9, 5: 12.5, 8: 6.8}
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +146,38 @@ def test_a_data_set_has_labels_that_give_the_boxes_back(tmp_path: Path) -> None:
     rows = np.loadtxt(tmp_path / "labels" / "val" / "scene_0000041.txt", ndmin=2)
     centre, size = rows[:, 1:3] * [1229, 691], rows[:, 3:] * [1229, 691]
     assert np.allclose(np.hstack([centre - size / 2, centre + size / 2]), still.boxes_xyxy_px, atol=0.01)
+
+
+def test_an_interrupted_data_set_is_finished_and_what_is_there_is_kept(tmp_path: Path) -> None:
+    synthetic.write_dataset(tmp_path, seed=50, n_train=2, n_val=0)
+    kept, lost = sorted((tmp_path / "images" / "train").glob("*.jpg"))
+    whole, written_ns = lost.read_bytes(), kept.stat().st_mtime_ns
+    lost.unlink()
+    lost.with_suffix(".part").write_bytes(whole[:1000])
+    synthetic.write_dataset(tmp_path, seed=50, n_train=2, n_val=0)
+    assert lost.read_bytes() == whole
+    assert kept.stat().st_mtime_ns == written_ns
+    assert sorted((tmp_path / "images" / "train").iterdir()) == [kept, lost]
+
+
+def test_there_are_as_many_dark_marks_beside_openings_as_counted_on_real_stills(stills: list[RenderedStill]) -> None:
+    for size_px, expected in _DARK_MARKS_PER_STILL.items():
+        counted = [_dark_marks(still, size_px) for still in stills]
+        assert np.mean(counted) == pytest.approx(expected, rel=0.5), size_px
+
+
+def _dark_marks(still: RenderedStill, size_px: int) -> int:
+    """Dark blobs of `size_px` outside boxes and lasers that stand out of the mud by 3 % or more."""
+    grey = np.asarray(cv2.cvtColor(still.image, cv2.COLOR_BGR2GRAY), np.float32)
+    level = np.log((grey + 1) / (cv2.GaussianBlur(grey, (0, 0), 30) + 1))
+    blobs = cv2.GaussianBlur(level, (0, 0), size_px) - cv2.GaussianBlur(level, (0, 0), 1.6 * size_px)
+    red = still.image[..., 2].astype(int) - still.image[..., 1] > 15
+    elsewhere = cv2.dilate(red.astype(np.uint8), np.ones((25, 25), np.uint8)) == 0
+    elsewhere[: facts.OVERLAY_HEIGHT_PX + 8] = False
+    for x0, y0, x1, y1 in still.boxes_xyxy_px.astype(int):
+        elsewhere[max(y0 - 4, 0) : y1 + 4, max(x0 - 4, 0) : x1 + 4] = False
+    deepest = blobs == cv2.erode(blobs, np.ones((2 * size_px + 1, 2 * size_px + 1), np.uint8))
+    return int((deepest & elsewhere & (blobs < -0.03)).sum())
 
 
 def test_the_renderer_is_light_enough_for_the_appliance() -> None:

@@ -26,7 +26,7 @@ GREY_EDGE_RANGE = (33.0, 74.0)
 # Standard deviation of the difference of Gaussians at sigma 1-2, 4-8 and 16-32 px: texture of mud at three scales.
 BAND_STD_RANGES = {(1, 2): (0.42, 1.45), (4, 8): (0.57, 1.31), (16, 32): (0.91, 2.09)}
 
-# Dark flecks that make the marks counted outside annotated boxes; what they come to is DARK_MARKS.
+# Dark flecks strewn over mud: with them, marks outside boxes are as many as counted on real stills (see tests/unit/test_synthetic.py).
 FLECKS_PER_STILL = 800.0
 
 LASER_GAP_PX = (602.0, 830.0)
