@@ -34,6 +34,7 @@ def refusal(path: Path, **options: object) -> tuple[str, str]:
         ("0 0.5 inf 0.2 0.2", "dataset_line_invalid", "not finite"),
         ("0 0.5 0.5 0.2", "dataset_line_invalid", "has 4 numbers"),
         ("0 0.5 0.5 0.2 0.2 0.9", "dataset_line_invalid", "has 6 numbers"),
+        ("0 0.5 0.5 0.2 0.2 0.9 0.9 0.9", "dataset_line_invalid", "has 8 numbers"),
         ("-1 0.5 0.5 0.2 0.2", "dataset_line_invalid", "no index"),
         ("0.5 0.5 0.5 0.2 0.2", "dataset_line_invalid", "no index"),
         ("3 0.5 0.5 0.2 0.2", "dataset_labels_disagree", "only 2 names"),
@@ -165,6 +166,18 @@ def test_faults_of_coco(tmp_path: Path, write: Callable[[Path], Path], code: str
     found = refusal(write(tmp_path))
     assert found[0] == code
     assert told in found[1]
+
+
+def test_a_name_never_leads_out_of_the_data_set(tmp_path: Path) -> None:
+    write_image(tmp_path / "secret.png")
+    write_image(tmp_path / "set" / "a.png")
+    assert refusal(write_coco(tmp_path / "set" / "set.json", {"../secret.png": []}, {1: "opening"}))[0] == "dataset_images_missing"
+
+
+def test_images_beside_the_folders_of_classes_have_no_class(tmp_path: Path) -> None:
+    for number, name in enumerate(("copepod/1", "chaetognath/2", "3")):
+        write_image(tmp_path / f"{name}.png", grey=50 + number)
+    assert refusal(tmp_path)[0] == "dataset_unlabelled"
 
 
 def test_a_coco_file_that_is_cut(tmp_path: Path) -> None:
