@@ -149,7 +149,7 @@ class Inventory:
         while entering:
             path = watched.path_of(folder := entering.pop())
             try:
-                look = yield from look_at_folder(path, watched.extensions)
+                look = yield from look_at_folder(path, watched.extensions, enough=1)
             except OSError as error:
                 if folder == watched.start:
                     return told(path, error)

@@ -60,12 +60,13 @@ class FolderLook:
     mtime_ns: int
 
 
-def look_at_folder(path: bytes, extensions: frozenset[bytes]) -> Pieces[FolderLook]:
+def look_at_folder(path: bytes, extensions: frozenset[bytes], *, enough: int | None = None) -> Pieces[FolderLook]:
     """List a folder, a piece of some hundred names at a time.
 
     Args:
         path: the folder.
         extensions: lower-case endings with their dot, such as `b".jpg"`.
+        enough: with so many files the listing ends, whatever else there is; None lists all.
 
     Raises:
         OSError: the folder cannot be read, or a name in it cannot be examined.
@@ -88,6 +89,8 @@ def look_at_folder(path: bytes, extensions: frozenset[bytes]) -> Pieces[FolderLo
                     continue  # gone between the listing and this line; the next look tells
             else:
                 ignored += 1
+            if enough is not None and len(files) >= enough:
+                break
     files.sort(key=lambda look: look.name_bytes)
     return FolderLook(
         files=tuple(files),
@@ -115,7 +118,7 @@ def is_wanted(name: bytes, extensions: frozenset[bytes]) -> bool:
     """Whether a recipe takes files of this name: not hidden, not temporary, of a known extension."""
     if name.startswith(HIDDEN_PREFIX) or name.endswith(TEMPORARY_SUFFIXES):
         return False
-    return os.path.splitext(name)[1].lower() in extensions
+    return name[name.rfind(b".") :].lower() in extensions
 
 
 def is_watched_folder(name: bytes) -> bool:
