@@ -49,7 +49,7 @@ def read_stride_px(metadata: Mapping[str, str]) -> int:
 
 def told(metadata: Mapping[str, str], key: str) -> str:
     """One entry as a line of plain text, shortened; empty if it is not there."""
-    line = " ".join("".join(character for character in metadata.get(key, "") if character.isprintable() or character == " ").split())
+    line = " ".join("".join(character if character.isprintable() else " " for character in metadata.get(key, "")).split())
     return line[:MAX_NAME_CHARACTERS]
 
 
