@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
+from edge.store.connection import DATABASE_NAME, open_writer
 from tests.helpers.tiny_home import RunningAppliance, assert_accounted_for, make_tiny_home, query, states, wait_until, write_picture
 from tests.unit.tiny_models import CELL_PX, cell_boxes, detector_onnx, model, node
 
@@ -202,3 +203,30 @@ def test_a_model_that_returns_nan_for_one_image(tmp_path: Path) -> None:
     assert_only_poison_failed(home, "model_failed")
     assert appliance.stop() == 0
     assert_accounted_for(home, INNOCENT + 1)
+
+
+@pytest.mark.timeout(300)
+def test_a_result_that_the_database_refuses(home: Path) -> None:
+    """For what it is, not for want of room: it is refused each time, so after three attempts the file is listed with the reason."""
+    connection = open_writer(home / DATABASE_NAME)
+    connection.execute(
+        "CREATE TRIGGER refuse BEFORE INSERT ON runs "
+        "WHEN EXISTS (SELECT 1 FROM sightings WHERE image_id = NEW.image_id AND name = 'poison.png') "
+        "BEGIN SELECT RAISE(ABORT, 'no such result, please'); END"
+    )
+    connection.close()
+    inbox = home / "inbox" / "burrows"
+    for number in range(INNOCENT):
+        write_picture(inbox, f"{number}.png", seed=number)
+    write_picture(inbox, POISON, seed=1000)
+    appliance = RunningAppliance(home)
+    try:
+        appliance.wait_ready()
+        assert_only_poison_failed(home, "model_failed")
+        (detail,) = query(home, "SELECT detail FROM v_files WHERE state = 'quarantined'")[0]
+        assert "its result cannot be recorded" in detail
+        assert "no such result, please" in detail
+        assert appliance.stop() == 0
+        assert_accounted_for(home, INNOCENT + 1)
+    finally:
+        appliance.kill()
