@@ -32,7 +32,8 @@ def open_bytes(home: Path, stored: StoredAt) -> BinaryIO:
     try:
         handle = os.fdopen(_open_beneath(stored), "rb")
     except OSError as error:
-        raise _gone("original_gone", f"the original cannot be opened: {error.strerror}") from error
+        why = "is no longer where it was" if isinstance(error, FileNotFoundError) else f"cannot be opened: {error.strerror or error}"
+        raise _gone("original_gone", f"the original {why}") from error
     found = os.fstat(handle.fileno())
     if not stat.S_ISREG(found.st_mode) or (found.st_size, found.st_mtime_ns) != (stored.size_bytes, stored.mtime_ns):
         handle.close()
@@ -73,5 +74,5 @@ def _open_beneath(stored: StoredAt) -> int:
 
 
 def _gone(code: str, message: str) -> RequestError:
-    advice = "To see the picture, put the original back under its recorded name."
+    advice = "To see the picture, put the original back under its recorded name (Path). A result that is recorded stays."
     return RequestError(410, Problem(code=code, message=message, advice=advice))

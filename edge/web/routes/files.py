@@ -63,6 +63,7 @@ def image(request: Request, appliance: ApplianceHere, file_id: FileId, which: Fi
         runs = results.runs_of_image(connection, file.sha256) if file.sha256 else ()
         sightings = files.sightings_of(connection, file.sha256, limit=20) if file.sha256 else (file,)
         around = files.neighbours(connection, which, file_id)
+        older = files.get_file(connection, around.older_id) if around.older_id else None
     current = next((run for run in runs if run.run_uuid == file.run_uuid), None)
     return render(
         request,
@@ -75,4 +76,5 @@ def image(request: Request, appliance: ApplianceHere, file_id: FileId, which: Fi
         words=filter_words(which),
         kept=query(**filter_query(which)),
         picture_expected=file.reason not in {Reason.TOO_MANY_PIXELS, Reason.TOO_MANY_BYTES, Reason.NOT_A_REGULAR_FILE},
+        next_picture_id=older.file_id if older and older.state is FileState.DONE and older.original is Original.PRESENT else None,
     )

@@ -1,5 +1,6 @@
 // The image page: loads the picture and the objects of a run, and binds slider, buttons and keys to the viewers.
 
+import { keepView, keptView } from "/static/kept.js";
 import { isTyping } from "/static/keys.js";
 import { View, Viewer } from "/static/viewer.js";
 
@@ -12,6 +13,9 @@ const slider = document.getElementById("threshold");
 const problem = document.getElementById("picture-problem");
 const fileId = canvas.dataset.file;
 
+const note = document.getElementById("picture-note");
+const kept = keptView();
+
 const view = new View(Number(canvas.dataset.width), Number(canvas.dataset.height));
 const main = new Viewer(canvas, view);
 let other = null;
@@ -20,7 +24,7 @@ async function loadObjects(viewer, run, official) {
   const answer = await fetch(`/api/objects?file=${fileId}&run=${encodeURIComponent(run)}&candidates=true`);
   const body = await answer.json();
   if (!answer.ok) {
-    problem.textContent = `The objects cannot be shown: ${body.message}.`;
+    note.textContent = `The objects cannot be shown: ${body.message}.`;
     return;
   }
   viewer.objects = body.objects;
@@ -33,24 +37,49 @@ function loadPicture() {
   if (!address) return;
   const picture = new Image();
   picture.addEventListener("load", () => {
+    problem.hidden = true;
     if (!view.known) {
       view.widthPx = picture.naturalWidth;
       view.heightPx = picture.naturalHeight;
       view.fit();
+      view.restore(kept.view);
     }
     for (const viewer of view.viewers) viewer.picture = picture;
-    if (picture.naturalWidth < view.widthPx) problem.textContent = `Shown reduced, at ${picture.naturalWidth} of ${view.widthPx} px width.`;
+    if (picture.naturalWidth < view.widthPx) {
+      note.textContent += ` Shown reduced, at ${picture.naturalWidth} of ${view.widthPx} px width; boxes and results are of the full image.`;
+    }
+    canvas.dataset.shown = "true";
     view.changed();
-    const next = document.querySelector('[data-key="j"][href]');
-    if (next) new Image().src = `/api/files/${next.getAttribute("href").match(/\d+/)[0]}/picture`; // warm for the next key
+    warmNext();
   });
   picture.addEventListener("error", async () => {
-    const answer = await fetch(address);
-    const isProblem = answer.headers.get("content-type")?.startsWith("application/json");
-    const body = isProblem ? await answer.json() : { message: "the browser cannot decode it" };
-    problem.textContent = `The picture is not shown: ${body.message}. ${body.advice ?? ""}`;
+    sayWhyNot(await answerOf(address));
+    warmNext();
   });
   picture.src = address;
+}
+
+/** The next picture, so that it is there when its key is pressed; only one that the page knows to be there. */
+function warmNext() {
+  if (canvas.dataset.next) new Image().src = canvas.dataset.next;
+}
+
+async function answerOf(address) {
+  try {
+    const answer = await fetch(address);
+    if (answer.headers.get("content-type")?.startsWith("application/json")) return await answer.json();
+    return { message: "the browser cannot decode it", advice: "Open the original in a viewer; the result is not affected." };
+  } catch {
+    return { message: "the service does not answer", advice: "Load the page again when it runs." };
+  }
+}
+
+function sayWhyNot({ message, advice }) {
+  problem.querySelector("[data-why]").textContent = `${message}.`.replace(/^./, (first) => first.toUpperCase());
+  problem.querySelector("[data-advice]").textContent = advice ?? "";
+  problem.hidden = false;
+  note.textContent = "";
+  view.changed();
 }
 
 function showCounts() {
@@ -58,6 +87,7 @@ function showCounts() {
   const value = Number(slider.value);
   for (const viewer of view.viewers) viewer.threshold = value;
   document.getElementById("threshold-value").textContent = value.toFixed(2);
+  slider.setAttribute("aria-valuetext", `score from ${value.toFixed(2)}`);
   const text = `${main.shown().length}` + (other ? ` and ${other.shown().length}` : "");
   document.getElementById("count-here").textContent = text;
   canvas.setAttribute("aria-label", `The image with ${text} boxes from score ${value.toFixed(2)}`);
@@ -67,6 +97,19 @@ function showCounts() {
 function setThreshold(value) {
   if (!slider) return;
   slider.value = String(value);
+  chosenThreshold();
+}
+
+/** The threshold that a person chose, which the next image shows too; the official one is each image's own. */
+function chosenThreshold() {
+  keepView({ threshold: Number(slider.value) });
+  showCounts();
+}
+
+function officialThreshold() {
+  if (!slider) return;
+  slider.value = String(main.official);
+  keepView({ threshold: null });
   showCounts();
 }
 
@@ -74,6 +117,7 @@ function toggle(name) {
   const on = !main[name];
   for (const viewer of view.viewers) viewer[name] = on;
   document.getElementById(`${name}-button`).setAttribute("aria-pressed", String(on));
+  keepView({ [name]: on });
   view.changed();
 }
 
@@ -111,22 +155,40 @@ const KEYS = {
   "=": () => view.zoom(ZOOM_STEP),
   "-": () => view.zoom(1 / ZOOM_STEP),
   0: () => view.fit(),
-  1: () => view.zoom(1 / view.scale),
+  1: () => view.actual(),
   ArrowLeft: () => view.pan(-PAN_PX, 0),
   ArrowRight: () => view.pan(PAN_PX, 0),
   ArrowUp: () => view.pan(0, -PAN_PX),
   ArrowDown: () => view.pan(0, PAN_PX),
   "[": () => setThreshold(Number(slider?.value) - 0.01),
   "]": () => setThreshold(Number(slider?.value) + 0.01),
-  "\\": () => setThreshold(main.official),
+  "\\": officialThreshold,
+  t: () => slider?.focus(),
   b: () => toggle("boxes"),
   l: () => toggle("labels"),
+};
+
+// On the slider; a browser's own step of a slider without steps differs from one to the next.
+const SLIDER_KEYS = {
+  ArrowLeft: () => setThreshold(Number(slider.value) - 0.01),
+  ArrowDown: () => setThreshold(Number(slider.value) - 0.01),
+  ArrowRight: () => setThreshold(Number(slider.value) + 0.01),
+  ArrowUp: () => setThreshold(Number(slider.value) + 0.01),
+  PageDown: () => setThreshold(Number(slider.value) - 0.1),
+  PageUp: () => setThreshold(Number(slider.value) + 0.1),
+  Home: () => setThreshold(slider.min),
+  End: () => setThreshold(slider.max),
 };
 
 document.addEventListener(
   "keydown",
   (event) => {
-    if (isTyping(event) || !Object.hasOwn(KEYS, event.key) || (event.target === slider && event.key.startsWith("Arrow"))) return;
+    if (event.target === slider && Object.hasOwn(SLIDER_KEYS, event.key)) {
+      event.preventDefault();
+      SLIDER_KEYS[event.key]();
+      return;
+    }
+    if (isTyping(event) || !Object.hasOwn(KEYS, event.key)) return;
     event.preventDefault();
     KEYS[event.key]();
   },
@@ -136,19 +198,30 @@ document.addEventListener("modechange", () => view.changed());
 view.onchange = () => {
   document.getElementById("zoom").textContent = view.fitted ? "fit" : `${Math.round(view.scale * 100)} %`;
 };
-slider?.addEventListener("input", showCounts);
+slider?.addEventListener("input", chosenThreshold);
 for (const [id, action] of [
   ["boxes-button", () => toggle("boxes")],
   ["labels-button", () => toggle("labels")],
   ["in-button", () => view.zoom(ZOOM_STEP)],
   ["out-button", () => view.zoom(1 / ZOOM_STEP)],
   ["fit-button", () => view.fit()],
+  ["actual-button", () => view.actual()],
 ]) {
   document.getElementById(id).addEventListener("click", action);
 }
 for (const button of document.querySelectorAll("[data-show]")) button.addEventListener("click", () => showRun(button));
 for (const button of document.querySelectorAll("[data-compare]")) button.addEventListener("click", () => compareRun(button));
 
-view.fit();
+function takeUpKept() {
+  for (const name of ["boxes", "labels"]) if (kept[name] === !main[name]) toggle(name);
+  if (slider && Number.isFinite(kept.threshold)) slider.value = String(kept.threshold);
+  view.fit();
+  if (view.known) view.restore(kept.view);
+}
+
+addEventListener("pagehide", () => {
+  if (canvas.dataset.shown) keepView({ view: view.state() });
+});
+takeUpKept();
 loadPicture();
-if (canvas.dataset.run) loadObjects(main, canvas.dataset.run, Number(slider.value));
+if (canvas.dataset.run) loadObjects(main, canvas.dataset.run, Number(canvas.dataset.official));

@@ -1,5 +1,7 @@
 // An image with boxes on a canvas: zoom, pan, and drawing. Coordinates are pixels of the full image.
 
+import { listenTo } from "/static/gestures.js";
+
 const MIN_SCALE = 0.02;
 const MAX_SCALE = 32;
 
@@ -40,6 +42,32 @@ export class View {
     this.changed();
   }
 
+  /** One image pixel per screen pixel. */
+  actual(at) {
+    this.zoom(1 / this.scale, at);
+  }
+
+  /** From fit to 1:1 at a point, and back. */
+  toggle(at) {
+    if (this.fitted) this.actual(at);
+    else this.fit();
+  }
+
+  /** Where it is, for `restore`: null for fit, which is the same for every image. */
+  state() {
+    const { scale, centre, widthPx, heightPx } = this;
+    return this.fitted ? null : { scale, x: centre.x, y: centre.y, widthPx, heightPx };
+  }
+
+  /** Go where another image of the same size was; an image of another size is shown whole. */
+  restore(state) {
+    if (!state || state.widthPx !== this.widthPx || state.heightPx !== this.heightPx) return;
+    if (![state.scale, state.x, state.y].every(Number.isFinite)) return;
+    this.centre = { x: state.x, y: state.y };
+    this.scale = 1;
+    this.zoom(state.scale);
+  }
+
   changed() {
     for (const viewer of this.viewers) viewer.redraw();
     this.onchange?.();
@@ -59,7 +87,7 @@ export class Viewer {
     this.pending = false;
     view.viewers.push(this);
     new ResizeObserver(() => (view.fitted ? view.fit() : this.redraw())).observe(canvas);
-    this.listen();
+    listenTo(canvas, view);
   }
 
   sizePx() {
@@ -147,28 +175,6 @@ export class Viewer {
     pen.fillRect(x - 1, y - 18, pen.measureText(text).width + 8, 17);
     pen.fillStyle = token("--box");
     pen.fillText(text, x + 3, y - 5);
-  }
-
-  listen() {
-    const { canvas, view } = this;
-    canvas.addEventListener(
-      "wheel",
-      (event) => {
-        event.preventDefault();
-        view.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)), this.fromCentre(event));
-      },
-      { passive: false },
-    );
-    canvas.addEventListener("pointerdown", (event) => canvas.setPointerCapture(event.pointerId));
-    canvas.addEventListener("pointermove", (event) => {
-      if (event.buttons) view.pan(-event.movementX, -event.movementY);
-    });
-    canvas.addEventListener("dblclick", (event) => view.zoom(2, this.fromCentre(event)));
-  }
-
-  fromCentre(event) {
-    const { width, height } = this.sizePx();
-    return { x: event.offsetX - width / 2, y: event.offsetY - height / 2 };
   }
 }
 
