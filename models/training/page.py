@@ -45,7 +45,7 @@ def _lead(record: Mapping[str, Any]) -> str:
         ("Count bias per image", told(shown["count_bias"], 2, signed=True), where),
         ("Count MAE per image", told(shown["count_mae"], 2), where),
         ("Best epoch", str(result["best_epoch"]), f"of {result['epochs']}"),
-        ("Time", f"{record['training_s'] / 60:.0f} min", f"{record['training_s'] / max(1, result['epochs']):.0f} s per epoch"),
+        ("Time", f"{record['training_s'] / 60:.1f} min", f"{record['training_s'] / max(1, result['epochs']):.0f} s per epoch"),
     ]
     return paragraph(ran, kind="muted") + cards(items)
 
@@ -67,9 +67,10 @@ def _curves(curves: Curves, best_epoch: int) -> str:
     for key, name in _LOSSES:
         lines = ((f"train_{key}", "train"), (f"val_{key}", "val"))
         drawn.append(_drawn(curves, name, _axis(curves, "loss", lines), lines, best_epoch))
-    for key, name, unit in (("learning_rate", "Learning rate", "per step"), ("seconds", "Time per epoch", "seconds")):
+    rates = [{"epoch": row["epoch"], "rate": 1000 * row["learning_rate"]} for row in curves if "learning_rate" in row]
+    for rows, key, name, unit in ((rates, "rate", "Learning rate", "thousandths"), (curves, "seconds", "Time per epoch", "seconds")):
         alone = ((key, name.lower()),)
-        drawn.append(_drawn(curves, name, _axis(curves, unit, alone), alone, best_epoch))
+        drawn.append(_drawn(rows, name, _axis(rows, unit, alone), alone, best_epoch))
     return charts(drawn)
 
 

@@ -50,7 +50,7 @@ def experiment(
         "dataset": dict(plan.dataset),
         "split": dict(plan.split),
         "parameters": chosen,
-        "result": {name: trained[name] for name in ("layout", "parameters", "epochs", "best_epoch", "stopped", "device")},
+        "result": {name: trained[name] for name in ("layout", "parameters", "epochs", "best_epoch", "stopped", "device", "batch_size")},
         "training_s": round(sum(row["seconds"] for row in curves), 1),
         "figures": {name: None if found is None else asdict(found) for name, found in figures.items()},
         "warnings": list(warnings),

@@ -39,6 +39,7 @@ TRAINED = {
     "best_epoch": 1,
     "stopped": "all epochs done",
     "device": "CPU, 2 threads",
+    "batch_size": 8,
     "python": "3.11",
     "libraries": {"torch": "2.13.0"},
 }

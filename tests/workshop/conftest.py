@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 
+# Read when torch is loaded: threads that wait by spinning make tests last many times as long beside other work.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 HAS_WORKSHOP = find_spec("torch") is not None
 
 collect_ignore_glob = [] if HAS_WORKSHOP else ["test_*.py"]

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from edge.errors import BusyError, ModelError
+from edge.errors import BusyError, InputError, ModelError, Reason
 from edge.store.lock import HomeLock
 from models.training.plan import BASE_FOLDER, CURVES_NAME, DATA_NAME, STATE_FOLDER, TRAINED_NAME, Plan, read_plan, write_json
 from models.workbench import Reporter, main_of
@@ -51,6 +51,7 @@ def _train(folder: Path, plan: Plan, reporter: Reporter) -> dict[str, Any]:
     from models.workshop.train.faults import as_ours
 
     images = json.loads((folder / DATA_NAME).read_text(encoding="utf-8"))
+    _refuse_missing([*images["train"], *images["val"]])
     try:
         trainer = _ready(folder, plan, images, reporter)
         if trainer is not None:
@@ -61,6 +62,16 @@ def _train(folder: Path, plan: Plan, reporter: Reporter) -> dict[str, Any]:
         if ours is None or ours is error:
             raise
         raise ours from error
+
+
+def _refuse_missing(images: list[dict[str, Any]]) -> None:
+    missing = [image["path"] for image in images if not Path(image["path"]).is_file()]
+    if missing:
+        raise InputError(
+            Reason.VANISHED,
+            f"{len(missing)} of {len(images)} images are not there any more, such as {missing[0]}",
+            advice="Put them back and give the same command again.",
+        )
 
 
 def _ready(folder: Path, plan: Plan, images: dict[str, Any], reporter: Reporter) -> Any:

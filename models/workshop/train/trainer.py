@@ -60,6 +60,7 @@ class WorkshopTrainer(DetectionTrainer):  # type: ignore[misc]
         last = folder / STATE_FOLDER / "weights" / "last.pt"
         self.is_resumed = last.exists()
         super().__init__(overrides=_overrides(plan, folder, layout, last if self.is_resumed else None))
+        self.args.close_mosaic = whole_epochs(plan, self.epochs)
         for event, act in (
             ("on_train_epoch_start", WorkshopTrainer._begin_epoch),
             ("on_train_batch_end", WorkshopTrainer._after_batch),
@@ -159,6 +160,7 @@ class WorkshopTrainer(DetectionTrainer):  # type: ignore[misc]
                 self.stop, self.stopped = True, f"the time limit of {self.plan.time_limit_min:g} min"
             elif min(fitting, self.plan.epochs) != self.epochs:
                 self.epochs = self.args.epochs = min(fitting, self.plan.epochs)
+                self.args.close_mosaic = whole_epochs(self.plan, self.epochs)
                 self._setup_scheduler()
                 self.scheduler.last_epoch = self.epoch
         if self.stop and not self.stopped:
@@ -178,6 +180,11 @@ class WorkshopTrainer(DetectionTrainer):  # type: ignore[misc]
         map50 = self.curves[-1].get("val_map50") if self.curves else None
         left_s = None if each_s is None else max(0.0, self.epochs - done) * each_s
         self.say_progress(Progress(done=done, of=self.epochs, losses=losses, map50=map50, left_s=left_s))
+
+
+def whole_epochs(plan: Plan, epochs: int) -> int:
+    """How many of so many epochs see whole images; as the plan says, less where a time limit leaves fewer epochs."""
+    return max(1, min(plan.whole_epochs, round(plan.whole_epochs * epochs / plan.epochs)))
 
 
 def _overrides(plan: Plan, folder: Path, layout: str, last: Path | None) -> dict[str, Any]:
