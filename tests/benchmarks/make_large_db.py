@@ -79,7 +79,7 @@ def _add_file(rows: dict[str, list[tuple[Any, ...]]], number: int, objects_per_f
     at = FIRST_SEEN + timedelta(seconds=number * 0.08)
     utc = utc_text(at)
     if (number - 1) % FILES_PER_FOLDER == 0:
-        rows["folders"].append((folder_id, 1, folder, folder.encode(), utc))
+        rows["folders"].append((folder_id, 1, folder, folder.encode(), utc, 0, None))
     sha256 = hashlib.sha256(str(number).encode()).hexdigest()
     name = at.strftime("D%Y-%m-%dT%H-%M-%S-%fZ.jpg")
     failed = number % FAILED_EVERY == 0
