@@ -101,7 +101,7 @@ def test_weights_in_other_files_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("values", [np.array([1.0, NAN], np.float32), np.array([1.0, np.inf], np.float32), np.array([NAN], np.float32)])
 @pytest.mark.parametrize("form", ["raw", "listed", "half", "double", "bfloat", "constant"])
-def test_weights_that_are_not_numbers_are_found_in_every_form(tmp_path: Path, values: np.ndarray, form: str) -> None:  # type: ignore[type-arg]
+def test_weights_that_are_not_numbers_are_found_in_every_form(tmp_path: Path, values: np.ndarray, form: str) -> None:
     head = field(1, len(values)) + field(8, "w")
     payload = {
         "raw": field(2, 1) + field(9, values.tobytes()),
