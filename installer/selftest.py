@@ -89,8 +89,10 @@ def check_openvino_onnx(_: Path) -> str:
 def check_onnx_runtime(_: Path) -> str:
     """ONNX Runtime runs a model once."""
     import numpy as np
-    import onnxruntime
 
+    from models.runtime.quiet import import_onnxruntime
+
+    onnxruntime = import_onnxruntime()
     session = onnxruntime.InferenceSession(str(_weights("onnxruntime")), providers=["CPUExecutionProvider"])
     entry = session.get_inputs()[0]
     spec = starter_pack().manifest.input

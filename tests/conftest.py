@@ -13,6 +13,7 @@ import pytest
 
 from models.workshop.synthetic import write_tow
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # some tests import ONNX Runtime themselves
 if TYPE_CHECKING:
     from selenium import webdriver
 

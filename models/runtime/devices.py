@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from models.manifest import Variant
-from models.runtime.quiet import import_openvino
+from models.runtime.quiet import import_onnxruntime, import_openvino
 
 CPU = "CPU"
 # Execution providers of ONNX Runtime by the name that people see (https://onnxruntime.ai/docs/execution-providers/).
@@ -29,8 +29,7 @@ CPU_ONLY = RuntimeDevices(openvino=((CPU, ()),), onnxruntime=(PROVIDERS[CPU],))
 
 def runtime_devices() -> RuntimeDevices:
     """Ask OpenVINO and ONNX Runtime what they can run on. Loads both of them: in a child process only."""
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     core = import_openvino().Core()
     devices = tuple((name, tuple(core.get_property(name, "OPTIMIZATION_CAPABILITIES"))) for name in core.available_devices)
     return RuntimeDevices(openvino=devices, onnxruntime=tuple(onnxruntime.get_available_providers()))

@@ -12,6 +12,7 @@ from edge.errors import ModelError
 from models.manifest import Precision
 from models.runtime.devices import CPU, PROVIDERS
 from models.runtime.protocols import Float32Array
+from models.runtime.quiet import import_onnxruntime
 
 _SEVERITY_ERROR = 3
 
@@ -38,11 +39,7 @@ class OnnxRuntimeEngine:
         Raises:
             ModelError: ONNX Runtime cannot open it, cannot use the device, or the model wants another input.
         """
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise ModelError(f"ONNX Runtime cannot be loaded: {error}") from error
-        onnxruntime.disable_telemetry_events()
+        onnxruntime = import_onnxruntime()
         onnxruntime.set_default_logger_severity(_SEVERITY_ERROR)
         self._failures = _failures()
         options = onnxruntime.SessionOptions()

@@ -1,14 +1,20 @@
-"""Import OpenVINO without its telemetry, and keep the allocator from giving memory back between images.
+"""Import OpenVINO and ONNX Runtime without their telemetry, and keep the allocator from giving memory back between images.
 
 OpenVINO 2026.4 reports each `import openvino` to Google Analytics: `openvino/tools/ovc/__init__.py` calls
 `init_ovc_telemetry('OpenVINO')` and `send_event("ov", "import", ...)`, with `enable_opt_in_dialog=False`, which
 openvino-telemetry 2025.2 takes as consent unless a file in the user's home or a CI variable says otherwise. All three
 places that import `openvino_telemetry` fall back to `telemetry_stub`, whose methods do nothing, when that import fails.
+
+ONNX Runtime since 1.29 reports to Microsoft from Linux too (mobile.events.data.microsoft.com; github.com/microsoft/onnxruntime,
+pull request 27379), some seconds after its import, and leaves a device's identity in ~/.cache/Microsoft.
+`disable_telemetry_events()` comes too late for the first event; the variable ORT_DISABLE_TELEMETRY is read once, at the import, and
+then nothing is made, kept or sent.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from types import ModuleType
 
@@ -36,6 +42,23 @@ def import_openvino() -> ModuleType:
     except ImportError as error:
         raise ModelError(f"OpenVINO cannot be loaded: {error}") from error
     package: ModuleType = openvino
+    return package
+
+
+def import_onnxruntime() -> ModuleType:
+    """The `onnxruntime` package, which cannot send anything.
+
+    Raises:
+        ModelError: it is not installed.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ModelError(f"ONNX Runtime cannot be loaded: {error}") from error
+    package: ModuleType = onnxruntime
+    # On Windows events are the operating system's, and this is the switch.
+    package.disable_telemetry_events()
     return package
 
 

@@ -16,6 +16,11 @@ from typing import Any
 
 import pytest
 
+from models.workbench import WorkshopMissingError, find_workshop
+from tests.unit.conv_models import make_conv_pack, write_coloured_dataset
+
+# Variables that keep telemetry from sending; what is under test must do without them.
+CONSENTS = {"CI", "TF_BUILD", "JENKINS_URL", "GITHUB_ACTIONS", "ORT_DISABLE_TELEMETRY", "NNCF_CI"}
 RECORDER = Path(__file__).parents[1] / "simulators" / "packet_recorder.py"
 
 LOOK_UP = """
@@ -31,6 +36,21 @@ for family, address in ((socket.AF_INET, "198.51.100.7"), (socket.AF_INET6, "200
     connection.settimeout(0.5)
     with contextlib.suppress(OSError):
         connection.connect((address, 443))
+"""
+
+# ONNX Runtime sends some seconds after its import.
+ONNX_RUNTIME = """
+import time
+import onnxruntime
+onnxruntime.disable_telemetry_events()
+time.sleep(30)
+"""
+
+QUIET_ONNX_RUNTIME = """
+import time
+from models.runtime.quiet import import_onnxruntime
+import_onnxruntime()
+time.sleep(30)
 """
 
 LOOPBACK_ONLY = """
@@ -92,7 +112,7 @@ def _can_make_a_network() -> None:
 def record(command: list[str], tmp_path: Path) -> dict[str, Any]:
     """Exit code and packets of a command, run as a user without consent files and outside of CI."""
     out = tmp_path / "packets.json"
-    environment = {name: value for name, value in os.environ.items() if name not in {"CI", "TF_BUILD", "JENKINS_URL"}}
+    environment = {name: value for name, value in os.environ.items() if name not in CONSENTS}
     environment["HOME"] = str(tmp_path)
     unshare = ["unshare", "--net", "--mount", sys.executable, str(RECORDER), str(out), *command]
     subprocess.run(unshare, check=False, env=environment, timeout=280)
@@ -114,6 +134,15 @@ def test_control_openvino_telemetry_is_seen_when_it_is_let(tmp_path: Path) -> No
     assert record([sys.executable, "-c", OPENVINO_TELEMETRY], tmp_path)["packets"] != []
 
 
+def test_control_onnx_runtime_is_seen_when_it_is_let(tmp_path: Path) -> None:
+    assert record([sys.executable, "-c", ONNX_RUNTIME], tmp_path)["packets"] != []
+
+
+def test_onnx_runtime_sends_nothing_and_leaves_no_identity(tmp_path: Path) -> None:
+    assert record([sys.executable, "-c", QUIET_ONNX_RUNTIME], tmp_path) == {"exit_code": 0, "packets": []}
+    assert not list(tmp_path.rglob("*DeveloperTools*"))
+
+
 def test_control_loopback_is_not_a_leak(tmp_path: Path) -> None:
     assert record([sys.executable, "-c", LOOPBACK_ONLY], tmp_path) == {"exit_code": 0, "packets": []}
 
@@ -126,3 +155,22 @@ def test_ingest_sends_no_packet(edge_command: list[str], rendered_tow: list[Path
 def test_service_sends_no_packet(edge_command: list[str], rendered_tow: list[Path], tmp_path: Path) -> None:
     command = [sys.executable, "-c", SERVE_AND_LOOK, str(tmp_path / "home"), str(rendered_tow[0].parent), *edge_command]
     assert record(command, tmp_path) == {"exit_code": 0, "packets": []}
+
+
+def test_benchmark_sends_no_packet(edge_command: list[str], tmp_path: Path) -> None:
+    """OpenVINO's benchmark_app is run by it, which would report its import."""
+    pack = make_conv_pack(tmp_path / "pack")
+    words = ["models", "benchmark", str(pack.path), "--seconds", "0.2", "--rounds", "1", "--json"]
+    assert record([*edge_command, "--home", str(tmp_path / "home"), *words], tmp_path) == {"exit_code": 0, "packets": []}
+
+
+def test_quantise_sends_no_packet(edge_command: list[str], tmp_path: Path) -> None:
+    """NNCF and OpenVINO report their use, each in its own way, unless they are kept from it."""
+    try:
+        find_workshop(None)
+    except WorkshopMissingError:
+        pytest.skip("no workshop here (`make workshop`)")
+    pack = make_conv_pack(tmp_path / "pack")
+    data = write_coloured_dataset(tmp_path / "data", tows=4, images=10)
+    words = ["models", "quantise", str(pack.path), "--data", str(data), "--out", str(tmp_path / "out"), "--json"]
+    assert record([*edge_command, "--home", str(tmp_path / "home"), *words], tmp_path) == {"exit_code": 0, "packets": []}
