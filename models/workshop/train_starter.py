@@ -73,7 +73,7 @@ def options() -> argparse.ArgumentParser:
     """The options of a training, as a parent for other parsers."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--out", type=Path, default=Path("build/starter"), help="work folder: renders, checkpoint, log")
-    common.add_argument("--steps", type=int, help="training steps; by default 1000 on a CPU, 4000 larger ones on a GPU")
+    common.add_argument("--steps", type=int, help="training steps; by default 880 on a CPU, 4000 larger ones on a GPU")
     common.add_argument("--n-train", type=int, default=1040, help="rendered stills to train on")
     common.add_argument("--n-val", type=int, default=80, help="rendered stills to measure on")
     common.add_argument("--seed", type=int, default=20261121, help="seed of first weights, crops and their order")
@@ -98,7 +98,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         first_scene_seed=arguments.first_scene_seed,
         n_train=arguments.n_train,
         n_val=arguments.n_val,
-        steps=arguments.steps or (4000 if large else 1000),
+        steps=arguments.steps or (4000 if large else 880),
         batch_size=64 if large else 16,
         crop_px=640 if large else 320,
         scale=INFERENCE_SCALE,
@@ -107,7 +107,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         final_rate_share=0.01,
         warmup_steps=100,
         horizon_steps=4400 if large else 1800,
-        cooldown_steps=400 if large else 200,
+        cooldown_steps=400 if large else 180,
         threads=arguments.threads,
         device=device,
         arithmetic="bf16" if learner.has_bf16(device) else "fp32",
