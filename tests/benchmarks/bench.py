@@ -22,6 +22,7 @@ from typing import Any
 import psutil
 
 from edge import __version__
+from tests.benchmarks.bench_metrics import metrics
 from tests.benchmarks.efficiency import efficiency
 from tests.benchmarks.idle import idle, memory_with_backlog
 from tests.benchmarks.latency import drop_to_row, start_to_ready
@@ -34,6 +35,7 @@ FIGURES: dict[str, Callable[..., dict[str, Any]]] = {
     "idle": idle,
     "memory_with_backlog": memory_with_backlog,
     "pages": pages,
+    "metrics": metrics,
 }
 
 

@@ -73,13 +73,13 @@ def measurement(founds: Sequence[ImageFound], *, labels: tuple[str, ...] = ("ope
 
 def test_right_wrong_and_missed_at_the_threshold() -> None:
     truths = [truth([A, B, C], [0, 0, 1]), truth([A], [1])]
-    founds = [found([(A, 0.9, 0), (FAR, 0.8, 0), (B, 0.4, 0), (C, 0.7, 0)]), found([(A, 0.6, 1)])]
+    founds = [found([(B, 0.4, 0), (A, 0.9, 0), (FAR, 0.8, 0), (C, 0.7, 0)]), found([(A, 0.6, 1)])]
     work = at_work(truths, founds, 0.5, 2)
     assert (work.tp.tolist(), work.fp.tolist(), work.fn.tolist()) == ([1, 1], [2, 0], [2, 0])
     assert (work.label_tp.tolist(), work.label_fp.tolist(), work.label_fn.tolist()) == ([1, 1], [2, 0], [1, 1])
     # C was taken for an opening, FAR is a false alarm, B lies below the threshold.
     assert work.confusion.tolist() == [[1, 0, 1], [1, 1, 0], [1, 0, 0]]
-    assert [flags.tolist() for flags in work.found_hit] == [[True, False, False, False], [True]]
+    assert [flags.tolist() for flags in work.found_hit] == [[False, True, False, False], [True]]
     assert [flags.tolist() for flags in work.truth_hit] == [[True, False, False], [True]]
 
 
@@ -149,7 +149,8 @@ def test_another_threshold_changes_what_hangs_on_it_and_nothing_else() -> None:
 def test_crowded_images_rank_more_than_a_hundred_detections() -> None:
     many: list[Box] = [(10 * x, 10 * y, 10 * x + 9, 10 * y + 9) for x in range(15) for y in range(10)]
     result = figures(measurement([found([(box, 0.9, 0) for box in many])]), dataset([truth(many)]))
-    assert (result.max_found_per_image, result.map50) == (450, pytest.approx(1.0))
+    assert result.max_found_per_image == 450
+    assert result.map50 == pytest.approx(1.0)
 
 
 def test_a_classification_tells_how_often_its_first_choice_is_right() -> None:
