@@ -10,6 +10,7 @@ from rich.progress import Progress
 
 from edge.commands.common import JsonOption, answer, err, home_of, make_table, out, plain, reading, say, told
 from edge.commands.running import read_address
+from edge.errors import SettingsError
 from edge.export import ExportFormat, ExportSummary, export
 from edge.health.doctor import Finding, examine
 from edge.recipes import RECIPES
@@ -24,9 +25,9 @@ def status(context: typer.Context, as_json: JsonOption = False) -> None:
     with told(as_json=as_json), reading(home) as connection:
         totals = totals_by_recipe(connection)
         models = {name: row.label for name in RECIPES if (row := packs.active_pack(connection, name)) is not None}
-    url = read_address(home)
+    url, fault = read_address(home), _settings_fault(home)
     if as_json:
-        answer({"home": home, "url": url, "recipes": [_counts(one) for one in totals], "models": models})
+        answer({"home": home, "url": url, "recipes": [_counts(one) for one in totals], "models": models, "settings_fault": fault})
         return
     say(f"{home}: {'pages at ' + url if url else 'the appliance is not running'}")
     figures_of = ("files", "seen", "queued", "in hand", "done", "failed", "objects")
@@ -37,6 +38,17 @@ def status(context: typer.Context, as_json: JsonOption = False) -> None:
     out.print(table if totals else f"No file was seen yet. Drop stills into {home / 'inbox' / 'burrows'}.")
     for recipe, label in models.items():
         say(f"{label} serves {recipe}")
+    if fault is not None:
+        err.print(f"The settings cannot be used, the appliance will not start with them: {fault}", style="bold red", markup=False)
+
+
+def _settings_fault(home: Path) -> str | None:
+    """What is wrong with the settings; the database can be read whatever they are."""
+    try:
+        load_settings(home)
+    except SettingsError as error:
+        return str(error)
+    return None
 
 
 def _counts(totals: RecipeTotals) -> dict[str, object]:

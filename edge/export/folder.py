@@ -60,7 +60,10 @@ def count_entries(folder: Path) -> dict[str, int]:
 def _check_place(out_dir: Path, watched: Iterable[Path]) -> None:
     for root in watched:
         if out_dir.resolve().is_relative_to(root.resolve()):
-            raise SettingsError(f"{out_dir} lies in the watched folder {root}: the export would be taken for new files")
+            raise SettingsError(
+                f"{out_dir} lies in the watched folder {root}: the export would be taken for new files",
+                advice=f"Give --out a folder outside of {root}; any other will do, one on a stick too.",
+            )
     if out_dir.is_symlink() or (out_dir.exists() and not out_dir.is_dir()):
         raise SettingsError(f"{out_dir} is not a folder", advice="Name a new folder.")
     if os.path.ismount(out_dir):

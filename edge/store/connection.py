@@ -61,12 +61,19 @@ def open_reader(path: Path) -> Connection:
         raise StoreError(f"there is no database at {path}", advice="Start the appliance once, or check --home.")
     try:
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+    except sqlite3.DatabaseError as error:
+        raise _store_error(path, error) from error
+    try:
         connection.row_factory = Row
         for pragma in _EVERY_CONNECTION:
             connection.execute(pragma)
         check_version(path, connection)
     except sqlite3.DatabaseError as error:
+        connection.close()
         raise _store_error(path, error) from error
+    except StoreError:
+        connection.close()
+        raise
     return connection
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import structlog
 
-from edge.errors import StoreCorruptError, StoreError
+from edge.errors import StoreCorruptError, StoreError, StoreNewerError
 from edge.store.backup import PART_SUFFIX, Backup, BackupKind, check_hash, copy_database, make_backup, os_errors_named, time_in_name
 from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.durable import sync_folder
@@ -31,6 +31,7 @@ log = structlog.get_logger()
 
 SET_ASIDE_FOLDER = "set_aside"
 _RESTORING = f"{DATABASE_NAME}.restoring-"
+_ANOTHER = "Choose another file: `imagine-edge backup --list` shows the backups there are. The present database is untouched."
 _PARTS = ("", "-wal", "-shm", "-journal")
 
 
@@ -106,17 +107,29 @@ def check_backup(path: Path) -> None:
         StoreError: it is not there, or not a database of the appliance.
     """
     if not path.is_file():
-        raise StoreError(f"there is no backup at {path}", advice="`imagine-edge backup --list` shows those there are.")
+        raise StoreError(f"there is no backup at {path}", advice=_ANOTHER)
     check_hash(path)
-    connection = open_reader(path)  # refuses what another program or a newer version wrote
+    connection = _open_backup(path)
     try:
         _check_content(path, connection)
     finally:
         connection.close()
 
 
+def _open_backup(path: Path) -> Connection:
+    """A reader of a backup; refuses what is no database, and what another program or a newer version wrote."""
+    try:
+        return open_reader(path)
+    except StoreNewerError:
+        raise
+    except StoreCorruptError as error:
+        raise StoreCorruptError(f"{path} is no database, or its beginning is damaged", advice=_ANOTHER) from error
+    except StoreError as error:
+        raise StoreError(str(error), advice=_ANOTHER) from error
+
+
 def _check_content(path: Path, connection: Connection) -> None:
-    advice = "Choose another backup."
+    advice = _ANOTHER
     try:
         (application_id,) = connection.execute("PRAGMA application_id").fetchone()
         if application_id != APPLICATION_ID:
