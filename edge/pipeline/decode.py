@@ -44,6 +44,7 @@ _SEQUENTIAL_FRAMES = (0xC0, 0xC1)
 # libjpeg looks up to 8 bytes ahead of what it decodes.
 _LOOKAHEAD = bytes(16)
 _CV_OUT_OF_MEMORY = -4
+_STAYS_LARGER = 2
 # What Pillow is known to raise on pixels that are not what they should be.
 _UNREADABLE = (
     OSError,
@@ -97,10 +98,13 @@ def read_bytes(path: Path, *, max_file_bytes: int) -> bytes:
 
 
 def reduction(facts: ImageFacts, *, content_width_px: int, content_height_px: int) -> int:
-    """The largest of 8, 4, 2 by which a JPEG may shrink while it is decoded and still be no smaller than the network sees it."""
+    """The largest of 8, 4, 2 by which a JPEG may shrink while it is decoded and still be twice as large as the network sees it.
+
+    Twice, so that the last step is the same average over areas as after decoding in full (docs/decisions/0015).
+    """
     if facts.format == "jpeg" and facts.channels != 4:
         for factor in (8, 4, 2):
-            if facts.width_px >= factor * content_width_px and facts.height_px >= factor * content_height_px:
+            if min(facts.width_px / content_width_px, facts.height_px / content_height_px) >= _STAYS_LARGER * factor:
                 return factor
     return 1
 

@@ -317,12 +317,13 @@ def test_a_jpeg_is_reduced_while_it_is_decoded(factor: int) -> None:
     assert abs(float(reduced.mean()) - float(decode(data, facts).mean())) < 1
 
 
-def test_reduction_never_falls_below_what_the_network_sees() -> None:
+def test_reduction_leaves_twice_what_the_network_sees() -> None:
     facts = read_facts(FILES["baseline.jpg"], "a.jpg")
-    assert reduction(facts, content_width_px=100, content_height_px=60) == 2
-    assert reduction(facts, content_width_px=101, content_height_px=60) == 1
-    assert reduction(facts, content_width_px=25, content_height_px=15) == 8
-    assert reduction(read_facts(FILES["colour.png"], "a.png"), content_width_px=25, content_height_px=15) == 1
+    assert reduction(facts, content_width_px=50, content_height_px=30) == 2
+    assert reduction(facts, content_width_px=51, content_height_px=30) == 1
+    assert reduction(facts, content_width_px=50, content_height_px=31) == 1
+    assert reduction(facts, content_width_px=12, content_height_px=7) == 8
+    assert reduction(read_facts(FILES["colour.png"], "a.png"), content_width_px=12, content_height_px=7) == 1
 
 
 def test_the_layout_of_a_jpeg_skips_the_thumbnail() -> None:

@@ -236,3 +236,18 @@ def test_real_stills_go_the_whole_way(model: LoadedModel, real_stills: list[Path
         assert time is not None
         assert time.utc is not None
         assert time.utc.startswith("2023-0")
+
+
+@pytest.mark.parametrize("side_px", [500, 1024, 2048])
+def test_a_large_jpeg_gives_the_boxes_of_the_same_png(model: LoadedModel, side_px: int) -> None:
+    """The JPEG is reduced while it is decoded; its boxes are pixels of the full image all the same."""
+    small = coloured(128, 128, [(16, 32, 16, 16, 0), (80, 96, 16, 16, 1)])
+    large = np.asarray(cv2.resize(small, (side_px, side_px), interpolation=cv2.INTER_NEAREST), np.uint8)
+    done, jpeg = cv2.imencode(".jpg", large, [cv2.IMWRITE_JPEG_QUALITY, 97])
+    assert done
+    settings = DetectSettings(max_pixels=10_000_000)
+    expected = process_image(png(large), "a.png", model, settings)
+    result = process_image(jpeg.tobytes(), "a.jpg", model, settings)
+    assert len(expected.detections) == 2
+    assert np.abs(np.sort(result.detections.xyxy, axis=0) - np.sort(expected.detections.xyxy, axis=0)).max() <= side_px / 128
+    assert result.quality.mean_luminance == pytest.approx(expected.quality.mean_luminance, rel=0.02)
