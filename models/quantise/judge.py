@@ -58,7 +58,17 @@ class Outcome:
 
 def is_inside(outcome: Outcome, limit_points: float) -> bool:
     """Whether a try is good enough to be offered."""
-    return not outcome.fault and outcome.drop_points <= limit_points + _SLACK_POINTS
+    return not outcome.fault and is_allowed(outcome.drop_points, limit_points)
+
+
+def is_allowed(drop_points: float, limit_points: float) -> bool:
+    """Whether a loss is within the limit."""
+    return drop_points <= limit_points + _SLACK_POINTS
+
+
+def loss_told(drop_points: float) -> str:
+    """A loss in words; what rounds to nothing is nothing."""
+    return "loses nothing" if drop_points < 0.005 else f"loses {drop_points:.2f} points"
 
 
 def next_recipe(done: Sequence[Outcome], limit_points: float, ranked: Sequence[str] | None) -> Recipe | None:
@@ -111,10 +121,10 @@ def why(outcomes: Sequence[Outcome], place: int, kept: int | None, limit_points:
     if one.fault:
         return one.fault
     if not is_inside(one, limit_points):
-        return f"loses {one.drop_points:.2f} points; the pack allows {limit_points:.2f}"
-    loss = f"loses {one.drop_points:.2f} points" if one.drop_points > 0 else "loses nothing"
+        return f"{loss_told(one.drop_points)}; the pack allows {limit_points:.2f}"
+    loss = loss_told(one.drop_points)
     if place == kept:
-        return f"{loss}, within {limit_points:.2f}"
+        return f"{loss}; the pack allows {limit_points:.2f}"
     assert kept is not None  # one that is inside was chosen
     best = outcomes[kept]
     ratio = _cpu_ms(one) / _cpu_ms(best)

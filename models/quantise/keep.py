@@ -12,13 +12,12 @@ from typing import Any
 from models.assemble import assemble_pack, draft_of
 from models.benchmark.run import VariantBenchmark
 from models.pack import Pack
-from models.quantise.judge import choose_int8, why
+from models.quantise.judge import choose_int8, is_allowed, loss_told, why
 from models.quantise.report import card_section, report_html, report_json
 from models.quantise.search import Measured
 from models.quantise.values import QuantiseReport, Tried
 
 JSON_NAME, HTML_NAME = "quantise.json", "quantise.html"
-_SLACK_POINTS = 1e-4
 
 
 def next_patch(version: str) -> str:
@@ -60,12 +59,7 @@ def _plain_verdict(one: Measured, original: Measured, limit_points: float) -> tu
     if one.fault:
         return False, one.fault
     drop_points = one.drop_points(original)
-    if drop_points > limit_points + _SLACK_POINTS:
-        return False, f"loses {drop_points:.2f} points; the pack allows {limit_points:.2f}"
-    return (
-        True,
-        f"loses {drop_points:.2f} points, within {limit_points:.2f}" if drop_points > 0 else f"loses nothing, within {limit_points:.2f}",
-    )
+    return is_allowed(drop_points, limit_points), f"{loss_told(drop_points)}; the pack allows {limit_points:.2f}"
 
 
 def _tried(one: Measured, original: Measured, speed: VariantBenchmark | None, *, is_kept: bool, reason: str) -> Tried:
@@ -77,7 +71,7 @@ def _tried(one: Measured, original: Measured, speed: VariantBenchmark | None, *,
         runtime=candidate.runtime,
         told=candidate.told,
         metrics=one.metrics,
-        drop_points=one.drop_points(original),
+        drop_points=one.drop_points(original) if one.metrics else None,
         latency_ms=path.p50_ms if path else None,
         images_per_s=path.images_per_s if path else None,
         cpu_ms=path.cpu_ms if path else None,

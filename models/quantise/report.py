@@ -62,7 +62,7 @@ def _row(one: Tried, key: str) -> str:
     cells = [
         one.variant,
         f"{one.metrics[key]:.4f}",
-        f"{one.drop_points:+.2f}",
+        f"{one.drop_points or 0.0:+.2f}",
         "" if bias is None else f"{bias:+.2f}",
         "" if one.images_per_s is None else f"{one.images_per_s:.1f}",
         "" if one.times_fp32 is None else f"{one.times_fp32:.2f} x",

@@ -34,7 +34,7 @@ class Tried:
         variant: its name in the pack; several tries at INT8 share it.
         told: what it is; `reason` why it was kept or dropped.
         metrics: as `models.evaluate` names them, fractions and objects per image.
-        drop_points: loss of accuracy against the original, in points; below zero it gained.
+        drop_points: loss of accuracy against the original, in points; below zero it gained; None if it could not run.
         latency_ms: median of one image, one stream, one core; images_per_s: all cores; cpu_ms: processor time of one image. All
             of the whole path without decoding; None where it was not measured.
         times_fp32: how many images it does in the processor time of one in the original.
@@ -46,7 +46,7 @@ class Tried:
     runtime: str
     told: str
     metrics: dict[str, float]
-    drop_points: float
+    drop_points: float | None
     latency_ms: float | None
     images_per_s: float | None
     cpu_ms: float | None

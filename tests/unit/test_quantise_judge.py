@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.quantise.judge import GIVEN_BACK, KeepFloat, Outcome, Recipe, choose_int8, is_inside, needs_ranking, next_recipe, why
+from models.quantise.judge import GIVEN_BACK, KeepFloat, Outcome, Recipe, choose_int8, is_inside, loss_told, needs_ranking, next_recipe, why
 
 LAYERS = tuple(f"layer{number}" for number in range(40))
 FULL = Recipe(keep_float=KeepFloat.NOTHING)
@@ -70,9 +70,13 @@ def test_the_fastest_is_kept_and_the_others_are_told_why_not() -> None:
     ]
     assert choose_int8(outcomes, 1.0) == 1
     assert why(outcomes, 0, 1, 1.0) == "loses 2.50 points; the pack allows 1.00"
-    assert why(outcomes, 1, 1, 1.0) == "loses 0.40 points, within 1.00"
+    assert why(outcomes, 1, 1, 1.0) == "loses 0.40 points; the pack allows 1.00"
     told = why(outcomes, 2, 1, 1.0)
     assert told == "loses nothing, but needs 1.67 times the processor time of: INT8, box arithmetic in floating point"
+
+
+def test_what_rounds_to_nothing_is_told_as_nothing() -> None:
+    assert [loss_told(drop) for drop in (-1.0, 0.0, 0.004, 0.006)] == ["loses nothing"] * 3 + ["loses 0.01 points"]
 
 
 def test_of_two_equally_fast_the_more_exact_is_kept() -> None:

@@ -77,7 +77,7 @@ def _show(result: Quantised) -> None:
     for one in report.tried:
         speed = ["" if figure is None else f"{figure:.{digits}f}" for figure, digits in ((one.images_per_s, 1), (one.times_fp32, 2))]
         accuracy = f"{one.metrics[key]:.4f}" if key in one.metrics else ""
-        lost = f"{one.drop_points:.2f}" if accuracy else ""
+        lost = "" if one.drop_points is None else f"{one.drop_points:.2f}"
         table.add_row(f"{one.variant}: {one.told}", accuracy, lost, *speed, "yes" if one.kept else "no", one.reason)
     out.print(table)
     for name, reason in report.not_tried.items():
