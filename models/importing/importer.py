@@ -28,7 +28,7 @@ from models.importing.child import work_apart
 from models.importing.convert import Converted, VariantFiles, convert, examine
 from models.importing.facts import Detected, FileFacts, Form, ImportOptions, ImportRefusedError
 from models.importing.layout import detect_layout, input_size
-from models.importing.metadata import told
+from models.importing.metadata import read_training_data, told
 from models.importing.pictures import Pictures, pictures_of
 from models.importing.trial import Trial, try_pack
 from models.manifest import InputSpec, Manifest, Thresholds
@@ -158,7 +158,7 @@ def _draft(name: str, options: ImportOptions, detected: Detected, facts: FileFac
     width_px, height_px = detected.input_px
     score = Thresholds().score if options.threshold is None else options.threshold
     licence = _licence(facts)
-    data = told(facts.metadata, "data")
+    data = read_training_data(facts.metadata)
     return {
         "name": name,
         "version": options.version,

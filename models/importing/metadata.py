@@ -11,6 +11,7 @@ from models.importing.facts import ImportRefusedError
 MAX_NAME_CHARACTERS = 200
 _MAX_LITERAL_CHARACTERS = 1_000_000
 _DEFAULT_STRIDE_PX = 32
+_ABSOLUTE_PATH = re.compile(r"^(?:[A-Za-z]:|~)?[/\\].*[/\\](?=[^/\\])|^(?:[A-Za-z]:|~)?[/\\](?=[^/\\])")
 
 
 def read_labels(metadata: Mapping[str, str]) -> tuple[str, ...]:
@@ -48,9 +49,20 @@ def read_stride_px(metadata: Mapping[str, str]) -> int:
 
 
 def told(metadata: Mapping[str, str], key: str) -> str:
-    """One entry as a line of plain text, shortened; empty if it is not there."""
+    """One entry as a line of plain text, shortened; empty if it is not there.
+
+    Of a path on the machine that trained, which ultralytics writes into its description, only the last part stays.
+    """
     line = " ".join("".join(character if character.isprintable() else " " for character in metadata.get(key, "")).split())
-    return line[:MAX_NAME_CHARACTERS]
+    return " ".join(_ABSOLUTE_PATH.sub("", word) for word in line.split())[:MAX_NAME_CHARACTERS]
+
+
+def read_training_data(metadata: Mapping[str, str]) -> str:
+    """The name of the data set that it says it was trained on; empty if it does not say."""
+    if data := told(metadata, "data"):
+        return data
+    found = re.search(r"trained on (\S+)", told(metadata, "description"))
+    return found.group(1) if found else ""
 
 
 def _literal(text: str) -> object:

@@ -8,7 +8,7 @@ import pytest
 
 from models.importing.facts import Detected, FileFacts, ImportOptions, ImportRefusedError, TensorFacts
 from models.importing.layout import detect_layout, input_size
-from models.importing.metadata import read_input_px, read_labels, read_stride_px, told
+from models.importing.metadata import read_input_px, read_labels, read_stride_px, read_training_data, told
 
 LABELS = ("a", "b", "c")
 
@@ -100,6 +100,11 @@ def test_what_files_say_of_themselves() -> None:
         None,
     ]
     assert [read_stride_px({"stride": text}) for text in ("32", "[8, 16, 64]", "", "0")] == [32, 64, 32, 32]
+    said = "YOLO11n model trained on /home/somebody/secret/mud.yaml, see https://docs.example/a C:\\Users\\me\\runs ~/x /top MIT/BSD"
+    assert told({"a": said}, "a") == "YOLO11n model trained on mud.yaml, see https://docs.example/a runs x top MIT/BSD"
+    assert read_training_data({"description": "YOLO11n model trained on /home/somebody/mud.yaml"}) == "mud.yaml"
+    assert read_training_data({"data": "other.yaml", "description": "trained on mud.yaml"}) == "other.yaml"
+    assert read_training_data({"description": "a model"}) == ""
     assert told({"a": "two\nlines\x1b[31m\u202e"}, "a") == "two lines [31m"
 
 
