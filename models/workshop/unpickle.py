@@ -92,17 +92,33 @@ def check_network(network: nn.Module) -> None:
     Raises:
         ImportRefusedError: naming the part.
     """
-    for name, module in network.named_modules():
-        where = f"{type(module).__name__} {name!r}"
-        for key, value in vars(module).items():
-            if key.endswith("_hooks") and value:
-                raise ImportRefusedError(f"the checkpoint hangs a hook on {where}", advice=_ADVICE)
-            if callable(value) and callable(getattr(type(module), key, None)) and not _is_own_method(module, value):
-                raise ImportRefusedError(f"the checkpoint replaces {key!r} of {where}", advice=_ADVICE)
-            if key != "_modules" and not _is_own_method(module, value) and any(callable(one) for one in _flat(value, 0)):
-                raise ImportRefusedError(f"the checkpoint puts a function into {key!r} of {where}", advice=_ADVICE)
-        if not all(isinstance(part, (nn.Module, type(None))) for part in module._modules.values()):  # noqa: SLF001 - what it truly holds
-            raise ImportRefusedError(f"the checkpoint puts something else than a layer into {where}", advice=_ADVICE)
+    waiting: list[tuple[str, nn.Module]] = [("", network)]
+    seen: set[int] = set()
+    while waiting:
+        name, module = waiting.pop()
+        if id(module) in seen:
+            continue
+        seen.add(id(module))
+        _check_module(name, module)
+        parts = module._modules.items()  # noqa: SLF001 - what it truly holds
+        waiting += [(f"{name}.{key}".strip("."), part) for key, part in parts if part is not None]
+
+
+def _check_module(name: str, module: nn.Module) -> None:
+    where = f"{type(module).__name__} {name!r}"
+    if not all(isinstance(part, (nn.Module, type(None))) for part in module._modules.values()):  # noqa: SLF001
+        raise ImportRefusedError(f"the checkpoint puts something else than a layer into {where}", advice=_ADVICE)
+    for key, value in vars(module).items():
+        if key == "_modules":
+            continue
+        if key.endswith("_hooks") and value:
+            raise ImportRefusedError(f"the checkpoint hangs a hook on {where}", advice=_ADVICE)
+        if _is_own_method(module, value):
+            continue
+        if callable(value) and callable(getattr(type(module), key, None)):
+            raise ImportRefusedError(f"the checkpoint replaces {key!r} of {where}", advice=_ADVICE)
+        if any(callable(one) for one in _flat(value, 0)):
+            raise ImportRefusedError(f"the checkpoint puts a function into {key!r} of {where}", advice=_ADVICE)
 
 
 def _is_own_method(module: nn.Module, value: object) -> bool:
