@@ -4,6 +4,7 @@ A work folder holds
 
     plan.json       this, written once; the same choices again mean the same training
     data.json       the images of each part with their boxes
+    parts.yaml      the same parts for other commands, where the data set is a YOLO folder
     base/           a copy of the pack to start from, where one was named
     curves.json     one row per finished epoch
     run/weights/    last.pt and best.pt, replaced whole after each epoch

@@ -17,6 +17,7 @@ from models.datasets.errors import DatasetError, DatasetLabelsError
 from models.evaluate.labels import align_labels
 from models.manifest import MANIFEST_NAME
 from models.pack import Pack, verify_pack
+from models.training.parts import write_parts
 from models.training.plan import (
     BASE_FOLDER,
     DATA_NAME,
@@ -104,6 +105,7 @@ def start(folder: Path, dataset: Dataset, base: Pack | None, asked: Asked) -> St
         WorkFolderError: the folder holds something else.
         DiskFullError: no room.
     """
+    as_given = dataset
     dataset = _with_labels_of(base, dataset, asked.labels_map)
     division = split([Named(name=image.name, tow=image.tow) for image in dataset.images], asked.division)
     warnings = (*dataset.warnings, *_refuse_small(dataset, division))
@@ -118,6 +120,7 @@ def start(folder: Path, dataset: Dataset, base: Pack | None, asked: Asked) -> St
         folder.mkdir(parents=True, exist_ok=True)
         if base is not None:
             _copy_pack(base, folder / BASE_FOLDER)
+        write_parts(folder, as_given, division)
     except OSError as error:
         raise disk_error(error) from error
     write_json(folder / DATA_NAME, _rows(dataset, division))

@@ -18,18 +18,20 @@ import pytest
 
 from edge.errors import DiskFullError
 from models.assemble import PackExistsError
+from models.datasets.read import read_dataset
+from models.evaluate.labels import align_labels
 from models.pack import read_pack, verify_pack
 from models.runtime.prove import prove_pack
 from models.training import finish as finishing
 from models.training.card import CLAIM, licence_of
 from models.training.finish import Work, finish, pack_dir_of
-from models.training.measured import NothingFoundError
+from models.training.measured import NothingFoundError, part_of
 from models.training.page import report
 from models.training.plan import CURVES_NAME, Base, write_json
 from models.training.record import curves_csv
 from models.training.split import Wanted
 from models.training.start import Asked, start
-from tests.helpers.labelled import labelled_set
+from tests.helpers.labelled import labelled_set, write_yolo
 from tests.unit.tiny_models import detector_onnx, make_tiny_pack, save_ir
 
 TRAINED = {
@@ -91,6 +93,22 @@ def test_the_threshold_comes_from_the_val_part_only(tmp_path: Path) -> None:
     assert changed.val.threshold == threshold
     assert changed.test is not None
     assert (changed.test.threshold, changed.test.recall) == (threshold, 0.0)
+
+
+def test_evaluating_the_same_part_later_gives_the_same_figures(tmp_path: Path) -> None:
+    data = write_yolo(tmp_path / "stills", a=12, b=4, c=4)
+    for path in sorted(data.rglob("0*.*")):
+        path.rename(path.with_name(f"{path.parent.name}_{path.name}"))
+    base = make_tiny_pack(tmp_path / "tiny")
+    mapped = Asked(base="tiny", labels_map={"burrow opening": "green"})
+    begun = start(tmp_path / "work", read_dataset(data), base, mapped)
+    again = read_dataset(begun.folder / "parts.yaml", split="test")
+    now = part_of(begun.folder, begun.plan, "test")
+    assert [image.path for image in again.images] == [image.path for image in now.images]
+    aligned = align_labels(again, begun.plan.labels, mapped.labels_map)
+    for one, other in zip(aligned.images, now.images, strict=True):
+        np.testing.assert_allclose(one.truth.boxes_xyxy_px, other.truth.boxes_xyxy_px, atol=1e-3)
+        np.testing.assert_array_equal(one.truth.label_index, other.truth.label_index)
 
 
 def test_figures_before_training_are_the_bases(work: Work) -> None:

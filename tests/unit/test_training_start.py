@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from edge.errors import DiskFullError, PackInvalidError
 from models.datasets.dataset import Dataset
@@ -164,6 +165,19 @@ def test_a_full_disk_is_told(tmp_path: Path, dataset: Dataset, base: Pack, monke
     monkeypatch.setattr(shutil, "copyfile", full)
     with pytest.raises(DiskFullError, match=r"full \(model.onnx\)"):
         start(tmp_path / "work", dataset, base, wish())
+
+
+def test_parts_are_told_to_other_commands_only_where_that_is_clear(tmp_path: Path, dataset: Dataset, base: Pack) -> None:
+    start(tmp_path / "same_names", dataset, base, wish())
+    assert not (tmp_path / "same_names" / "parts.yaml").exists()  # images/a/000.png and images/b/000.png
+    renamed = tuple(
+        replace(image, path=image.path.rename(image.path.with_name(f"{image.tow}{image.path.name}")), name=f"{image.tow}{image.path.name}")
+        for image in dataset.images
+    )
+    start(tmp_path / "own_names", replace(dataset, images=renamed), base, wish())
+    assert yaml.safe_load((tmp_path / "own_names" / "parts.yaml").read_text())["test"] == "test.txt"
+    start(tmp_path / "coco", replace(dataset, images=renamed, form="coco"), base, wish())
+    assert not (tmp_path / "coco" / "parts.yaml").exists()
 
 
 def test_a_plan_reads_back(tmp_path: Path, dataset: Dataset, base: Pack) -> None:

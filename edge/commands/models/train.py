@@ -18,6 +18,7 @@ from models.datasets.dataset import Dataset
 from models.datasets.read import read_dataset
 from models.training.finish import Finished, Work, finish, pack_dir_of
 from models.training.measured import Worth
+from models.training.parts import PARTS_NAME
 from models.training.plan import LAYOUTS, LOG_NAME, TRAINED_NAME, WorkFolderError, read_curves
 from models.training.split import Wanted
 from models.training.start import Asked, Started, default_name, go_on, is_layout, start
@@ -202,7 +203,9 @@ def _tell_end(finished: Finished, *, as_json: bool) -> None:
     out.print(table)
     say(f"{finished.epochs} epochs, the best is {finished.best_epoch}; ended: {finished.stopped}.")
     say(f"The pack is {finished.pack_dir}; its card and training/report.html say more. Next:")
-    say(f"  imagine-edge models quantise {finished.pack_dir} --data DATASET")
+    parts = finished.pack_dir.parent / PARTS_NAME
+    data = parts if parts.is_file() else "DATASET"
+    say(f"  imagine-edge models quantise {finished.pack_dir} --data {data}")
     say(f"  imagine-edge models install {finished.pack_dir}")
 
 
