@@ -74,7 +74,7 @@ clean: ## Remove environments, builds and caches; never a home folder with resul
 	@$(PIP_INSTALL) --editable .
 	@touch $@
 
-.venv/.installed-dev: .venv/.installed
+.venv/.installed-dev: .venv/.installed tools/requirements-dev.txt
 	@echo "Installing what tests and checks need into .venv"
 	@$(PIP_INSTALL) --editable '.[dev]'
 	@touch $@

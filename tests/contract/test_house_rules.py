@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -117,3 +119,21 @@ esac
     ran = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False, env=dict(os.environ))
     assert expected in ran.stdout + ran.stderr
     assert ran.returncode == (0 if expected == "python" else 1)
+
+
+def test_the_workshop_has_one_list_that_brings_no_display_and_no_cuda(checkout: Path) -> None:
+    """The extra `train` is read from the file that `make workshop` installs; what would bring more comes without its requirements."""
+    project = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = project["tool"]["setuptools"]["dynamic"]["optional-dependencies"]
+    assert "optional-dependencies" not in project["project"]
+    lists = {name: required_names(checkout / place) for name, places in extras.items() for place in places["file"]}
+    assert {"torch", "nncf", "onnx", "opencv-python-headless"} <= lists["train"]
+    assert {"pytest", "ruff", "mypy"} <= lists["dev"]
+    unwanted = {"ultralytics", "torchvision", "opencv-python", "opencv-contrib-python"}
+    assert not unwanted & (lists["train"] | lists["dev"])
+    assert {"ultralytics", "torchvision"} <= required_names(checkout / "models" / "workshop" / "requirements-no-deps.txt")
+
+
+def required_names(path: Path) -> set[str]:
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    return {re.split(r"[<>=~!;\[ ]", line, maxsplit=1)[0].lower() for line in lines if line and not line.startswith("#")}
