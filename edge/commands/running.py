@@ -68,8 +68,9 @@ def _refused(error: urllib.error.HTTPError) -> EdgeError:
 
 
 def family_of(code: str) -> type[EdgeError]:
-    """The family whose exit code a refusal ends with; a code of none of them is the root's."""
+    """The kind of error that a refusal names; a code that this program does not know is the root's."""
     for family in (SettingsError, StoreError, ModelError, BusyError):
-        if code in {kind.code for kind in (family, *family.__subclasses__())}:
-            return family
+        for kind in (family, *family.__subclasses__()):
+            if kind.code == code:
+                return kind
     return EdgeError

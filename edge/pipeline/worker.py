@@ -6,12 +6,10 @@ busy; while one decodes another infers. The child holds at most one image per th
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import os
 import queue
 import signal
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -22,13 +20,13 @@ from edge.errors import EdgeError, InputError, ModelError, Reason
 from edge.pipeline.messages import Broken, Done, FromWorker, Ready, Refused, Started, Task, Unusable, WorkerSpec
 from edge.units import s_to_ms
 from edge.values import ImageResult
+from models.runtime.orphans import die_with_parent
 from models.runtime.quiet import give_freed_memory_back
 
 if TYPE_CHECKING:
     from edge.pipeline.detect import LoadedModel
 
 IDLE_S = 5.0
-_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def worker_main(link: Connection, spec: WorkerSpec) -> None:
@@ -36,7 +34,7 @@ def worker_main(link: Connection, spec: WorkerSpec) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     if hasattr(os, "nice"):
         os.nice(spec.niceness)
-    _die_with_parent()
+    die_with_parent()
     begun_s = time.monotonic()
     try:
         model = _load(spec)
@@ -45,12 +43,6 @@ def worker_main(link: Connection, spec: WorkerSpec) -> None:
         return
     link.send(Ready(device=model.device, load_s=time.monotonic() - begun_s))
     _serve(link, spec, model)
-
-
-def _die_with_parent() -> None:
-    """Even where this process hangs and never sees its link close. Only Linux can; elsewhere the closed link has to do."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _load(spec: WorkerSpec) -> LoadedModel:

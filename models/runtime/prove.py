@@ -23,6 +23,7 @@ from models.pack import Pack, variant_sha256, verify_pack
 from models.runtime.devices import CPU, CPU_ONLY, RuntimeDevices, devices_for, runtime_devices, untried
 from models.runtime.machine import Machine, usable_cores, x_ray
 from models.runtime.negotiate import VariantProof, negotiate
+from models.runtime.orphans import die_with_parent
 
 VARIANT_TIMEOUT_S = 120.0
 TENSORRT_TIMEOUT_S = 900.0  # it builds an engine for this very GPU before its first answer
@@ -157,6 +158,7 @@ def run_in_child(work: Callable[..., _Answer], *arguments: object, timeout_s: fl
 
 def _child_main(link: Connection, work: Callable[..., object], arguments: tuple[object, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    die_with_parent()  # a model that never answers would go on for ever
     try:
         link.send(work(*arguments))
     except Exception as error:  # the process border: whatever stopped the variant is the answer
