@@ -12,6 +12,7 @@ Steps 2, 3 and 5 handle a file that nobody vouches for and run in child processe
 
 from __future__ import annotations
 
+import errno
 import re
 import tempfile
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
+from edge.errors import DiskFullError
 from models.assemble import PackExistsError, assemble_pack
 from models.card import ImportedModel, imported_card
 from models.importing.checkpoint import export_checkpoint
@@ -98,8 +100,21 @@ def import_model(
         ImportRefusedError: the file cannot become a pack, with what would help.
         PackExistsError: something lies already where the pack should go.
         WorkshopMissingError, ToolError: a checkpoint, and no workshop, or one that refused it.
+        DiskFullError: no room for the pack, or for the files on the way to it.
     """
-    say = on_step or _nobody_listens
+    try:
+        return _import(path, out, options, images, workshop, on_step or _nobody_listens)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise DiskFullError(
+                f"no room for the pack: {error}", advice="Free space there or in the folder for temporary files."
+            ) from error
+        raise ImportRefusedError(f"the pack cannot be written: {error}", advice="Name another folder with --out.") from error
+
+
+def _import(  # noqa: PLR0917 - the arguments of import_model, handed on
+    path: Path, out: Path | None, options: ImportOptions, images: Path | None, workshop: Path | None, say: OnProgress
+) -> Imported:
     name = _name(path, options)
     target = out or Path.cwd() / f"{name}-{options.version}"
     if target.exists():

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from models.importing.facts import Detected, FileFacts, ImportOptions, ImportRefusedError
-from models.importing.metadata import read_input_px, read_labels, read_stride_px, told
+from models.importing.metadata import MAX_NAME_CHARACTERS, read_input_px, read_labels, read_stride_px, told
 from models.manifest import Head, Task
 
 _MIN_SIDE_PX, _MAX_SIDE_PX = 32, 8192
@@ -156,6 +156,10 @@ def _labels(labels: tuple[str, ...], count: int | None, *, is_said: bool) -> tup
     if count is not None and len(labels) != count:
         advice = "Give --labels, one for each class, in the order of the training."
         raise ImportRefusedError(f"{source} {len(labels)} labels, the model has {count} classes", advice=advice)
+    unfit = [label for label in labels if len(label) > MAX_NAME_CHARACTERS or not label.isprintable()]
+    if unfit:
+        advice = f"Give --labels, each one line of at most {MAX_NAME_CHARACTERS} characters."
+        raise ImportRefusedError(f"{source} a label that is no name: {unfit[0][:40]!r}", advice=advice)
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:
         raise ImportRefusedError(f"{source} {twice[0]!r} twice", advice="Give --labels with a name of its own for each class.")

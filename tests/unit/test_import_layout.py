@@ -78,6 +78,8 @@ def test_unknown_layouts_are_refused(outputs: list[tuple[int, ...]], told_text: 
         ({"names": "{0: 'x', 2: 'y', 3: 'z'}"}, {"labels": ()}, "cannot be read"),
         ({"names": "{0: 1, 1: 2, 2: 3}"}, {"labels": ()}, "cannot be read"),
         ({"names": "[" * 5000}, {"labels": ()}, "cannot be read"),
+        ({"names": "['a', 'b', 'c\\nd']"}, {"labels": ()}, "no name: 'c"),
+        ({}, {"labels": ("a", "b", "c" * 201)}, "no name: 'c"),
         ({}, {"aphia_ids": {"d": 1}}, "--aphia names 'd'"),
     ],
 )

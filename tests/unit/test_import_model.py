@@ -226,3 +226,12 @@ def test_a_second_input_is_told(tmp_path: Path, pictures: Path) -> None:
     onnx = replaced([node("Relu", ["images"], "output")], any_size("images"), field(11, any_size("more")))
     with pytest.raises(ImportRefusedError, match="2 inputs"):
         bring_in(written(tmp_path / "a.onnx", onnx), pictures)
+
+
+def test_a_pack_that_cannot_be_written_is_one_clear_error(tmp_path: Path, pictures: Path) -> None:
+    path = written(tmp_path / "a.onnx", detector_onnx())
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ImportRefusedError, match="the pack cannot be written") as caught:
+        import_model(path, tmp_path / "file" / "pack", ImportOptions(labels=("a", "b", "c")), images=pictures, workshop=None)
+    assert "--out" in caught.value.advice()
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.onnx", "file"]
