@@ -34,6 +34,7 @@ def addresses(file_id: int, after: int) -> list[str]:
         "/failures",
         "/health",
         "/models",
+        "/models/confirm?action=reprocess&recipe=burrows",
         "/api",
         "/healthz",
         "/metrics",
