@@ -26,7 +26,11 @@ def trained_on(plan: Plan) -> str:
     part = plan.split["parts"]["train"]
     tows = f" of {len(part['tows'])} {'tow' if len(part['tows']) == 1 else 'tows'}" if part["tows"] else ""
     told = f"{part['images']} labelled images{tows} of the data set {plan.dataset['name']} (SHA-256 {plan.dataset['sha256'][:12]}...)"
-    return f"{told}; starting from {plan.base.named}: {plan.base.trained_on}" if plan.base.trained_on else f"{told}, from random weights"
+    return (
+        f"{told}; starting from {plan.base.named}, which says of itself: {plan.base.trained_on}"
+        if plan.base.trained_on
+        else f"{told}, from random weights"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

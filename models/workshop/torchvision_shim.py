@@ -21,3 +21,12 @@ def install() -> torch.library.Library:
     for name in _SCHEMAS:
         library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     return library
+
+
+def complete() -> None:
+    """Let ultralytics' own routine suppress overlapping boxes where torchvision lacks its C++ operator. Imports both."""
+    import torchvision
+    from ultralytics.utils.nms import TorchNMS
+
+    if not torchvision.extension._has_ops():  # noqa: SLF001 - there is no public way to ask
+        torchvision.ops.nms = TorchNMS.nms

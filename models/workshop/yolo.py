@@ -5,18 +5,16 @@ For comparing speeds only. Where the operator is missing, boxes are suppressed b
 
 from __future__ import annotations
 
+from models.workshop import torchvision_shim
 from models.workshop.ultralytics_offline import prepare
 
 
 def main() -> None:
     """Hand the command line on."""
     prepare()
-    import torchvision
+    torchvision_shim.complete()
     from ultralytics.cfg import entrypoint
-    from ultralytics.utils.nms import TorchNMS
 
-    if not torchvision.extension._has_ops():  # noqa: SLF001 - there is no public way to ask
-        torchvision.ops.nms = TorchNMS.nms
     entrypoint()
 
 

@@ -22,6 +22,7 @@ import torch
 from edge.errors import InputError
 from models.pack import verify_pack
 from models.training.plan import CURVES_NAME, DATA_NAME, TRAINED_NAME, Base, Plan, read_curves, read_plan, write_json, write_plan
+from models.workshop import torchvision_shim
 from models.workshop.ultralytics_offline import new_detector, prepare
 from tests.helpers.labelled import write_yolo
 
@@ -319,6 +320,7 @@ def test_images_are_seen_at_the_appliances_scale(rows: dict[str, Any]) -> None:
 
 def test_a_training_that_diverges_ends(tmp_path: Path, rows: dict[str, Any]) -> None:
     prepare()
+    torchvision_shim.complete()
     from models.workshop.train.faults import DivergedError
     from models.workshop.train.trainer import WorkshopTrainer
 
@@ -354,6 +356,7 @@ def test_what_libraries_raise_becomes_one_clear_error(raised: Exception, code: s
 
 def test_an_interrupted_save_leaves_the_checkpoint_before(tmp_path: Path, rows: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     prepare()
+    torchvision_shim.complete()
     from models.workshop.train import trainer as training
 
     folder = work_folder(tmp_path / "work", rows, plan_of(base=Base(named="yolo11n", layout="yolo11n"), epochs=2))

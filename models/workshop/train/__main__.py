@@ -20,6 +20,7 @@ from edge.errors import BusyError, InputError, ModelError, Reason
 from edge.store.lock import HomeLock
 from models.training.plan import BASE_FOLDER, CURVES_NAME, DATA_NAME, STATE_FOLDER, TRAINED_NAME, Plan, read_plan, write_json
 from models.workbench import Reporter, main_of
+from models.workshop import torchvision_shim
 from models.workshop.ultralytics_offline import prepare
 
 _LIBRARIES = ("torch", "ultralytics", "onnx", "openvino", "numpy", "opencv-python-headless")
@@ -47,7 +48,7 @@ def train(folder: Path, reporter: Reporter) -> dict[str, Any]:
 
 def _train(folder: Path, plan: Plan, reporter: Reporter) -> dict[str, Any]:
     prepare()
-    _complete_torchvision()
+    torchvision_shim.complete()
     from models.workshop.train.faults import as_ours
 
     images = json.loads((folder / DATA_NAME).read_text(encoding="utf-8"))
@@ -199,15 +200,6 @@ def _told_device(device: Any) -> str:
     import torch
 
     return f"{device}: {torch.cuda.get_device_name(device)}" if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-
-
-def _complete_torchvision() -> None:
-    """Validation suppresses boxes through torchvision, whose C++ operator a CPU build of torch lacks: ultralytics' own takes its place."""
-    import torchvision
-    from ultralytics.utils.nms import TorchNMS
-
-    if not torchvision.extension._has_ops():  # noqa: SLF001 - there is no public way to ask
-        torchvision.ops.nms = TorchNMS.nms
 
 
 if __name__ == "__main__":

@@ -51,8 +51,8 @@ def find_layout(weights: Mapping[str, torch.Tensor], n_classes: int) -> str:
     first = weights.get("model.0.conv.weight")
     for layout in LAYOUTS if first is not None else ():
         wanted = new_detector(f"{layout}.yaml", n_classes=n_classes).state_dict()
-        kernels = {name: value.shape for name, value in wanted.items() if name.endswith("conv.weight") and MADE_BY_THE_NETWORK not in name}
-        if all(name in weights and weights[name].numel() == shape.numel() for name, shape in kernels.items()):
+        kernels = {name: value.shape for name, value in wanted.items() if value.ndim == 4 and MADE_BY_THE_NETWORK not in name}
+        if all(name in weights and weights[name].shape == shape for name, shape in kernels.items()):
             return layout
     raise BaseUnusableError(f"the base pack's network with {n_classes} classes is none of {', '.join(LAYOUTS)}")
 
