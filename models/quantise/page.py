@@ -100,7 +100,11 @@ def _trade(report: QuantiseReport) -> str:
         if ones:
             tips = [f"{one.variant}: {one.told}" for one in ones]
             plot.dots(
-                [one.drop_points for one in ones], [one.times_fp32 or 0.0 for one in ones], name=name, tips=tips, sizes=[5.0] * len(ones)
+                [one.drop_points or 0.0 for one in ones],
+                [one.times_fp32 or 0.0 for one in ones],
+                name=name,
+                tips=tips,
+                sizes=[5.0] * len(ones),
             )
     plot.upright(report.limit_points, "allowed")
     bars = [(one.variant, one.times_fp32 or 0.0, f"{one.times_fp32:.2f} x") for one in measured if one.kept]

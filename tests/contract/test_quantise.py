@@ -19,7 +19,7 @@ from models.quantise.values import Quantised, QuantiseOptions
 from models.runtime.negotiate import accuracy_fault
 from models.runtime.prove import prove_pack
 from models.workbench import Step, WorkshopMissingError, find_workshop
-from tests.unit.conv_models import make_conv_pack, write_coloured_dataset
+from tests.unit.conv_models import NECK, make_conv_pack, write_coloured_dataset
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +145,17 @@ def test_stopping_it_leaves_nothing(
     assert list(temporary.iterdir()) == []
     assert not (tmp_path / "out").exists()
     assert threading.active_count() <= before + 1
+
+
+def test_the_layer_that_costs_accuracy_gets_its_floating_point_back(folder: Path, dataset: Dataset, workshop: Path) -> None:
+    """In 8 bits the neck of this network leaves nothing of two of three colours; no other layer is to blame, the head neither."""
+    pack = make_conv_pack(folder / "uneven", uneven=2000.0)
+    options = QuantiseOptions(out=folder / "uneven-1.0.1", speed_s=0.05, speed_rounds=1)
+    report = quantise_pack(pack, dataset, options, workshop=workshop).report
+    tries = [one for one in report.tried if one.variant == "openvino-int8"]
+    assert [one.kept for one in tries] == [False, False, False, True]
+    assert all(one.drop_points is not None and one.drop_points > 1 for one in tries[:3])
+    assert report.ranking[0]["name"].split("/")[0] == NECK
+    assert any(layer.split("/")[0] == NECK for layer in tries[3].float_layers)
+    assert (tries[3].n_int8_layers, len(tries[3].float_layers)) == (4, 2)
+    assert NECK in (folder / "uneven-1.0.1" / "quantise.html").read_text()

@@ -74,13 +74,13 @@ def conv_detector_onnx(width_px: int = 64, height_px: int = 64, *, uneven: float
     )
 
 
-def make_conv_pack(folder: Path, **changes: Any) -> Pack:
+def make_conv_pack(folder: Path, *, uneven: float = 1.0, **changes: Any) -> Pack:
     """A pack of the small detector with its ONNX file only, and one golden image."""
     from models.runtime.vision import cv2
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "CARD.md").write_text("# Small\n")
-    (folder / "model.onnx").write_bytes(conv_detector_onnx())
+    (folder / "model.onnx").write_bytes(conv_detector_onnx(uneven=uneven))
     cv2.imwrite(str(folder / "golden.png"), coloured(64, 64, [(8, 16, 8, 8, 0), (40, 24, 8, 8, 1)]))
     expected = {"xyxy": [[8, 16, 16, 24], [40, 24, 48, 32]], "score": [1.0, 1.0], "label_index": [0, 1]}
     (folder / "golden.json").write_text(json.dumps(expected))
