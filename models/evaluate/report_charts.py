@@ -27,7 +27,7 @@ def _scatter(result: Figures) -> str:
     most = max(max(pair) for pair in at)
     axis = nice_axis("labelled objects per image", 0, most)
     plot = Plot("Count found against count labelled", axis, nice_axis("found objects per image", 0, most))
-    plot.diagonal("equal")
+    plot.diagonal("as many as labelled")
     tips = [f"{true} labelled, {found} found: {times} images" for (true, found), times in at.items()]
     sizes = [2.5 + 2.0 * times**0.5 for times in at.values()]
     plot.dots([true for true, _ in at], [found for _, found in at], name="images (area: how many)", tips=tips, sizes=sizes)
@@ -103,9 +103,9 @@ def _over_threshold(result: Figures, matches: list[LabelMatches]) -> str:
         plot.line(curve.threshold.tolist(), values.tolist(), name=name)
     plot.upright(result.threshold, f"counted from {result.threshold:.2f}")
     if result.best_f1 is not None:
-        plot.upright(result.best_f1.threshold, f"best F1 {result.best_f1.threshold:.2f}", line=1)
+        plot.upright(result.best_f1.threshold, f"best F1, from {result.best_f1.threshold:.2f}")
     if result.unbiased_threshold is not None:
-        plot.upright(result.unbiased_threshold, f"no bias {result.unbiased_threshold:.2f}", line=2)
+        plot.upright(result.unbiased_threshold, f"no bias, from {result.unbiased_threshold:.2f}")
     best = f"Best F1 {told(result.best_f1.f1 if result.best_f1 else None)}. "
     caption = (
         best + "At 'no bias' as many objects are found as are labelled, over all images; a threshold chosen on these images flatters them."
@@ -121,6 +121,6 @@ def _reliability(result: Figures) -> str:
         [(one.low, one.high) for one in filled], [one.precision or 0.0 for one in filled], name="detections of that score", tips=tips
     )
     plot.dots([one.mean_score or 0.0 for one in filled], [one.precision or 0.0 for one in filled], name="their mean score", tips=tips)
-    plot.diagonal("says what it is worth")
+    plot.diagonal("a score that says what it is worth")
     caption = f"ECE {told(result.ece)}. Bars below the line: the model is surer than it should be."
     return figure(plot.render(), caption)

@@ -20,7 +20,8 @@ p { max-width: 75ch; margin: 0.3rem 0 0.7rem; } .muted, figcaption { color: var(
 nav { margin: 0.5rem 0; } nav a { margin-right: 1rem; } a { color: var(--accent); }
 table { border-collapse: collapse; margin: 0.4rem 0 1rem; }
 th, td { padding: 0.22rem 0.7rem 0.22rem 0; text-align: left; vertical-align: top; }
-th { color: var(--muted); font-weight: 600; border-bottom: 1px solid var(--line); } td { border-bottom: 1px solid var(--line); }
+th { color: var(--muted); font-weight: 600; white-space: nowrap; border-bottom: 1px solid var(--line); }
+td { border-bottom: 1px solid var(--line); }
 td.number, th.number { text-align: right; } tr.chosen td { font-weight: 700; }
 .scroll { overflow-x: auto; }
 .cards { display: flex; flex-wrap: wrap; gap: 0.5rem; margin: 0.8rem 0; padding: 0; list-style: none; }
@@ -30,9 +31,8 @@ td.number, th.number { text-align: right; } tr.chosen td { font-weight: 700; }
 figure { margin: 0; break-inside: avoid; } figcaption { max-width: 65ch; margin: 0.2rem 0 0.6rem; }
 svg.plot, svg.wide { width: 100%; height: auto; display: block; } svg.plot { max-width: 620px; } svg.wide { max-width: 860px; }
 svg text { fill: var(--ink); font-size: 12px; }
-svg text.note { fill: var(--muted); paint-order: stroke; stroke: var(--ground); stroke-width: 4px; }
 svg text.axis { fill: var(--muted); font-size: 13px; }
-svg .grid { stroke: var(--line); stroke-width: 1; } svg .guide { stroke: var(--muted); stroke-width: 1.2; stroke-dasharray: 4 4; }
+svg .grid { stroke: var(--line); stroke-width: 1; } svg .guide { stroke: var(--ink); stroke-width: 1.4; }
 svg .zero { stroke: var(--ink); stroke-width: 1.2; }
 svg .series { fill: none; stroke-width: 2; stroke-linejoin: round; } svg .dot { fill-opacity: 0.55; } svg .bar { fill-opacity: 0.8; }
 svg .s0 { stroke: var(--s0); } svg .s1 { stroke: var(--s1); } svg .s2 { stroke: var(--s2); }

@@ -19,6 +19,7 @@ WIDTH, HEIGHT = 460.0, 330.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 14.0, 12.0, 46.0
 _LEGEND_LINE = 18.0
 _MOST_POINTS = 400
+_GUIDE_DASHES = ("5 4", "1 4", "12 4")
 _DASHES = ("", "7 4", "2 3", "10 3 2 3", "1 5", "14 4")
 
 
@@ -65,10 +66,12 @@ class Plot:
     y: Axis
     _marks: list[str] = field(default_factory=list)
     _legend: list[str] = field(default_factory=list)
+    _series: int = 0
+    _guides: int = 0
 
     def line(self, xs: Sequence[float], ys: Sequence[float], *, name: str) -> None:
         """A line through points in order; of very many only some are drawn."""
-        number = len(self._legend)
+        number = self._next_series()
         step = max(1, math.ceil(len(xs) / _MOST_POINTS))
         chosen = sorted({*range(0, len(xs), step), len(xs) - 1}) if len(xs) else []
         points = " ".join(f"{self._x(float(xs[i])):.1f},{self._y(float(ys[i])):.1f}" for i in chosen)
@@ -80,7 +83,7 @@ class Plot:
         self, xs: Sequence[float], ys: Sequence[float], *, name: str = "", tips: Sequence[str] = (), sizes: Sequence[float] = ()
     ) -> None:
         """A circle per point; `tips` are told when the pointer rests on it, `sizes` are radii."""
-        number = len(self._legend)
+        number = self._next_series()
         for i, (x, y) in enumerate(zip(xs, ys, strict=True)):
             radius = sizes[i] if len(sizes) else 3.0
             tip = f"<title>{escape(tips[i])}</title>" if len(tips) else ""
@@ -91,7 +94,7 @@ class Plot:
 
     def columns(self, edges: Sequence[tuple[float, float]], heights: Sequence[float], *, name: str, tips: Sequence[str] = ()) -> None:
         """A bar from the x axis up for each (low, high)."""
-        number = len(self._legend)
+        number = self._next_series()
         for i, ((low, high), height) in enumerate(zip(edges, heights, strict=True)):
             left, right, top = self._x(low), self._x(high), self._y(height)
             tip = f"<title>{escape(tips[i])}</title>" if len(tips) else ""
@@ -102,19 +105,22 @@ class Plot:
     def diagonal(self, name: str) -> None:
         """The line of equal values."""
         low, high = max(self.x.low, self.y.low), min(self.x.high, self.y.high)
-        ends = f'x1="{self._x(low):.1f}" y1="{self._y(low):.1f}" x2="{self._x(high):.1f}" y2="{self._y(high):.1f}"'
-        self._marks.append(f'<line class="guide" {ends}/>')
-        self._marks.append(
-            f'<text class="note" text-anchor="end" x="{self._x(high) - 4:.1f}" y="{self._y(high) + 26:.1f}">{escape(name)}</text>'
-        )
+        self._guide(f'x1="{self._x(low):.1f}" y1="{self._y(low):.1f}" x2="{self._x(high):.1f}" y2="{self._y(high):.1f}"', name)
 
-    def upright(self, x: float, name: str, *, line: int = 0) -> None:
-        """A vertical guide with its name at the foot; `line` keeps the names of several apart."""
+    def upright(self, x: float, name: str) -> None:
+        """A vertical guide."""
         at = self._x(x)
-        end = at > WIDTH - _RIGHT - 110
-        self._marks.append(f'<line class="guide" x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}"/>')
-        place = f'x="{at - 4 if end else at + 4:.1f}" y="{HEIGHT - _BOTTOM - 8 - 14 * line:.1f}" text-anchor="{"end" if end else "start"}"'
-        self._marks.append(f'<text class="note" {place}>{escape(name)}</text>')
+        self._guide(f'x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}"', name)
+
+    def _guide(self, ends: str, name: str) -> None:
+        style = f'class="guide" stroke-dasharray="{_GUIDE_DASHES[self._guides % len(_GUIDE_DASHES)]}"'
+        self._guides += 1
+        self._marks.append(f"<line {style} {ends}/>")
+        self._legend.append(f'<line {style} x1="0" x2="34" y1="-4" y2="-4"/><text x="40">{escape(name)}</text>')
+
+    def _next_series(self) -> int:
+        self._series += 1
+        return self._series - 1
 
     def render(self) -> str:
         """The whole chart."""
