@@ -8,18 +8,20 @@ from pathlib import Path
 import pytest
 
 from edge.errors import ModelError, PackInvalidError, SettingsError
-from edge.pipeline.keeper import PackNeededError
+from edge.pipeline.keeper import BUNDLED_PACKS, PackNeededError
 from edge.recipes.choices import FilesChoice, VariantChoice
 from edge.recipes.model_tasks import ModelTask
 from edge.service import Service
 from edge.settings import load_settings
 from edge.store import packs
 from edge.store.reads.comparisons import ComparedFile, ComparisonRow, compared_files, get_comparison
+from models.pack import read_pack
 from models.pack_zip import zip_pack
 from tests.helpers.tiny_home import make_tiny_home, query, wait_until, write_picture
 from tests.unit import tiny_models
 from tests.unit.tiny_models import make_tiny_pack
 
+STARTER_VERSION = read_pack(BUNDLED_PACKS / "burrow-openings-starter").manifest.version
 NEWEST = FilesChoice(recipe="burrows", which="newest", limit=10)
 SHARP, DULL = VariantChoice(name="tiny-burrows", version="1.0.0"), VariantChoice(name="tiny-burrows", version="2.0.0")
 
@@ -129,7 +131,7 @@ def test_a_pack_is_installed_and_serves_nothing_and_what_is_needed_stays(service
         service.desk.remove("tiny-burrows", "1.0.0", "test")
     service.rollback("burrows", "test")
     with pytest.raises(PackNeededError, match="came with the program"):
-        service.desk.remove("burrow-openings-starter", "1.0.0", "test")
+        service.desk.remove("burrow-openings-starter", STARTER_VERSION, "test")
     with pytest.raises(ModelError, match="no pack"):
         service.desk.remove("tiny-burrows", "9.9.9", "test")
 
@@ -226,6 +228,8 @@ def test_an_end_in_the_middle_is_made_good_at_the_next_start(service: Service, t
     again.open()
     try:
         assert not folder.exists(), "the removal was ended"
-        assert ("burrow-openings-starter", "1.0.0") in again.writer.call(packs.known_versions), "a whole pack that no row knew was adopted"
+        assert ("burrow-openings-starter", STARTER_VERSION) in again.writer.call(packs.known_versions), (
+            "a whole pack that no row knew was adopted"
+        )
     finally:
         again.close()

@@ -195,7 +195,8 @@ def test_the_command_publishes_the_bundled_pack(tmp_path: Path) -> None:
     run = run_cli(tmp_path / "home", "models", "publish", "burrow-openings-starter", "--source-code", SOURCE, "--out", str(out), "--json")
     assert run.exit_code == 0, run.output
     answer = json.loads(run.stdout.splitlines()[-1])
-    assert answer["zip_sha256"] == hashlib.sha256((out / "burrow-openings-starter-1.0.0.zip").read_bytes()).hexdigest()
+    published = out / f"burrow-openings-starter-{read_pack(STARTER).manifest.version}.zip"
+    assert answer["zip_sha256"] == hashlib.sha256(published.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize(
