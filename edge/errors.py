@@ -118,6 +118,13 @@ class StoreRefusedError(StoreError):
     default_advice = "This is a fault of the appliance. Look at the log in the home folder and report the last lines."
 
 
+class StoreLostError(StoreError):
+    """The database's file was deleted or exchanged, or is not there although there are backups of it."""
+
+    code = "store_lost"
+    default_advice = "Stop the appliance, then run `imagine-edge restore --latest`: what it held was kept among the backups."
+
+
 class DiskFullError(StoreError):
     """The disk of the home folder has no room left."""
 

@@ -82,7 +82,8 @@ def _faults(service: Service) -> tuple[str, ...]:
     """Parts that fail or are no longer there. None of them ends by itself before the service does."""
     if service.stopping:
         return ()
-    faults = [] if service.intake.failure is None else [f"intake: {service.intake.failure}"]
+    faults = [] if service.lost is None else [str(service.lost)]
+    faults += [] if service.intake.failure is None else [f"intake: {service.intake.failure}"]
     for dispatcher in service.dispatchers.values():
         trouble = "it has ended" if dispatcher.has_ended else dispatcher.trouble
         faults += [f"dispatcher of {dispatcher.recipe}: {trouble}"] if trouble else []
@@ -95,6 +96,8 @@ def _phase(service: Service, *, busy: bool) -> tuple[Phase, str]:
         return Phase.STOPPING, ""
     if service.paused_by is not None:
         return Phase.PAUSED, f"by {service.paused_by}"
+    if service.lost is not None:
+        return Phase.PAUSED, str(service.lost)
     if service.disk.level is not DiskLevel.OK:
         return Phase.PAUSED, "the disk is full" if service.disk.level is DiskLevel.FULL else "the disk is low: nothing new is taken"
     if service.intake.failure is not None:

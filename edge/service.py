@@ -18,7 +18,7 @@ from pathlib import Path
 
 import structlog
 
-from edge.errors import SettingsError
+from edge.errors import EdgeError, SettingsError, StoreLostError
 from edge.health.checks.workers import RestartWindow
 from edge.health.context import HealthContext
 from edge.health.disk import DiskGuard, DiskLevel
@@ -34,11 +34,12 @@ from edge.recipes.desk import ModelDesk
 from edge.recipes.serving import ModelServer
 from edge.settings import Settings
 from edge.store import audit, away, files, jobs
+from edge.store.backup import rescue
 from edge.store.clock import utc_now, utc_text
 from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.lock import HomeLock
 from edge.store.open import open_store
-from edge.store.sqlite import Connection
+from edge.store.sqlite import Connection, sqlite3
 from edge.values import CaptureTime
 from edge.web.appliance import CheckStatus, LiveStatus
 
@@ -47,6 +48,8 @@ log = structlog.get_logger()
 INBOX_FOLDER = "inbox"
 _BEAT_S = 1.0
 _MODELS_AGAIN_S = 60.0
+_RESCUE_PATIENCE_S = 20.0
+_RESCUE_LOOK_S = 0.1
 
 
 class Service:
@@ -58,6 +61,7 @@ class Service:
         self.settings = settings
         self.started_utc = utc_now()
         self.paused_by: str | None = None
+        self.lost: StoreLostError | None = None
         self.dispatchers: dict[str, Dispatcher] = {}
         self._patient = patient
         self._owner = str(uuid.uuid4())
@@ -192,6 +196,8 @@ class Service:
     @contextmanager
     def reader(self) -> Iterator[Connection]:
         """A read-only connection, the caller's own until the block ends; then the next caller's, whatever its thread."""
+        if self.lost is not None:
+            raise self.lost
         try:
             connection = self._idle_readers.pop()
         except IndexError:
@@ -281,14 +287,14 @@ class Service:
     # Inside ------------------------------------------------------------------------------------------------------
 
     def _may_work(self) -> bool:
-        return self.paused_by is None and self.disk.level is not DiskLevel.FULL
+        return self.paused_by is None and self.lost is None and self.disk.level is not DiskLevel.FULL
 
     def _is_busy(self) -> bool:
         """Whether the real queue has work that could go on now."""
         return self._may_work() and (self.queue.read(self) > 0 or any(dispatcher.in_flight for dispatcher in self.dispatchers.values()))
 
     def _may_take(self) -> bool:
-        return self.paused_by is None and self.disk.level is DiskLevel.OK
+        return self.paused_by is None and self.lost is None and self.disk.level is DiskLevel.OK
 
     def _health_context(self, connection: Connection) -> HealthContext:
         return health_context(self, connection, datetime.now(UTC))
@@ -328,10 +334,28 @@ class Service:
             for recipe in RECIPES.values():
                 self.models.try_again(recipe, self.dispatchers[recipe.name])
 
+    def _look_at_database(self) -> None:
+        """A database whose file was deleted takes commits that nobody will ever read: stop the work, keep what it holds."""
+        if self.lost is None and not self.writer.is_in_place():
+            path = self.home / DATABASE_NAME
+            self.lost = StoreLostError(f"{path} was deleted or exchanged while the appliance worked with it; nothing is processed any more")
+            log.error("database_lost", path=str(path))
+            threading.Thread(target=self._rescue, name="rescue", daemon=True).start()
+
+    def _rescue(self) -> None:
+        end_s = time.monotonic() + _RESCUE_PATIENCE_S
+        while any(dispatcher.in_flight for dispatcher in self.dispatchers.values()) and time.monotonic() < end_s:
+            time.sleep(_RESCUE_LOOK_S)  # results in hand go with it
+        try:
+            self.writer.at_rest(partial(rescue, self.home))
+        except (EdgeError, OSError, sqlite3.Error):
+            log.exception("database_not_rescued")
+
     def _run_pulse(self) -> None:
         """Once a second: the disk, what is in hand, folders that went or came. Nothing here may wait for a share or a backup."""
         while not self._stopping.wait(_BEAT_S):
             try:
+                self._look_at_database()
                 before = self.disk.level
                 if self.disk.look() is not before:
                     log.warning("disk_level", level=self.disk.level, free_bytes=self.disk.free_bytes)

@@ -100,6 +100,21 @@ def make_backup(
     return backup
 
 
+def rescue(home: Path, connection: Connection) -> Backup:
+    """Keep what a connection still sees of a database whose file was deleted or exchanged under it; never pruned.
+
+    Raises:
+        StoreError: as `make_backup`.
+    """
+    folder = home / BACKUPS_FOLDER
+    with os_errors_named(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with _only_one(folder):
+            backup = _keep(folder, connection, BackupKind.MANUAL, datetime.now(UTC), lambda: False)
+    log.warning("database_rescued", path=str(backup.path), size_bytes=backup.size_bytes)
+    return backup
+
+
 def backup_before_migration(home: Path, pending: Sequence[str]) -> Backup:
     """What the database was before these migrations.
 
@@ -183,13 +198,17 @@ def os_errors_named(folder: Path) -> Iterator[None]:
 
 
 def _copy_into(folder: Path, database: Path, kind: BackupKind, now_utc: datetime, stopping: Callable[[], bool]) -> Backup:
-    path = _free_path(folder, kind, now_utc)
-    part_path = path.with_name(path.name + PART_SUFFIX)
     connection = open_reader(database)
     try:
-        sha256 = copy_database(connection, part_path, stopping=stopping)
+        return _keep(folder, connection, kind, now_utc, stopping)
     finally:
         connection.close()
+
+
+def _keep(folder: Path, connection: Connection, kind: BackupKind, now_utc: datetime, stopping: Callable[[], bool]) -> Backup:
+    path = _free_path(folder, kind, now_utc)
+    part_path = path.with_name(path.name + PART_SUFFIX)
+    sha256 = copy_database(connection, part_path, stopping=stopping)
     write_durably(path.with_name(path.name + HASH_SUFFIX), f"{sha256}  {path.name}\n")
     part_path.replace(path)
     sync_folder(folder)

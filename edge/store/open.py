@@ -7,8 +7,8 @@ from pathlib import Path
 
 import structlog
 
-from edge.errors import StoreError
-from edge.store.backup import backup_before_migration
+from edge.errors import StoreError, StoreLostError
+from edge.store.backup import backup_before_migration, list_backups
 from edge.store.connection import DATABASE_NAME, check_integrity, immediate, migrate, open_reader, open_writer, pending_migrations
 from edge.store.facts import record_quick_check
 from edge.store.restore import finish_restore
@@ -24,6 +24,7 @@ def open_store(home: Path, *, on_commit: Callable[[], None], on_full: Callable[[
     """The writer of a home folder's database, made if there is none. The caller holds the home's lock.
 
     Raises:
+        StoreLostError: it is not there, but there are backups of it.
         StoreNewerError: a newer version wrote it.
         StoreCorruptError: it is damaged.
         StoreError: it cannot be opened.
@@ -43,6 +44,9 @@ def prepare_database(home: Path, path: Path) -> None:
         StoreError: as `open_store`; a database that is not ours, or newer, is left as it was, byte for byte.
     """
     is_new = not path.exists()
+    if is_new and list_backups(home):
+        advice = "`imagine-edge restore --latest` brings the newest back. To begin with an empty database, move the folder backups away."
+        raise StoreLostError(f"there is no database at {path}, but there are backups of one", advice=advice)
     finished = True
     if not is_new:
         open_reader(path).close()  # refuses what is not ours before a writer turns it into a WAL database

@@ -38,6 +38,8 @@ class Writer:
         self._queue: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._connection: Connection = open_writer(path)
+        self._identity = _identity(path)
+        self._at_work = threading.Lock()
         self._closed = False
         self._accepting = threading.Lock()
 
@@ -62,6 +64,15 @@ class Writer:
         """`submit`, and wait for the result."""
         return self.submit(work).result()
 
+    def is_in_place(self) -> bool:
+        """Whether the database's file is still the one that was opened; one that was deleted or exchanged takes commits to nowhere."""
+        return _identity(self._path) == self._identity
+
+    def at_rest(self, work: Work[T]) -> T:
+        """Run `work(connection)` in the caller's thread and outside of any transaction, such as copying the whole; commits wait."""
+        with self._at_work:
+            return work(self._connection)
+
     def close(self) -> None:
         """Write what is queued, then close the database."""
         with self._accepting:
@@ -76,7 +87,8 @@ class Writer:
         while not stopping:
             group, stopping = self._next_group()
             if group:
-                self._write(group)
+                with self._at_work:
+                    self._write(group)
 
     def _next_group(self) -> tuple[list[tuple[Work[Any], Future[Any]]], bool]:
         group: list[tuple[Work[Any], Future[Any]]] = []
@@ -155,3 +167,11 @@ class Writer:
         if primary in _REFUSALS:
             return StoreRefusedError(f"{self._path} refuses a value: {error}")
         return StoreError(f"{self._path} could not be written: {error}")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
