@@ -193,7 +193,7 @@ def test_a_network_that_finds_nothing_is_refused(tmp_path: Path) -> None:
 
 def test_a_finished_training_is_not_packed_twice(work: Work) -> None:
     finish(work)
-    with pytest.raises(PackExistsError, match="finished"):
+    with pytest.raises(PackExistsError, match="this training is finished"):
         finish(work)
 
 

@@ -20,6 +20,7 @@ import pytest
 import torch
 
 from edge.errors import InputError
+from edge.store.lock import HomeLock
 from models.pack import verify_pack
 from models.training.plan import CURVES_NAME, DATA_NAME, TRAINED_NAME, Base, Plan, read_curves, read_plan, write_json, write_plan
 from models.workshop import torchvision_shim
@@ -177,6 +178,23 @@ def test_the_whole_command_killed_goes_on_with_the_same_parts(tmp_path: Path) ->
     assert [row["epoch"] for row in read_curves(tmp_path / "work")] == [1, 2, 3, 4]
     # So few epochs from random weights teach nothing: the honest end is a refusal, or a pack.
     assert again.returncode in {0, 5}
+
+
+def test_ctrl_c_ends_the_tool_and_says_how_to_go_on(tmp_path: Path) -> None:
+    needs_program()
+    data = write_yolo(tmp_path / "stills", **TOWS)
+    words = ["--data", str(data), "--base", "yolo11n", "--batch", "4", "--input", "64x64", "--out", str(tmp_path / "work")]
+    command = [str(PROGRAM), "--home", str(tmp_path / "home"), "models", "train", *words]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    wait_for_epoch(tmp_path / "work", first, 1)
+    first.send_signal(signal.SIGINT)
+    output, _ = first.communicate()
+    assert first.returncode == 130, output
+    assert "Interrupted after" in output
+    assert f"--resume --out {tmp_path / 'work'}" in output
+    lock = HomeLock(tmp_path / "work")
+    lock.acquire()  # nobody trains there any more
+    lock.release()
 
 
 def test_killed_between_training_and_conversion_nothing_is_trained_twice(tmp_path: Path, rows: dict[str, Any]) -> None:
