@@ -57,7 +57,7 @@ def quantise_pack(
     target = options.out or Path(f"{source.manifest.name}-{version}")
     if target.exists():
         raise PackExistsError(f"{target} exists already")
-    dataset = align_labels(dataset, [label.name for label in source.manifest.labels])
+    dataset = align_labels(dataset, [label.name for label in source.manifest.labels], options.labels_map)
     parts = divide(dataset)
     calibration = choose_images(parts.calibration, options.calibration_images, on_step)
     limit_points = source.manifest.max_map50_drop_points

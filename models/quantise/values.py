@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,12 @@ DEFAULT_CALIBRATION_IMAGES = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantiseOptions:
-    """`out` and `version` are chosen from the pack's own where they are None. Speed is measured `speed_rounds` times in turns,
-    `speed_s` seconds per measure.
+    """What a person may choose.
+
+    Attributes:
+        out, version: from the pack's own where they are None.
+        speed_s, speed_rounds: speed is measured so often in turns, so many seconds per measure.
+        labels_map: name in the data set -> name in the pack.
     """
 
     out: Path | None = None
@@ -24,6 +29,7 @@ class QuantiseOptions:
     calibration_images: int = DEFAULT_CALIBRATION_IMAGES
     speed_s: float = 1.5
     speed_rounds: int = 3
+    labels_map: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,14 @@ def test_labels_that_are_not_the_models_are_refused(home: Path, pack: Path, data
     assert (exit_code, error["code"]) == (4, "dataset_labels_disagree")
 
 
+def test_labels_of_other_names_may_be_mapped(home: Path, pack: Path, tmp_path: Path) -> None:
+    other = write_coloured_dataset(tmp_path / "data", tows=2, images=10)
+    (other / "data.yaml").write_text("path: .\nnames: [crab, fish, litter]\n")
+    words = (str(pack), "--data", str(other), "--out", str(tmp_path / "out"), "--labels-map")
+    assert refused(home, *words, "crab=red")[1]["code"] == "calibration_too_small"  # so the labels were taken
+    assert refused(home, *words, "crab")[1]["code"] == "settings_invalid"
+
+
 def test_a_folder_that_is_taken_is_refused(home: Path, pack: Path, data: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     exit_code, error = refused(home, str(pack), "--data", str(data), "--out", str(tmp_path / "out"))

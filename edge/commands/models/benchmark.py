@@ -11,6 +11,7 @@ import typer
 from edge.commands.common import JsonOption, answer, home_of, make_table, out, plain, say, told
 from edge.commands.models.group import PackArgument, models_app, pack_of, progress_bar
 from edge.errors import SettingsError
+from edge.logs import configure_logs
 
 if TYPE_CHECKING:
     from models.benchmark.run import PackBenchmark, VariantBenchmark
@@ -35,6 +36,7 @@ def benchmark_model(
     reading the answer, without decoding. `x fp32`: how many images it does in the processor time of one in fp32, which other work
     on the machine hardly changes. `net/s` is the network alone on all cores, `app/s` benchmark_app's rate, `of app` their ratio.
     """
+    configure_logs(None)  # the answer tells what is to be told
     with told(as_json=as_json), pack_of(home_of(context), pack) as source, progress_bar(as_json=as_json) as on_step:
         from models.benchmark.run import BenchmarkPlan, benchmark_pack
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edge.commands.common import JsonOption, answer, err, home_of, make_table, out, say, told
-from edge.commands.models.group import PackArgument, models_app, pack_of, progress_bar
-from edge.errors import SettingsError
+from edge.commands.models.group import PackArgument, models_app, pack_of, progress_bar, renamed_labels
 from edge.logs import configure_logs
 
 if TYPE_CHECKING:
@@ -64,7 +62,7 @@ def evaluate_model(
         manifest = source.pack.manifest
         folder = out_folder or Path(f"{manifest.name}-{manifest.version}-evaluation")
         check_target(folder)
-        renamed = _labels_map(labels_map or ())
+        renamed = renamed_labels(labels_map or ())
         if variant is not None:
             source.pack.variant(variant)
         dataset = read_dataset(
@@ -77,16 +75,6 @@ def evaluate_model(
         answer(result)
         return
     _show(evaluation, report)
-
-
-def _labels_map(pairs: Sequence[str]) -> dict[str, str]:
-    renamed = {}
-    for pair in pairs:
-        theirs, equals, ours = pair.partition("=")
-        if not (theirs and equals and ours):
-            raise SettingsError(f"--labels-map {pair} is not THEIRS=OURS", advice="Such as --labels-map 'hole=burrow opening'.")
-        renamed[theirs] = ours
-    return renamed
 
 
 def _show(evaluation: Evaluation, report: Path) -> None:

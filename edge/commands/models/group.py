@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from edge.commands.common import err
+from edge.errors import SettingsError
 from edge.pipeline.keeper import BUNDLED_PACKS, PACKS_FOLDER
 from models.registry import Registry
 from models.sources import PackSource, open_pack
@@ -45,3 +46,18 @@ def progress_bar(*, as_json: bool) -> Iterator[OnProgress]:
             progress.update(tasks[step.name], completed=step.done, total=step.of, note=step.note)
 
         yield show
+
+
+def renamed_labels(pairs: Sequence[str]) -> dict[str, str]:
+    """What `--labels-map THEIRS=OURS` says: name in the data set -> name in the pack.
+
+    Raises:
+        SettingsError: one is no pair.
+    """
+    renamed = {}
+    for pair in pairs:
+        theirs, equals, ours = pair.partition("=")
+        if not (theirs and equals and ours):
+            raise SettingsError(f"--labels-map {pair} is not THEIRS=OURS", advice="Such as --labels-map 'hole=burrow opening'.")
+        renamed[theirs] = ours
+    return renamed

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge.commands.common import JsonOption, answer, err, home_of, make_table, out, say, told
-from edge.commands.models.group import PackArgument, models_app, pack_of, progress_bar
+from edge.commands.models.group import PackArgument, models_app, pack_of, progress_bar, renamed_labels
 from edge.errors import SettingsError
+from edge.logs import configure_logs
 from edge.settings import load_settings
 from models.workbench import find_workshop
 
@@ -30,6 +31,11 @@ def quantise_model(
     calibration_images: Annotated[int, typer.Option(min=16, max=10_000, help="How many images calibrate INT8 at most.")] = 300,
     images: Annotated[Path | None, typer.Option(help="Where the images are, if not beside their labels.")] = None,
     tow_pattern: Annotated[str | None, typer.Option(help="Regular expression that finds the tow in an image's name.")] = None,
+    labels_map: Annotated[
+        list[str] | None,
+        typer.Option(metavar="THEIRS=OURS", help="A label of the data set and the pack's name for it; may be given several times."),
+    ] = None,
+    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave out, and list, images that cannot be decoded.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """INT8, FP16 and BF16 variants of a pack, each measured on labelled images; those that stay accurate make a new pack.
@@ -37,17 +43,19 @@ def quantise_model(
     Some tows calibrate, the others judge. INT8 is tried throughout, then with more and more layers in floating point, until it
     loses no more than the pack allows. The new pack tells in quantise.html what was tried and why it was kept or dropped.
     """
+    configure_logs(None)  # the answer tells what is to be told
     with told(as_json=as_json):
         if version is not None and not re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+([.-][0-9a-z.-]+)?", version):
             raise SettingsError(f"--version {version!r} is no version", advice="Write three numbers, such as 1.2.0.")
+        renamed = renamed_labels(labels_map or ())
         workshop = find_workshop(load_settings(home_of(context)).workshop_python)
         with pack_of(home_of(context), pack) as source, progress_bar(as_json=as_json) as on_step:
             from models.datasets.read import read_dataset
             from models.quantise.run import quantise_pack
             from models.quantise.values import QuantiseOptions
 
-            dataset = read_dataset(data, images=images, tow_pattern=tow_pattern, on_step=on_step)
-            options = QuantiseOptions(out=out_dir, version=version, calibration_images=calibration_images)
+            dataset = read_dataset(data, images=images, tow_pattern=tow_pattern, skip_broken=skip_broken, on_step=on_step)
+            options = QuantiseOptions(out=out_dir, version=version, calibration_images=calibration_images, labels_map=renamed)
             result = quantise_pack(source.pack, dataset, options, workshop=workshop, on_step=on_step)
     if as_json:
         answer(_described(result))
