@@ -113,3 +113,16 @@ def test_a_directory_outside_the_data_is_truncated() -> None:
     with pytest.raises(InputError) as caught:
         reader.read(reader.first_offset)
     assert caught.value.reason is Reason.TRUNCATED
+
+
+def test_more_entries_or_numbers_than_any_picture_has_are_corrupt() -> None:
+    crowded = Directories(directory([(0xC000, 1, 1, 0)] * 5000))
+    with pytest.raises(InputError) as caught:
+        crowded.read(crowded.first_offset)
+    assert caught.value.reason is Reason.CORRUPT
+    lists = Directories(directory([(273, LONG, 2_500_000, 26)], after=bytes(10_000_000)))
+    field = lists.read(lists.first_offset).fields[273]
+    assert lists.number(field, 1) == 0
+    with pytest.raises(InputError) as caught:
+        lists.numbers(field)
+    assert caught.value.reason is Reason.CORRUPT

@@ -337,6 +337,11 @@ def test_parts_in_the_same_place_are_corrupt() -> None:
     assert refusal(tiff_of(Page(tags={**page.tags, 273: (LONG, [8, 8, 8])}, pieces=page.pieces))).reason is Reason.CORRUPT
 
 
+def test_tiles_much_larger_than_the_image_are_corrupt() -> None:
+    page = page_of(COLOUR, pieces=[b"x" * 50], t259=(SHORT, [5]), t322=(LONG, [1 << 20]), t323=(LONG, [1 << 20]), is_tiled=True)
+    assert "much larger" in str(refusal(tiff_of(page)))
+
+
 # An independent witness
 
 

@@ -78,6 +78,17 @@ def test_the_band_is_masked_where_the_text_lies(still: NDArray[np.uint8], orient
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_a_mask_in_a_corner_turns_with_the_image(orientation: int) -> None:
+    stored = np.zeros((40, 60), np.uint8)
+    stored[3:9, 5:25] = 255
+    facts = read_facts(stored_as(np.dstack([stored] * 3), orientation), "a.png")
+    (area,) = masked_areas((Mask(x_min_px=5, y_min_px=3, x_max_px=25, y_max_px=9),), facts)
+    upright = np.zeros((facts.height_px, facts.width_px), np.uint8)
+    upright[area.y_min_px : area.y_max_px, area.x_min_px : area.x_max_px] = 255
+    assert np.array_equal(upright, turned(stored, orientation))
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_boxes_lie_in_the_upright_image_and_not_in_the_text(model: LoadedModel, orientation: int, kind: str) -> None:
     """One object lies in the stored band, one does not: only that one is found, where it stands when the image is upright."""
