@@ -32,10 +32,9 @@ def report(record: Mapping[str, Any], title: str) -> str:
 
 def _lead(record: Mapping[str, Any]) -> str:
     result = record["result"]
-    ran = (
-        f"{record['name']} {record['version']}, trained {record['started_utc']} to {record['ended_utc']} (UTC) on {result['device']}; "
-        f"{result['layout']}, {result['parameters'] / 1e6:.1f} million parameters. Ended: {result['stopped']}."
-    )
+    when = f"trained from {_minute(record['started_utc'])} to {_minute(record['ended_utc'])} UTC on {result['device']}"
+    network = f"{result['layout']}, {result['parameters'] / 1e6:.1f} million parameters"
+    ran = f"{record['name']} {record['version']}, {when}; {network}. Ended: {result['stopped']}."
     figures = record["figures"]
     shown, before = figures.get("test") or figures["val"], figures.get("base_on_test")
     where = "test part" if figures.get("test") else "val part, too good"
@@ -48,6 +47,10 @@ def _lead(record: Mapping[str, Any]) -> str:
         ("Time", f"{record['training_s'] / 60:.1f} min", f"{record['training_s'] / max(1, result['epochs']):.0f} s per epoch"),
     ]
     return paragraph(ran, kind="muted") + cards(items)
+
+
+def _minute(utc: str) -> str:
+    return utc[:16].replace("T", " ")
 
 
 def _scores(figures: Mapping[str, Any]) -> str:
