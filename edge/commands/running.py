@@ -70,7 +70,8 @@ def _refused(error: urllib.error.HTTPError) -> EdgeError:
 def family_of(code: str) -> type[EdgeError]:
     """The kind of error that a refusal names; a code that this program does not know is the root's."""
     for family in (SettingsError, StoreError, ModelError, BusyError):
-        for kind in (family, *family.__subclasses__()):
+        kinds: list[type[EdgeError]] = [family, *family.__subclasses__()]
+        for kind in kinds:
             if kind.code == code:
                 return kind
     return EdgeError

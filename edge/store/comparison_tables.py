@@ -45,5 +45,6 @@ COMPARISON_TABLES = (
         UNIQUE (comparison_id, sighting_id)
     ) STRICT
     """,
+    "CREATE INDEX comparison_files_state ON comparison_files (comparison_id, state)",  # counted without reading the boxes
     "CREATE INDEX comparison_files_sighting ON comparison_files (sighting_id)",
 )

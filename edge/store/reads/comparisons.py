@@ -101,9 +101,9 @@ _ORDERS: dict[FileOrder, str] = {
 }
 
 
-def list_comparisons(connection: Connection) -> tuple[ComparisonRow, ...]:
-    """Every comparison that is kept, newest first."""
-    return as_values(ComparisonRow, connection.execute(_COMPARISON + "ORDER BY c.id DESC"))
+def list_comparisons(connection: Connection, *, limit: int = 100) -> tuple[ComparisonRow, ...]:
+    """The comparisons that are kept, newest first."""
+    return as_values(ComparisonRow, connection.execute(_COMPARISON + "ORDER BY c.id DESC LIMIT ?", (limit,)))
 
 
 def get_comparison(connection: Connection, comparison_id: int) -> ComparisonRow | None:

@@ -17,17 +17,30 @@ from edge.web.routes.api_comparisons import figures_of, find_comparison
 
 router = APIRouter(include_in_schema=False)
 
+SHOWN_FILES = 300
+
 Order = Annotated[FileOrder, Query()]
+Everything = Annotated[bool, Query(alias="all")]
 
 
 @router.get("/models/comparisons/{comparison_id:int}")
-def show_comparison(request: Request, appliance: ApplianceHere, comparison_id: int, order: Order = "disagreement") -> Response:
-    """Figures over all files, and the files."""
+def show_comparison(
+    request: Request, appliance: ApplianceHere, comparison_id: int, order: Order = "disagreement", everything: Everything = False
+) -> Response:
+    """Figures over all files, and the first files, or all."""
     with appliance.reader() as connection, snapshot(connection):
         row = find_comparison(connection, comparison_id)
         files = compared_files(connection, comparison_id, order=order)
     yielding = appliance.desk.yielding_comparison() == comparison_id
-    return render(request, "comparison.html", row=row, files=files, figures=figures_of(files), order=order, yielding=yielding)
+    return render(
+        request,
+        "comparison.html",
+        row=row,
+        files=files if everything else files[:SHOWN_FILES],
+        figures=figures_of(files),
+        order=order,
+        yielding=yielding,
+    )
 
 
 @router.get("/models/comparisons/{comparison_id:int}/{file_id:int}")

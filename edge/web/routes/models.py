@@ -60,7 +60,7 @@ def show_models(request: Request, appliance: ApplianceHere) -> Response:
         active = packs.active_models(connection)
         variants = packs.variants(connection)
         sizes = pack_sizes(connection)
-        comparisons = list_comparisons(connection)[:SHOWN_COMPARISONS]
+        comparisons = list_comparisons(connection, limit=SHOWN_COMPARISONS)
         folders = files.recent_folders(connection, limit=FOLDERS_OFFERED)
         recipes = {one.recipe for one in overview.totals_by_recipe(connection)} | {one.recipe for one in active}
     here = [one for one in variants if one.machine == this_machine()]
