@@ -15,6 +15,7 @@ from edge.health.runner import CheckReport, run_checks
 from edge.settings import Settings
 from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.facts import quick_check
+from edge.store.open import check_there
 from edge.store.sqlite import Connection
 from edge.units import mib_to_bytes
 from models.runtime.machine import machine_fingerprint
@@ -35,6 +36,7 @@ class Finding:
 def examine(home: Path, settings: Settings) -> list[Finding]:
     """Check a home folder without changing it."""
     try:
+        check_there(home)
         connection = open_reader(home / DATABASE_NAME)
     except EdgeError as error:
         return [Finding(severity="error", code=error.code, message=str(error), advice=error.advice())]

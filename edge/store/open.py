@@ -44,9 +44,7 @@ def prepare_database(home: Path, path: Path) -> None:
         StoreError: as `open_store`; a database that is not ours, or newer, is left as it was, byte for byte.
     """
     is_new = not path.exists()
-    if is_new and list_backups(home):
-        advice = "`imagine-edge restore --latest` brings the newest back. To begin with an empty database, move the folder backups away."
-        raise StoreLostError(f"there is no database at {path}, but there are backups of one", advice=advice)
+    check_there(home)
     finished = True
     if not is_new:
         open_reader(path).close()  # refuses what is not ours before a writer turns it into a WAL database
@@ -68,3 +66,15 @@ def prepare_database(home: Path, path: Path) -> None:
         raise StoreError(f"{path} cannot be prepared: {error}") from error
     finally:
         connection.close()
+
+
+def check_there(home: Path) -> None:
+    """Refuse to take a home folder for a new one that has backups of a database, and no database.
+
+    Raises:
+        StoreLostError: so it is.
+    """
+    path = home / DATABASE_NAME
+    if not path.exists() and list_backups(home):
+        advice = "`imagine-edge restore --latest` brings the newest back. To begin with an empty database, move the folder backups away."
+        raise StoreLostError(f"there is no database at {path}, but there are backups of one", advice=advice)

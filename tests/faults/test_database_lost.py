@@ -57,6 +57,8 @@ def test_the_database_is_deleted_while_the_appliance_runs(tmp_path: Path, edge_c
     assert started.returncode == EXIT_STORE
     assert "restore --latest" in started.stderr
     assert not (home / DATABASE_NAME).exists()
+    examined = subprocess.run([*edge_command, "--home", str(home), "doctor"], capture_output=True, text=True, check=False, timeout=120)
+    assert (examined.returncode, "restore --latest" in examined.stdout) == (EXIT_STORE, True)
 
     subprocess.run([*edge_command, "--home", str(home), "restore", "--latest"], check=True, capture_output=True, timeout=120)
     assert query(home, "SELECT uuid FROM runs ORDER BY uuid") == runs
