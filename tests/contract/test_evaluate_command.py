@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from edge.cli import app
 from models.runtime.vision import cv2
 from tests.helpers.datasets import yolo_lines
-from tests.unit.tiny_models import coloured, make_tiny_pack
+from tests.unit.tiny_models import coloured, detector_onnx, make_tiny_pack
 
 CONTRACT = ("map50", "map50_95", "count_bias", "count_mae", "count_ccc", "images")
 FILES = ["classes.csv", "evaluation.html", "evaluation.json", "images.csv"]
@@ -161,6 +161,17 @@ def test_an_earlier_report_is_replaced_and_nothing_else_is(tmp_path: Path, pack_
         assert in_process(tmp_path, *options)[0] == 0
     assert json.loads((report / "evaluation.json").read_text())["images"] == 3
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report", "set"]
+
+
+def test_a_model_that_finds_nothing_is_told_as_such(tmp_path: Path, data: Path) -> None:
+    blind = make_tiny_pack(tmp_path / "blind", onnx=detector_onnx(factor=0.0), ir=False).path
+    report = tmp_path / "report"
+    exit_code, answer = in_process(tmp_path, blind, "--data", data, "--variant", "onnx-fp32", "--out", report)
+    assert exit_code == 0
+    assert (answer["map50"], answer["recall"], answer["precision"], answer["ece"]) == (0.0, 0.0, None, None)
+    assert (answer["best_f1"], answer["unbiased_threshold"]) == (None, None)
+    assert answer["count_bias"] == pytest.approx(-5 / 3)
+    assert "2 labelled, 0 found (-2)" in (report / "evaluation.html").read_text()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a named pipe")
