@@ -100,7 +100,7 @@ def _training(plan: Plan, record: Mapping[str, Any]) -> str:
         "## How it was trained\n\n"
         f"Layout {result['layout']}, {result['parameters'] / 1e6:.1f} million parameters, input {plan.width_px} x {plan.height_px} px\n"
         f"(w x h, {plan.fit}). {result['epochs']} epochs in {minutes:.0f} min on {record['machine']['cpu']} ({result['device']});\n"
-        f"ended: {result['stopped']}. Kept: epoch {result['best_epoch']}, the best on the val part. Batch {plan.batch_size},\n"
+        f"ended: {result['stopped']}. Kept: epoch {result['best_epoch']}, the best mAP50-95 on the val part. Batch {plan.batch_size},\n"
         f"learning rate {plan.learning_rate:g}, seed {plan.seed}, patience {plan.patience_epochs}{limit}.\n"
         "Every parameter, library version and curve is in `training/experiment.json`; `training/report.html` shows them.\n"
     )

@@ -26,6 +26,7 @@ from models.training.plan import CURVES_NAME, DATA_NAME, TRAINED_NAME, Base, Pla
 from models.workshop import torchvision_shim
 from models.workshop.ultralytics_offline import new_detector, prepare
 from tests.helpers.labelled import write_yolo
+from tests.helpers.small_disk import small_disk
 
 TOP = Path(__file__).parents[2]
 STARTER = TOP / "models" / "packs" / "burrow-openings-starter"
@@ -235,6 +236,17 @@ def test_no_packet_leaves_while_training(tmp_path: Path, rows: dict[str, Any]) -
     answer = answer_of(tool(folder, "unshare", "--net", "--mount", sys.executable, str(RECORDER), str(out)))
     assert answer["result"]["epochs"] == 1
     assert json.loads(out.read_text())["packets"] == []
+
+
+def test_a_full_disk_ends_a_training_that_goes_on_when_there_is_room(tmp_path: Path, rows: dict[str, Any]) -> None:
+    with small_disk(tmp_path / "disk", 75) as disk:  # room for one epoch's checkpoints, not for the next beside them
+        folder = work_folder(disk / "work", rows, plan_of(epochs=2))
+        error = answer_of(tool(folder))["error"]
+        assert (error["code"], "the same command" in error["advice"]) == ("disk_full", True)
+        assert [row["epoch"] for row in read_curves(folder)] == [1]
+        assert sorted(path.name for path in (folder / "run" / "weights").iterdir()) == ["best.pt", "last.pt"]
+        subprocess.run(["mount", "-o", "remount,size=400m", str(disk)], check=True)
+        assert answer_of(tool(folder))["result"]["epochs"] == 2
 
 
 def test_an_image_that_vanished_is_told_by_name(tmp_path: Path, rows: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import typer
 
 from edge.commands.common import JsonOption, answer, err, home_of, make_table, out, say, told
-from edge.commands.models.group import models_app, pack_of, progress_bar
+from edge.commands.models.group import models_app, pack_of, progress_bar, renamed_labels
 from edge.errors import SettingsError
 from edge.settings import load_settings
 from models.datasets.dataset import Dataset
@@ -93,7 +93,7 @@ def train_model(
                 device=device,
                 time_limit_min=time_limit,
                 goldens=golden_images,
-                labels_map=dict(_pair(one) for one in labels_map or []),
+                labels_map=renamed_labels(labels_map or []),
                 division=Wanted(by=split_by, val_share=val, test_share=test, seed=seed, **tows),
             )
             dataset = _read(_required(data, "--data"), images, tow_pattern, as_json=as_json)
@@ -222,13 +222,6 @@ def _size(text: str | None) -> tuple[int, int] | None:
     if not (separator and width.isdecimal() and height.isdecimal()):
         raise SettingsError(f"--input {text!r} is no size", advice="Write width and height in px, such as 960x544.")
     return int(width), int(height)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    theirs, separator, ours = text.partition("=")
-    if not separator:
-        raise SettingsError(f"--labels-map {text!r} is no THEIRS=OURS")
-    return theirs, ours
 
 
 def _names(text: str) -> tuple[str, ...]:

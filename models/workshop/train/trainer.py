@@ -108,6 +108,10 @@ class WorkshopTrainer(DetectionTrainer):  # type: ignore[misc]
         self.last, self.best = last.with_name("last.tmp"), best.with_name("best.tmp")
         try:
             saved = bool(super().save_model())
+        except OSError:  # a full disk keeps the room that half a checkpoint would take
+            self.last.unlink(missing_ok=True)
+            self.best.unlink(missing_ok=True)
+            raise
         finally:
             written = {last: self.last, best: self.best}
             self.last, self.best = last, best
