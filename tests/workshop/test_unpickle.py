@@ -119,6 +119,8 @@ def test_the_traps_would_work(tmp_path: Path, evidence: Path) -> None:
         (b"\x80\x02cultralytics.nn.tasks\ntorch\n.", "torch, which the appliance has no use for"),
         (b"\x80\x02cultralytics.nn.autobackend\nAutoBackend\n.", "AutoBackend"),
         (b"\x80\x02cultralytics.nn.tasks\nPoseModel\n.", "PoseModel"),
+        (b"\x80\x02ctorch.nn.modules.module\n_IncompatibleKeys\n.", "_IncompatibleKeys, which is no layer"),
+        (b"\x80\x02cultralytics.nn.modules.conv\nautopad\n.", "autopad, which is no layer"),
         (b"\x80\x02cmodels.yolo\nDetectionModel\n.", "models.yolo.DetectionModel"),
         (b"\x80\x02ctorch.nn.modules.nothing\nConv2d\n.", "torch.nn.modules.nothing.Conv2d"),
         # A class is changed instead of an object: its `forward` would be another for every layer of that kind.
@@ -137,6 +139,10 @@ def hooked(network: Any) -> None:
     network.model[0].register_forward_hook(torch.nn.functional.relu)
 
 
+def hooked_with_a_layer(network: Any) -> None:
+    network.model[0]._forward_hooks[0] = nn.Identity()
+
+
 def with_other_forward(network: Any) -> None:
     vars(network.model[0])["forward"] = nn.Identity()
 
@@ -149,6 +155,7 @@ def with_class_as_setting(network: Any) -> None:
     ("change", "told"),
     [
         (hooked, "names torch.nn.functional.relu"),
+        (hooked_with_a_layer, "hangs a hook on Conv"),
         (with_other_forward, "replaces 'forward'"),
         (with_class_as_setting, "puts a function into 'act_class'"),
     ],
