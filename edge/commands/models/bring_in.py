@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,8 +13,10 @@ from edge.commands.models.group import models_app, progress_bar
 from edge.errors import BusyError, SettingsError
 from edge.settings import load_settings
 from models.importing.facts import ImportOptions
-from models.importing.importer import Imported, import_model
 from models.manifest import Task
+
+if TYPE_CHECKING:
+    from models.importing.importer import Imported
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A checkpoint (.pt), an ONNX file, or the .xml of OpenVINO IR.")]
 OutOption = Annotated[Path | None, typer.Option(help="The pack folder to make. Default: NAME-VERSION in the current folder.")]
@@ -55,6 +57,8 @@ def import_file(
     as_json: JsonOption = False,
 ) -> None:
     """Make a pack of a model that was trained elsewhere. The file itself is not changed."""
+    from models.importing.importer import import_model  # loads OpenCV: not for those who only list packs
+
     with told(as_json=as_json):
         options = ImportOptions(
             name=name,
