@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.datasets.dataset import Dataset, LabelledImage
 from models.datasets.errors import DatasetError
@@ -14,6 +14,7 @@ LEAST_VALIDATION = 16
 FEW_CALIBRATION = 100  # NNCF itself takes 300 where it has them
 FEW_OBJECTS = 200  # one object is then half a point of recall
 _CALIBRATION_SHARE = 0.4
+_IGNORED = "the data set's own parts are too small and were not used, so images that the model learned from may judge"
 
 
 class CalibrationTooSmallError(DatasetError):
@@ -36,27 +37,31 @@ class Parts:
 def divide(dataset: Dataset) -> Parts:
     """Divide a data set for calibrating and judging; the same data set is always divided in the same way.
 
-    Its own parts `train` and `val` are taken where it has them; else whole tows, as near to 40 % of the images as they allow;
-    else, with one tow or too small ones, the first 40 % of the images in order of their names.
+    Its own parts are taken where it has them (`train`, and `val` or `test` or both); else whole tows, as near to 40 % of the
+    images as they allow; else, with one tow or too small ones, the first 40 % of the images in order of their names.
 
     Raises:
         CalibrationTooSmallError: one of the two would have fewer than 16 images.
     """
     images = sorted(dataset.images, key=lambda image: image.name)
     parts = _by_split(images) or _by_tow(images) or _by_order(images)
+    ignored = not parts.how.startswith("the data set's own") and any(image.split is not None for image in images)
     _refuse_small(parts, len(images))
-    return Parts(calibration=parts.calibration, validation=parts.validation, how=parts.how, warnings=(*parts.warnings, *_cautions(parts)))
+    warnings = (*parts.warnings, *([_IGNORED] if ignored else []), *_cautions(parts))
+    return replace(parts, warnings=warnings)
 
 
 def _by_split(images: Sequence[LabelledImage]) -> Parts | None:
+    """The data set's own parts: `val` judges, or `test` where there is no `val`, or both where `val` is too small."""
     calibration = tuple(image for image in images if image.split == "train")
-    judges = "val" if any(image.split == "val" for image in images) else "test"
-    validation = tuple(image for image in images if image.split == judges)
-    if not _are_enough(calibration, validation):
-        return None
-    shared = {image.tow for image in calibration} & {image.tow for image in validation} - {None}
-    warnings = (f"{len(shared)} tows are in both parts of the data set, so the loss may look smaller than it is",) if shared else ()
-    return Parts(calibration=calibration, validation=validation, how=f"the data set's own train and {judges}", warnings=warnings)
+    for judges in (("val",), ("test",), ("val", "test")):
+        validation = tuple(image for image in images if image.split in judges)
+        if _are_enough(calibration, validation) and (judges != ("test",) or not any(image.split == "val" for image in images)):
+            shared = {image.tow for image in calibration} & {image.tow for image in validation} - {None}
+            told = f"{len(shared)} tows are in both parts of the data set, so the loss may look smaller than it is"
+            how = f"the data set's own train and {' and '.join(judges)}"
+            return Parts(calibration=calibration, validation=validation, how=how, warnings=(told,) if shared else ())
+    return None
 
 
 def _by_tow(images: Sequence[LabelledImage]) -> Parts | None:

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -21,6 +21,7 @@ def described(draw: st.DrawFn) -> tuple[NDArray[np.float64], list[str]]:
     return np.array(rows, np.float64), draw(st.lists(st.sampled_from("abcde"), min_size=total, max_size=total))
 
 
+@settings(deadline=None)
 @given(data=described(), count=st.integers(0, 50))
 def test_as_many_as_asked_and_none_twice(data: tuple[NDArray[np.float64], list[str]], count: int) -> None:
     rows, tows = data
@@ -30,6 +31,7 @@ def test_as_many_as_asked_and_none_twice(data: tuple[NDArray[np.float64], list[s
     assert all(0 <= index < len(rows) for index in chosen)
 
 
+@settings(deadline=None)
 @given(data=described(), count=st.integers(0, 50))
 def test_every_tow_gives_its_share(data: tuple[NDArray[np.float64], list[str]], count: int) -> None:
     rows, tows = data
@@ -40,6 +42,7 @@ def test_every_tow_gives_its_share(data: tuple[NDArray[np.float64], list[str]], 
     assert all(taken[tow] >= most - 1 or taken[tow] == has[tow] for tow in has)
 
 
+@settings(deadline=None)
 @given(data=described(), count=st.integers(0, 50))
 def test_the_same_images_give_the_same_choice_and_fewer_are_its_beginning(data: tuple[NDArray[np.float64], list[str]], count: int) -> None:
     rows, tows = data
@@ -47,6 +50,7 @@ def test_the_same_images_give_the_same_choice_and_fewer_are_its_beginning(data: 
     assert choose_varied(rows.copy(), list(tows), count) == whole[:count]
 
 
+@settings(deadline=None)
 @given(data=described())
 def test_scale_and_offset_of_a_column_do_not_matter(data: tuple[NDArray[np.float64], list[str]]) -> None:
     rows, _ = data

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.datasets.dataset import Dataset, LabelledImage
@@ -27,6 +27,7 @@ def tows(*sizes: int) -> list[LabelledImage]:
     return [image(f"t{tow}/{number:03}.jpg", tow=f"t{tow}") for tow, size in enumerate(sizes) for number in range(size)]
 
 
+@settings(deadline=None)
 @given(sizes=st.lists(st.integers(1, 60), min_size=1, max_size=12), order=st.randoms(use_true_random=False))
 def test_no_image_has_both_parts_and_tows_stay_whole(sizes: list[int], order: object) -> None:
     images = tows(*sizes)
@@ -45,6 +46,7 @@ def test_no_image_has_both_parts_and_tows_stay_whole(sizes: list[int], order: ob
     assert divide(dataset(*mixed)) == parts
 
 
+@settings(deadline=None)
 @given(sizes=st.lists(st.integers(0, 30), min_size=1, max_size=10), target=st.integers(0, 200))
 def test_the_sum_is_the_nearest_that_can_be_made(sizes: list[int], target: int) -> None:
     chosen = nearest_sum(sizes, target)
@@ -74,6 +76,21 @@ def test_a_tow_in_both_own_parts_is_told() -> None:
     parts = divide(dataset(*images))
     assert parts.how == "the data set's own train and test"
     assert any(warning.startswith("1 tows are in both parts") for warning in parts.warnings)
+
+
+def test_a_val_part_that_is_too_small_judges_together_with_test() -> None:
+    """As `models train` divides few stills."""
+    own = {**dict.fromkeys(range(66), "train"), **dict.fromkeys(range(66, 78), "val"), **dict.fromkeys(range(78, 95), "test")}
+    parts = divide(dataset(*(image(f"{number:03}.jpg", split=split) for number, split in own.items())))
+    assert parts.how == "the data set's own train and val and test"
+    assert (len(parts.calibration), len(parts.validation)) == (66, 29)
+
+
+def test_own_parts_that_are_too_small_are_not_used_and_that_is_told() -> None:
+    images = [image(f"{number:03}.jpg", tow=f"t{number % 8}", split="train" if number < 55 else "val") for number in range(60)]
+    parts = divide(dataset(*images))
+    assert parts.how.startswith("whole tows")
+    assert any("own parts are too small" in warning for warning in parts.warnings)
 
 
 def test_one_tow_is_divided_by_image_and_that_is_told() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.quantise.judge import GIVEN_BACK, KeepFloat, Outcome, Recipe, choose_int8, is_inside, loss_told, needs_ranking, next_recipe, why
@@ -85,6 +85,7 @@ def test_of_two_equally_fast_the_more_exact_is_kept() -> None:
     assert why(outcomes, 0, 1, 1.0) == "loses 0.20 points, but is no faster and less exact than: INT8, box arithmetic in floating point"
 
 
+@settings(deadline=None)
 @given(
     drops=st.lists(st.floats(-5, 5), min_size=1, max_size=7),
     limit=st.floats(0, 3),
