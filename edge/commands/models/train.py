@@ -29,15 +29,24 @@ _INTERRUPTED = 130
 
 _Value = TypeVar("_Value")
 
+OutOption = Annotated[Path | None, typer.Option("--out", help="Work folder; default training/NAME-VERSION. The pack comes to lie in it.")]
+RateOption = Annotated[float | None, typer.Option(min=1e-7, max=1.0, help="Default 0.001 from a pack, 0.002 from random weights.")]
+InputOption = Annotated[
+    str | None, typer.Option("--input", metavar="WxH", help="Input of the network in px; default the base's, or 640x640.")
+]
+SplitOption = Annotated[Literal["tow", "image"], typer.Option(help="tow, or image: frames of one tow in several parts, figures too good.")]
+LabelsOption = Annotated[list[str] | None, typer.Option(metavar="THEIRS=OURS", help="A label of the data set and the base's name for it.")]
+GoldensOption = Annotated[
+    Literal["data", "base"], typer.Option(help="data: stills of the val and test parts; base: those of the base pack.")
+]
+
 
 @models_app.command("train")
 def train_model(
     context: typer.Context,
     data: Annotated[Path | None, typer.Option(help="Labelled images: a YOLO folder, COCO, or an export of CVAT.")] = None,
     base: Annotated[str | None, typer.Option(metavar="PACK|ARCH", help=f"Pack to tune, or architecture: {', '.join(LAYOUTS)}.")] = None,
-    out_dir: Annotated[
-        Path | None, typer.Option("--out", help="Work folder; default training/NAME-VERSION. The pack comes to lie in it.")
-    ] = None,
+    out_dir: OutOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in --out; nothing else is needed.")] = False,
     name: Annotated[str | None, typer.Option(help="Name of the pack; default by its base.")] = None,
     version: Annotated[str, typer.Option(help="Version of the pack.")] = "1.0.0",
@@ -45,29 +54,19 @@ def train_model(
     patience: Annotated[int, typer.Option(min=0, help="Stop after so many epochs without improvement on the val part; 0 never.")] = 25,
     time_limit: Annotated[float | None, typer.Option(min=0.1, metavar="MINUTES", help="Fit the epochs into so much time.")] = None,
     batch: Annotated[int, typer.Option(min=1, max=1024, help="Images per step.")] = 8,
-    learning_rate: Annotated[
-        float | None, typer.Option(min=1e-7, max=1.0, help="Default 0.001 from a pack, 0.002 from random weights.")
-    ] = None,
-    input_size: Annotated[
-        str | None, typer.Option("--input", metavar="WxH", help="Input of the network in px; default the base's, or 640x640.")
-    ] = None,
+    learning_rate: RateOption = None,
+    input_size: InputOption = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the division and of everything drawn by chance.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, or cuda:0 and the like.")] = "auto",
-    split_by: Annotated[
-        Literal["tow", "image"], typer.Option(help="tow, or image: frames of one tow in several parts, figures too good.")
-    ] = "tow",
+    split_by: SplitOption = "tow",
     val: Annotated[float, typer.Option(help="Share of the images that choose the epoch and the threshold.")] = 0.15,
     test: Annotated[float, typer.Option(help="Share of the images that give the figures; 0 for none.")] = 0.15,
     val_tows: Annotated[str, typer.Option(metavar="A,B", help="Tows of the val part, by name.")] = "",
     test_tows: Annotated[str, typer.Option(metavar="A,B", help="Tows of the test part, by name.")] = "",
     tow_pattern: Annotated[str | None, typer.Option(help="Regular expression that finds the tow in an image's name.")] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of the images, where they do not lie with the labels.")] = None,
-    labels_map: Annotated[
-        list[str] | None, typer.Option(metavar="THEIRS=OURS", help="A label of the data set and the base's name for it.")
-    ] = None,
-    golden_images: Annotated[
-        Literal["data", "base"], typer.Option(help="data: stills of the val and test parts; base: those of the base pack.")
-    ] = "data",
+    labels_map: LabelsOption = None,
+    golden_images: GoldensOption = "data",
     as_json: JsonOption = False,
 ) -> None:
     """Tune a pack, or train a network from random weights, on labelled images divided by tow; evaluate and pack the result.
