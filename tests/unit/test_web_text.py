@@ -84,3 +84,17 @@ def test_prose_escapes_what_it_does_not_mark() -> None:
 
 def test_a_shell_word_stays_one_word() -> None:
     assert text.shell_word("/media/my disk; rm -rf ~") == "'/media/my disk; rm -rf ~'"
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "expected"),
+    [(1234.5, 1, "+1\u202f234.5"), (-3, 0, "\N{MINUS SIGN}3"), (0, 0, "0"), (-0.04, 1, "0.0"), (None, 2, "\N{EN DASH}")],
+)
+def test_a_difference_has_its_sign_and_zero_has_none(value: float | None, digits: int, expected: str) -> None:
+    assert text.signed(value, digits) == expected
+
+
+def test_metrics_are_told_in_words() -> None:
+    assert text.metric_words("map50_95") == "mAP50-95"
+    assert text.metric_words("count_mae_real") == "count error (MAE), real stills"
+    assert text.metric_words("something_else") == "something else"

@@ -13,23 +13,32 @@ class PairViewer extends Viewer {
 
   drawBoxes(pen, left, top, scale) {
     const style = getComputedStyle(document.documentElement);
-    for (const side of ["a", "b"]) {
-      if (!this.on[side]) continue;
-      for (const box of this.sides[side]) {
-        const alone = box[6] === null;
-        if (this.on.d && !alone) continue;
-        const at = [left + box[0] * scale, top + box[1] * scale, (box[2] - box[0]) * scale, (box[3] - box[1]) * scale];
-        for (const [colour, extra] of [["--halo", 2], [STYLES[side].colour, 0]]) {
-          pen.strokeStyle = style.getPropertyValue(colour).trim();
-          pen.lineWidth = (alone ? 3 : 1.5) + extra;
-          pen.setLineDash(STYLES[side].dash);
-          pen.strokeRect(...at);
-        }
-        if (alone) drawLetter(pen, style, side, at);
-      }
+    const shown = this.shownBoxes();
+    const place = (box) => [left + box[0] * scale, top + box[1] * scale, (box[2] - box[0]) * scale, (box[3] - box[1]) * scale];
+    pen.strokeStyle = style.getPropertyValue("--halo").trim(); // below all boxes, so that no halo cuts the other side's line
+    for (const { box } of shown) {
+      pen.lineWidth = lineWidth(box) + 2;
+      pen.strokeRect(...place(box));
+    }
+    for (const { side, box } of shown) {
+      pen.strokeStyle = style.getPropertyValue(STYLES[side].colour).trim();
+      pen.lineWidth = lineWidth(box);
+      pen.setLineDash(STYLES[side].dash);
+      pen.strokeRect(...place(box));
+      if (box[6] === null) drawLetter(pen, style, side, place(box));
     }
     pen.setLineDash([]);
   }
+
+  /** The boxes of the sides that are on; of A first, so that the dashes of B lie over it. */
+  shownBoxes() {
+    const sides = ["a", "b"].filter((side) => this.on[side]);
+    return sides.flatMap((side) => this.sides[side].filter((box) => !this.on.d || box[6] === null).map((box) => ({ side, box })));
+  }
+}
+
+function lineWidth(box) {
+  return box[6] === null ? 3 : 1.5;
 }
 
 function drawLetter(pen, style, side, [x, y, width]) {
