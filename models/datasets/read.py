@@ -19,7 +19,6 @@ from models.datasets.cvat import read_cvat
 from models.datasets.dataset import Dataset
 from models.datasets.draft import DatasetDraft, walk_images
 from models.datasets.errors import DatasetImagesMissingError, DatasetUnknownError, DatasetUnlabelledError
-from models.datasets.finish import finish_dataset
 from models.datasets.tow import compile_pattern
 from models.datasets.yolo import read_yolo
 from models.datasets.yolo_yaml import find_yaml
@@ -51,6 +50,8 @@ def read_dataset(
         DatasetError: it cannot be used as it is; see `models.datasets.errors`.
         SettingsError: `tow_pattern` is no regular expression.
     """
+    from models.datasets.finish import finish_dataset  # loads OpenCV: not for those who only name this function
+
     pattern = compile_pattern(tow_pattern)
     path = path.resolve()
     if not path.exists():
