@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -16,13 +16,15 @@ from edge.errors import SettingsError
 from edge.settings import load_settings
 from models.datasets.dataset import Dataset
 from models.datasets.read import read_dataset
-from models.training.finish import Finished, Work, finish, pack_dir_of
-from models.training.measured import Worth
 from models.training.parts import PARTS_NAME
 from models.training.plan import LAYOUTS, LOG_NAME, TRAINED_NAME, WorkFolderError, read_curves
 from models.training.split import Wanted
 from models.training.start import Asked, Started, default_name, go_on, is_layout, start
 from models.workbench import OnProgress, Step, ToolError, find_workshop, run_tool
+
+if TYPE_CHECKING:
+    from models.training.finish import Finished
+    from models.training.measured import Worth
 
 _TOOL = "models.workshop.train"
 _INTERRUPTED = 130
@@ -125,6 +127,8 @@ def _started(home: Path, dataset: Dataset, asked: Asked, out_dir: Path | None) -
 
 def _train(started: Started, python: Path, on_step: OnProgress) -> Finished:
     """Train, unless that is done, and make the pack."""
+    from models.training.finish import Work, finish, pack_dir_of  # loads OpenCV: not for those who only list packs
+
     folder = started.folder
     if (pack_dir := pack_dir_of(folder, started.plan)).exists():
         raise WorkFolderError(
