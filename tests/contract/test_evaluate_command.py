@@ -163,6 +163,16 @@ def test_an_earlier_report_is_replaced_and_nothing_else_is(tmp_path: Path, pack_
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report", "set"]
 
 
+def test_the_worst_images_are_those_whose_count_is_most_wrong(tmp_path: Path, pack_dir: Path, data: Path) -> None:
+    # Its count is right, though nothing else is: two missed, two false alarms.
+    assert cv2.imwrite(str(data / "images" / "st0_swapped.png"), coloured(64, 64, [(0, 0, 8, 8, 0), (16, 0, 8, 8, 0)]))
+    (data / "labels" / "st0_swapped.txt").write_text(yolo_lines([(0, 40, 40, 48, 48), (0, 8, 32, 16, 40)], 64, 64))
+    options = (pack_dir, "--data", data, "--variant", "onnx-fp32", "--out", tmp_path / "report")
+    assert in_process(tmp_path, *options)[0] == 0
+    captions = re.findall(r"<figcaption>images/(st\d)", (tmp_path / "report" / "evaluation.html").read_text())
+    assert captions == ["st1", "st2", "st0"]
+
+
 def test_a_model_that_finds_nothing_is_told_as_such(tmp_path: Path, data: Path) -> None:
     blind = make_tiny_pack(tmp_path / "blind", onnx=detector_onnx(factor=0.0), ir=False).path
     report = tmp_path / "report"

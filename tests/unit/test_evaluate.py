@@ -67,6 +67,7 @@ def test_a_second_detection_of_the_same_opening_is_a_false_alarm() -> None:
     assert [(p.precision, p.recall) for p in curve] == [(1.0, 1.0), (0.5, 1.0)]
     assert evaluate.best_f1(curve).threshold == pytest.approx(0.9)
     assert evaluate.at_threshold(curve, 0.85).precision == 1.0
+    assert evaluate.at_threshold(curve, evaluate.best_f1(curve).threshold).f1 == evaluate.best_f1(curve).f1 == 1.0
     assert evaluate.at_threshold(curve, 0.95).recall == 0.0
 
 
