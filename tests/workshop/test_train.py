@@ -19,6 +19,7 @@ import torch
 
 from edge.store.lock import HomeLock
 from models.pack import verify_pack
+from models.runtime.machine import usable_cores
 from models.training.plan import CURVES_NAME, TRAINED_NAME, read_curves, read_plan
 from tests.helpers.labelled import write_yolo
 from tests.helpers.small_disk import small_disk
@@ -73,6 +74,7 @@ def test_a_killed_training_goes_on_from_its_last_epoch(tmp_path: Path, rows: dic
     assert not (folder / TRAINED_NAME).exists()
     answer = answer_of(tool(folder))
     assert answer["result"]["epochs"] == 5
+    assert answer["result"]["device"] == f"CPU, {usable_cores()} threads"  # the library would leave one idle
     curves = read_curves(folder)
     assert [row["epoch"] for row in curves] == [1, 2, 3, 4, 5]
     assert curves[: len(done) - 1] == done[:-1]  # the last row may be written before its checkpoint was

@@ -8,6 +8,7 @@ A tool of `models.workbench`. The answer is what `trained.json` holds: layout, e
 from __future__ import annotations
 
 import json
+import os
 import platform
 import sys
 from collections.abc import Iterator
@@ -47,6 +48,9 @@ def train(folder: Path, reporter: Reporter) -> dict[str, Any]:
 
 
 def _train(folder: Path, plan: Plan, reporter: Reporter) -> dict[str, Any]:
+    settings = folder / STATE_FOLDER / "settings"  # of ultralytics, which writes some wherever it is
+    settings.mkdir(parents=True, exist_ok=True)
+    os.environ["YOLO_CONFIG_DIR"] = str(settings)
     prepare()
     torchvision_shim.complete()
     from models.workshop.train.faults import as_ours
@@ -97,8 +101,9 @@ def _ready(folder: Path, plan: Plan, images: dict[str, Any], reporter: Reporter)
     elif _has_ended(folder, device):
         return None
     layout = json.loads(layout_path.read_text(encoding="utf-8"))["layout"]
-    torch.set_num_threads(usable_cores())  # ultralytics leaves one core to others
-    return WorkshopTrainer(replace(plan, device=device), folder, layout, images, start=network, say=lambda now: _tell(reporter, now))
+    trainer = WorkshopTrainer(replace(plan, device=device), folder, layout, images, start=network, say=lambda now: _tell(reporter, now))
+    torch.set_num_threads(usable_cores())  # its constructor leaves one core to others
+    return trainer
 
 
 def _has_ended(folder: Path, device: str) -> bool:
