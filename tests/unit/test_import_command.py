@@ -53,11 +53,13 @@ def test_the_answer_for_programs(brought: Path) -> None:
 
 
 def test_the_answer_for_people_says_what_was_found_and_what_comes_next(brought: Path) -> None:
-    result = run(brought, "--labels", "red,green,blue")
+    out = brought / "two words"
+    result = run(brought, "--labels", "red,green,blue", "--out", str(out))
     assert result.exit_code == 0, result.output
+    assert f"imagine-edge models install '{out}'" in result.stdout
     for told in ("tiny@1.0.0", "detect (head yolo_v8)", "3: red, green, blue", "64 x 64 px", "MIT", "models evaluate", "models install"):
         assert told in result.stdout
-    again = run(brought, "--labels", "red,green,blue")
+    again = run(brought, "--labels", "red,green,blue", "--out", str(out))
     assert (again.exit_code, "exists already" in again.stderr) == (5, True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -87,7 +88,8 @@ def _install(home: Path, pack_dir: Path) -> None:
         with service_of(home) as service:
             service.keeper.install(pack_dir)
     except BusyError as error:
-        advice = f"The pack is made: {pack_dir}. Stop the appliance, run `imagine-edge models install {pack_dir}`, and start it again."
+        command = f"imagine-edge models install {shlex.quote(str(pack_dir))}"
+        advice = f"The pack is made. Stop the appliance, run `{command}`, and start it again."
         raise BusyError(str(error), advice=advice) from error
 
 
@@ -119,11 +121,12 @@ def _tell(imported: Imported, *, is_installed: bool) -> None:
     say(f"  variants  {', '.join(variant.name for variant in manifest.variants)}")
     for warning in imported.warnings:
         err.print(f"Note: {warning}.", markup=False)
-    say(f"Measure it on labelled images: imagine-edge models evaluate {path} --data DATASET")
+    typed = shlex.quote(str(path))
+    say(f"Measure it on labelled images: imagine-edge models evaluate {typed} --data DATASET")
     if is_installed:
         say(f"It is installed; let it serve: imagine-edge models activate {manifest.name} {manifest.version}")
     else:
-        say(f"Install it: imagine-edge models install {path}")
+        say(f"Install it: imagine-edge models install {typed}")
 
 
 def _labels(text: str | None) -> tuple[str, ...]:
