@@ -162,6 +162,7 @@ def _draft(work: Work, threshold: float) -> dict[str, Any]:
     thresholds = {"score": threshold, "score_floor": min(_SCORE_FLOOR, threshold), "nms_iou": _NMS_IOU, "max_objects": _MOST_OBJECTS}
     if base is not None:
         thresholds |= {"nms_iou": base.manifest.thresholds.nms_iou, "max_objects": base.manifest.thresholds.max_objects}
+    overlap = {"tile_overlap": base.manifest.input.tile_overlap} if base is not None else {}
     return {
         "name": plan.name,
         "version": plan.version,
@@ -169,7 +170,7 @@ def _draft(work: Work, threshold: float) -> dict[str, Any]:
         "task": "detect",
         "head": "yolo_v8",
         "labels": [label.model_dump() for label in labels],
-        "input": {"width_px": plan.width_px, "height_px": plan.height_px, "channel_order": "rgb", "fit": plan.fit},
+        "input": {"width_px": plan.width_px, "height_px": plan.height_px, "channel_order": "rgb", "fit": plan.fit} | overlap,
         "thresholds": thresholds,
         "licence": licence_of(plan),
         "trained_on": trained_on(plan),

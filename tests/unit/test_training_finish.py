@@ -34,6 +34,7 @@ from models.training.start import Asked, start
 from tests.helpers.labelled import labelled_set, write_yolo
 from tests.unit.tiny_models import detector_onnx, make_tiny_pack, save_ir
 
+INPUT = {"width_px": 64, "height_px": 64, "tile_overlap": 0.35}
 TRAINED = {
     "layout": "yolo11n",
     "parameters": 2_590_035,
@@ -58,7 +59,7 @@ def work(tmp_path: Path) -> Work:
 
 def make_work(folder: Path, *, onnx: bytes | None = None, **asked: Any) -> Work:
     """A work folder in which training has ended."""
-    base = make_tiny_pack(folder / "tiny", onnx=detector_onnx(factor=0.5), licence="CC-BY-4.0", trained_on="other squares")
+    base = make_tiny_pack(folder / "tiny", onnx=detector_onnx(factor=0.5), licence="CC-BY-4.0", trained_on="other squares", input=INPUT)
     begun = start(folder / "work", labelled_set(folder / "data"), base, Asked(base="tiny", name="green-squares", **asked))
     network = onnx or detector_onnx(factor=0.8)
     (begun.folder / "model.onnx").write_bytes(network)
@@ -72,6 +73,7 @@ def test_the_pack_is_whole_and_holds_on_this_machine(work: Work) -> None:
     pack = verify_pack(done.pack_dir)
     assert [variant.name for variant in pack.manifest.variants] == ["onnx-fp32", "openvino-fp16"]
     assert [label.aphia_id for label in pack.manifest.labels] == [None, 107254, None]
+    assert pack.manifest.input.tile_overlap == 0.35
     assert done.test is not None
     assert done.test.map50 == pytest.approx(1.0, abs=0.01)
     assert pack.manifest.metrics["map50"] == pytest.approx(done.test.map50, abs=1e-4)

@@ -93,6 +93,22 @@ def test_images_are_seen_at_the_appliances_scale(rows: dict[str, Any]) -> None:
     assert tuple(mosaic[0]["img"].shape) == (3, 64, 64)
 
 
+def test_a_network_on_tiles_sees_images_at_their_own_scale(rows: dict[str, Any]) -> None:
+    prepare()
+    from ultralytics.cfg import get_cfg
+
+    from models.workshop.train.data import PartDataset
+
+    plan = plan_of(width_px=64, height_px=64, fit="tiles")
+    whole = PartDataset(rows["val"], plan, hyp=get_cfg(), augment=False, batch_size=1)
+    assert whole.load_image(0)[0].shape == (72, 128, 3)
+    assert tuple(whole[0]["img"].shape) == (3, 96, 128)
+    mosaic = PartDataset(rows["train"], plan, hyp=get_cfg(overrides={"mosaic": 1.0}), augment=True, batch_size=2)
+    for _ in range(2):
+        assert tuple(mosaic[0]["img"].shape) == (3, 64, 64)
+        mosaic.close_mosaic(get_cfg())
+
+
 def test_a_training_that_diverges_ends(tmp_path: Path, rows: dict[str, Any]) -> None:
     prepare()
     torchvision_shim.complete()

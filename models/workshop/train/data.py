@@ -69,13 +69,17 @@ class PartDataset(YOLODataset):  # type: ignore[misc]
         self.batch_shapes = np.array([np.ceil(group.max(axis=0) / STRIDE_PX).astype(int) * STRIDE_PX for group in groups])
 
     def close_mosaic(self, hyp: Any) -> None:
-        """From now on whole images, moved and scaled a little, in rectangles of the network's input size."""
-        if self._plan.fit == "letterbox":
-            self.rect = True
-            self.set_rectangle()
-            hyp = copy(hyp)
-            hyp.scale = min(hyp.scale, 0.25)
-        super().close_mosaic(hyp)
+        """From now on whole images, moved and scaled a little, in rectangles of the network's input size.
+
+        A network on tiles never sees whole images, so its mosaics go on.
+        """
+        if self._plan.fit == "tiles":
+            return
+        self.rect = True
+        self.set_rectangle()
+        calmer = copy(hyp)
+        calmer.scale = min(calmer.scale, 0.25)
+        super().close_mosaic(calmer)
 
     def load_image(self, i: int, rect_mode: bool = True, resize_short: bool = False) -> tuple[Image, tuple[int, int], tuple[int, int]]:  # noqa: FBT001, FBT002 - the library's signature
         """An image (H, W, 3) uint8 BGR at the scale of the appliance, its size (height, width) on disk and now.
