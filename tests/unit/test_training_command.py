@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,17 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_made(
     result = train(tmp_path / "home", *given, *where, "--json")
     assert (result.exit_code, error_of(result)["code"]) == (exit_code, code), result.output
     assert not out.exists()
+
+
+def test_broken_images_are_left_out_only_when_asked(tmp_path: Path, data: Path) -> None:
+    copy = Path(shutil.copytree(data, tmp_path / "stills"))
+    (copy / "images" / "tow_a" / "003.png").write_bytes(b"no image")
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.chmod(0o755)
+    words = [*BASE, "--data", str(copy), "--out", str(tmp_path / "work")]
+    assert error_of(train(tmp_path / "home", *words, "--json", python=str(broken)))["code"] == "dataset_image_broken"
+    assert "train 11 images" in train(tmp_path / "home", *words, "--skip-broken", python=str(broken)).output
 
 
 def test_there_must_be_a_workshop(tmp_path: Path, data: Path) -> None:

@@ -68,6 +68,7 @@ def train_model(
     tow_pattern: Annotated[str | None, typer.Option(help="Regular expression that finds the tow in an image's name.")] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of the images, where they do not lie with the labels.")] = None,
     labels_map: LabelsOption = None,
+    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave out, and list, images that cannot be decoded.")] = False,
     golden_images: GoldensOption = "data",
     as_json: JsonOption = False,
 ) -> None:
@@ -97,18 +98,18 @@ def train_model(
                 labels_map=renamed_labels(labels_map or []),
                 division=Wanted(by=split_by, val_share=val, test_share=test, seed=seed, **tows),
             )
-            dataset = _read(_required(data, "--data"), images, tow_pattern, as_json=as_json)
+            dataset = _read(_required(data, "--data"), images, tow_pattern, skip_broken=skip_broken, as_json=as_json)
             started = _started(home_of(context), dataset, asked, out_dir)
         _tell_end(_carried_out(started, python, as_json=as_json), as_json=as_json)
 
 
-def _read(data: Path, images: Path | None, tow_pattern: str | None, *, as_json: bool) -> Dataset:
+def _read(data: Path, images: Path | None, tow_pattern: str | None, *, skip_broken: bool, as_json: bool) -> Dataset:
     if data.suffix.lower() == ".zip":
         raise SettingsError(
             "training reads its images again and again, so --data must not be a zip", advice="Unpack it and name the folder."
         )
     with _steps(as_json=as_json) as on_step:
-        return read_dataset(data, images=images, tow_pattern=tow_pattern, on_step=on_step)
+        return read_dataset(data, images=images, tow_pattern=tow_pattern, skip_broken=skip_broken, on_step=on_step)
 
 
 def _carried_out(started: Started, python: Path, *, as_json: bool) -> Finished:
