@@ -37,8 +37,8 @@ def pictures_of(folder: Path | None, work: Path) -> Pictures:
     if not folder.is_dir():
         raise ImportRefusedError(f"there is no folder {folder}", advice="--images names a folder of pictures.")
     every = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _ENDINGS and path.is_file())[:_LISTED]
-    step = max(1, len(every) // _MOST_IMAGES)
-    usable = tuple(path for path in every[::step][:_MOST_IMAGES] if _is_usable(path))
+    count = min(len(every), _MOST_IMAGES)
+    usable = tuple(path for path in (every[place * len(every) // count] for place in range(count)) if _is_usable(path))
     if not usable:
         advice = "Name a folder with JPEG, PNG, TIFF or BMP files of at most 20 MB."
         raise ImportRefusedError(f"{folder} holds no image that can be tried", advice=advice)
