@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
@@ -185,6 +185,7 @@ _tables = st.dictionaries(
 )
 
 
+@example(table={"\x85": "a\x85b", "two": "lines\nand\u2028more"})
 @given(table=_tables)
 def test_any_text_survives_yaml(table: dict[str, Any]) -> None:
     assert yaml.safe_load(to_yaml({"outer": table, "list": [*table]})) == {"outer": table, "list": [*table]}
