@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edge.errors import ModelError, SettingsError
+from edge.errors import EdgeError, ModelError, SettingsError
 from edge.pipeline.compare import CompareLimits
 from edge.pipeline.keeper import ModelKeeper
 from edge.pipeline.messages import WorkerSpec
@@ -79,8 +79,13 @@ class ModelDesk:
                 if is_upload:
                     source.unlink(missing_ok=True)
 
-        self._write_audit(actor, "model_install", "models", {"source": told})
-        return self._tasks.add("install", told, actor, work)
+        try:
+            self._write_audit(actor, "model_install", "models", {"source": told})
+            return self._tasks.add("install", told, actor, work)
+        except EdgeError:
+            if is_upload:
+                source.unlink(missing_ok=True)
+            raise
 
     def prove(self, name: str, version: str, actor: str) -> ModelTask:
         """Run the goldens of an installed pack and measure its speed again, in the background.

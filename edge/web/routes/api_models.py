@@ -16,7 +16,7 @@ from edge.store.reads.pack_details import GoldenOutcome, PackDetails, golden_out
 from edge.store.reads.packs import VariantRow
 from edge.web.appliance import Appliance
 from edge.web.deps import Actor, ApplianceHere
-from edge.web.errors import Problem, RequestError, no_such
+from edge.web.errors import Problem, RequestError
 from edge.web.machine import this_machine
 from edge.web.pack_files import find_document, picture_type, read_file, show_document
 from edge.web.uploads import receive
@@ -97,7 +97,8 @@ def one_task(appliance: ApplianceHere, task_id: Annotated[int, Path(ge=1, le=1 <
     for task in appliance.desk.tasks():
         if task.task_id == task_id:
             return task
-    raise no_such("task", task_id)
+    advice = "Only the last ones since the appliance was started are known; GET /api/models/tasks lists them."
+    raise RequestError(404, Problem(code="not_found", message=f"there is no task {task_id}", advice=advice))
 
 
 @router.post("/prove", summary="Prove a pack again", status_code=202)
@@ -136,7 +137,8 @@ def golden_picture(appliance: ApplianceHere, model: ModelName, version: Version,
     """The picture, a JPEG or a PNG."""
     pack = find_pack(appliance, model, version)
     if index >= len(pack.manifest.goldens):
-        raise no_such("golden", index)
+        advice = f"The pack has {len(pack.manifest.goldens)} goldens, counted from 0."
+        raise RequestError(404, Problem(code="not_found", message=f"there is no golden {index}", advice=advice))
     body = read_file(appliance.home, pack, pack.manifest.goldens[index].image)
     kind = picture_type(body)
     if kind is None:
