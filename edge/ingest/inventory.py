@@ -168,6 +168,7 @@ class Inventory:
         try:
             mounted = is_mount(path)
             look = yield from look_at_folder(path, watched.extensions)
+            mounted = mounted or is_mount(path)  # some are mounted only when they are listed
         except OSError as error:
             lost = lost_medium(watched.root.path_bytes, folder, watched.mounts)
             watched.refuse(self._writer, folder if lost is None else lost, told(path, error))

@@ -115,7 +115,7 @@ class WorkerProcess:
         """End the child at once and take it off the process table."""
         if self.process.is_alive():
             self.process.kill()
-        self.process.join()
+        self.process.join(_GRACE_S)  # one that waits for a share that hangs ends only when that answers
         self.link.close()
 
 

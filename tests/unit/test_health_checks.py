@@ -25,13 +25,13 @@ from edge.health.checks import (
 from edge.health.context import FolderState, HealthContext
 from edge.health.disk import DiskLevel
 from edge.health.issue import Issue, IssueCode, Severity
-from edge.store import audit
+from edge.store import audit, away
 from edge.store.backup import BackupKind, make_backup
 from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.facts import last_quick_check, put_fact, quick_check, record_quick_check
 from edge.store.packs import VariantVerdict, record_verdicts
 from edge.store.sqlite import Connection
-from tests.helpers.seed import add_model, add_station, done, done_again, fill, open_database, quarantined
+from tests.helpers.seed import add_model, add_station, done, done_again, fill, open_database, quarantined, queued
 
 MIB = 1024 * 1024
 MakeContext = Callable[..., HealthContext]
@@ -320,3 +320,34 @@ def test_facts_are_replaced(database: Connection) -> None:
     put_fact(database, "quick_check_utc", "1")
     put_fact(database, "quick_check_utc", "2")
     assert [tuple(row) for row in database.execute("SELECT name, value FROM facts")] == [("quick_check_utc", "2")]
+
+
+# Folders that are away --------------------------------------------------------------------------------------------
+
+
+def test_what_waits_for_a_watched_folder_is_told_with_it(look: MakeContext, database: Connection, tmp_path: Path) -> None:
+    station = add_station(database, tmp_path / "stick", b"tow 1")
+    for number in range(3):
+        queued(database, station, b"%d.jpg" % number)
+    away.mark_away(database, [station.folder_id])
+    (issue,) = watched_folders.run_check(look(folders=(FolderState(path=tmp_path / "stick"),)))
+    assert issue.code is IssueCode.FOLDER_MISSING
+    assert "3 queued files wait for it" in issue.message
+
+
+def test_what_waits_for_a_folder_that_is_not_watched_any_longer_is_told_too(
+    look: MakeContext, database: Connection, tmp_path: Path
+) -> None:
+    station = add_station(database, tmp_path / "stick", b"tow 1")
+    queued(database, station, b"a.jpg")
+    assert watched_folders.run_check(look()) == []
+    away.mark_away(database, [station.folder_id])
+    (issue,) = watched_folders.run_check(look())
+    assert told([issue]) == [(IssueCode.FOLDER_MISSING, Severity.ERROR, str(tmp_path / "stick"))]
+    assert "1 queued file waits for it" in issue.message
+
+
+def test_an_empty_mount_point_of_the_start_is_an_emptied_folder(look: MakeContext, tmp_path: Path) -> None:
+    (tmp_path / "stick").mkdir()
+    folder = FolderState(path=tmp_path / "stick", troubles=("it is empty, but files were known in it",))
+    assert [issue.code for issue in watched_folders.run_check(look(folders=(folder,)))] == [IssueCode.FOLDER_EMPTIED]

@@ -45,7 +45,7 @@ def _look_at(folder: FolderState, waiting: AwayRoot | None) -> list[Issue]:
 
 def _left(root: AwayRoot) -> Issue:
     """Files still wait for a folder that is not watched any longer, or that only a single pass was made over."""
-    return _issue(IssueCode.FOLDER_MISSING, root.path, f"The folder {root.path} cannot be looked at{_waiting(root)}.", _LEFT)
+    return _issue(IssueCode.FOLDER_MISSING, root.path, f"The folder {root.path} could not be looked at{_waiting(root)}.", _LEFT)
 
 
 def _waiting(root: AwayRoot | None) -> str:
