@@ -58,7 +58,7 @@ def _how_to_read(report: QuantiseReport) -> str:
         f"Points lost are those of {report.accuracy[1]} against the original; below zero it gained. Speed is that of the appliance's whole "
         "path without decoding. Milliseconds and images per second suffer when the machine has other work; CPU ms, the processor time of "
         "an image, hardly does, and 'times fp32' compares that. A variant is kept when its golden images hold and it loses no more "
-        "than the pack allows; of the tries at INT8 the fastest one."
+        "than the pack allows; of the tries at INT8 the most exact that is about as fast as any."
     )
 
 
@@ -141,7 +141,7 @@ def _layers(report: QuantiseReport) -> str:
     body = table(("try", "in 8 bits", "in floating point", "the latter by name"), rows, numbers=("in 8 bits", "in floating point"))
     body += paragraph("Layers with weights are counted; box arithmetic has none.", kind="muted")
     if not report.ranking:
-        return body + paragraph("Layers did not have to be ranked: a try that was good enough came before.")
+        return body
     shown = report.ranking[:_SHOWN_LAYERS]
     ranked = [[str(place), str(layer["name"]), f"{layer['gain']:.5f}"] for place, layer in enumerate(shown, start=1)]
     told_how = (

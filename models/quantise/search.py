@@ -97,7 +97,7 @@ class Workshop:
 def search_int8(
     workshop: Workshop, measure: Callable[[Candidate], Measured], original: Measured, limit_points: float
 ) -> tuple[list[Measured], tuple[dict[str, Any], ...]]:
-    """Every try with its figures, and the ranking of the layers where it was needed.
+    """Every try with its figures, and the ranking of the layers.
 
     Raises:
         ToolError: NNCF refused, or the tool died.
@@ -107,9 +107,9 @@ def search_int8(
     ranking: tuple[dict[str, Any], ...] = ()
     while True:
         outcomes = [one.outcome(original) for one in tried]
-        if needs_ranking(outcomes, limit_points) and not ranking:
+        if needs_ranking(outcomes):
             ranking = workshop.rank()
-        recipe = next_recipe(outcomes, limit_points, [layer["name"] for layer in ranking] or None)
+        recipe = next_recipe(outcomes, limit_points, [layer["name"] for layer in ranking])
         if recipe is None:
             return tried, ranking
         tried.append(measure(workshop.quantise(len(tried) + 1, recipe)))

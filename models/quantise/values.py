@@ -90,7 +90,7 @@ class QuantiseReport:
 
     Attributes:
         accuracy: (key, name) of the measure that decides.
-        ranking: layers and what each gains in floating point, where they had to be ranked.
+        ranking: layers and what each gains in floating point, the most sensitive first.
         not_tried: variant -> why.
     """
 
