@@ -81,10 +81,24 @@ class ModelKeeper:
         return row
 
     def install_bundled(self, folder: Path = BUNDLED_PACKS) -> list[packs.PackRow]:
-        """Bring in the packs that came with the program, those that are not there yet."""
-        sources = sorted(path.parent for path in folder.glob("*/manifest.json"))
-        with self._installing:
-            return [self._register(self._registry.install(source)) for source in sources]
+        """Bring in the packs that came with the program, those that are not there yet.
+
+        One that cannot be brought in (say its version is installed with other content) is passed over with a warning, as long as
+        another version of its name is there: it must not stop a model that serves.
+
+        Raises:
+            ModelError: one cannot be brought in, and nothing of its name is installed.
+        """
+        rows = []
+        for source in sorted(path.parent for path in folder.glob("*/manifest.json")):
+            try:
+                with self._installing:
+                    rows.append(self._register(self._registry.install(source)))
+            except ModelError as error:
+                if not any(name == source.name and is_here for (name, _), is_here in self._writer.call(packs.known_versions).items()):
+                    raise
+                log.warning("bundled_pack_passed_over", pack=source.name, error=str(error))
+        return rows
 
     def prove(self, row: packs.PackRow, *, on_step: OnProofStep = lambda _: None) -> list[packs.VariantVerdict]:
         """Run goldens and speed of every variant in a child process, and remember the verdicts.
