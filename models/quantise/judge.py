@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 GIVEN_BACK = (2, 4, 8, 16)  # layers that return to floating point, one try each
-WORTH = 1.10  # so much of the fastest one's processor time is a more accurate try worth
+WORTH = 1.15  # so much of the fastest one's processor time is a more accurate try worth
 _SLACK_POINTS = 1e-4  # a loss of exactly the limit is allowed, whatever rounding does
 
 
@@ -104,7 +104,7 @@ def _without(layers: Sequence[str]) -> Recipe:
 def choose_int8(outcomes: Sequence[Outcome], limit_points: float) -> int | None:
     """Place of the try to keep; None if none is good enough.
 
-    Of those that need at most a tenth more processor time than the fastest, the most accurate by the finer measure.
+    Of those that need at most 15 % more processor time than the fastest, the most accurate by the finer measure.
     """
     inside = [place for place, one in enumerate(outcomes) if is_inside(one, limit_points)]
     if not inside:
