@@ -172,5 +172,5 @@ def test_quantise_sends_no_packet(edge_command: list[str], tmp_path: Path) -> No
         pytest.skip("no workshop here (`make workshop`)")
     pack = make_conv_pack(tmp_path / "pack")
     data = write_coloured_dataset(tmp_path / "data", tows=4, images=10)
-    words = ["models", "quantise", str(pack.path), "--data", str(data), "--out", str(tmp_path / "out"), "--json"]
+    words = ["models", "quantise", str(pack.path), "--data", str(data), "--out", str(tmp_path / "out"), "--speed-seconds", "0.05", "--json"]
     assert record([*edge_command, "--home", str(tmp_path / "home"), *words], tmp_path) == {"exit_code": 0, "packets": []}

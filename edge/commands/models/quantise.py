@@ -29,6 +29,7 @@ def quantise_model(
     out_dir: Annotated[Path | None, typer.Option("--out", help="Pack folder to make; default NAME-VERSION in the current folder.")] = None,
     version: Annotated[str | None, typer.Option(help="Version of the new pack; default the next patch version.")] = None,
     calibration_images: Annotated[int, typer.Option(min=16, max=10_000, help="How many images calibrate INT8 at most.")] = 300,
+    speed_seconds: Annotated[float, typer.Option(min=0.05, max=60, help="Time for each single measure of speed.")] = 1.5,
     images: Annotated[Path | None, typer.Option(help="Where the images are, if not beside their labels.")] = None,
     tow_pattern: Annotated[str | None, typer.Option(help="Regular expression that finds the tow in an image's name.")] = None,
     labels_map: Annotated[
@@ -55,7 +56,9 @@ def quantise_model(
             from models.quantise.values import QuantiseOptions
 
             dataset = read_dataset(data, images=images, tow_pattern=tow_pattern, skip_broken=skip_broken, on_step=on_step)
-            options = QuantiseOptions(out=out_dir, version=version, calibration_images=calibration_images, labels_map=renamed)
+            options = QuantiseOptions(
+                out=out_dir, version=version, calibration_images=calibration_images, labels_map=renamed, speed_s=speed_seconds
+            )
             result = quantise_pack(source.pack, dataset, options, workshop=workshop, on_step=on_step)
     if as_json:
         answer(_described(result))
