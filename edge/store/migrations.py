@@ -10,6 +10,7 @@ from sqlite_utils import Database, Migrations
 
 from edge.store.comparison_tables import COMPARISON_TABLES
 from edge.store.sqlite import Connection
+from edge.store.survey_tables import SURVEY_TABLES
 
 APPLICATION_ID = 0x694D4547  # "iMEG" in the database header: this file belongs to the appliance
 
@@ -23,6 +24,14 @@ def m001_appliance(db: Database) -> None:
     for statement in _TABLES + COMPARISON_TABLES + _COUNTERS + _VIEWS:
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+@migrations()
+def m002_survey(db: Database) -> None:
+    """People, surveys, stations, tows, their media, tracks and counts."""
+    connection: Connection = db.conn
+    for statement in SURVEY_TABLES:
+        connection.execute(statement)
 
 
 _TABLES = (
@@ -193,8 +202,8 @@ _TABLES = (
         precision TEXT NOT NULL,
         software_version TEXT NOT NULL,
         score_threshold REAL NOT NULL,
-        object_count INTEGER NOT NULL,
-        candidate_count INTEGER NOT NULL,
+        object_count INTEGER,
+        candidate_count INTEGER,
         mean_luminance REAL NOT NULL,
         contrast REAL NOT NULL,
         sharpness REAL NOT NULL,
@@ -300,14 +309,21 @@ _COUNTERS = (
     """,
     """
     CREATE TRIGGER count_run AFTER INSERT ON runs WHEN NEW.is_current = 1 BEGIN
-        INSERT INTO counters (kind, recipe, name, total) VALUES ('objects', NEW.recipe, 'counted', NEW.object_count)
-        ON CONFLICT (kind, recipe, name) DO UPDATE SET total = total + NEW.object_count;
+        INSERT INTO counters (kind, recipe, name, total) VALUES ('objects', NEW.recipe, 'counted', coalesce(NEW.object_count, 0))
+        ON CONFLICT (kind, recipe, name) DO UPDATE SET total = total + coalesce(NEW.object_count, 0);
     END
     """,
     """
     CREATE TRIGGER recount_run AFTER UPDATE OF is_current ON runs WHEN OLD.is_current = 1 AND NEW.is_current = 0 BEGIN
-        UPDATE counters SET total = total - OLD.object_count
+        UPDATE counters SET total = total - coalesce(OLD.object_count, 0)
         WHERE kind = 'objects' AND recipe = OLD.recipe AND name = 'counted';
+    END
+    """,
+    # While counters count blind, the figures of their station's runs are sealed: NULL here, out of the totals.
+    """
+    CREATE TRIGGER seal_run AFTER UPDATE OF object_count ON runs WHEN NEW.is_current = 1 AND OLD.is_current = 1 BEGIN
+        UPDATE counters SET total = total - coalesce(OLD.object_count, 0) + coalesce(NEW.object_count, 0)
+        WHERE kind = 'objects' AND recipe = NEW.recipe AND name = 'counted';
     END
     """,
     """

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from edge.errors import Reason
 from edge.store.reads.files import FileFilter, FileState, Original
+from edge.survey.people import Person
 from edge.web.appliance import Appliance
 from edge.web.text import reason_words
 
@@ -24,6 +25,11 @@ def _actor(request: Request) -> str:
     """Who asked, for the audit trail: the door and the address."""
     door = "api" if request.url.path.startswith("/api/") else "page"
     return f"{door} {request.client.host if request.client else 'local'}"
+
+
+def _viewer(request: Request) -> Person | None:
+    person: Person | None = request.scope.get("state", {}).get("person")
+    return person
 
 
 def _blank_is_none(value: object) -> object:
@@ -72,6 +78,7 @@ def filter_words(which: FileFilter) -> str:
 
 ApplianceHere = Annotated[Appliance, Depends(_appliance)]
 Actor = Annotated[str, Depends(_actor)]
+Viewer = Annotated[Person | None, Depends(_viewer)]  # who is signed in; None only while the appliance has no accounts
 Filter = Annotated[FileFilter, Depends(_file_filter)]
 FileId = Annotated[int, Path(ge=1, le=MAX_ID, description="The id of the file.")]
 Limit = Annotated[Annotated[int, Field(ge=1, le=500)] | None, _Blank, Query(description="How many to return at most; 50 if not given.")]
