@@ -5,7 +5,9 @@ ultralytics 8.4 is AGPL-3.0. It is used in the workshop's own environment to bui
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
 
 def prepare() -> None:
     """Call before anything of ultralytics is imported."""
-    os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.mkdtemp(prefix="workshop-ultralytics-"))
+    if "YOLO_CONFIG_DIR" not in os.environ:  # ultralytics would write its settings into the person's home folder
+        folder = tempfile.mkdtemp(prefix="workshop-ultralytics-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ["YOLO_CONFIG_DIR"] = folder
     os.environ.update(YOLO_OFFLINE="true", YOLO_AUTOINSTALL="false", YOLO_VERBOSE="false")
     torchvision_shim.install()
 
