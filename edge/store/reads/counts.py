@@ -1,0 +1,107 @@
+"""Counts as pages, estimates and exports read them. What is in a count stands here only once it was revealed.
+
+Until then the one thing that these rows tell is who counts and how far along the signatures are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from edge.store.sqlite import Connection, Row
+
+
+class CountedMinute(NamedTuple):
+    """One minute of a revealed count.
+
+    `lost_s`: seconds in which nothing could be counted. `nephrops_in`, `nephrops_out`: None where they were not recorded.
+    """
+
+    minute: int
+    systems: float
+    lost_s: float
+    nephrops_in: int | None
+    nephrops_out: int | None
+    note: str
+
+
+class CountMark(NamedTuple):
+    """One click of a revealed count. `x_fraction` and `y_fraction` of the frame, None where there was no frame to click on."""
+
+    image_id: int | None
+    at_s: float
+    minute: int
+    feature: str
+    x_fraction: float | None
+    y_fraction: float | None
+    marked_utc: str
+
+
+class CountRow(NamedTuple):
+    """A counter's count of a tow.
+
+    Attributes:
+        state: "open", "signed" or "set_aside".
+        origin: "counted" here, or "imported" from a table.
+        minutes: minute -> what was counted; filled only for revealed counts.
+    """
+
+    id: int
+    uuid: str
+    tow_id: int
+    protocol_id: int
+    counter: str
+    person_id: int | None
+    ordinal: int
+    state: str
+    origin: str
+    opened_utc: str
+    signed_utc: str | None
+    revealed_utc: str | None
+    set_aside_reason: str
+    minutes: Mapping[int, CountedMinute]
+
+
+_COUNT = (
+    "SELECT id, uuid, tow_id, protocol_id, counter, person_id, ordinal, state, origin, opened_utc, signed_utc, revealed_utc, "
+    "set_aside_reason FROM counts "
+)
+
+
+def revealed_counts(connection: Connection, tow_id: int) -> tuple[CountRow, ...]:
+    """The counts of a tow that everybody may read and that stand, in the order in which they were opened."""
+    query = _COUNT + "WHERE tow_id = ? AND revealed_utc IS NOT NULL AND state <> 'set_aside' ORDER BY ordinal, id"
+    return tuple(_row(connection, row) for row in connection.execute(query, (tow_id,)).fetchall())
+
+
+def counts_of_tow(connection: Connection, tow_id: int) -> tuple[CountRow, ...]:
+    """Every count of a tow, those set aside too; `minutes` is empty for what is still sealed."""
+    rows = connection.execute(_COUNT + "WHERE tow_id = ? ORDER BY ordinal, id", (tow_id,)).fetchall()
+    return tuple(_row(connection, row) for row in rows)
+
+
+def count(connection: Connection, count_id: int) -> CountRow | None:
+    """One count, or None if there is no such id."""
+    row = connection.execute(_COUNT + "WHERE id = ?", (count_id,)).fetchone()
+    return None if row is None else _row(connection, row)
+
+
+def marks_of_count(connection: Connection, count_id: int) -> tuple[CountMark, ...]:
+    """The clicks of a revealed count, along the tow; none for a sealed one and for one that was typed."""
+    rows = connection.execute(
+        "SELECT m.image_id, m.at_s, m.minute, m.feature, m.x_fraction, m.y_fraction, m.marked_utc "
+        "FROM count_marks AS m JOIN counts AS c ON c.id = m.count_id "
+        "WHERE m.count_id = ? AND c.revealed_utc IS NOT NULL ORDER BY m.at_s, m.id",
+        (count_id,),
+    )
+    return tuple(CountMark(*row) for row in rows)
+
+
+def _row(connection: Connection, row: Row) -> CountRow:
+    found = CountRow._make((*row, {}))
+    if found.revealed_utc is None:
+        return found
+    minutes = connection.execute(
+        "SELECT minute, systems, lost_s, nephrops_in, nephrops_out, note FROM count_minutes WHERE count_id = ? ORDER BY minute", (found.id,)
+    )
+    return found._replace(minutes={one[0]: CountedMinute(*one) for one in minutes})

@@ -1,0 +1,132 @@
+"""What a model found on the images of a tow, sealed until the tow's counts are signed.
+
+The rows of `objects` go into one blob per run and the run's counts become NULL; at the reveal they come back bit for bit. Sealing
+is repeatable: a run that is sealed already, or that belongs to no blind tow, is left alone.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge.store.clock import utc_now
+from edge.store.seal import RUN_STEP_BYTES, Seal
+from edge.store.sqlite import Connection
+
+# A fixed length for each object: the seal's steps of 8 KiB then hold 127 of them, and most stills look alike from outside.
+_HEAD = struct.Struct("<qq")  # objects that count, candidates below the threshold
+_OBJECT = struct.Struct("<qqqddddd")  # id (0: it never had one), ordinal, label, score, box
+
+# A tow is blind from the moment its images are attached until its counts are revealed. It needs a protocol: without one
+# nobody counts, and when a first protocol comes into force, what was found by then is sealed in that transaction.
+_BLIND_TOWS = """
+    SELECT t.id FROM tows AS t JOIN stations AS s ON s.id = t.station_id
+    WHERE EXISTS (SELECT 1 FROM protocols AS p WHERE p.survey_id = s.survey_id)
+      AND NOT EXISTS (SELECT 1 FROM counts AS c WHERE c.tow_id = t.id AND c.revealed_utc IS NOT NULL)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundRun:
+    """What one run found: how many objects count, how many are candidates, and (id, ordinal, label_id, score, box) of each."""
+
+    counted: int
+    candidates: int
+    objects: Sequence[tuple[int, int, int, float, float, float, float, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedTow:
+    """A tow whose model results nobody may see yet."""
+
+    tow_id: int
+    station_id: int
+    station: str
+
+
+def seal_tow(connection: Connection, seal: Seal, tow_id: int) -> int:
+    """Seal what models found on the images attached to a tow, if the tow is blind. Returns how many runs were sealed now."""
+    if not is_blind(connection, tow_id):
+        return 0
+    runs = connection.execute(
+        "SELECT r.id, r.object_count, r.candidate_count FROM tow_images AS a JOIN runs AS r ON r.image_id = a.image_id "
+        "WHERE a.tow_id = ? AND r.object_count IS NOT NULL ORDER BY r.id",
+        (tow_id,),
+    ).fetchall()
+    for run_id, counted, candidates in runs:
+        objects = connection.execute(
+            "SELECT id, ordinal, label_id, score, x_min_px, y_min_px, x_max_px, y_max_px FROM objects WHERE run_id = ? ORDER BY ordinal",
+            (run_id,),
+        )
+        found = FoundRun(counted=counted, candidates=candidates, objects=[tuple(one) for one in objects.fetchall()])
+        seal_run(connection, seal, tow_id, run_id, found)
+        connection.execute("DELETE FROM objects WHERE run_id = ?", (run_id,))
+        connection.execute("UPDATE runs SET object_count = NULL, candidate_count = NULL WHERE id = ?", (run_id,))
+    return len(runs)
+
+
+def seal_survey(connection: Connection, seal: Seal, survey_id: int) -> int:
+    """Seal every tow of a survey: called where its first protocol comes into force. Returns how many runs were sealed now."""
+    tows = connection.execute(
+        "SELECT t.id FROM tows AS t JOIN stations AS s ON s.id = t.station_id WHERE s.survey_id = ?", (survey_id,)
+    ).fetchall()
+    return sum(seal_tow(connection, seal, tow_id) for (tow_id,) in tows)
+
+
+def seal_run(connection: Connection, seal: Seal, tow_id: int, run_id: int, found: FoundRun) -> None:
+    """Keep what a run of a blind tow found, sealed. Its row in `runs` must not tell the counts."""
+    content = _HEAD.pack(found.counted, found.candidates) + b"".join(_OBJECT.pack(*one) for one in found.objects)
+    sealed = seal.close(content, _subject(_uuid_of(connection, run_id)), step_bytes=RUN_STEP_BYTES)
+    connection.execute(
+        "INSERT INTO sealed_runs (run_id, tow_id, sealed, sealed_utc) VALUES (?, ?, ?, ?)", (run_id, tow_id, sealed, utc_now())
+    )
+
+
+def open_tow(connection: Connection, seal: Seal, tow_id: int) -> int:
+    """Bring back what was sealed. Returns how many runs came back.
+
+    An object has its own id again, unless it never had one or another object got that number meanwhile.
+
+    Raises:
+        StoreError: a seal does not open.
+    """
+    rows = connection.execute("SELECT run_id, sealed FROM sealed_runs WHERE tow_id = ? ORDER BY run_id", (tow_id,)).fetchall()
+    for run_id, sealed in rows:
+        found = _unpacked(seal.open(sealed, _subject(_uuid_of(connection, run_id))))
+        connection.executemany(
+            "INSERT INTO objects (id, run_id, ordinal, label_id, score, x_min_px, y_min_px, x_max_px, y_max_px) "
+            "VALUES (CASE WHEN ?1 = 0 OR EXISTS (SELECT 1 FROM objects WHERE id = ?1) THEN NULL ELSE ?1 END, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            [(one[0], run_id, *one[1:]) for one in found.objects],
+        )
+        connection.execute("UPDATE runs SET object_count = ?, candidate_count = ? WHERE id = ?", (found.counted, found.candidates, run_id))
+    connection.execute("DELETE FROM sealed_runs WHERE tow_id = ?", (tow_id,))
+    return len(rows)
+
+
+def is_blind(connection: Connection, tow_id: int) -> bool:
+    """Whether what is known of a tow's burrows has to stay sealed."""
+    return connection.execute(f"SELECT 1 WHERE ? IN ({_BLIND_TOWS})", (tow_id,)).fetchone() is not None
+
+
+def blind_tow_of_image(connection: Connection, image_id: int) -> SealedTow | None:
+    """The blind tow that an image is attached to, or None: then what was found on it may be shown."""
+    row = connection.execute(
+        "SELECT t.id, s.id, s.name FROM tow_images AS a JOIN tows AS t ON t.id = a.tow_id JOIN stations AS s ON s.id = t.station_id "
+        f"WHERE a.image_id = ? AND t.id IN ({_BLIND_TOWS})",
+        (image_id,),
+    ).fetchone()
+    return None if row is None else SealedTow(tow_id=row[0], station_id=row[1], station=row[2])
+
+
+def _unpacked(content: bytes) -> FoundRun:
+    counted, candidates = _HEAD.unpack_from(content)
+    return FoundRun(counted=counted, candidates=candidates, objects=list(_OBJECT.iter_unpack(content[_HEAD.size :])))
+
+
+def _uuid_of(connection: Connection, run_id: int) -> str:
+    return str(connection.execute("SELECT uuid FROM runs WHERE id = ?", (run_id,)).fetchone()[0])
+
+
+def _subject(run_uuid: str) -> str:
+    return f"run/{run_uuid}"
