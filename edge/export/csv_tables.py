@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from edge.export.cells import Cell, CsvFile, columns_of, to_cell
+from edge.cells import Cell, CsvFile, columns_of, to_cell
 from edge.store.export_rows import ExportFile, ExportResult, FoundObject
 
 FILES_NAME = "files.csv"

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from edge import __version__
+from edge.cells import CsvFile
 from edge.errors import InputError, SettingsError, StoreError
-from edge.export.cells import CsvFile
 from edge.export.coco import COCO_NAME, write_coco
 from edge.export.csv_tables import (
     FAILURES_NAME,

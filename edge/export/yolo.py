@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from edge.cells import CsvFile
 from edge.errors import InputError, Reason
-from edge.export.cells import CsvFile
 from edge.export.names import flat_name
 from edge.store.export_rows import ExportCategory, ExportResult, FoundObject
 

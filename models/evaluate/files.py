@@ -9,8 +9,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from edge.cells import CsvFile
 from edge.errors import SettingsError
-from edge.export.cells import CsvFile
 from models.evaluate.evaluation import Evaluation, summary
 from models.evaluate.figures import ClassFigures, ImageFigures
 from models.evaluate.report import report_page

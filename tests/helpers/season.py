@@ -11,9 +11,9 @@ from typing import Any
 
 from pycocotools.coco import COCO
 
+from edge.cells import from_cell
 from edge.errors import Reason
 from edge.export import export
-from edge.export.cells import from_cell
 from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.packs import PackRow
 from edge.store.sqlite import Connection

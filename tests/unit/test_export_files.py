@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from edge.export.cells import CsvFile, columns_of, from_cell, to_cell
+from edge.cells import CsvFile, columns_of, from_cell, to_cell
 from edge.export.names import flat_name, relative_name
 from edge.export.yolo import data_yaml, label_line
 from edge.store.export_rows import ExportResult, FoundObject

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
+from edge.cells import to_cell
 from edge.commands.common import JsonOption, answer, home_of, make_table, out, say, told
 from edge.commands.models.group import PackArgument, models_app, pack_of, progress_bar
 from edge.errors import EdgeError, InputError, SettingsError
-from edge.export.cells import to_cell
 from edge.pipeline.compare import ComparedPair, CompareError, CompareLimits, Comparer
 from edge.pipeline.messages import WorkerSpec
 from edge.recipes import find_recipe

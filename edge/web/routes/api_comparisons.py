@@ -12,7 +12,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from edge.export.cells import columns_of, to_cell
+from edge.cells import columns_of, to_cell
 from edge.recipes.choices import MAX_COMPARED_FILES, FilesChoice, VariantChoice, WhichFiles
 from edge.store.connection import snapshot
 from edge.store.reads.comparisons import (
