@@ -9,7 +9,7 @@ import typer
 
 from edge.commands.common import JsonOption, answer, make_table, out, say, told
 from edge.survey.agreement import CCC_LIMIT, agreement
-from edge.survey.mi_recounts import read_recounts
+from edge.survey.mi.recounts import read_recounts
 
 survey_app = typer.Typer(help="The survey's own work: how well counters agree.", no_args_is_help=True)
 
