@@ -1,7 +1,8 @@
 """The tables of a survey: people, surveys, protocols, stations, tows, their media, tracks, widths and counts.
 
 What a person typed is kept verbatim in `entries`, row after row; the columns of `tows` hold what it was read as. Rows that a
-person withdrew are marked, not deleted. A count is one sealed blob until both counters have signed.
+person withdrew are marked, not deleted. A count is one sealed blob until both counters have signed. What a table of others said
+is kept beside: `table_rows` are its stations, `reference_marks` the clicks of a reference.
 """
 
 from __future__ import annotations
@@ -221,6 +222,8 @@ SURVEY_TABLES = (
         tow_id INTEGER NOT NULL REFERENCES tows (id),
         source TEXT NOT NULL CHECK (source IN ('usbl', 'ship', 'odometer', 'observed', 'estimated')),
         distance_m REAL NOT NULL CHECK (distance_m > 0),
+        covers TEXT NOT NULL DEFAULT 'tow' CHECK (covers IN ('tow', 'counted')),
+        track_id INTEGER REFERENCES tracks (id),
         note TEXT NOT NULL DEFAULT '',
         entered_by TEXT NOT NULL,
         entered_utc TEXT NOT NULL,
@@ -228,6 +231,7 @@ SURVEY_TABLES = (
     ) STRICT
     """,
     "CREATE INDEX distances_tow ON distances (tow_id)",
+    "CREATE INDEX distances_track ON distances (track_id)",
     """
     CREATE TABLE widths (
         id INTEGER PRIMARY KEY,
@@ -245,6 +249,37 @@ SURVEY_TABLES = (
     """,
     "CREATE INDEX widths_tow ON widths (tow_id)",
     """
+    CREATE TABLE table_imports (
+        id INTEGER PRIMARY KEY,
+        survey_id INTEGER NOT NULL REFERENCES surveys (id),
+        format TEXT NOT NULL CHECK (format IN ('mi-recounts', 'mi-clicks', 'mi-fu2021', 'mi-view', 'mi-analysis')),
+        file_name TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        imported_by TEXT NOT NULL,
+        imported_utc TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX table_imports_survey ON table_imports (survey_id)",
+    """
+    CREATE TABLE table_rows (
+        id INTEGER PRIMARY KEY,
+        import_id INTEGER NOT NULL REFERENCES table_imports (id),
+        tow_id INTEGER NOT NULL REFERENCES tows (id),
+        format TEXT NOT NULL CHECK (format IN ('mi-fu2021', 'mi-view', 'mi-analysis')),
+        row_number INTEGER NOT NULL,
+        systems REAL NOT NULL CHECK (systems >= 0),
+        distance_m REAL CHECK (distance_m > 0),
+        width_m REAL CHECK (width_m > 0),
+        raw_per_m2 REAL CHECK (raw_per_m2 >= 0),
+        adjusted_per_m2 REAL CHECK (adjusted_per_m2 >= 0),
+        latitude_deg REAL CHECK (latitude_deg BETWEEN -90 AND 90),
+        longitude_deg REAL CHECK (longitude_deg BETWEEN -180 AND 180),
+        cells_json TEXT NOT NULL,
+        UNIQUE (tow_id, format)
+    ) STRICT
+    """,
+    "CREATE INDEX table_rows_import ON table_rows (import_id)",
+    """
     CREATE TABLE counts (
         id INTEGER PRIMARY KEY,
         uuid TEXT NOT NULL UNIQUE,
@@ -259,13 +294,16 @@ SURVEY_TABLES = (
         opened_utc TEXT NOT NULL,
         signed_utc TEXT,
         revealed_utc TEXT,
-        set_aside_reason TEXT NOT NULL DEFAULT ''
+        set_aside_reason TEXT NOT NULL DEFAULT '',
+        operator TEXT NOT NULL DEFAULT '',
+        import_id INTEGER REFERENCES table_imports (id)
     ) STRICT
     """,
     "CREATE UNIQUE INDEX counts_once ON counts (tow_id, counter) WHERE state <> 'set_aside'",
     "CREATE INDEX counts_tow ON counts (tow_id, ordinal)",
     "CREATE INDEX counts_protocol ON counts (protocol_id)",
     "CREATE INDEX counts_person ON counts (person_id)",
+    "CREATE INDEX counts_import ON counts (import_id)",
     """
     CREATE TABLE count_minutes (
         count_id INTEGER NOT NULL REFERENCES counts (id),
@@ -275,6 +313,10 @@ SURVEY_TABLES = (
         nephrops_in INTEGER CHECK (nephrops_in >= 0),
         nephrops_out INTEGER CHECK (nephrops_out >= 0),
         note TEXT NOT NULL DEFAULT '',
+        stopped_s REAL CHECK (stopped_s >= 0),
+        went_on_s REAL CHECK (went_on_s >= stopped_s),
+        unusable INTEGER CHECK (unusable IN (0, 1)),
+        table_row TEXT NOT NULL DEFAULT '',
         PRIMARY KEY (count_id, minute)
     ) STRICT, WITHOUT ROWID
     """,
@@ -288,7 +330,10 @@ SURVEY_TABLES = (
         feature TEXT NOT NULL,
         x_fraction REAL CHECK (x_fraction BETWEEN 0 AND 1),
         y_fraction REAL CHECK (y_fraction BETWEEN 0 AND 1),
-        marked_utc TEXT NOT NULL
+        marked_utc TEXT,
+        marked_local TEXT,
+        still_number INTEGER,
+        CHECK (marked_utc IS NOT NULL OR marked_local IS NOT NULL)
     ) STRICT
     """,
     "CREATE INDEX count_marks_count ON count_marks (count_id, at_s)",
@@ -311,6 +356,23 @@ SURVEY_TABLES = (
         PRIMARY KEY (tow_id, minute)
     ) STRICT, WITHOUT ROWID
     """,
+    """
+    CREATE TABLE reference_marks (
+        id INTEGER PRIMARY KEY,
+        tow_id INTEGER NOT NULL REFERENCES tows (id),
+        import_id INTEGER NOT NULL REFERENCES table_imports (id),
+        operator TEXT NOT NULL,
+        at_s REAL NOT NULL,
+        minute INTEGER NOT NULL CHECK (minute >= 1),
+        feature TEXT NOT NULL,
+        x_fraction REAL CHECK (x_fraction BETWEEN 0 AND 1),
+        y_fraction REAL CHECK (y_fraction BETWEEN 0 AND 1),
+        marked_local TEXT NOT NULL,
+        still_number INTEGER
+    ) STRICT
+    """,
+    "CREATE INDEX reference_marks_tow ON reference_marks (tow_id, at_s)",
+    "CREATE INDEX reference_marks_import ON reference_marks (import_id)",
     """
     CREATE TABLE qualifications (
         id INTEGER PRIMARY KEY,
