@@ -35,4 +35,9 @@ _KNOWN_CONVERTERS: dict[type[Any], dict[str, Callable[[Any], Any]]] = {}
 
 def _find_converters(kind: type[Any]) -> dict[str, Callable[[Any], Any]]:
     hints = get_type_hints(kind)
-    return {name: hint for name, hint in hints.items() if isinstance(hint, type) and (hint is bool or issubclass(hint, Enum))}
+    maybe = {name: _maybe_bool for name, hint in hints.items() if hint == bool | None}
+    return {**maybe, **{name: hint for name, hint in hints.items() if isinstance(hint, type) and (hint is bool or issubclass(hint, Enum))}}
+
+
+def _maybe_bool(value: int | None) -> bool | None:
+    return None if value is None else bool(value)
