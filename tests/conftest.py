@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from models.workshop.synthetic import write_tow
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # some tests import ONNX Runtime themselves
 if TYPE_CHECKING:
     from selenium import webdriver
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job passes on that Ctrl-C is ignored, to all programs we start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 WINDOW_PX = (1366, 768)  # the laptop that the pages are made for

@@ -44,7 +44,9 @@ def fraction_axis(label: str) -> Axis:
 
 def nice_axis(label: str, low: float, high: float) -> Axis:
     """An axis that covers a range with about five round ticks."""
-    span = high - low or abs(high) or 1.0
+    span = high - low
+    if span <= 1e-12 * max(abs(low), abs(high), 1e-280):  # too narrow for ticks that differ
+        span = abs(high) if abs(high) > 1e-280 else 1.0
     step = 10.0 ** math.floor(math.log10(span / 5))
     step *= next(factor for factor in (1, 2, 5, 10) if span / (step * factor) <= 6)
     first, last = math.floor(low / step), math.ceil(high / step)

@@ -18,8 +18,14 @@ HEAD = "from models.workbench import main_of\nimport sys, os, time\nfrom edge.er
 
 
 def is_gone(pid: int) -> bool:
-    """It runs no more; nobody may have collected its exit code yet."""
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    """It runs no more, or ends within a moment of being killed; nobody may have collected its exit code yet."""
+    try:
+        psutil.Process(pid).wait(5)
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.TimeoutExpired:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    return True
 
 
 @pytest.fixture

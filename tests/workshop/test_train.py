@@ -108,11 +108,7 @@ def test_ctrl_c_ends_the_tool_and_says_how_to_go_on(tmp_path: Path) -> None:
     data = write_yolo(tmp_path / "stills", **TOWS)
     words = ["--data", str(data), "--base", "yolo11n", "--batch", "4", "--input", "64x64", "--out", str(tmp_path / "work")]
     command = [str(PROGRAM), "--home", str(tmp_path / "home"), "models", "train", *words]
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a program inherits that Ctrl-C is ignored, where it is
-    try:
-        first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
     wait_for_epoch(tmp_path / "work", first, 1)
     first.send_signal(signal.SIGINT)
     output, _ = first.communicate()
