@@ -6,7 +6,8 @@
     ├── InputError               4   a file that was given to us
     ├── ModelError               5   a model pack, a runtime or what a model returned
     ├── TransportError           6   a link or a remote side
-    └── BusyError                7   another process already works on this home folder
+    ├── BusyError                7   another process already works on this home folder
+    └── AccessError              8   who asked may not do it, or did not prove who they are
 
 Each error has a stable `code` that pages, exports and documentation hang on, a message that says
 what happened, and `advice()` that says what the operator should do next.
@@ -87,6 +88,20 @@ class SettingsError(EdgeError):
     code = "settings_invalid"
     exit_code = 2
     default_advice = "Correct the named setting; docs/settings.md describes each of them."
+
+
+class CountRefusedError(SettingsError):
+    """Something about a count that must not be: the blind count, its protocol or its signatures forbid it."""
+
+    code = "count_refused"
+    default_advice = "The Counts page of the station says who counts, and what is missing."
+
+
+class CountOutdatedError(CountRefusedError):
+    """The count was saved from another window since this one read it."""
+
+    code = "count_outdated"
+    default_advice = "Go on in the other window, or load the page again: it then shows what was saved there."
 
 
 class StoreError(EdgeError):
@@ -172,3 +187,43 @@ class BusyError(EdgeError):
     code = "home_in_use"
     exit_code = 7
     default_advice = "Use the running appliance (drop the files into its inbox), or stop it first."
+
+
+class AccountError(SettingsError):
+    """An account that cannot be made or changed as asked: a taken name, a short password, the last administrator."""
+
+    code = "account_invalid"
+    default_advice = "Correct the named value and try again; nothing was changed."
+
+
+class AccessError(EdgeError):
+    """Who asked may not do it, or did not prove who they are."""
+
+    code = "access_refused"
+    exit_code = 8
+    default_advice = "Ask an administrator of the appliance for a role that may do it."
+
+
+class SignInRefusedError(AccessError):
+    """The name or the password is wrong; which of the two is not told."""
+
+    code = "sign_in_refused"
+    default_advice = "Type both again; mind capital letters and the keyboard's language. An administrator can set a new password."
+
+
+class LockedOutError(AccessError):
+    """Too many wrong attempts. `left_s` is how long until the next may be made, rounded up."""
+
+    code = "locked_out"
+    default_advice = "Wait that long, or ask an administrator to lift it on the page People."
+
+    def __init__(self, message: str, *, left_s: int, advice: str | None = None) -> None:
+        super().__init__(message, advice=advice)
+        self.left_s = left_s
+
+
+class PinRefusedError(AccessError):
+    """A PIN that does not sign: wrong, not set, or no longer accepted after too many wrong ones."""
+
+    code = "pin_refused"
+    default_advice = "Type it again; on the page Account you can set a new one with your password."

@@ -20,10 +20,11 @@ _OBJECT = struct.Struct("<qqqddddd")  # id (0: it never had one), ordinal, label
 
 # A tow is blind from the moment its images are attached until its counts are revealed. It needs a protocol: without one
 # nobody counts, and when a first protocol comes into force, what was found by then is sealed in that transaction.
+# Footage of a reference set stays blind for good: the next person is measured on it too.
 _BLIND_TOWS = """
-    SELECT t.id FROM tows AS t JOIN stations AS s ON s.id = t.station_id
+    SELECT t.id FROM tows AS t JOIN stations AS s ON s.id = t.station_id JOIN surveys AS v ON v.id = s.survey_id
     WHERE EXISTS (SELECT 1 FROM protocols AS p WHERE p.survey_id = s.survey_id)
-      AND NOT EXISTS (SELECT 1 FROM counts AS c WHERE c.tow_id = t.id AND c.revealed_utc IS NOT NULL)
+      AND (v.kind = 'reference' OR NOT EXISTS (SELECT 1 FROM counts AS c WHERE c.tow_id = t.id AND c.revealed_utc IS NOT NULL))
 """
 
 
@@ -96,7 +97,8 @@ def open_tow(connection: Connection, seal: Seal, tow_id: int) -> int:
         found = _unpacked(seal.open(sealed, _subject(_uuid_of(connection, run_id))))
         connection.executemany(
             "INSERT INTO objects (id, run_id, ordinal, label_id, score, x_min_px, y_min_px, x_max_px, y_max_px) "
-            "VALUES (CASE WHEN ?1 = 0 OR EXISTS (SELECT 1 FROM objects WHERE id = ?1) THEN NULL ELSE ?1 END, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "VALUES (CASE WHEN ?1 = 0 OR EXISTS (SELECT 1 FROM objects WHERE id = ?1) THEN NULL ELSE ?1 END, "
+            "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             [(one[0], run_id, *one[1:]) for one in found.objects],
         )
         connection.execute("UPDATE runs SET object_count = ?, candidate_count = ? WHERE id = ?", (found.counted, found.candidates, run_id))

@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
+_Piece = tuple[Work[Any], Future[Any], bool]
 MAX_GROUP = 256
 _REFUSALS = (sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG)  # of the value, not of the disk
 
@@ -35,7 +36,7 @@ class Writer:
         self._path = path
         self._on_full = on_full or (lambda: None)
         self._on_commit = on_commit or (lambda: None)
-        self._queue: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._connection: Connection = open_writer(path)
         self._identity = _identity(path)
@@ -47,8 +48,12 @@ class Writer:
         """Begin to write."""
         self._thread.start()
 
-    def submit(self, work: Work[T]) -> Future[T]:
+    def submit(self, work: Work[T], *, quiet: bool = False) -> Future[T]:
         """Queue `work(connection)`; the future holds its result once the commit is durable, or its error.
+
+        Args:
+            work: what to do.
+            quiet: the listener is not told of this change, for changes that nobody may notice: the saves of a blind count.
 
         Raises:
             StoreError: the writer is closed.
@@ -57,12 +62,12 @@ class Writer:
         with self._accepting:  # nothing may be queued behind the end: nobody would fulfil it
             if self._closed:
                 raise StoreError("the store is closed", advice="The appliance is stopping; start it again.")
-            self._queue.put((work, future))
+            self._queue.put((work, future, quiet))
         return future
 
-    def call(self, work: Work[T]) -> T:
+    def call(self, work: Work[T], *, quiet: bool = False) -> T:
         """`submit`, and wait for the result."""
-        return self.submit(work).result()
+        return self.submit(work, quiet=quiet).result()
 
     def is_in_place(self) -> bool:
         """Whether the database's file is still the one that was opened; one that was deleted or exchanged takes commits to nowhere."""
@@ -90,8 +95,8 @@ class Writer:
                 with self._at_work:
                     self._write(group)
 
-    def _next_group(self) -> tuple[list[tuple[Work[Any], Future[Any]]], bool]:
-        group: list[tuple[Work[Any], Future[Any]]] = []
+    def _next_group(self) -> tuple[list[_Piece], bool]:
+        group: list[_Piece] = []
         item = self._queue.get()
         while item is not None:
             group.append(item)
@@ -103,13 +108,15 @@ class Writer:
                 return group, False
         return group, True
 
-    def _write(self, group: list[tuple[Work[Any], Future[Any]]]) -> None:
+    def _write(self, group: list[_Piece]) -> None:
         outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
+        changed = False
         try:
-            before = self._connection.total_changes
             self._connection.execute("BEGIN IMMEDIATE")
-            for work, future in group:
+            for work, future, quiet in group:
+                before = self._connection.total_changes
                 outcomes.append((future, *self._in_savepoint(work)))
+                changed = changed or (not quiet and self._connection.total_changes != before)
             self._connection.execute("COMMIT")
         except Exception as error:  # the thread's border: the writer outlives whatever a commit does
             log.exception("store_commit_failed", pieces=len(group))
@@ -120,7 +127,7 @@ class Writer:
                 future.set_result(value)
             else:
                 future.set_exception(failure)
-        if self._connection.total_changes != before:
+        if changed:
             self._tell(self._on_commit)
 
     def _tell(self, listener: Callable[[], None]) -> None:
@@ -143,14 +150,14 @@ class Writer:
         self._connection.execute("RELEASE work")
         return value, None
 
-    def _abandon(self, group: list[tuple[Work[Any], Future[Any]]], error: Exception) -> None:
+    def _abandon(self, group: list[_Piece], error: Exception) -> None:
         try:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
         except sqlite3.Error:
             log.exception("store_rollback_failed")
         typed = self._judged(error)
-        for _, future in group:
+        for _, future, _ in group:
             future.set_exception(typed)
 
     def _judged(self, error: Exception) -> Exception:
