@@ -220,6 +220,32 @@ def add_station(
     return station_id
 
 
+def ensure_station(connection: Connection, name: str, survey: str | None = None, *, actor: str) -> int:
+    """The id of the station of that name; one that nobody knows becomes a draft: of that survey, of the only one there is, or of none.
+
+    Raises:
+        SettingsError: there is no such survey, or several surveys have a station of that name and none was named.
+    """
+    name = name.strip()
+    row = None if survey is None else reads.find_survey(connection, survey)
+    if survey is not None and row is None:
+        raise SettingsError(f"there is no survey {survey}", advice=f"Make it first: imagine-edge survey create {survey}")
+    found = connection.execute(
+        "SELECT id, survey_id FROM stations WHERE name = ? AND (? IS NULL OR survey_id = ?)", (name, survey, row and row.id)
+    ).fetchall()
+    if len(found) > 1:
+        with_survey = [one for one in found if one["survey_id"] is not None]
+        if len(with_survey) > 1:
+            raise SettingsError(f"several surveys have a station {name}", advice="Say which survey is meant.")
+        found = with_survey
+    if found:
+        return int(found[0]["id"])
+    if row is None:
+        only = [one for one in reads.surveys(connection) if one.kind == "survey"]
+        row = only[0] if len(only) == 1 else None
+    return add_station(connection, row.id if row else None, name, actor=actor, is_draft=True)
+
+
 def add_tow(connection: Connection, station_id: int, *, actor: str) -> int:
     """The id of a station's next tow."""
     row = connection.execute("SELECT coalesce(max(ordinal), 0) + 1 FROM tows WHERE station_id = ?", (station_id,)).fetchone()

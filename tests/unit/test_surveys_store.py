@@ -157,3 +157,23 @@ def test_what_a_person_attached_stays(db: Connection, tmp_path: Path) -> None:
     (moved,) = reads.tow_images(db, other)
     assert (moved.image_id, moved.how, moved.at_s, moved.attached_by, moved.original) == (ids[0], "hand", None, "mary", "present")
     assert len(reads.tow_images(db, first.id, limit=1)) == 1
+
+
+def test_an_unknown_station_becomes_a_draft_where_it_can_belong(db: Connection) -> None:
+    lost = surveys.ensure_station(db, "7", actor="ingest")
+    assert surveys.ensure_station(db, "7", actor="count") == lost
+    first = surveys.add_survey(db, "A", actor="mary")
+    surveys.add_survey(db, "set 1", actor="mary", kind="reference")
+    mine = reads.station(db, surveys.ensure_station(db, "8", actor="ingest"))
+    assert mine is not None
+    assert (mine.survey_id, mine.is_draft) == (first, True)
+    surveys.add_survey(db, "B", actor="mary")
+    nobodys, other = reads.station(db, surveys.ensure_station(db, "9", actor="x")), surveys.ensure_station(db, "8", "B", actor="x")
+    assert nobodys is not None
+    assert nobodys.survey_id is None
+    assert other != mine.id
+    with pytest.raises(SettingsError, match="several surveys"):
+        surveys.ensure_station(db, "8", actor="x")
+    assert surveys.ensure_station(db, "8", "A", actor="x") == mine.id
+    with pytest.raises(SettingsError, match="no survey C"):
+        surveys.ensure_station(db, "8", "C", actor="x")
