@@ -1,0 +1,97 @@
+"""How far the counts of a tow are, who may begin one, and whether they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from edge.store.reads.counts import CountedMinute, CountRow
+from edge.store.reads.surveys import ProtocolRow
+from edge.survey.agreement import PAUSE_LIMIT_S, Agreement, AgreementState, agreement
+from edge.survey.density import MINUTE_S, MinuteRule
+
+
+class CountsState(StrEnum):
+    """Where the counts of a tow stand. Until REVEALED nothing of their content is anywhere but under the seal."""
+
+    NOT_BEGUN = "not_begun"
+    COUNTING = "counting"
+    COUNTER_MISSING = "counter_missing"
+    THIRD_COUNT = "third_count"
+    REVEALED = "revealed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TowCounts:
+    """The counts of a tow that stand, without their content.
+
+    Attributes:
+        needed: signatures that reveal the counts: the protocol's, or one more where the first two do not agree.
+        words: a sentence on what is missing.
+    """
+
+    state: CountsState
+    needed: int
+    signed: int
+    open: int
+    words: str
+
+
+def tow_counts(counts: Sequence[CountRow], needed: int) -> TowCounts:
+    """Where the counts of a tow stand; `needed` is what its protocol asks for.
+
+    As many signatures as the protocol asks for and still sealed means one thing: the first two do not agree.
+    """
+    standing = [one for one in counts if one.state != "set_aside"]
+    signed = sum(one.state == "signed" for one in standing)
+    opened = len(standing) - signed
+    if any(one.revealed_utc for one in standing):
+        return _told(CountsState.REVEALED, needed, signed, opened, "")
+    if signed >= needed:
+        words = "the counters do not agree: a third person counts, as blind as they did"
+        return _told(CountsState.THIRD_COUNT, needed + 1, signed, opened, words)
+    if not standing:
+        return _told(CountsState.NOT_BEGUN, needed, signed, opened, "nobody has begun to count")
+    missing = needed - len(standing)
+    if missing > 0:
+        who = "a counter is" if missing == 1 else f"{missing} counters are"
+        return _told(CountsState.COUNTER_MISSING, needed, signed, opened, f"{who} missing: the protocol asks for {needed}")
+    return _told(CountsState.COUNTING, needed, signed, opened, f"{signed} of {needed} have signed")
+
+
+def counts_agreement(counts: Sequence[CountRow], protocol: ProtocolRow) -> Agreement:
+    """Lin's coefficient of the first two counters, over the minutes that the protocol lets count."""
+    return minutes_agreement({one.counter: one.minutes for one in counts}, protocol)
+
+
+def minutes_agreement(by_counter: Mapping[str, Mapping[int, CountedMinute]], protocol: ProtocolRow) -> Agreement:
+    """The same for counts that are not revealed: counter -> minute -> what was counted, in the order of the counters."""
+    rule = MinuteRule(protocol.minute_rule)
+    limit_s = PAUSE_LIMIT_S if rule is MinuteRule.DROP_MINUTE else MINUTE_S
+    pair = dict(list(by_counter.items())[:2])
+    unusable = {minute for minutes in pair.values() for minute, one in minutes.items() if one.lost_s >= limit_s}
+    series = {counter: {minute: _systems(one, rule) for minute, one in minutes.items()} for counter, minutes in pair.items()}
+    return agreement(series, unusable, min_mean_per_minute=protocol.min_mean_per_minute, ccc_limit=protocol.ccc_limit)
+
+
+def needs_third(by_counter: Mapping[str, Mapping[int, CountedMinute]], protocol: ProtocolRow) -> bool:
+    """Whether a third person has to count before these counts are revealed."""
+    return len(by_counter) == 2 and minutes_agreement(by_counter, protocol).state is AgreementState.THIRD_COUNT
+
+
+def pairwise_agreement(counts: Sequence[CountRow], protocol: ProtocolRow) -> tuple[Agreement, ...]:
+    """Every two of the counters: where there are three, which of them agree."""
+    pairs = [(a, b) for place, a in enumerate(counts) for b in counts[place + 1 :]]
+    return tuple(counts_agreement(pair, protocol) for pair in pairs)
+
+
+def _systems(one: CountedMinute, rule: MinuteRule) -> float:
+    """What a counter would have seen in the whole minute, under the rule that scales; as counted under the other."""
+    if rule is MinuteRule.SCALE and one.lost_s < MINUTE_S:
+        return one.systems * MINUTE_S / (MINUTE_S - one.lost_s)
+    return one.systems
+
+
+def _told(state: CountsState, needed: int, signed: int, opened: int, words: str) -> TowCounts:
+    return TowCounts(state=state, needed=needed, signed=signed, open=opened, words=words)
