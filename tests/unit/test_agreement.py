@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from edge.cli import app
 from edge.survey.agreement import AgreementState, agreement, lin_ccc
-from edge.survey.mi.recounts import TableError, read_recounts
+from edge.survey.mi.reading import TableError
+from edge.survey.mi.recounts import read_recounts
 
 HEADER = "RecountID,Video_Line_Name,SurveyID,VideoOperatorID,Minute,BurrowCount,NephropsIn,NephropsOut,StopTime,StartTime,Unusuable"
 

@@ -27,6 +27,7 @@ class Dialect:
         columns: its header, exactly.
         needed: the columns without which a row says nothing.
         quotes: what the original puts into quotation marks: texts (R's write.csv), every cell, or none.
+        unquoted: columns of texts that R does not take for texts: its dates and times.
         line_end: of the original.
         is_by_station: whether a row is a station, rather than a minute or a click.
     """
@@ -38,6 +39,7 @@ class Dialect:
     quotes: Quotes
     line_end: str
     is_by_station: bool
+    unquoted: frozenset[str] = frozenset()
 
 
 RECOUNTS = Dialect(
@@ -60,6 +62,7 @@ RECOUNTS = Dialect(
     quotes="text",
     line_end="\n",
     is_by_station=False,
+    unquoted=frozenset({"StopTime", "StartTime"}),
 )
 CLICKS = Dialect(
     name="mi-clicks",

@@ -16,9 +16,7 @@ from typing import NamedTuple
 
 from edge.survey.agreement import PAUSE_LIMIT_S
 from edge.survey.mi.dialects import NOT_AVAILABLE, RECOUNTS
-from edge.survey.mi.reading import Faults, TableError, TableRow, table_rows
-
-__all__ = ["Recount", "StationCounts", "TableError", "read_recounts", "recount_rows"]
+from edge.survey.mi.reading import Faults, TableRow, table_rows
 
 MAX_MINUTE = 24 * 60
 MAX_COUNT = 1e6
