@@ -6,13 +6,16 @@ outside whether a counter marked something.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.errors import CountRefusedError
 from edge.store import audit
 from edge.store.clock import utc_now, uuid7
+from edge.store.facts import put_fact
 from edge.store.reads.counts import CountedMinute, CountMark
+from edge.store.reads.qualifications import QualificationRule, rule_fact
 from edge.store.seal import COUNT_STEP_BYTES, Seal
 from edge.store.sealed_runs import open_tow
 from edge.store.sqlite import Connection
@@ -172,6 +175,24 @@ def add_qualification(connection: Connection, new: NewQualification) -> None:
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (new.person_id, new.survey_id, new.ccc, new.bias, new.stations, int(new.passed), new.detail_json, utc_now()),
     )
+
+
+def set_qualification_rule(connection: Connection, survey_id: int, rule: QualificationRule, *, actor: str) -> None:
+    """What is asked of counters from now on; results that exist stay as they were judged."""
+    put_fact(connection, rule_fact(survey_id), json.dumps(rule._asdict()))
+    audit.append(connection, actor, "qualification_rule", f"survey/{survey_id}", rule._asdict())
+
+
+def set_reference(connection: Connection, tow_id: int, minutes: Mapping[int, float], source: str, *, actor: str) -> None:
+    """The known counts of a tow of a reference set, instead of those before. The audit trail says where from, not how many."""
+    if not source.strip():
+        raise CountRefusedError("reference counts need a source", advice="Say who counted them, and when.")
+    connection.execute("DELETE FROM reference_minutes WHERE tow_id = ?", (tow_id,))
+    connection.executemany(
+        "INSERT INTO reference_minutes (tow_id, minute, systems, source) VALUES (?, ?, ?, ?)",
+        [(tow_id, minute, systems, source.strip()) for minute, systems in minutes.items()],
+    )
+    audit.append(connection, actor, "reference_set", f"tow/{tow_id}", {"minutes": sorted(minutes), "source": source.strip()})
 
 
 def _subject(count_uuid: str) -> str:

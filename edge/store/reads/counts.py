@@ -86,6 +86,17 @@ def count(connection: Connection, count_id: int) -> CountRow | None:
     return None if row is None else _row(connection, row)
 
 
+def signed_counts_of_person(connection: Connection, person_id: int, survey_id: int) -> tuple[tuple[CountRow, str], ...]:
+    """What a person has signed in a survey and that stands, each with the name of its station."""
+    rows = connection.execute(
+        "SELECT c.id, s.name FROM counts AS c JOIN tows AS t ON t.id = c.tow_id JOIN stations AS s ON s.id = t.station_id "
+        "WHERE c.person_id = ? AND s.survey_id = ? AND c.state = 'signed' ORDER BY c.id",
+        (person_id, survey_id),
+    ).fetchall()
+    found = [(count(connection, row[0]), str(row[1])) for row in rows]
+    return tuple((one, station) for one, station in found if one is not None)
+
+
 def marks_of_count(connection: Connection, count_id: int) -> tuple[CountMark, ...]:
     """The clicks of a revealed count, along the tow; none for a sealed one and for one that was typed."""
     rows = connection.execute(
