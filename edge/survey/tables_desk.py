@@ -1,0 +1,127 @@
+"""What may be done with tables: taking one of others into a survey, and writing the survey's own.
+
+Every method may be called from any thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from edge.store.durable import file_sha256
+from edge.store.seal import Seal
+from edge.store.sqlite import Connection
+from edge.survey.mi.dialects import find_dialect
+from edge.survey.mi.import_plan import apply_plan
+from edge.survey.mi.reading import TableError
+from edge.survey.mi.taking import Plan, plan_import
+
+T = TypeVar("T")
+
+
+class Writes(Protocol):
+    """Who writes: `edge.store.writer.Writer`."""
+
+    def call(self, work: Callable[[Connection], T]) -> T:
+        """Run it in a transaction and wait until that is durable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport:
+    """What taking a table did, or would do.
+
+    Attributes:
+        is_dry_run: nothing was written.
+        rows: of the table that belong to the survey; `rows_of_others` are not taken.
+        counts, references, stations: how many are new.
+        unchanged: how many counts, references or stations were there already, in the same words.
+        new_stations: made for this table.
+        notes: sentences; what a person should know.
+    """
+
+    file: str
+    format: str
+    survey: str
+    sha256: str
+    is_dry_run: bool
+    rows: int
+    rows_of_others: Mapping[str, int]
+    new_stations: tuple[str, ...]
+    counts: int
+    references: int
+    stations: int
+    unchanged: int
+    notes: tuple[str, ...]
+
+
+class TablesDesk:
+    """Tables of one home folder."""
+
+    def __init__(self, writer: Writes, reader: Callable[[], AbstractContextManager[Connection]], seal: Seal) -> None:
+        """Take who writes and who reads; `seal` opens what models found on a tow that a table reveals."""
+        self._writer = writer
+        self._reader = reader
+        self._seal = seal
+
+    def import_table(
+        self, path: Path, format_name: str, survey: str, *, actor: str, of: str | None = None, is_dry_run: bool = False
+    ) -> ImportReport:
+        """Take a table of others into a survey, all of it or nothing; the same table twice changes nothing.
+
+        Args:
+            path: the file.
+            format_name: its dialect, such as "mi-recounts".
+            survey: the survey's name here.
+            actor: who asks.
+            of: the survey's name in the table, where that differs.
+            is_dry_run: only say what would be taken.
+
+        Raises:
+            TableError: the table cannot be taken; its faults are named by row and column.
+            SettingsError: there is no such format or survey, or the survey has no protocol.
+            CountRefusedError: one of its tows is being counted blind.
+        """
+        dialect = find_dialect(format_name)
+        plan_it = partial(plan_import, path=path, dialect=dialect, survey_name=survey, of=of, sha256=_hash(path))
+        if is_dry_run:
+            with self._reader() as connection:
+                return _report(plan_it(connection), is_dry_run=True)
+        with self._reader() as connection:  # faults are found here, without holding up the writer and its log
+            plan_it(connection)
+
+        def work(connection: Connection) -> ImportReport:
+            plan = plan_it(connection)
+            report = _report(plan, is_dry_run=False)
+            apply_plan(connection, self._seal, plan, actor)
+            return report
+
+        return self._writer.call(work)
+
+
+def _hash(path: Path) -> str:
+    try:
+        return file_sha256(path)
+    except OSError as error:
+        raise TableError(f"{path.name} cannot be read: {error.strerror}", advice="Check the name and the disk.") from error
+
+
+def _report(plan: Plan, *, is_dry_run: bool) -> ImportReport:
+    return ImportReport(
+        file=plan.file_name,
+        format=plan.dialect.name,
+        survey=plan.survey.name,
+        sha256=plan.sha256,
+        is_dry_run=is_dry_run,
+        rows=plan.rows,
+        rows_of_others=dict(plan.others),
+        new_stations=tuple(plan.new_stations),
+        counts=len(plan.counts),
+        references=len(plan.references),
+        stations=len(plan.records),
+        unchanged=plan.unchanged,
+        notes=tuple(plan.notes),
+    )
