@@ -40,6 +40,7 @@ from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.lock import HomeLock
 from edge.store.open import open_store
 from edge.store.sqlite import Connection, sqlite3
+from edge.survey.people_desk import PeopleDesk, sign_in_limits
 from edge.values import CaptureTime
 from edge.web.appliance import CheckStatus, LiveStatus
 
@@ -93,6 +94,7 @@ class Service:
         self.writer.call(away.forget_all)
         reclaimed = self.writer.call(partial(jobs.reclaim_leases, owner=self._owner, max_attempts=self.settings.worker_attempts))
         log.info("service_opened", home=str(self.home), reclaimed=reclaimed)
+        self.people = PeopleDesk(self.writer, self.reader, limits=sign_in_limits(self.settings))
         self.keeper = ModelKeeper(self.home, self.writer)
         self.models = ModelServer(self.keeper, self.settings)
         self.desk = ModelDesk(self.keeper, self.writer, self.settings, must_wait=self._is_busy, on_change=self._changed)

@@ -59,6 +59,20 @@ class Settings(BaseSettings):
         title="Allowed host names",
         description="Names under which a browser may call the pages; any other is refused (DNS rebinding).",
     )
+    tls_certificate: Path | None = Field(
+        default=None,
+        title="Certificate",
+        description="The ship's own certificate chain (PEM) for the pages; empty makes one when `host` is not the machine's own loopback.",
+    )
+    tls_key: Path | None = Field(
+        default=None, title="Certificate's key", description="The private key (PEM) that belongs to `tls_certificate`."
+    )
+    sign_in_idle_min: Annotated[int, Field(ge=5, le=1440)] = Field(
+        default=120, title="Sign-in, idle (min)", description="Whoever does nothing for this long signs in again."
+    )
+    sign_in_limit_h: Annotated[int, Field(ge=1, le=168)] = Field(
+        default=12, title="Sign-in, at most (h)", description="A sign-in ends after this time, whatever is done; a watch fits in it."
+    )
     watched: tuple[WatchedFolder, ...] = Field(
         default=(), title="Watched folders", description="Folders watched besides `inbox/<recipe>` in the home folder."
     )

@@ -33,3 +33,11 @@ class Person:
     def may(self, role: Role) -> bool:
         """Whether this person may do what `role` may."""
         return self.role.includes(role)
+
+    @property
+    def has_account(self) -> bool:
+        """False for the machine's own command line, which has a role but neither a password nor a row in `people`."""
+        return self.id > 0
+
+
+COMMAND_LINE = Person(id=0, name="cli", full_name="the command line of this machine", role=Role.ADMINISTER, has_pin=False)

@@ -10,8 +10,12 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
 from edge import __version__
+from edge.errors import StoreError
+from edge.store.sqlite import sqlite3
 from edge.web.appliance import Appliance
+from edge.web.callers import Entrance
 from edge.web.errors import BugGuard, add_error_handlers
+from edge.web.guard import AccessGuard
 from edge.web.pages import FOLDER, make_environment
 from edge.web.pictures import CONVERSIONS_AT_ONCE, PictureCache
 from edge.web.routes import (
@@ -30,6 +34,7 @@ from edge.web.routes import (
     models,
     pictures,
     reference,
+    sign_in,
 )
 from edge.web.security import SecurityHeaders, WriteGuard
 from edge.web.uploads import sweep_uploads
@@ -37,12 +42,13 @@ from edge.web.uploads import sweep_uploads
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
-def create_app(appliance: Appliance, *, allowed_hosts: Sequence[str] = LOOPBACK_NAMES) -> FastAPI:
+def create_app(appliance: Appliance, *, allowed_hosts: Sequence[str] = LOOPBACK_NAMES, entrance: Entrance | None = None) -> FastAPI:
     """The application for a running appliance.
 
     Args:
         appliance: what the pages show and call.
         allowed_hosts: names under which a browser may call it; an IPv6 address stands in brackets.
+        entrance: how it is reached; on this machine's loopback without encryption if None.
     """
     app = FastAPI(
         title="iMagine Edge",
@@ -53,18 +59,38 @@ def create_app(appliance: Appliance, *, allowed_hosts: Sequence[str] = LOOPBACK_
         redoc_url=None,
     )
     app.state.appliance = appliance
+    app.state.entrance = entrance or Entrance()
     app.state.templates = make_environment()
     app.state.pictures = PictureCache(appliance.home / "cache" / "pictures")
     app.state.picture_threads = anyio.CapacityLimiter(CONVERSIONS_AT_ONCE)
     app.state.failed_requests = 0
+    app.state.turnstile = sign_in.Turnstile()
     sweep_uploads(appliance.home)
     add_error_handlers(app)
-    pages = (home, files, condition, comparisons, models, actions, model_actions, reference)  # a comparison is no pack: it goes first
+    pages = (
+        home,
+        files,
+        condition,
+        comparisons,
+        models,
+        actions,
+        model_actions,
+        reference,
+        sign_in,
+    )  # a comparison is no pack: it goes first
     for module in (*pages, api_read, pictures, api_write, api_models, api_comparisons, events, metrics):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
+    app.add_middleware(AccessGuard, appliance=appliance, entrance=app.state.entrance, is_free=_is_free(appliance, app.state.entrance))
     app.add_middleware(BugGuard)
     app.add_middleware(WriteGuard)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts), www_redirect=False)
     app.add_middleware(SecurityHeaders)  # added last: it sees every answer, refusals too
     return app
+
+
+def _is_free(appliance: Appliance, entrance: Entrance) -> bool:
+    try:
+        return entrance.is_loopback and not appliance.people.has_accounts()
+    except (StoreError, sqlite3.Error):
+        return False

@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 from edge.recipes.choices import FilesChoice, VariantChoice
 from edge.recipes.model_tasks import ModelTask
 from edge.store.sqlite import Connection
+from edge.survey.people_desk import PeopleDesk
 
 
 class Phase(StrEnum):
@@ -156,6 +157,10 @@ class Appliance(Protocol):
     @property
     def desk(self) -> ModelDesk:
         """What may be done with packs."""
+
+    @property
+    def people(self) -> PeopleDesk:
+        """What may be done with accounts and sign-ins."""
 
     def reader(self) -> AbstractContextManager[Connection]:
         """A read-only connection for the calling thread."""

@@ -9,8 +9,10 @@ from pydantic import BeforeValidator, Field
 
 from edge.errors import Reason
 from edge.store.reads.files import FileFilter, FileState, Original
-from edge.survey.people import Person
+from edge.survey.people import COMMAND_LINE, Person
 from edge.web.appliance import Appliance
+from edge.web.callers import Caller, address_of
+from edge.web.errors import Problem, RequestError
 from edge.web.text import reason_words
 
 MAX_ID = (1 << 62) - 1
@@ -21,14 +23,41 @@ def _appliance(request: Request) -> Appliance:
     return appliance
 
 
+def _caller(request: Request) -> Caller:
+    caller: Caller = request.scope.get("state", {}).get("caller") or Caller()
+    return caller
+
+
 def _actor(request: Request) -> str:
-    """Who asked, for the audit trail: the door and the address."""
+    """Who asked, for the audit trail: the person's name and the address; the door and the address while there are no accounts."""
+    person, address = _caller(request).person, address_of(request.scope)
+    if person == COMMAND_LINE:
+        return person.name
     door = "api" if request.url.path.startswith("/api/") else "page"
-    return f"{door} {request.client.host if request.client else 'local'}"
+    return f"{person.name if person else door} {address}"
+
+
+def _address(request: Request) -> str:
+    return address_of(request.scope)
 
 
 def _viewer(request: Request) -> Person | None:
-    person: Person | None = request.scope.get("state", {}).get("person")
+    return _caller(request).person
+
+
+def _signed_in(request: Request) -> Person:
+    """Whoever is signed in.
+
+    Raises:
+        RequestError: 401 where nobody is, 403 for the command line, which is no person.
+    """
+    person = _caller(request).person
+    if person is None:
+        advice = "Sign in. While there are no accounts, make the first one on the page Sign in or with `imagine-edge people add`."
+        raise RequestError(401, Problem(code="sign_in_needed", message="This is done in somebody's name.", advice=advice))
+    if not person.has_account:
+        advice = "Sign in on the pages, or with POST /api/sign-in."
+        raise RequestError(403, Problem(code="person_needed", message="This is done in a person's name.", advice=advice))
     return person
 
 
@@ -78,7 +107,11 @@ def filter_words(which: FileFilter) -> str:
 
 ApplianceHere = Annotated[Appliance, Depends(_appliance)]
 Actor = Annotated[str, Depends(_actor)]
-Viewer = Annotated[Person | None, Depends(_viewer)]  # who is signed in; None only while the appliance has no accounts
+CallerHere = Annotated[Caller, Depends(_caller)]
+Address = Annotated[str, Depends(_address)]
+# Who is signed in; None only while the appliance has no accounts. The machine's command line is COMMAND_LINE, an administrator.
+Viewer = Annotated[Person | None, Depends(_viewer)]
+SignedIn = Annotated[Person, Depends(_signed_in)]  # for what is done in somebody's name: a person with an account, or 401
 Filter = Annotated[FileFilter, Depends(_file_filter)]
 FileId = Annotated[int, Path(ge=1, le=MAX_ID, description="The id of the file.")]
 Limit = Annotated[Annotated[int, Field(ge=1, le=500)] | None, _Blank, Query(description="How many to return at most; 50 if not given.")]

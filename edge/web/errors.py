@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from edge.errors import BusyError, DiskFullError, EdgeError, StoreError, TransportError
+from edge.errors import (
+    AccessError,
+    AccountError,
+    BusyError,
+    DiskFullError,
+    EdgeError,
+    LockedOutError,
+    SignInRefusedError,
+    StoreError,
+    TransportError,
+)
 from edge.store.sqlite import sqlite3
 from edge.web.pages import render
 
@@ -59,25 +70,45 @@ def add_error_handlers(app: FastAPI) -> None:
 
 def answer(request: Request, status: int, problem: Problem) -> Response:
     """The problem as JSON under /api, /metrics and /healthz, else as a page."""
-    if request.url.path.startswith(("/api/", "/metrics", "/healthz")):
+    if wants_json(request):
         return JSONResponse(asdict(problem), status_code=status)
     return render(request, "problem.html", status=status, problem=problem, status_code=status, status_words=HTTPStatus(status).phrase)
 
 
 def edge_status(error: EdgeError) -> int:
-    """The HTTP status of an error of the appliance: 503 if waiting may help, else 409."""
+    """The HTTP status of an error of the appliance: 503 if waiting may help, 401, 403 and 429 by who asked, else 409."""
+    if isinstance(error, AccessError):
+        return 429 if isinstance(error, LockedOutError) else 401 if isinstance(error, SignInRefusedError) else 403
+    if isinstance(error, AccountError):
+        return 422
     return 503 if isinstance(error, StoreError | DiskFullError | TransportError | BusyError) else 409
+
+
+def sign_in_first(request: Request) -> Response:
+    """Lead a page to the sign-in, and back to where one was."""
+    here = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+    return RedirectResponse("/sign-in" if here == "/" else f"/sign-in?{urlencode({'next': here})}", status_code=303)
+
+
+def wants_json(request: Request) -> bool:
+    """Whether a program asks, as far as the address tells."""
+    return request.url.path.startswith(("/api/", "/metrics", "/healthz"))
 
 
 async def _on_request_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)  # registered for this type only
+    if error.status == 401 and request.method == "GET" and not wants_json(request):
+        return sign_in_first(request)
     return answer(request, error.status, error.problem)
 
 
 async def _on_edge_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, EdgeError)  # registered for this type only
     log.warning("request_refused", path=request.url.path, code=error.code, error=str(error))
-    return answer(request, edge_status(error), Problem(code=error.code, message=str(error), advice=error.advice()))
+    response = answer(request, edge_status(error), Problem(code=error.code, message=str(error), advice=error.advice()))
+    if isinstance(error, LockedOutError):
+        response.headers["retry-after"] = str(error.left_s)
+    return response
 
 
 async def _on_sqlite_error(request: Request, error: Exception) -> Response:

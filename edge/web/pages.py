@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from urllib.parse import urlencode
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from edge import __version__
 from edge.errors import StoreError
@@ -19,6 +21,8 @@ from edge.store.reads import condition, overview
 from edge.store.sqlite import sqlite3
 from edge.web import text
 from edge.web.appliance import Appliance, LiveStatus
+from edge.web.callers import Caller, Entrance
+from edge.web.offers import CsrfFields, may_call
 
 OLD_AFTER_S = 15.0
 FOLDER = Path(__file__).parent
@@ -36,6 +40,11 @@ NOTICES = {
     "comparison_deleted": "The comparison is forgotten.",
     "paused": "Paused. What is in work is finished; nothing new is taken until you resume.",
     "resumed": "Resumed.",
+    "first_account": "The first account is made, and you are signed in. Everybody signs in from now on.",
+    "signed_out": "You are signed out.",
+    "password_changed": "The password is changed. Your other sign-ins have ended.",
+    "pin_set": "The PIN is set. It signs counts, for nobody but you.",
+    "pin_removed": "The PIN is removed.",
     "none_chosen": "No file was chosen: tick the boxes of the files first (key x).",
 }
 
@@ -56,7 +65,12 @@ class Head:
 def make_environment() -> Environment:
     """Templates that escape everything and fail on a name that does not exist."""
     environment = Environment(
-        loader=FileSystemLoader(FOLDER / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=[CsrfFields],
     )
     filters = (
         text.shown,
@@ -74,21 +88,45 @@ def make_environment() -> Environment:
     )
     environment.filters.update({one.__name__: one for one in filters})
     environment.globals.update(state_words=text.STATE_WORDS, version=__version__, nothing=text.NOTHING)
+    environment.globals.update(may=_may, csrf_field=_csrf_field)
     return environment
 
 
 def render(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
     """A page inside the frame."""
     environment: Environment = request.app.state.templates
-    html = environment.get_template(template).render(
-        head=_head(request.app.state.appliance),
-        path=request.url.path,
-        here=f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path,
-        notice=_notice(request),
-        now_utc=utc_now(),
-        **values,
-    )
+    entrance: Entrance = request.app.state.entrance
+    caller: Caller = request.scope.get("state", {}).get("caller") or Caller()
+    for_whom = _FOR_WHOM.set((caller, entrance.csrf_token(caller.person) if caller.person else ""))
+    try:
+        html = environment.get_template(template).render(
+            head=_head(request.app.state.appliance) if caller.is_free or caller.person else None,
+            path=request.url.path,
+            here=f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path,
+            notice=_notice(request),
+            now_utc=utc_now(),
+            who=caller.person,
+            is_free=caller.is_free,
+            csrf_token=_FOR_WHOM.get()[1],
+            **values,
+        )
+    finally:
+        _FOR_WHOM.reset(for_whom)
     return HTMLResponse(html, status_code=status)
+
+
+_FOR_WHOM: ContextVar[tuple[Caller, str]] = ContextVar("for_whom", default=(Caller(), ""))  # macros have no context of their own
+
+
+def _may(line: str) -> bool:
+    """For templates: whether whoever looks may call this, such as `may("POST /actions/retry")`."""
+    return may_call(_FOR_WHOM.get()[0], line)
+
+
+def _csrf_field() -> Markup:
+    """For templates: the hidden field that a form's write needs. `CsrfFields` puts it into every form by itself."""
+    token = _FOR_WHOM.get()[1]
+    return Markup('<input type="hidden" name="csrf" value="{}">').format(token) if token else Markup()
 
 
 def query(**values: object) -> str:

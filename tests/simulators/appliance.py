@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from edge.errors import ModelError, SettingsError
 from edge.recipes.choices import FilesChoice, VariantChoice
@@ -18,9 +18,12 @@ from edge.store.comparisons import ComparedSide, NewComparison
 from edge.store.connection import DATABASE_NAME, immediate, migrate, open_reader, open_writer
 from edge.store.reads.comparisons import newest_files
 from edge.store.sqlite import Connection, sqlite3
+from edge.survey.people_desk import PeopleDesk
+from edge.survey.people_secrets import Cost
 from edge.web.appliance import CheckStatus, DiskStatus, LiveStatus, ModelStatus, Phase, RootStatus, WorkerStatus
 
 GIB = 1 << 30
+T = TypeVar("T")
 
 
 class SimulatedAppliance:
@@ -37,6 +40,7 @@ class SimulatedAppliance:
         self._live = _watching(home)
         self.frozen_as_of_utc: str | None = None
         self.desk = SimulatedDesk(self)
+        self.people = PeopleDesk(DirectWriter(self), self.reader, cost=Cost(log2_n=4, r=8, p=1))
 
     @property
     def home(self) -> Path:
@@ -117,6 +121,17 @@ class SimulatedAppliance:
         with self._lock, immediate(self.writer) as connection:
             yield connection
         self.touch()
+
+
+class DirectWriter:
+    """Writes like the real writer, each piece of work in a transaction of its own, in the caller's thread."""
+
+    def __init__(self, appliance: SimulatedAppliance) -> None:
+        self._appliance = appliance
+
+    def call(self, work: Callable[[Connection], T]) -> T:
+        with self._appliance._write() as connection:
+            return work(connection)
 
 
 class SimulatedDesk:

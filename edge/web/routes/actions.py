@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse
 
-from edge.errors import Reason
+from edge.errors import AccountError, Reason
 from edge.web.deps import MAX_ID, Actor, ApplianceHere
 from edge.web.errors import invalid
 from edge.web.pages import query
@@ -29,6 +29,19 @@ class Form:
         if not value:
             raise invalid(f"the field {name} is missing", "Reload the page and press the button again.")
         return value
+
+    def optional(self, name: str) -> str:
+        """A field that may be missing or empty."""
+        return self._fields.get(name, [""])[0]
+
+    def check_twice(self, name: str) -> None:
+        """What cannot be seen is typed twice, in fields `name` and `name_again`.
+
+        Raises:
+            AccountError: the two differ.
+        """
+        if self.optional(name) != self.optional(f"{name}_again"):
+            raise AccountError("the two new entries differ", advice="Type the same in both fields.")
 
     def file_ids(self) -> list[int]:
         """The ticked files."""

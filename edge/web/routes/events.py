@@ -14,6 +14,7 @@ from fastapi.responses import StreamingResponse
 from edge.store.clock import utc_now
 from edge.web.appliance import Appliance, Phase
 from edge.web.deps import ApplianceHere
+from edge.web.guard import still_welcome
 
 router = APIRouter(prefix="/api", tags=["read"])
 
@@ -42,6 +43,8 @@ async def _changes(request: Request, appliance: Appliance) -> AsyncIterator[str]
         if count != sent or now_s - sent_at_s >= BEAT_EVERY_S:
             if (await anyio.to_thread.run_sync(appliance.live)).phase == Phase.STOPPING:
                 return
+            if not await still_welcome(request):
+                return  # signed out meanwhile
             sent, sent_at_s = count, now_s
             yield f"event: change\ndata: {json.dumps({'change': count, 'at_utc': utc_now()})}\n\n"
         await asyncio.sleep(LOOK_EVERY_S)

@@ -1,0 +1,129 @@
+"""Who may call what: one table, a line for each method and address of the application.
+
+An address stands as its route spells it. A request that several lines fit needs the strictest of them; one that none fits
+is for administrators (there is nothing there). A test walks every route and holds the two together.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from functools import lru_cache
+
+from starlette.routing import compile_path
+
+from edge.survey.people import Role
+
+
+class Door(StrEnum):
+    """What needs no role: `OPEN` is for everybody, `LOCAL` for programs on this machine, and for those who may view."""
+
+    OPEN = "open"
+    LOCAL = "local"
+
+
+OPEN, LOCAL = Door.OPEN, Door.LOCAL
+VIEW, COUNT, REVIEW, ADMINISTER = Role
+
+Need = Role | Door
+
+RULES: dict[str, Need] = {
+    # What is needed before anybody has signed in
+    "GET /static/{path:path}": OPEN,
+    "GET /healthz": OPEN,
+    "GET /sign-in": OPEN,
+    "POST /actions/sign-in": OPEN,
+    "POST /api/sign-in": OPEN,
+    "POST /actions/people/first": OPEN,  # answers only while there is no account, and only on the machine itself
+    "GET /metrics": LOCAL,
+    # Pages
+    "GET /": VIEW,
+    "GET /files": VIEW,
+    "GET /files/{file_id}": VIEW,
+    "GET /failures": VIEW,
+    "GET /health": VIEW,
+    "GET /models": VIEW,
+    "GET /models/confirm": VIEW,
+    "GET /models/comparisons/{comparison_id:int}": VIEW,
+    "GET /models/comparisons/{comparison_id:int}/{file_id:int}": VIEW,
+    "GET /models/{model}/{version}": VIEW,
+    "GET /api": VIEW,
+    # One's own account
+    "GET /account": VIEW,
+    "POST /actions/account/password": VIEW,
+    "POST /actions/account/pin": VIEW,
+    "POST /actions/sign-out": VIEW,
+    "POST /actions/sign-out/everywhere": VIEW,
+    # What the buttons of the pages do
+    "POST /actions/retry": COUNT,
+    "POST /actions/rescan": COUNT,
+    "POST /actions/reprocess": REVIEW,
+    "POST /actions/pause": REVIEW,
+    "POST /actions/resume": REVIEW,
+    "POST /actions/activate": ADMINISTER,
+    "POST /actions/rollback": ADMINISTER,
+    "POST /actions/models/install": ADMINISTER,
+    "POST /actions/models/prove": ADMINISTER,
+    "POST /actions/models/remove": ADMINISTER,
+    "POST /actions/comparisons/start": REVIEW,
+    "POST /actions/comparisons/cancel": REVIEW,
+    "POST /actions/comparisons/delete": REVIEW,
+    # The JSON API, reading
+    "GET /api/openapi.json": VIEW,
+    "GET /api/status": VIEW,
+    "GET /api/files": VIEW,
+    "GET /api/files/{file_id}": VIEW,
+    "GET /api/files/{file_id}/picture": VIEW,
+    "GET /api/files/{file_id}/thumbnail": VIEW,
+    "GET /api/runs": VIEW,
+    "GET /api/objects": VIEW,
+    "GET /api/failures": VIEW,
+    "GET /api/issues": VIEW,
+    "GET /api/models": VIEW,
+    "GET /api/models/tasks": VIEW,
+    "GET /api/models/tasks/{task_id}": VIEW,
+    "GET /api/models/packs/{model}/{version}": VIEW,
+    "GET /api/models/packs/{model}/{version}/goldens/{index}": VIEW,
+    "GET /api/models/packs/{model}/{version}/documents/{path:path}": VIEW,
+    "GET /api/comparisons": VIEW,
+    "GET /api/comparisons/{comparison_id}": VIEW,
+    "GET /api/comparisons/{comparison_id}/files": VIEW,
+    "GET /api/comparisons/{comparison_id}/files/{file_id}": VIEW,
+    "GET /api/comparisons/{comparison_id}/csv": VIEW,
+    "GET /api/events": VIEW,
+    # The JSON API, changing
+    "POST /api/files/retry": COUNT,
+    "POST /api/rescan": COUNT,
+    "POST /api/reprocess": REVIEW,
+    "POST /api/pause": REVIEW,
+    "POST /api/resume": REVIEW,
+    "POST /api/models/activate": ADMINISTER,
+    "POST /api/models/rollback": ADMINISTER,
+    "POST /api/models/install": ADMINISTER,
+    "POST /api/models/upload": ADMINISTER,
+    "POST /api/models/prove": ADMINISTER,
+    "POST /api/models/remove": ADMINISTER,
+    "POST /api/comparisons": REVIEW,
+    "POST /api/comparisons/{comparison_id}/cancel": REVIEW,
+    "POST /api/comparisons/{comparison_id}/delete": REVIEW,
+}
+
+_ORDER: tuple[Need, ...] = (OPEN, LOCAL, VIEW, COUNT, REVIEW, ADMINISTER)
+
+
+def need_of(method: str, path: str) -> Need | None:
+    """What a request needs: the strictest line that fits, or None where there is none.
+
+    Args:
+        method: as it was sent; HEAD needs what GET needs.
+        path: decoded, as the router sees it.
+    """
+    fitting = [need for pattern, need in _patterns("GET" if method == "HEAD" else method) if pattern.match(path)]
+    return max(fitting, key=_ORDER.index, default=None)
+
+
+@lru_cache(maxsize=16)
+def _patterns(method: str) -> tuple[tuple[re.Pattern[str], Need], ...]:
+    """The lines of a method, by the very expressions that the router makes of its routes."""
+    lines = [(line.partition(" "), need) for line, need in RULES.items()]
+    return tuple((compile_path(path)[0], need) for (of_method, _, path), need in lines if of_method == method)
