@@ -160,3 +160,13 @@ BY_HEADING = {folded(name): field for field in FIELDS for name in (*field.also, 
 def effect_of(key: str) -> str:
     """What a field does to the result if it is missing or cannot be read."""
     return BY_KEY[key].effect if key in BY_KEY else _NOTHING
+
+
+def fields_of(column: str) -> tuple[str, ...]:
+    """The fields that a column of `tows` is read from."""
+    single = tuple(field.key for field in FIELDS if field.column == column)
+    if single:
+        return single
+    name = column.removesuffix("_utc").removesuffix("_deg")
+    parts = ("date", "time") if column.endswith("_utc") else ("degrees", "minutes", "letter")
+    return tuple(f"{name}_{part}" for part in parts)

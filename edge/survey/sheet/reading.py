@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -40,11 +40,12 @@ class Reading:
     faults: Mapping[str, Fault]
 
 
-def read_sheet(cells: Mapping[str, str]) -> Reading:
+def read_sheet(cells: Mapping[str, str], *, grounds: Collection[str] | None = None) -> Reading:
     """Read everything that stands in a tow's sheet.
 
     Args:
         cells: field key -> what was typed; fields that nobody filled may be missing.
+        grounds: the names that the survey knows; None: any name will do.
     """
     faults: dict[str, Fault] = {}
     columns: dict[str, Value] = {}
@@ -61,7 +62,12 @@ def read_sheet(cells: Mapping[str, str]) -> Reading:
         for axis in _AXES:
             columns[f"{side}_{axis}_deg"] = _position(cells, side, axis, faults)
     _check_line(moments["start"], moments["end"], columns, faults)
-    return Reading(columns=columns, ground=read_text(cells.get("ground", "")), faults=faults)
+    ground = read_text(cells.get("ground", ""))
+    if ground and grounds is not None and ground not in grounds:
+        message = f"the survey has no ground {ground!r}: choose one of its grounds, or add this one on the survey's page"
+        faults["ground"] = Fault(field="ground", kind="unreadable", message=message, effect=effect_of("ground"))
+        ground = ""
+    return Reading(columns=columns, ground=ground, faults=faults)
 
 
 def distance_m(a_deg: tuple[float, float], b_deg: tuple[float, float]) -> float:
