@@ -8,6 +8,8 @@ SOURCES := edge models installer tools tests
 # Newer versions of pip repeat what setuptools says to packagers about editable installs.
 PIP_INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=
+# Tests run this many at a time, a module of them each: much of a test is waiting for the appliance.
+TEST_PROCESSES ?= 2
 # PyPI's torch for Linux brings CUDA; the workshop trains on the CPU. Only torch itself is asked for there.
 TORCH_PIP_ARGS ?= --extra-index-url https://download.pytorch.org/whl/cpu
 
@@ -21,7 +23,7 @@ run: .venv/.installed ## Start the appliance with a demo tow on http://127.0.0.1
 	@$(BIN)/imagine-edge demo $(ARGS)
 
 test: .venv/.installed-dev ## Run every test (what the machine lacks is skipped with a reason)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
 test-workshop: .venv/.installed .venv-workshop/.installed-test ## Run the tests of importing, quantising and training (installs torch)
 	@.venv-workshop/bin/python -m pytest tests/workshop $(ARGS)

@@ -25,6 +25,15 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 WINDOW_PX = (1366, 768)  # the laptop that the pages are made for
 
 
+LONGEST = ("test_kill.py",)  # modules that take minutes begin first, so that no process waits for another at the end
+
+
+@pytest.hookimpl(trylast=True)  # after the order was drawn by chance
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest modules first."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.fixture(scope="session")
 def checkout() -> Path:
     """The top of the repository."""
