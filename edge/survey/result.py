@@ -10,6 +10,31 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from edge.errors import SettingsError
+from edge.store.reads import counts as count_reads
+from edge.store.reads import openings as opening_reads
+from edge.store.reads import surveys as reads
+from edge.store.reads import tracks as track_reads
+from edge.store.reads.counts import CountRow
+from edge.store.reads.surveys import ProtocolRow, StationRow, TowRow
+from edge.store.reads.tracks import DistanceRow, TrackRow, WidthRow
+from edge.store.sqlite import Connection
+from edge.survey.counting.judge import CountsState, tow_counts
+from edge.survey.density import MinuteRule, density, viewed_area_m2
+from edge.survey.navigation.distance import MinuteProfile
+from edge.survey.reckoning import (
+    Counted,
+    Reckoned,
+    agreement_source,
+    better_source,
+    density_flags,
+    factor_of,
+    reckon_count,
+    reckon_distance,
+    width_flags,
+)
+from edge.survey.track_lines import profiles_of, tow_span
+
 
 class ResultState(StrEnum):
     """How far a station has come."""
@@ -52,7 +77,8 @@ class StationResult:
         area_m2: distance times width at the counting row, formula (3).
         density_raw_per_m2: formula (4).
         density_adjusted_per_m2: formula (5); None unless people counted and the protocol names a factor and its source.
-        sources: what each figure was made from: `counts`, `protocol`, `minutes`, `distance`, `width`, `factor`, `agreement`.
+        sources: what each figure was made from: `openings`, `counts`, `protocol`, `agreement`, `minutes`, `distance`, `width`,
+            `factor`, `left_out`; None or empty where there is nothing yet.
         reasons: sentences; why what is None is None.
         flags: sentences; what is unusual about the figures that are given.
         model_systems: what a model counted, advisory; None until one can.
@@ -75,3 +101,255 @@ class StationResult:
     reasons: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     model_systems: float | None = None
+
+
+def station_result(connection: Connection, tow_id: int) -> StationResult:
+    """The result of a tow and its station.
+
+    Raises:
+        SettingsError: there is no such tow.
+    """
+    tow = reads.tow(connection, tow_id)
+    station = None if tow is None else reads.station(connection, tow.station_id)
+    if tow is None or station is None:
+        raise SettingsError(f"there is no tow {tow_id}", advice="Look at the station's page for its tows.")
+    return _of_tow(connection, station, tow)
+
+
+def result_of_station(connection: Connection, station: StationRow) -> StationResult:
+    """The result of a station, from the first of its tows that is in the analysis; from its first one where none is."""
+    tow = reads.main_tow(connection, station.id) or next(iter(reads.tows(connection, station.id)), None)
+    return _without_tow(connection, station) if tow is None else _of_tow(connection, station, tow)
+
+
+def _without_tow(connection: Connection, station: StationRow) -> StationResult:
+    found = opening_reads.of_folder_named(connection, station.name) if station.is_draft else None
+    reason = "the station is a draft: nobody has put it into a survey yet" if station.is_draft else "the station has no tow yet"
+    return StationResult(
+        station=station.name,
+        survey=station.survey,
+        station_id=station.id,
+        tow_id=None,
+        state=ResultState.DRAFT if station.is_draft else ResultState.NO_TOW,
+        ground=station.ground,
+        openings=found.openings if found else None,
+        sources={"openings": _opening_source(found), **_nothing()},
+        reasons=(reason,),
+    )
+
+
+def _of_tow(connection: Connection, station: StationRow, tow: TowRow) -> StationResult:
+    every = count_reads.counts_of_tow(connection, tow.id)
+    revealed = tuple(one for one in every if one.revealed_utc is not None and one.state != "set_aside")
+    protocol = _protocol(connection, station, revealed)
+    state, counted = _counted(station, every, revealed, protocol)
+    choice, width = track_reads.distance_in_force(connection, tow.id), track_reads.width_in_force(connection, tow.id)
+    track, profiles = _profiles(connection, tow, choice)
+    _, _, tow_s = tow_span(tow)
+    rule = MinuteRule(protocol.minute_rule) if protocol else MinuteRule.DROP_MINUTE
+    distance = reckon_distance(choice, profiles, counted.count, rule, tow_s)
+    openings = opening_reads.of_tow(connection, tow.id)
+    if not openings.stills and station.is_draft:
+        openings = opening_reads.of_folder_named(connection, station.name)
+    figures = _figures(counted, distance, width, protocol)
+    at_hand = [one.source for one in track_reads.tracks(connection, tow.id) if one.withdrawn_utc is None]
+    return StationResult(
+        station=station.name,
+        survey=station.survey,
+        station_id=station.id,
+        tow_id=tow.id,
+        state=state,
+        ground=station.ground,
+        openings=openings.openings,
+        systems=counted.count.systems if counted.count else None,
+        per_minute=_minutes(protocol, revealed, counted, distance),
+        distance_m=distance.distance_m,
+        area_m2=figures.area_m2,
+        density_raw_per_m2=figures.raw_per_m2,
+        density_adjusted_per_m2=figures.adjusted_per_m2,
+        sources={
+            "openings": _opening_source(openings),
+            "counts": [_count_source(one, one in counted.used) for one in revealed],
+            "protocol": _protocol_source(protocol),
+            "agreement": agreement_source(counted.agreement),
+            "minutes": sorted(counted.count.per_minute) if counted.count else [],
+            "left_out": {str(minute): why for minute, why in counted.left_out.items()},
+            "distance": _distance_source(choice, track, distance),
+            "width": _width_source(width),
+            "factor": figures.factor_source,
+        },
+        reasons=(*counted.reasons, *figures.reasons),
+        flags=(*counted.flags, *distance.flags, *figures.flags, *_tow_flags(tow, choice, at_hand)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Figures:
+    area_m2: float | None = None
+    raw_per_m2: float | None = None
+    adjusted_per_m2: float | None = None
+    factor_source: Mapping[str, Any] | None = None
+    reasons: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+
+
+def _figures(counted: Counted, distance: Reckoned, width: WidthRow | None, protocol: ProtocolRow | None) -> _Figures:
+    """Formulas (3) to (5)."""
+    reasons = list(distance.reasons)
+    flags = list(width_flags(width, protocol)) if width and protocol else []
+    if width is None:
+        reasons.append("no width of view: it has no default, measure or type it with its source")
+    factor = factor_of(protocol) if protocol else None
+    if protocol is not None and factor is None:
+        reasons.append("no adjusted density: the protocol names no correction factor with a source")
+    if width is None or distance.distance_m is None or counted.count is None or counted.count.systems is None:
+        return _Figures(reasons=tuple(reasons), flags=tuple(flags))
+    area_m2 = viewed_area_m2([(distance.distance_m, width.width_m)])
+    found = density(counted.count.systems, area_m2, factor)
+    return _Figures(
+        area_m2=area_m2,
+        raw_per_m2=found.raw_per_m2,
+        adjusted_per_m2=found.adjusted_per_m2,
+        factor_source=None if factor is None else {"value": factor.value, "source": factor.source},
+        reasons=tuple(reasons),
+        flags=(*flags, *density_flags(found.raw_per_m2, counted.count.systems)),
+    )
+
+
+def _counted(
+    station: StationRow, every: tuple[CountRow, ...], revealed: tuple[CountRow, ...], protocol: ProtocolRow | None
+) -> tuple[ResultState, Counted]:
+    def none(reason: str) -> Counted:
+        return Counted(count=None, used=(), agreement=None, needs_third=False, left_out={}, reasons=(reason,), flags=())
+
+    if station.survey_id is None:
+        return ResultState.DRAFT, none("the station is a draft: nobody has put it into a survey yet")
+    if protocol is None:
+        return ResultState.NOT_COUNTED, none("the survey has no protocol yet, so nothing can be counted")
+    if not revealed:
+        standing = tow_counts(every, protocol.counters)
+        state = {
+            CountsState.NOT_BEGUN: ResultState.NOT_COUNTED,
+            CountsState.THIRD_COUNT: ResultState.THIRD_COUNT,
+        }.get(standing.state, ResultState.SEALED)
+        return state, none(standing.words)
+    counted = reckon_count(revealed, protocol)
+    if counted.needs_third:
+        return ResultState.THIRD_COUNT, counted
+    return (ResultState.COUNTED if counted.count else ResultState.SEALED), counted
+
+
+def _protocol(connection: Connection, station: StationRow, revealed: tuple[CountRow, ...]) -> ProtocolRow | None:
+    """The version that the tow was counted under; before that, the one in force."""
+    if revealed:
+        return reads.protocol(connection, revealed[0].protocol_id)
+    return None if station.survey_id is None else reads.protocol_in_force(connection, station.survey_id)
+
+
+def _profiles(connection: Connection, tow: TowRow, choice: DistanceRow | None) -> tuple[TrackRow | None, tuple[MinuteProfile, ...]]:
+    track = None if choice is None or choice.track_id is None else track_reads.track(connection, choice.track_id)
+    return track, () if track is None else profiles_of(connection, tow, track)
+
+
+def _minutes(
+    protocol: ProtocolRow | None, revealed: tuple[CountRow, ...], counted: Counted, distance: Reckoned
+) -> tuple[MinuteResult, ...]:
+    if protocol is None or not revealed:
+        return ()
+    return tuple(
+        MinuteResult(
+            minute=minute,
+            systems=counted.count.per_minute.get(minute) if counted.count else None,
+            by_counter={one.counter: one.minutes[minute].systems for one in revealed if minute in one.minutes},
+            lost_s={one.counter: one.minutes[minute].lost_s for one in revealed if minute in one.minutes},
+            distance_m=distance.by_minute.get(minute),
+            left_out=counted.left_out.get(minute, ""),
+        )
+        for minute in protocol.minutes
+    )
+
+
+def _nothing() -> dict[str, Any]:
+    return {
+        "counts": [],
+        "protocol": None,
+        "agreement": None,
+        "minutes": [],
+        "left_out": {},
+        "distance": None,
+        "width": None,
+        "factor": None,
+    }
+
+
+def _opening_source(found: opening_reads.OpeningsRow | None) -> dict[str, Any] | None:
+    if found is None or not found.stills:
+        return None
+    told = "objects that the model counted, summed over stills: one opening is seen in several stills, so this is no number of burrows"
+    return {"stills": found.stills, "with_result": found.with_result, "what": told}
+
+
+def _count_source(one: CountRow, is_used: bool) -> dict[str, Any]:  # noqa: FBT001 (a plain property of the count)
+    return {
+        "count": one.uuid,
+        "counter": one.counter,
+        "origin": one.origin,
+        "signed_utc": one.signed_utc,
+        "used": is_used,
+        "systems": sum(cell.systems for cell in one.minutes.values()),
+    }
+
+
+def _protocol_source(protocol: ProtocolRow | None) -> dict[str, Any] | None:
+    if protocol is None:
+        return None
+    return {
+        "protocol": protocol.uuid,
+        "version": protocol.version,
+        "first_minute": protocol.first_minute,
+        "last_minute": protocol.last_minute,
+        "minute_rule": protocol.minute_rule,
+        "line_height": protocol.line_height,
+        "counters": protocol.counters,
+    }
+
+
+def _distance_source(choice: DistanceRow | None, track: TrackRow | None, found: Reckoned) -> dict[str, Any] | None:
+    if choice is None:
+        return None
+    return {
+        "row": choice.id,
+        "source": choice.source,
+        "method": found.method,
+        "stated_m": choice.distance_m,
+        "covers": choice.covers,
+        "track": None if track is None else {"track": track.uuid, "file_name": track.file_name, "sha256": track.sha256},
+        "note": choice.note,
+        "entered_by": choice.entered_by,
+    }
+
+
+def _width_source(width: WidthRow | None) -> dict[str, Any] | None:
+    if width is None:
+        return None
+    return {
+        "row": width.id,
+        "method": width.method,
+        "width_m": width.width_m,
+        "uncertainty_m": width.uncertainty_m,
+        "row_height": width.row_height,
+        "source": width.source,
+        "entered_by": width.entered_by,
+    }
+
+
+def _tow_flags(tow: TowRow, choice: DistanceRow | None, at_hand: list[str]) -> tuple[str, ...]:
+    flags = []
+    better = better_source(choice, at_hand)
+    if better is not None:
+        flags.append(f"a track of a better source ({better}) is at hand and not chosen")
+    if tow.is_valid is False:
+        flags.append("the tow is marked as not valid: estimates leave it out")
+    if not tow.in_analysis:
+        flags.append("the tow is not in the analysis: estimates leave it out")
+    return tuple(flags)

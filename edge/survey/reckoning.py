@@ -1,0 +1,224 @@
+"""The steps from counts, track and width to a station's figures. Pure: rows in, values and sentences out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edge.store.reads.counts import CountRow
+from edge.store.reads.surveys import ProtocolRow
+from edge.store.reads.tracks import DistanceRow, WidthRow
+from edge.survey.agreement import Agreement, AgreementState
+from edge.survey.counting.judge import counts_agreement
+from edge.survey.density import MINUTE_S, CorrectionFactor, MinuteCount, MinuteRule, StationCount, counted_distance, station_count
+from edge.survey.navigation.distance import MinuteProfile, scaled_by_time_m
+
+# 5,528 Scottish stations 1994 to 2024 (ices-tools-dev, NephAssess): burrow systems per square metre.
+OBSERVED_P95_PER_M2 = 1.58
+OBSERVED_P99_PER_M2 = 2.07
+OBSERVED_MAX_PER_M2 = 3.30
+ROW_TOLERANCE = 0.05
+LEAST_TOW_SPEED_M_PER_S = 0.1
+MOST_TOW_SPEED_M_PER_S = 0.83  # 50 m in a minute, the most that NephAssess takes for a distance
+
+SOURCE_WORDS = {
+    "usbl": "USBL of the sledge",
+    "ship": "track of the ship",
+    "odometer": "odometer",
+    "observed": "observed",
+    "estimated": "estimated",
+}
+RANK = tuple(SOURCE_WORDS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What the counts of a tow come to.
+
+    Attributes:
+        count: None where there is none; `reasons` then says why.
+        used: the counters that it is the mean of.
+        needs_third: the first two do not agree and there is no third.
+        left_out: minute of the window -> why it does not count.
+    """
+
+    count: StationCount | None
+    used: tuple[CountRow, ...]
+    agreement: Agreement | None
+    needs_third: bool
+    left_out: Mapping[int, str]
+    reasons: tuple[str, ...]
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reckoned:
+    """A distance over ground in the minutes that count, and how it was come by.
+
+    `by_minute`: minute -> metres, where the source knows it.
+    """
+
+    distance_m: float | None
+    method: str
+    by_minute: Mapping[int, float]
+    reasons: tuple[str, ...]
+    flags: tuple[str, ...]
+
+
+def reckon_count(revealed: Sequence[CountRow], protocol: ProtocolRow) -> Counted:
+    """Formula (1) over the window of the protocol.
+
+    With fewer counters than the protocol asks for there is no count. Where the first two do not agree the mean is that of three;
+    where they do, a further count of the appliance's own is left out; a table that was imported is taken with all its counters.
+    """
+    mixed = {one.protocol_id for one in revealed} - {protocol.id}
+    if mixed:
+        return _no_count("counts of this tow were made under different versions of the protocol: they are not pooled", revealed)
+    if len(revealed) < protocol.counters:
+        return _no_count(f"{len(revealed)} of {protocol.counters} counters have signed", revealed)
+    found = counts_agreement(revealed, protocol) if len(revealed) > 1 else None
+    disagree = found is not None and found.state is AgreementState.THIRD_COUNT
+    if disagree and len(revealed) < 3:
+        ccc = found.ccc if found is not None and found.ccc is not None else math.nan
+        reason = f"the counters do not agree (CCC {ccc:.2f} is below {protocol.ccc_limit:g}): a third count is needed"
+        return _no_count(reason, revealed, agreement=found, needs_third=True)
+    all_count = disagree or any(one.origin == "imported" for one in revealed)
+    used = tuple(revealed) if all_count else tuple(revealed[: protocol.counters])
+    count, left_out, flags = _station_count(used, protocol)
+    if len(used) < len(revealed):
+        names = ", ".join(one.counter for one in revealed[len(used) :])
+        flags.append(f"the count of {names} is not used: the first {protocol.counters} agree")
+    reasons = () if count.systems is not None else ("no minute of the window counts",)
+    return Counted(
+        count=count if count.systems is not None else None,
+        used=used,
+        agreement=found,
+        needs_third=False,
+        left_out=left_out,
+        reasons=reasons,
+        flags=tuple(flags),
+    )
+
+
+def _station_count(used: Sequence[CountRow], protocol: ProtocolRow) -> tuple[StationCount, dict[int, str], list[str]]:
+    inside = [
+        MinuteCount(counter=one.counter, minute=minute, systems=cell.systems, lost_s=cell.lost_s)
+        for one in used
+        for minute, cell in one.minutes.items()
+        if minute in protocol.minutes
+    ]
+    count = station_count(inside, MinuteRule(protocol.minute_rule))
+    left_out = {minute: count.left_out.get(minute, "nobody counted it") for minute in protocol.minutes if minute not in count.per_minute}
+    flags = []
+    for minute in count.per_minute:
+        without = [one.counter for one in used if minute not in one.minutes]
+        if without:
+            flags.append(f"minute {minute} was not counted by {', '.join(without)}: the mean is that of the others")
+    return count, left_out, flags
+
+
+def _no_count(reason: str, revealed: Sequence[CountRow], *, agreement: Agreement | None = None, needs_third: bool = False) -> Counted:
+    return Counted(count=None, used=tuple(revealed), agreement=agreement, needs_third=needs_third, left_out={}, reasons=(reason,), flags=())
+
+
+def reckon_distance(
+    choice: DistanceRow | None, profiles: Sequence[MinuteProfile], count: StationCount | None, rule: MinuteRule, tow_s: float | None
+) -> Reckoned:
+    """Formula (2): legs of the track in the minutes that count, or a typed distance, scaled by time where it covers the whole tow.
+
+    Seconds lost within a minute that counts stay in: under `drop_minute` they are fewer than 30, under `scale` the count was
+    already scaled up to the whole minute.
+    """
+    by_minute = {one.minute: one.distance_m for one in profiles if one.distance_m is not None}
+    if choice is None:
+        return _no_distance("no distance over ground: import a track or type a distance, then choose it", by_minute)
+    if count is None:
+        return _no_distance("without counted minutes there is no counted distance", by_minute)
+    if choice.track_id is not None:
+        return _along_track(by_minute, count, rule)
+    if choice.covers == "counted":
+        return Reckoned(distance_m=choice.distance_m, method="as stated for the counted minutes", by_minute={}, reasons=(), flags=())
+    counted_s = MINUTE_S * len(count.per_minute)
+    if tow_s is None:
+        return _no_distance("the distance is that of the whole tow, and the tow's start and end are not both known", {})
+    try:
+        distance_m = scaled_by_time_m(choice.distance_m, tow_s, counted_s)
+    except ValueError:
+        return _no_distance(f"the tow took {tow_s:.0f} s, less than the {counted_s:.0f} s that were counted", {})
+    return Reckoned(distance_m=distance_m, method="scaled by time", by_minute={}, reasons=(), flags=_speed_flags(choice.distance_m, tow_s))
+
+
+def _along_track(by_minute: Mapping[int, float], count: StationCount, rule: MinuteRule) -> Reckoned:
+    missing = [minute for minute in count.per_minute if minute not in by_minute]
+    if missing and (rule is MinuteRule.DROP_MINUTE or len(missing) == len(count.per_minute)):
+        minutes = ", ".join(str(minute) for minute in missing)
+        return _no_distance(f"the track does not cover minute {minutes}: choose another source, or import a whole track", by_minute)
+    try:
+        found = counted_distance(by_minute, count, rule)
+    except ValueError as error:
+        return _no_distance(str(error), by_minute)
+    flags = [f"minute {minute}: its distance is the mean of the others" for minute in found.replaced]
+    return Reckoned(
+        distance_m=found.distance_m,
+        method="legs along the track",
+        by_minute=by_minute,
+        reasons=(),
+        flags=(*flags, *_speed_flags(found.distance_m, MINUTE_S * len(count.per_minute))),
+    )
+
+
+def _no_distance(reason: str, by_minute: Mapping[int, float]) -> Reckoned:
+    return Reckoned(distance_m=None, method="", by_minute=by_minute, reasons=(reason,), flags=())
+
+
+def _speed_flags(distance_m: float, duration_s: float) -> tuple[str, ...]:
+    speed = distance_m / duration_s
+    if LEAST_TOW_SPEED_M_PER_S <= speed <= MOST_TOW_SPEED_M_PER_S:
+        return ()
+    return (f"the distance means a speed of {speed:.2f} m/s; sledges are towed at about 0.4 m/s",)
+
+
+def factor_of(protocol: ProtocolRow) -> CorrectionFactor | None:
+    """The protocol's correction factor, if it names one and says where it is from."""
+    if protocol.correction_factor is None or not protocol.correction_source.strip():
+        return None
+    return CorrectionFactor(value=protocol.correction_factor, source=protocol.correction_source)
+
+
+def density_flags(raw_per_m2: float, systems: float) -> tuple[str, ...]:
+    """What is unusual about a density, against the stations observed so far."""
+    if systems == 0:
+        return ("zero systems in the counted minutes: a result like any other",)
+    for limit, words in (
+        (OBSERVED_MAX_PER_M2, "the highest"),
+        (OBSERVED_P99_PER_M2, "99 %"),
+        (OBSERVED_P95_PER_M2, "95 %"),
+    ):
+        if raw_per_m2 > limit:
+            return (f"{raw_per_m2:.2f} systems per m2 are above {words} of 5,528 Scottish stations ({limit:.2f}): check width and count",)
+    return ()
+
+
+def width_flags(width: WidthRow, protocol: ProtocolRow) -> tuple[str, ...]:
+    """Whether the width holds at the row that was counted at."""
+    if abs(width.row_height - protocol.line_height) <= ROW_TOLERANCE:
+        return ()
+    rows = f"{width.row_height:.2f} of the frame's height and systems counted at {protocol.line_height:.2f}"
+    return (f"the width was measured at {rows}: the view is oblique",)
+
+
+def better_source(choice: DistanceRow | None, sources: Sequence[str]) -> str | None:
+    """A source that ranks above the chosen one and is at hand."""
+    if choice is None:
+        return None
+    better = [source for source in RANK[: RANK.index(choice.source)] if source in sources]
+    return better[0] if better else None
+
+
+def agreement_source(found: Agreement | None) -> dict[str, Any] | None:
+    """An agreement as `sources` names it."""
+    if found is None:
+        return None
+    return {"state": found.state.value, "ccc": found.ccc, "counters": list(found.counters), "minutes": list(found.minutes)}
