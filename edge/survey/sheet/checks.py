@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from edge.survey.sheet.reading import distance_m
 
-FAR_M = 100_000.0
+FAR_M = 150_000.0  # grounds of one real survey lie 110 km apart
 FAR_FACTOR = 4.0
 FEWEST_OTHERS = 3
 
