@@ -24,6 +24,7 @@ from edge.web.routes import (
     api_models,
     api_read,
     api_write,
+    audit,
     comparisons,
     condition,
     events,
@@ -32,6 +33,7 @@ from edge.web.routes import (
     metrics,
     model_actions,
     models,
+    people,
     pictures,
     reference,
     sign_in,
@@ -39,6 +41,28 @@ from edge.web.routes import (
 from edge.web.security import SecurityHeaders, WriteGuard
 from edge.web.uploads import sweep_uploads
 
+ROUTERS = (
+    home.router,
+    files.router,
+    condition.router,
+    comparisons.router,  # a comparison is no pack: it goes before the models
+    models.router,
+    actions.router,
+    model_actions.router,
+    reference.router,
+    sign_in.router,
+    people.router,
+    audit.router,
+    api_read.router,
+    pictures.router,
+    api_write.router,
+    api_models.router,
+    api_comparisons.router,
+    people.api_router,
+    audit.api_router,
+    events.router,
+    metrics.router,
+)
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -67,19 +91,8 @@ def create_app(appliance: Appliance, *, allowed_hosts: Sequence[str] = LOOPBACK_
     app.state.turnstile = sign_in.Turnstile()
     sweep_uploads(appliance.home)
     add_error_handlers(app)
-    pages = (
-        home,
-        files,
-        condition,
-        comparisons,
-        models,
-        actions,
-        model_actions,
-        reference,
-        sign_in,
-    )  # a comparison is no pack: it goes first
-    for module in (*pages, api_read, pictures, api_write, api_models, api_comparisons, events, metrics):
-        app.include_router(module.router)
+    for router in ROUTERS:
+        app.include_router(router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     app.add_middleware(AccessGuard, appliance=appliance, entrance=app.state.entrance, is_free=_is_free(appliance, app.state.entrance))
     app.add_middleware(BugGuard)

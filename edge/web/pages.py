@@ -45,6 +45,8 @@ NOTICES = {
     "password_changed": "The password is changed. Your other sign-ins have ended.",
     "pin_set": "The PIN is set. It signs counts, for nobody but you.",
     "pin_removed": "The PIN is removed.",
+    "person_added": "The account is made. Tell the password in person.",
+    "person_changed": "Done. It holds at once.",
     "none_chosen": "No file was chosen: tick the boxes of the files first (key x).",
 }
 

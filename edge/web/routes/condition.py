@@ -52,7 +52,9 @@ def show_health(request: Request, appliance: ApplianceHere) -> Response:
             "installed": {one.model_id: one for one in packs.installed_models(connection)},
             "actions": condition.last_actions(connection),
         }
-    return render(request, "health.html", checks=appliance.checks(), machine=appliance.machine(), **values)
+    return render(
+        request, "health.html", checks=appliance.checks(), entrance=request.app.state.entrance, machine=appliance.machine(), **values
+    )
 
 
 def _group(connection: Connection, count: failures.ReasonCount) -> ReasonGroup:
