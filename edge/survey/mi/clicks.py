@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from edge.survey.counting.content import FEATURES
 from edge.survey.mi.dialects import CLICKS, NOT_AVAILABLE
 from edge.survey.mi.reading import Faults, TableRow, table_rows
 
@@ -20,6 +21,8 @@ FRAME_PX = (1229, 691)
 REFERENCE = "REF"
 FEATURE = "BURROW"
 MARK = "system"  # what the appliance calls the same
+_MARKS = {FEATURE: MARK, **{name.upper(): name for name in FEATURES if name != MARK}}
+_FEATURES = {mark: feature for feature, mark in _MARKS.items()}
 MAX_STILL = 10_000_000
 MAX_MINUTE = 24 * 60
 MINUTE_S = 60
@@ -63,6 +66,16 @@ def click_rows(path: Path, faults: Faults) -> list[Click]:
         if one is not None:
             found.append(one)
     return found
+
+
+def mark_of(feature: str) -> str:
+    """What the appliance calls a feature of the table; one that it does not know keeps its name."""
+    return _MARKS.get(feature, feature)
+
+
+def table_feature(mark: str) -> str:
+    """What the table calls a mark of the appliance."""
+    return _FEATURES.get(mark, mark)
 
 
 def click_cells(one: Click) -> dict[str, str | int | float]:

@@ -35,7 +35,7 @@ Cell = str | int | float
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StationRecord:
-    """A station as a table has it; None is what the table does not say, "" a text that it does not have.
+    """A station as a table has it; None is what the table does not say, "" a text that it does not have. `year` is always read.
 
     Attributes:
         row: its number in the file, the header being row 1.
@@ -48,7 +48,7 @@ class StationRecord:
 
     row: int
     survey: str
-    year: int
+    year: int | None
     station: str
     systems: float
     distance_m: float | None
@@ -148,7 +148,7 @@ def station_rows(path: Path, dialect: Dialect, faults: Faults) -> list[StationRe
         TableError: it is no such table at all.
     """
     found: list[StationRecord] = []
-    seen: dict[tuple[str, int, str], int] = {}
+    seen: dict[tuple[str, int | None, str], int] = {}
     for row in table_rows(path, dialect, faults):
         one = _record(row, _NAMES[dialect.name])
         if one is None:
@@ -161,12 +161,17 @@ def station_rows(path: Path, dialect: Dialect, faults: Faults) -> list[StationRe
     return found
 
 
+def record_of(cells: Mapping[str, str], dialect: Dialect, row_number: int) -> StationRecord | None:
+    """A row that was kept as it was written; None where it is no row of the dialect."""
+    return _record(TableRow(row_number, cells, Faults()), _NAMES[dialect.name])
+
+
 def station_cells(one: StationRecord, dialect: Dialect) -> dict[str, Cell]:
     """A row as the dialect writes it; what is not known is NA, never 0."""
-    names = _NAMES[dialect.name]
+    names, name = _NAMES[dialect.name], one.station
     values: dict[str, Cell | None] = {
         names.survey: one.survey,
-        names.station: int(one.station) if one.station.isascii() and one.station.isdecimal() and one.station[0] != "0" else one.station,
+        names.station: int(name) if name.isascii() and name.isdecimal() and str(int(name)) == name else name,
         names.systems: one.systems,
         names.distance: one.distance_m,
         names.distance_source: None if one.distance_source is None else SOURCE_WORDS[one.distance_source],
@@ -184,7 +189,11 @@ def station_cells(one: StationRecord, dialect: Dialect) -> dict[str, Cell]:
         "Year": one.year,
         "Ground": one.ground,
     }
-    return {column: NOT_AVAILABLE if values[column] in {None, ""} else values[column] or 0 for column in dialect.columns}
+    cells: dict[str, Cell] = {}
+    for column in dialect.columns:
+        value = values[column]
+        cells[column] = NOT_AVAILABLE if value is None or value == "" else value
+    return cells
 
 
 def _record(row: TableRow, names: _Names) -> StationRecord | None:

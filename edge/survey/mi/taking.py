@@ -19,7 +19,7 @@ from edge.store.reads.counts import CountedMinute, CountRow
 from edge.store.reads.surveys import ProtocolRow, StationRow, SurveyRow, TowRow
 from edge.store.reads.tables import KeptMark, KeptMinute
 from edge.store.sqlite import Connection
-from edge.survey.mi.clicks import FEATURE, FRAME_PX, MARK, REFERENCE, Click, click_rows
+from edge.survey.mi.clicks import FEATURE, FRAME_PX, REFERENCE, Click, click_rows, mark_of
 from edge.survey.mi.dialects import CLICKS, RECOUNTS, Dialect
 from edge.survey.mi.reading import Faults, TableError
 from edge.survey.mi.recounts import Recount, recount_rows
@@ -271,7 +271,7 @@ class _Planner:
     def plan_stations(self, rows: Sequence[StationRecord]) -> None:
         """Stations with their figures."""
         there = {(row.tow_id, row.format): row for row in tables.table_rows(self.survey.connection, self.plan.survey.id)}
-        years = {row.year for row in rows}
+        years = {row.year for row in rows if row.year is not None}
         if len(years) > 1:
             year = self.plan.survey.year
             if year not in years:
@@ -324,7 +324,7 @@ def _kept_mark(one: Click) -> KeptMark:
     return KeptMark(
         at_s=one.at_s,
         minute=one.minute,
-        feature=MARK if one.feature == FEATURE else one.feature,
+        feature=mark_of(one.feature),
         x_fraction=None if one.x_px is None else one.x_px / FRAME_PX[0],
         y_fraction=None if one.y_px is None else one.y_px / FRAME_PX[1],
         marked_local=one.annotated,
