@@ -12,7 +12,7 @@ import pytest
 from edge.errors import SettingsError
 from models.datasets.errors import DatasetError
 from models.datasets.read import read_dataset
-from tests.helpers.as_user import as_nobody
+from tests.helpers.as_user import as_nobody, open_to_all
 from tests.helpers.datasets import Boxes, write_coco, write_cvat, write_image, write_yolo
 
 ONE: dict[str, Boxes] = {"a": [(0, 4, 6, 24, 26)]}
@@ -104,8 +104,7 @@ def told_of(path: Path) -> str:
 
 
 def test_a_folder_that_cannot_be_read_is_not_empty(tmp_path: Path) -> None:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    open_to_all(tmp_path)
     write_yolo(tmp_path, ONE)
     (tmp_path / "images").chmod(0)
     try:
