@@ -39,8 +39,10 @@ from edge.store.clock import utc_now, utc_text
 from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.lock import HomeLock
 from edge.store.open import open_store
+from edge.store.seal import open_seal
 from edge.store.sqlite import Connection, sqlite3
 from edge.survey.people_desk import PeopleDesk, sign_in_limits
+from edge.survey.sheet_desk import SheetDesk
 from edge.values import CaptureTime
 from edge.web.appliance import CheckStatus, LiveStatus
 
@@ -95,6 +97,8 @@ class Service:
         reclaimed = self.writer.call(partial(jobs.reclaim_leases, owner=self._owner, max_attempts=self.settings.worker_attempts))
         log.info("service_opened", home=str(self.home), reclaimed=reclaimed)
         self.people = PeopleDesk(self.writer, self.reader, limits=sign_in_limits(self.settings))
+        self.seal = open_seal(self.home)
+        self.sheets = SheetDesk(self.writer, self.reader, self.seal)
         self.keeper = ModelKeeper(self.home, self.writer)
         self.models = ModelServer(self.keeper, self.settings)
         self.desk = ModelDesk(self.keeper, self.writer, self.settings, must_wait=self._is_busy, on_change=self._changed)

@@ -16,6 +16,7 @@ from edge.recipes.choices import FilesChoice, VariantChoice
 from edge.recipes.model_tasks import ModelTask
 from edge.store.sqlite import Connection
 from edge.survey.people_desk import PeopleDesk
+from edge.survey.sheet_desk import SheetDesk
 
 
 class Phase(StrEnum):
@@ -157,6 +158,10 @@ class Appliance(Protocol):
     @property
     def desk(self) -> ModelDesk:
         """What may be done with packs."""
+
+    @property
+    def sheets(self) -> SheetDesk:
+        """Surveys, protocols, stations and what is typed into their sheets."""
 
     @property
     def people(self) -> PeopleDesk:

@@ -17,9 +17,11 @@ from edge.store.clock import utc_now
 from edge.store.comparisons import ComparedSide, NewComparison
 from edge.store.connection import DATABASE_NAME, immediate, migrate, open_reader, open_writer
 from edge.store.reads.comparisons import newest_files
+from edge.store.seal import open_seal
 from edge.store.sqlite import Connection, sqlite3
 from edge.survey.people_desk import PeopleDesk
 from edge.survey.people_secrets import Cost
+from edge.survey.sheet_desk import SheetDesk
 from edge.web.appliance import CheckStatus, DiskStatus, LiveStatus, ModelStatus, Phase, RootStatus, WorkerStatus
 
 GIB = 1 << 30
@@ -40,6 +42,8 @@ class SimulatedAppliance:
         self._live = _watching(home)
         self.frozen_as_of_utc: str | None = None
         self.desk = SimulatedDesk(self)
+        self.seal = open_seal(home)
+        self.sheets = SheetDesk(DirectWriter(self), self.reader, self.seal)
         self.people = PeopleDesk(DirectWriter(self), self.reader, cost=Cost(log2_n=4, r=8, p=1))
 
     @property
