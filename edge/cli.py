@@ -18,6 +18,8 @@ from edge.commands.run import demo, run
 from edge.commands.selftest import selftest
 from edge.commands.store import backup, restore
 from edge.commands.survey import survey_app
+from edge.commands.survey_count import count_command, track_command
+from edge.commands.survey_tables import export_table_command, import_table_command
 
 app = typer.Typer(
     help="Images dropped in a folder become measured, reviewed, defensible results. Works without any network.",
@@ -53,6 +55,10 @@ app.command()(backup)
 app.command()(restore)
 app.command()(selftest)
 app.add_typer(models_app, name="models")
+survey_app.command("count")(count_command)
+survey_app.command("track")(track_command)
+survey_app.command("export")(export_table_command)
+survey_app.command("import-table")(import_table_command)
 app.add_typer(survey_app, name="survey")
 
 

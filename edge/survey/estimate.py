@@ -6,7 +6,7 @@ Burrow systems per square metre times square kilometres are millions of systems.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 CV_LIMIT = 0.20
@@ -100,6 +100,26 @@ def survey_estimate(grounds: Sequence[GroundEstimate]) -> SurveyEstimate:
         ci_linear_millions=math.fsum(intervals),
         cv=se / abundance if abundance > 0 else None,
     )
+
+
+def running_cv(densities_per_m2: Sequence[tuple[str, float]], areas_km2: Mapping[str, float]) -> list[float | None]:
+    """The survey's CV after each station, (ground, density) in the order in which they came in.
+
+    None until every ground has two stations: a ground without any is not yet known to be empty, and one alone has no spread.
+
+    Raises:
+        ValueError: a station's ground has no area.
+    """
+    seen: dict[str, list[float]] = {name: [] for name in areas_km2}
+    series: list[float | None] = []
+    for ground, value in densities_per_m2:
+        if ground not in seen:
+            raise ValueError(f"ground {ground} has no area")
+        seen[ground].append(value)
+        whole = all(len(values) > 1 for values in seen.values())
+        grounds = [ground_estimate(name, values, areas_km2[name]) for name, values in seen.items()] if whole else []
+        series.append(survey_estimate(grounds).cv if whole else None)
+    return series
 
 
 def t_quantile(probability: float, degrees_of_freedom: int) -> float:

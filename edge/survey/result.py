@@ -39,7 +39,7 @@ from edge.survey.track_lines import profiles_of, tow_span
 class ResultState(StrEnum):
     """How far a station has come."""
 
-    DRAFT = "draft"  # of no survey: nothing can be counted on it
+    DRAFT = "draft"  # nobody has planned it or filled in its sheet
     NO_TOW = "no_tow"
     NOT_COUNTED = "not_counted"
     SEALED = "sealed"  # fewer signatures than the protocol asks for
@@ -224,6 +224,8 @@ def _counted(
 
     if station.survey_id is None:
         return ResultState.DRAFT, none("the station is a draft: nobody has put it into a survey yet")
+    if station.is_draft and not every:
+        return ResultState.DRAFT, none("the station is a draft: it is in no station plan and has no sheet yet")
     if protocol is None:
         return ResultState.NOT_COUNTED, none("the survey has no protocol yet, so nothing can be counted")
     if not revealed:

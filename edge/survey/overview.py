@@ -1,0 +1,236 @@
+"""A survey as a whole: its stations, and the estimate of each ground and of all, one per version of the protocol.
+
+Stations that were counted under different versions are never pooled: methods are not mixed in one estimate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edge.errors import SettingsError
+from edge.store.reads import surveys as reads
+from edge.store.reads.surveys import GroundRow, StationRow, SurveyRow, TowRow
+from edge.store.sqlite import Connection
+from edge.survey.estimate import GroundEstimate, SurveyEstimate, ground_estimate, running_cv, survey_estimate
+from edge.survey.result import StationResult, result_of_station
+
+NO_GROUND = "no ground"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedStation:
+    """A station with its result and where it is: the middle of its tow, or where it was planned.
+
+    Attributes:
+        estimated: whether estimates use it; `why_not` says why not.
+        order_utc: when its last counter signed; the order in which the running CV took it.
+    """
+
+    station: StationRow
+    tow: TowRow | None
+    result: StationResult
+    latitude_deg: float | None
+    longitude_deg: float | None
+    is_planned_place: bool
+    estimated: bool
+    why_not: str
+    order_utc: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroundFigures:
+    """A ground under one version of the protocol.
+
+    Attributes:
+        raw, adjusted: None where no station has such a density; abundances in them hold only if `area_km2` is known.
+        planned: stations of the plan; None where the plan does not say.
+        left: stations of the plan that are not counted yet.
+    """
+
+    name: str
+    area_km2: float | None
+    area_source: str
+    stations: tuple[str, ...]
+    raw: GroundEstimate | None
+    adjusted: GroundEstimate | None
+    planned: int | None
+    left: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningPoint:
+    """The CV after a number of stations, in the order in which they were signed; None while a ground has fewer than two."""
+
+    stations: int
+    station: str
+    cv: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionEstimate:
+    """The estimate of the stations that were counted under one version of the protocol."""
+
+    version: int
+    grounds: tuple[GroundFigures, ...]
+    raw: SurveyEstimate | None
+    adjusted: SurveyEstimate | None
+    running: tuple[RunningPoint, ...]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurveyOverview:
+    """A survey. `planned`, `counted`, `left`: stations; `left` is None where no plan says how many there will be."""
+
+    survey: SurveyRow
+    stations: tuple[PlacedStation, ...]
+    versions: tuple[VersionEstimate, ...]
+    planned: int | None
+    counted: int
+    left: int | None
+
+
+def survey_overview(connection: Connection, survey_id: int) -> SurveyOverview:
+    """Work out a survey.
+
+    Raises:
+        SettingsError: there is no such survey.
+    """
+    survey = reads.survey(connection, survey_id)
+    if survey is None:
+        raise SettingsError(f"there is no survey with the id {survey_id}", advice="Look at the Surveys page.")
+    grounds = reads.grounds(connection, survey_id)
+    tows: dict[int, list[TowRow]] = {}
+    for tow in reads.survey_tows(connection, survey_id):
+        tows.setdefault(tow.station_id, []).append(tow)
+    stations = tuple(_placed(connection, station, tows.get(station.id, [])) for station in reads.stations(connection, survey_id))
+    counted = sum(one.result.systems is not None for one in stations)
+    planned = _planned(grounds, stations)
+    return SurveyOverview(
+        survey=survey,
+        stations=stations,
+        versions=_versions(grounds, stations),
+        planned=planned,
+        counted=counted,
+        left=None if planned is None else max(planned - counted, 0),
+    )
+
+
+def _planned(grounds: Sequence[GroundRow], stations: Sequence[PlacedStation]) -> int | None:
+    """As many as the grounds' plans say; without any, as many as stand in the list and are no drafts."""
+    told = [ground.stations_planned for ground in grounds if ground.stations_planned is not None]
+    if told:
+        return sum(told)
+    listed = sum(not one.station.is_draft for one in stations)
+    return listed or None
+
+
+def _placed(connection: Connection, station: StationRow, tows: Sequence[TowRow]) -> PlacedStation:
+    result = result_of_station(connection, station)
+    tow = next((one for one in tows if one.id == result.tow_id), None)
+    place = None if tow is None else middle_of(tow)
+    why_not = _why_not(result, tow)
+    return PlacedStation(
+        station=station,
+        tow=tow,
+        result=result,
+        latitude_deg=place[0] if place else station.planned_latitude_deg,
+        longitude_deg=place[1] if place else station.planned_longitude_deg,
+        is_planned_place=place is None,
+        estimated=not why_not,
+        why_not=why_not,
+        order_utc=max((str(one["signed_utc"] or "") for one in result.sources["counts"]), default=""),
+    )
+
+
+def middle_of(tow: TowRow) -> tuple[float, float] | None:
+    """The middle of a tow's start and end, or the one of them that is known."""
+    ends = [
+        (latitude, longitude)
+        for latitude, longitude in (
+            (tow.start_latitude_deg, tow.start_longitude_deg),
+            (tow.end_latitude_deg, tow.end_longitude_deg),
+        )
+        if latitude is not None and longitude is not None
+    ]
+    if not ends:
+        return None
+    return sum(one[0] for one in ends) / len(ends), sum(one[1] for one in ends) / len(ends)
+
+
+def _why_not(result: StationResult, tow: TowRow | None) -> str:
+    if result.density_raw_per_m2 is None:
+        return "; ".join(result.reasons) or "it has no density"
+    if tow is not None and tow.is_valid is False:
+        return "the tow is marked as not valid"
+    if tow is not None and not tow.in_analysis:
+        return "the tow is not in the analysis"
+    return ""
+
+
+def _versions(grounds: Sequence[GroundRow], stations: Sequence[PlacedStation]) -> tuple[VersionEstimate, ...]:
+    by_version: dict[int, list[PlacedStation]] = {}
+    for one in stations:
+        if one.estimated:
+            by_version.setdefault(int(one.result.sources["protocol"]["version"]), []).append(one)
+    return tuple(_version(version, grounds, by_version[version]) for version in sorted(by_version, reverse=True))
+
+
+def _version(version: int, grounds: Sequence[GroundRow], stations: Sequence[PlacedStation]) -> VersionEstimate:
+    rows: dict[str, GroundRow | None] = {ground.name: ground for ground in grounds}
+    by_ground: dict[str, list[PlacedStation]] = {name: [] for name in rows}
+    for one in stations:
+        by_ground.setdefault(one.station.ground or NO_GROUND, []).append(one)
+    figures = tuple(_ground(name, rows.get(name), here) for name, here in by_ground.items())
+    reasons = _reasons(figures)
+    counted = [one for one in figures if one.raw is not None and one.area_km2 is not None]
+    adjusted = [one.adjusted for one in counted if one.adjusted is not None]
+    areas = {one.name: one.area_km2 for one in counted if one.area_km2 is not None}
+    return VersionEstimate(
+        version=version,
+        grounds=figures,
+        raw=survey_estimate([one.raw for one in counted if one.raw is not None]) if counted else None,
+        adjusted=survey_estimate(adjusted) if adjusted and len(adjusted) == len(counted) else None,
+        running=_running(stations, areas),
+        reasons=reasons,
+    )
+
+
+def _ground(name: str, row: GroundRow | None, stations: Sequence[PlacedStation]) -> GroundFigures:
+    area_km2 = row.area_km2 if row else None
+    raw = [one.result.density_raw_per_m2 for one in stations if one.result.density_raw_per_m2 is not None]
+    adjusted = [one.result.density_adjusted_per_m2 for one in stations if one.result.density_adjusted_per_m2 is not None]
+    planned = row.stations_planned if row else None
+    return GroundFigures(
+        name=name,
+        area_km2=area_km2,
+        area_source=row.area_source if row else "",
+        stations=tuple(one.station.name for one in stations),
+        raw=ground_estimate(name, raw, area_km2 or 1.0) if raw else None,
+        adjusted=ground_estimate(name, adjusted, area_km2 or 1.0) if adjusted and len(adjusted) == len(raw) else None,
+        planned=planned,
+        left=None if planned is None else max(planned - len(stations), 0),
+    )
+
+
+def _reasons(figures: Sequence[GroundFigures]) -> tuple[str, ...]:
+    """What the total leaves out, and why it is uncertain or not there."""
+    reasons = []
+    for one in figures:
+        if one.raw is None:
+            reasons.append(f"{one.name} has no counted station: the total is without it")
+        elif one.area_km2 is None:
+            reasons.append(f"{one.name} has no area: its density has no abundance, and the total is without it")
+        elif one.raw.se_per_m2 is None:
+            reasons.append(f"{one.name} has one counted station: it has no spread, and the survey no CV")
+    return tuple(reasons)
+
+
+def _running(stations: Sequence[PlacedStation], areas_km2: Mapping[str, float]) -> tuple[RunningPoint, ...]:
+    ordered = sorted((one for one in stations if one.station.ground in areas_km2), key=lambda one: (one.order_utc, one.station.id))
+    series = [(one.station.ground or NO_GROUND, one.result.density_raw_per_m2 or 0.0) for one in ordered]
+    return tuple(
+        RunningPoint(stations=place, station=one.station.name, cv=cv)
+        for place, (one, cv) in enumerate(zip(ordered, running_cv(series, areas_km2), strict=True), start=1)
+    )
