@@ -14,6 +14,7 @@ from edge.commands.common import HOME_VARIABLE, default_home
 from edge.commands.ingest import ingest, reprocess
 from edge.commands.inspect import doctor, export_command, status
 from edge.commands.models import models_app
+from edge.commands.people import audit, people_app
 from edge.commands.run import demo, run
 from edge.commands.selftest import selftest
 from edge.commands.store import backup, restore
@@ -54,11 +55,13 @@ app.command("export")(export_command)
 app.command()(backup)
 app.command()(restore)
 app.command()(selftest)
+app.command()(audit)
 app.add_typer(models_app, name="models")
 survey_app.command("count")(count_command)
 survey_app.command("track")(track_command)
 survey_app.command("export")(export_table_command)
 survey_app.command("import-table")(import_table_command)
+app.add_typer(people_app, name="people")
 app.add_typer(survey_app, name="survey")
 
 

@@ -67,6 +67,16 @@ class TablesDesk:
         self._reader = reader
         self._seal = seal
 
+    @staticmethod
+    def plan(connection: Connection, path: Path, format_name: str, survey: str, *, of: str | None = None) -> Plan:
+        """What `import_table` would do.
+
+        Raises:
+            TableError: the table cannot be taken; its faults are named by row and column.
+            SettingsError: there is no such format or survey, or the survey has no protocol.
+        """
+        return plan_import(connection, path, find_dialect(format_name), survey, of=of, sha256=_hash(path))
+
     def import_table(
         self, path: Path, format_name: str, survey: str, *, actor: str, of: str | None = None, is_dry_run: bool = False
     ) -> ImportReport:
@@ -85,13 +95,11 @@ class TablesDesk:
             SettingsError: there is no such format or survey, or the survey has no protocol.
             CountRefusedError: one of its tows is being counted blind.
         """
-        dialect = find_dialect(format_name)
-        plan_it = partial(plan_import, path=path, dialect=dialect, survey_name=survey, of=of, sha256=_hash(path))
-        if is_dry_run:
-            with self._reader() as connection:
-                return _report(plan_it(connection), is_dry_run=True)
+        plan_it = partial(self.plan, path=path, format_name=format_name, survey=survey, of=of)
         with self._reader() as connection:  # faults are found here, without holding up the writer and its log
-            plan_it(connection)
+            plan = plan_it(connection)
+        if is_dry_run:
+            return _report(plan, is_dry_run=True)
 
         def work(connection: Connection) -> ImportReport:
             plan = plan_it(connection)

@@ -253,5 +253,6 @@ def _sources(gathered: Gathered, one: GatheredStation) -> dict[str, Any]:
         "result": dict(one.result.sources) if not one.absence else None,
         "position": None if one.middle is None else one.middle.source,
         "tables": [{"format": row.format, "file": row.file_name, "sha256": row.sha256, "row": row.row_number} for row in one.rows.values()],
+        "reasons": list(one.result.reasons),
         "flags": list(one.result.flags),
     }

@@ -139,11 +139,11 @@ def plan_import(connection: Connection, path: Path, dialect: Dialect, survey_nam
     faults = Faults()
     planner = _Planner(plan, survey, faults)
     if dialect is RECOUNTS:
-        planner.plan_recounts(planner.of_survey(recount_rows(path, faults), of))
+        planner.plan_recounts(planner.of_survey(faults.none_in(path.name, recount_rows(path, faults)), of))
     elif dialect is CLICKS:
-        planner.plan_clicks(planner.of_survey(click_rows(path, faults), of))
+        planner.plan_clicks(planner.of_survey(faults.none_in(path.name, click_rows(path, faults)), of))
     else:
-        planner.plan_stations(planner.of_survey(station_rows(path, dialect, faults), of))
+        planner.plan_stations(planner.of_survey(faults.none_in(path.name, station_rows(path, dialect, faults)), of))
     faults.raise_any(path.name)
     return plan
 
