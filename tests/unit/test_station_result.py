@@ -1,0 +1,328 @@
+"""The result of a station: every figure against an independent working of its formula, and no figure without its reason."""
+
+from __future__ import annotations
+
+import csv
+import math
+import statistics
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.errors import SettingsError
+from edge.store.connection import open_reader
+from edge.store.tracks import NewDistance
+from edge.survey.navigation.fixes import LogError
+from edge.survey.result import ResultState
+from edge.survey.track_desk import TrackFile
+from edge.survey.width import table_width
+from tests.helpers.stations import START, TOW_S, Sea
+from tests.simulators import navigation as sim
+
+A = [4, 5, 6, 4, 3, 5, 6]
+B = [4, 6, 5, 4, 3, 5, 7]
+FAR_FROM_A = [9, 1, 0, 9, 8, 0, 1]
+
+
+@pytest.fixture
+def sea(tmp_path: Path) -> Iterator[Sea]:
+    with closing(Sea(tmp_path / "home")) as made:
+        yield made
+
+
+def usbl_log(folder: Path, *, gap: range = range(0), noise_m: float = 1.0, name: str = "usbl.log", seconds: int = TOW_S) -> Path:
+    places, _ = sim.walk(seconds, start=START)
+    path = folder / name
+    path.write_bytes(b"".join(sim.ptsag(place) for second, place in enumerate(sim.scattered(places, noise_m)) if second not in gap))
+    return path
+
+
+def usbl(path: Path, **changes: Any) -> TrackFile:
+    return TrackFile(path=path, name=path.name, source="usbl", **changes)
+
+
+def test_a_whole_station_gives_every_figure_with_its_source(sea: Sea, tmp_path: Path) -> None:
+    tow = sea.station("S1")
+    imported = sea.desk.import_track(tow, usbl(usbl_log(tmp_path)), "test")
+    assert imported.is_chosen
+    assert imported.distance_m == pytest.approx(0.41 * 600, rel=0.01)
+    sea.counts(tow, {"A": A, "B": B})
+    sea.width(tow, 0.75)
+    found = sea.result(tow)
+    systems = sum((Fraction(a) + Fraction(b)) / 2 for a, b in zip(A, B, strict=True))
+    assert (found.state, found.systems) == (ResultState.COUNTED, float(systems))
+    assert found.distance_m == pytest.approx(0.41 * 420, rel=0.01)
+    assert found.distance_m is not None
+    assert found.area_m2 == pytest.approx(found.distance_m * 0.75)
+    assert found.density_raw_per_m2 == pytest.approx(float(systems) / (found.distance_m * 0.75))
+    assert found.density_adjusted_per_m2 == pytest.approx(float(systems) / (found.distance_m * 0.75) / 1.3)
+    assert [one.minute for one in found.per_minute] == [2, 3, 4, 5, 6, 7, 8]
+    assert math.fsum(one.distance_m or 0 for one in found.per_minute) == pytest.approx(found.distance_m)
+    sources = found.sources
+    assert [one["counter"] for one in sources["counts"]] == ["A", "B"]
+    assert sources["distance"]["source"] == "usbl"
+    assert sources["distance"]["method"] == "legs along the track"
+    assert sources["distance"]["track"]["file_name"] == "usbl.log"
+    assert sources["width"] | {"row": 0} == {
+        "row": 0,
+        "method": "fixed",
+        "width_m": 0.75,
+        "uncertainty_m": None,
+        "row_height": 0.83,
+        "source": "tank, test",
+        "entered_by": "test",
+    }
+    assert sources["factor"] == {"value": 1.3, "source": "FU20-21, benchmark table"}
+    assert (found.reasons, found.flags) == ((), ())
+
+
+def test_what_is_missing_is_none_with_a_reason_and_never_zero(sea: Sea) -> None:
+    tow = sea.station("S1")
+    found = sea.result(tow)
+    assert found.state is ResultState.NOT_COUNTED
+    assert (found.systems, found.distance_m, found.area_m2, found.density_raw_per_m2, found.density_adjusted_per_m2) == (None,) * 5
+    assert any("nobody has begun" in one for one in found.reasons)
+    assert any("no distance" in one for one in found.reasons)
+    assert any("no width" in one for one in found.reasons)
+    sea.counts(tow, {"A": A})
+    found = sea.result(tow)
+    assert (found.systems, found.state) == (None, ResultState.SEALED)
+    assert "1 of 2 counters have signed" in found.reasons
+
+
+def test_zero_systems_are_a_result(sea: Sea) -> None:
+    tow = sea.station("S1")
+    sea.counts(tow, {"A": [0] * 7, "B": [0] * 7})
+    sea.width(tow)
+    sea.desk.type_distance(tow, NewDistance("odometer", 240.0), "test")
+    found = sea.result(tow)
+    assert (found.systems, found.density_raw_per_m2, found.density_adjusted_per_m2) == (0, 0, 0)
+    assert found.state is ResultState.COUNTED
+    assert "zero systems in the counted minutes: a result like any other" in found.flags
+
+
+def test_two_who_disagree_need_a_third_and_the_mean_is_then_of_three(sea: Sea) -> None:
+    tow = sea.station("S1")
+    sea.counts(tow, {"A": A, "B": FAR_FROM_A}, origin="counted")
+    found = sea.result(tow)
+    assert (found.state, found.systems) == (ResultState.THIRD_COUNT, None)
+    assert any("a third count is needed" in one for one in found.reasons)
+    sea.counts(tow, {"C": B}, origin="counted")
+    found = sea.result(tow)
+    assert found.state is ResultState.COUNTED
+    assert found.systems == pytest.approx(statistics.fmean((sum(A), sum(FAR_FROM_A), sum(B))))
+
+
+def test_a_third_count_that_nobody_needed_is_left_out_and_told(sea: Sea) -> None:
+    tow = sea.station("S1")
+    sea.counts(tow, {"A": A, "B": B, "C": FAR_FROM_A}, origin="counted")
+    found = sea.result(tow)
+    assert found.systems == pytest.approx((sum(A) + sum(B)) / 2)
+    assert [one["used"] for one in found.sources["counts"]] == [True, True, False]
+    assert any("the count of C is not used" in one for one in found.flags)
+
+
+def test_only_the_window_counts(sea: Sea) -> None:
+    tow = sea.station("S1")
+    sea.counts(tow, {"A": [100, *A, 100], "B": [100, *B, 100]}, first_minute=1)
+    assert sea.result(tow).systems == pytest.approx((sum(A) + sum(B)) / 2)
+
+
+def test_a_paused_minute_goes_from_the_count_and_from_the_distance(sea: Sea, tmp_path: Path) -> None:
+    tow = sea.station("S1")
+    sea.desk.import_track(tow, usbl(usbl_log(tmp_path, noise_m=0)), "test")
+    sea.counts(tow, {"A": A, "B": B}, lost_s={("A", 4): 31.0, ("B", 5): 29.0})
+    found = sea.result(tow)
+    assert found.systems == pytest.approx((sum(A) + sum(B) - A[2] - B[2]) / 2)
+    assert found.distance_m == pytest.approx(0.41 * 360, rel=1e-3)
+    assert found.sources["left_out"] == {"4": "A paused for 30 s or more"}
+    assert found.sources["minutes"] == [2, 3, 5, 6, 7, 8]
+
+
+def test_the_other_protocol_scales_counts_and_replaces_distances(tmp_path: Path) -> None:
+    with closing(Sea(tmp_path / "home", minute_rule="scale")) as sea:
+        tow = sea.station("S1")
+        sea.desk.import_track(tow, usbl(usbl_log(tmp_path, noise_m=0, gap=range(190, 265))), "test")
+        sea.desk.choose_track(1, "test")
+        sea.counts(tow, {"A": A, "B": B}, lost_s={("A", 3): 15.0, ("B", 3): 10.0, ("A", 6): 60.0})
+        found = sea.result(tow)
+        expected = sum((a + b) / 2 for place, (a, b) in enumerate(zip(A, B, strict=True)) if place not in {1, 4})
+        expected += (A[1] * 60 / 45 + B[1] * 60 / 50) / 2 + B[4]
+        assert found.systems == pytest.approx(expected)
+        assert found.distance_m == pytest.approx(0.41 * 420, rel=1e-3)
+        assert any("minute 4: its distance is the mean of the others" in one for one in found.flags)
+
+
+def test_a_hole_in_the_track_leaves_the_distance_open_under_drop_minute(sea: Sea, tmp_path: Path) -> None:
+    tow = sea.station("S1")
+    imported = sea.desk.import_track(tow, usbl(usbl_log(tmp_path, gap=range(190, 265))), "test")
+    assert (imported.distance_m, imported.is_chosen) == (None, False)
+    sea.desk.choose_track(imported.track_id, "test")
+    sea.counts(tow, {"A": A, "B": B})
+    sea.width(tow)
+    found = sea.result(tow)
+    assert (found.distance_m, found.area_m2, found.density_raw_per_m2) == (None, None, None)
+    assert any("does not cover minute 4, 5" in one for one in found.reasons)
+    assert found.systems is not None
+
+
+def test_sources_of_distance_are_chosen_and_the_better_one_is_told(sea: Sea, tmp_path: Path) -> None:
+    tow = sea.station("S1")
+    sea.counts(tow, {"A": A, "B": B})
+    sea.desk.estimate_distance(tow, 0.8, "test")
+    found = sea.result(tow)
+    assert found.distance_m == pytest.approx(0.8 * 1852 / 3600 * 600 * 0.7)
+    assert found.sources["distance"]["method"] == "scaled by time"
+    assert found.sources["distance"]["note"] == "speed x time: 0.8 knots for 600 s"
+    imported = sea.desk.import_track(tow, usbl(usbl_log(tmp_path)), "test")
+    assert not imported.is_chosen
+    assert any("better source (usbl) is at hand" in one for one in sea.result(tow).flags)
+    sea.desk.choose_track(imported.track_id, "test")
+    assert sea.result(tow).sources["distance"]["source"] == "usbl"
+    sea.desk.withdraw("tracks", imported.track_id, "test")
+    assert sea.result(tow).sources["distance"]["source"] == "estimated"
+    sea.desk.type_distance(tow, NewDistance("usbl", 180.0, "counted"), "test")
+    found = sea.result(tow)
+    assert (found.distance_m, found.sources["distance"]["method"]) == (180.0, "as stated for the counted minutes")
+
+
+def test_the_newest_width_that_stands_wins_and_history_is_kept(sea: Sea) -> None:
+    tow = sea.station("S1")
+    sea.counts(tow, {"A": A, "B": B})
+    sea.desk.type_distance(tow, NewDistance("odometer", 200.0, "counted"), "test")
+    first = sea.width(tow, 0.75)
+    second = sea.desk.set_width(tow, table_width(1.01, 0.6, "FOVMultiplier of the survey's table"), "test")
+    found = sea.result(tow)
+    assert found.area_m2 == pytest.approx(202.0)
+    assert any("measured at 0.60" in one for one in found.flags)
+    sea.desk.withdraw("widths", second, "test")
+    assert sea.result(tow).area_m2 == pytest.approx(150.0)
+    sea.desk.withdraw("widths", first, "test")
+    assert sea.result(tow).area_m2 is None
+    with pytest.raises(SettingsError, match="no row"):
+        sea.desk.withdraw("widths", first, "test")
+
+
+def test_adjusted_needs_a_factor_with_a_source(tmp_path: Path) -> None:
+    with closing(Sea(tmp_path / "home", correction_factor=None, correction_source="")) as sea:
+        tow = sea.station("S1")
+        sea.counts(tow, {"A": A, "B": B})
+        sea.width(tow)
+        sea.desk.type_distance(tow, NewDistance("odometer", 200.0), "test")
+        found = sea.result(tow)
+        assert found.density_raw_per_m2 is not None
+        assert found.density_adjusted_per_m2 is None
+        assert any("no correction factor" in one for one in found.reasons)
+
+
+@pytest.mark.parametrize(("systems", "words"), [(1.7, "95 %"), (2.2, "99 %"), (3.4, "the highest")])
+def test_a_density_outside_of_what_was_ever_observed_is_flagged(sea: Sea, systems: float, words: str) -> None:
+    tow = sea.station("S1")
+    sea.counts(tow, {"A": [systems * 10] * 7, "B": [systems * 10] * 7})
+    sea.desk.type_distance(tow, NewDistance("odometer", 70.0, "counted"), "test")
+    sea.width(tow, 1.0)
+    assert any(words in one for one in sea.result(tow).flags)
+
+
+def test_counts_of_two_protocol_versions_are_not_mixed(sea: Sea) -> None:
+    tow = sea.station("S1")
+    sea.counts(tow, {"A": A})
+    sea.counts(tow, {"B": B}, protocol_id=sea.protocol(first_minute=3))
+    found = sea.result(tow)
+    assert found.systems is None
+    assert any("different versions" in one for one in found.reasons)
+
+
+def test_a_track_of_elsewhere_is_refused_with_the_likely_reason(sea: Sea, tmp_path: Path) -> None:
+    tow = sea.station("S1", at=(sim.ORIGIN[0], -sim.ORIGIN[1]))
+    with pytest.raises(LogError, match="east and west are exchanged"):
+        sea.desk.import_track(tow, usbl(usbl_log(tmp_path)), "test")
+    assert sea.connection.execute("SELECT count(*) FROM tracks").fetchone()[0] == 0
+
+
+def test_a_file_stands_once_and_a_clock_can_be_put_right(sea: Sea, tmp_path: Path) -> None:
+    tow = sea.station("S1", start=START + timedelta(seconds=3600))
+    log = usbl_log(tmp_path)
+    with pytest.raises(LogError, match="none within the tow"):
+        sea.desk.import_track(tow, usbl(log), "test")
+    imported = sea.desk.import_track(tow, usbl(log, time_offset_s=3600.0), "test")
+    assert imported.distance_m == pytest.approx(246, rel=0.01)
+    with pytest.raises(SettingsError, match="stands for this tow already"):
+        sea.desk.import_track(tow, usbl(log, time_offset_s=3600.0), "test")
+
+
+def test_flagged_points_are_stored_with_their_flag(sea: Sea, tmp_path: Path) -> None:
+    tow = sea.station("S1")
+    places, _ = sim.walk(TOW_S, start=START)
+    lines = [sim.ptsag(place) for place in places]
+    lines[100] = sim.ptsag(sim.Place(**{**vars(places[100]), "latitude_deg": 51.9}))
+    lines.insert(200, lines[199])
+    path = tmp_path / "log"
+    path.write_bytes(b"".join(lines) + b"$PTSAG,#1,10\r\n")
+    imported = sea.desk.import_track(tow, usbl(path), "test")
+    assert imported.flagged == {"duplicate": 1, "jump": 1}
+    assert (imported.points, imported.rows_refused) == (602, 1)
+    rows = sea.connection.execute("SELECT flag, count(*) FROM track_points GROUP BY flag ORDER BY flag").fetchall()
+    assert [tuple(row) for row in rows] == [("", 600), ("duplicate", 1), ("jump", 1)]
+    audit = sea.connection.execute("SELECT action FROM audit WHERE subject = ?", (f"tow/{tow}",)).fetchall()
+    assert [row[0] for row in audit][-2:] == ["track_import", "distance_set"]
+
+
+@given(
+    a=st.lists(st.integers(0, 43), min_size=7, max_size=7),
+    b=st.lists(st.integers(0, 43), min_size=7, max_size=7),
+    c=st.lists(st.integers(0, 43), min_size=7, max_size=7),
+    distance_m=st.floats(100, 400),
+    width_m=st.floats(0.4, 1.5),
+    factor=st.floats(1.0, 1.5),
+)
+@settings(max_examples=25, deadline=None)
+def test_formulas_3_to_5_by_exact_fractions(
+    tmp_path_factory: pytest.TempPathFactory, a: list[int], b: list[int], c: list[int], distance_m: float, width_m: float, factor: float
+) -> None:
+    with closing(Sea(tmp_path_factory.mktemp("sea"), counters=3, correction_factor=factor)) as sea:
+        tow = sea.station("S1")
+        sea.counts(tow, {"A": a, "B": b, "C": c})
+        sea.width(tow, width_m)
+        sea.desk.type_distance(tow, NewDistance("observed", distance_m, "counted"), "test")
+        found = sea.result(tow)
+        systems = sum(Fraction(x + y + z, 3) for x, y, z in zip(a, b, c, strict=True))
+        area = Fraction(distance_m) * Fraction(width_m)
+        assert found.systems == pytest.approx(float(systems), rel=1e-12)
+        assert found.area_m2 == pytest.approx(float(area), rel=1e-12)
+        assert found.density_raw_per_m2 == pytest.approx(float(systems / area), rel=1e-12)
+        assert found.density_adjusted_per_m2 == pytest.approx(float(systems / area / Fraction(factor)), rel=1e-12)
+
+
+def test_real_rows_of_fu2021_are_reproduced(shared_data: Path, tmp_path: Path) -> None:
+    """Counts, distances and widths of the survey's own table give its areas and densities; raw over adjusted is 1.30."""
+    path = shared_data / "uwtv_station_data" / "fu2021_tv_2013_2018.csv"
+    with path.open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["Year"] == "2018"]
+    assert len(rows) > 50
+    with closing(Sea(tmp_path / "home", counters=1, first_minute=1, last_minute=1)) as sea:
+        for row in rows[:40]:
+            tow = sea.station(row["Station"])
+            sea.counts(tow, {"mean": [float(row["Count"])]}, first_minute=1)
+            sea.desk.type_distance(tow, NewDistance("usbl", float(row["DoGm"]), "counted"), "test")
+            sea.desk.set_width(tow, table_width(round(float(row["m2"]) / float(row["DoGm"]), 2), 0.83, "m2 / DoGm"), "test")
+            found = sea.result(tow)
+            assert found.area_m2 == pytest.approx(float(row["m2"]), rel=0.005)
+            assert found.density_raw_per_m2 == pytest.approx(float(row["Density"]), rel=0.005, abs=1e-9)
+            assert found.density_adjusted_per_m2 == pytest.approx(float(row["Density_Adjusted"]), rel=0.005, abs=1e-9)
+
+
+def test_there_is_no_result_of_nothing(sea: Sea) -> None:
+    with pytest.raises(SettingsError, match="no tow 99"):
+        sea.result(99)
+    with pytest.raises(SettingsError, match="no tow 99"):
+        sea.width(99)
+    with closing(open_reader(sea.home / "edge.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM widths").fetchone()[0] == 0
