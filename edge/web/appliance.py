@@ -17,6 +17,7 @@ from edge.recipes.model_tasks import ModelTask
 from edge.store.sqlite import Connection
 from edge.survey.people_desk import PeopleDesk
 from edge.survey.sheet_desk import SheetDesk
+from edge.survey.track_desk import TrackDesk
 
 
 class Phase(StrEnum):
@@ -162,6 +163,10 @@ class Appliance(Protocol):
     @property
     def sheets(self) -> SheetDesk:
         """Surveys, protocols, stations and what is typed into their sheets."""
+
+    @property
+    def tracks(self) -> TrackDesk:
+        """What may be done with tracks, distances and widths."""
 
     @property
     def people(self) -> PeopleDesk:
