@@ -31,6 +31,7 @@ _WRITING_CONNECTION = (
     "PRAGMA synchronous = FULL",
     "PRAGMA wal_autocheckpoint = 1000",
     "PRAGMA journal_size_limit = 67108864",
+    "PRAGMA secure_delete = ON",  # what was sealed or deleted leaves no copy in free pages
 )
 
 

@@ -6,14 +6,17 @@ is repeatable: a run that is sealed already, or that belongs to no blind tow, is
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge.store.clock import utc_now
+from edge.store.facts import get_fact, put_fact
 from edge.store.seal import RUN_STEP_BYTES, Seal
 from edge.store.sqlite import Connection
 
+LOG_HOLDS_SEALED = "log_holds_sealed_utc"  # a fact: since when the database's log may hold what was sealed
 # A fixed length for each object: the seal's steps of 8 KiB then hold 127 of them, and most stills look alike from outside.
 _HEAD = struct.Struct("<qq")  # objects that count, candidates below the threshold
 _OBJECT = struct.Struct("<qqqddddd")  # id (0: it never had one), ordinal, label, score, box
@@ -62,8 +65,7 @@ def seal_tow(connection: Connection, seal: Seal, tow_id: int) -> int:
         )
         found = FoundRun(counted=counted, candidates=candidates, objects=[tuple(one) for one in objects.fetchall()])
         seal_run(connection, seal, tow_id, run_id, found)
-        connection.execute("DELETE FROM objects WHERE run_id = ?", (run_id,))
-        connection.execute("UPDATE runs SET object_count = NULL, candidate_count = NULL WHERE id = ?", (run_id,))
+    _wipe(connection, [run_id for run_id, *_ in runs])
     return len(runs)
 
 
@@ -119,6 +121,42 @@ def blind_tow_of_image(connection: Connection, image_id: int) -> SealedTow | Non
         (image_id,),
     ).fetchone()
     return None if row is None else SealedTow(tow_id=row[0], station_id=row[1], station=row[2])
+
+
+def _wipe(connection: Connection, run_ids: list[int]) -> None:
+    """Leave nothing of what was sealed in the pages of the database.
+
+    Every value is first overwritten where it stands (a value of the same length stays in its place), all of them before the first
+    row goes: pages that empty are merged, and a merge leaves copies of rows behind in what it frees. The log of the database keeps
+    the pages as they were until it is emptied: `empty_log`.
+    """
+    if not run_ids:
+        return
+    chosen = json.dumps(run_ids)
+    here = "run_id IN (SELECT value FROM json_each(?))"
+    connection.execute(
+        f"UPDATE objects SET score = 0.5, x_min_px = 0.5, y_min_px = 0.5, x_max_px = 0.5, y_max_px = 0.5 WHERE {here}", (chosen,)
+    )
+    connection.execute(f"DELETE FROM objects WHERE {here}", (chosen,))
+    connection.execute(
+        "UPDATE runs SET object_count = NULL, candidate_count = NULL WHERE id IN (SELECT value FROM json_each(?))", (chosen,)
+    )
+    put_fact(connection, LOG_HOLDS_SEALED, utc_now())
+
+
+def empty_log(connection: Connection) -> bool:
+    """Empty the database's log if pages from before a sealing stand in it; outside of any transaction.
+
+    Returns:
+        False if a reader still needs it: try again soon.
+    """
+    if get_fact(connection, LOG_HOLDS_SEALED) is None:
+        return True
+    (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        return False
+    connection.execute("DELETE FROM facts WHERE name = ?", (LOG_HOLDS_SEALED,))
+    return True
 
 
 def _unpacked(content: bytes) -> FoundRun:
