@@ -43,6 +43,7 @@ from edge.store.seal import open_seal
 from edge.store.sqlite import Connection, sqlite3
 from edge.survey.people_desk import PeopleDesk, sign_in_limits
 from edge.survey.sheet_desk import SheetDesk
+from edge.survey.tables_desk import TablesDesk
 from edge.survey.track_desk import TrackDesk
 from edge.values import CaptureTime
 from edge.web.appliance import CheckStatus, LiveStatus
@@ -100,6 +101,7 @@ class Service:
         self.people = PeopleDesk(self.writer, self.reader, limits=sign_in_limits(self.settings))
         self.seal = open_seal(self.home)
         self.sheets = SheetDesk(self.writer, self.reader, self.seal)
+        self.tables = TablesDesk(self.writer, self.reader, self.seal)
         self.tracks = TrackDesk(self.writer, self.reader)
         self.keeper = ModelKeeper(self.home, self.writer)
         self.models = ModelServer(self.keeper, self.settings)

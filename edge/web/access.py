@@ -85,6 +85,9 @@ RULES: dict[str, Need] = {
     "POST /actions/comparisons/start": REVIEW,
     "POST /actions/comparisons/cancel": REVIEW,
     "POST /actions/comparisons/delete": REVIEW,
+    "GET /surveys/{survey_id:int}/export": VIEW,
+    "GET /api/surveys/{survey_id}/tables/{table}": VIEW,
+    "POST /api/survey-tables": ADMINISTER,  # this machine reads the file
     # The JSON API, reading
     "GET /api/openapi.json": VIEW,
     "GET /api/status": VIEW,

@@ -37,6 +37,7 @@ from edge.web.routes import (
     pictures,
     reference,
     sign_in,
+    survey_export,
 )
 from edge.web.security import SecurityHeaders, WriteGuard
 from edge.web.uploads import sweep_uploads
@@ -53,6 +54,7 @@ ROUTERS = (
     sign_in.router,
     people.router,
     audit.router,
+    survey_export.router,
     api_read.router,
     pictures.router,
     api_write.router,
@@ -60,6 +62,7 @@ ROUTERS = (
     api_comparisons.router,
     people.api_router,
     audit.api_router,
+    survey_export.api_router,
     events.router,
     metrics.router,
 )

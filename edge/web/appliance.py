@@ -17,6 +17,7 @@ from edge.recipes.model_tasks import ModelTask
 from edge.store.sqlite import Connection
 from edge.survey.people_desk import PeopleDesk
 from edge.survey.sheet_desk import SheetDesk
+from edge.survey.tables_desk import TablesDesk
 from edge.survey.track_desk import TrackDesk
 
 
@@ -167,6 +168,10 @@ class Appliance(Protocol):
     @property
     def tracks(self) -> TrackDesk:
         """What may be done with tracks, distances and widths."""
+
+    @property
+    def tables(self) -> TablesDesk:
+        """Tables of others, taken into a survey."""
 
     @property
     def people(self) -> PeopleDesk:

@@ -22,6 +22,7 @@ from edge.store.sqlite import Connection, sqlite3
 from edge.survey.people_desk import PeopleDesk
 from edge.survey.people_secrets import Cost
 from edge.survey.sheet_desk import SheetDesk
+from edge.survey.tables_desk import TablesDesk
 from edge.survey.track_desk import TrackDesk
 from edge.web.appliance import CheckStatus, DiskStatus, LiveStatus, ModelStatus, Phase, RootStatus, WorkerStatus
 
@@ -45,6 +46,7 @@ class SimulatedAppliance:
         self.desk = SimulatedDesk(self)
         self.seal = open_seal(home)
         self.sheets = SheetDesk(DirectWriter(self), self.reader, self.seal)
+        self.tables = TablesDesk(DirectWriter(self), self.reader, self.seal)
         self.tracks = TrackDesk(DirectWriter(self), self.reader)
         self.people = PeopleDesk(DirectWriter(self), self.reader, cost=Cost(log2_n=4, r=8, p=1))
 

@@ -126,3 +126,20 @@ def is_counted_blind(connection: Connection, tow_id: int) -> bool:
     """Whether somebody's count of a tow is still sealed."""
     query = "SELECT 1 FROM counts WHERE tow_id = ? AND sealed IS NOT NULL AND state <> 'set_aside'"
     return connection.execute(query, (tow_id,)).fetchone() is not None
+
+
+class ImportRow(NamedTuple):
+    """A table of others that was read into a survey."""
+
+    id: int
+    format: str
+    file_name: str
+    sha256: str
+    imported_by: str
+    imported_utc: str
+
+
+def imports(connection: Connection, survey_id: int) -> tuple[ImportRow, ...]:
+    """The tables that were read into a survey, the newest first."""
+    query = "SELECT id, format, file_name, sha256, imported_by, imported_utc FROM table_imports WHERE survey_id = ? ORDER BY id DESC"
+    return tuple(ImportRow._make(row) for row in connection.execute(query, (survey_id,)))

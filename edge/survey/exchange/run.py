@@ -24,6 +24,7 @@ from edge.survey.mi.dialects import CLICKS, DIALECTS, RECOUNTS, Dialect
 from edge.survey.mi.recounts import recount_cells
 from edge.survey.mi.stations import station_cells
 from edge.survey.mi.writing import write_table
+from edge.survey.overview import survey_overview
 from edge.survey.result import result_of_station
 
 Rows = list[dict[str, str | int | float]]
@@ -120,6 +121,18 @@ def export(
     )
 
 
+def preview(connection: Connection, survey: str, station: str | None) -> list[tuple[str, int, tuple[LeftOut, ...]]]:
+    """For every format: its name, how many rows an export would have, and what it would leave out.
+
+    Raises:
+        SettingsError: there is no such survey or station.
+    """
+    with snapshot(connection):
+        gathered = gather(connection, survey, station, result_of_station)
+        ready = {name: _ready(connection, gathered, name) for name in FORMATS}
+    return [(name, one.rows, tuple(one.left_out)) for name, one in ready.items()]
+
+
 def _drop(_: object) -> None:
     """What a writer returns is known before."""
 
@@ -185,7 +198,7 @@ def agreements(gathered: Gathered) -> list[plots.StationAgreement]:
 def _sheets(connection: Connection, gathered: Gathered) -> list[tuple[str, Sequence[str], list[Sequence[Cell]]]]:
     sheets: list[tuple[str, Sequence[str], list[Sequence[Cell]]]] = [
         ("About", ("what", "value"), [(name, value) for name, value in _about_rows(gathered)]),
-        ("Summary", summary.COLUMNS, list(summary.summary_rows(gathered))),
+        ("Summary", summary.COLUMNS, summary.summary_rows(survey_overview(connection, gathered.survey.id))),
         ("Agreement", ("station", "counter_1", "counter_2", "total_1", "total_2", "minutes", "ccc", "state"), _agreement_rows(gathered)),
         ("Minutes", minutes.COLUMNS, list(minutes.minute_rows(gathered))),
     ]

@@ -1,20 +1,19 @@
 """A survey in a few lines: per ground the means and their spread, and over all grounds the CV that is judged against 20 %.
 
-Only stations that people counted, with an adjusted density; grounds without a stated area have means but no abundance. Stations
-counted under different versions of the protocol are never put into one figure.
+The figures are those of `edge.survey.overview`; stations counted under different versions of the protocol are never put together.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 from edge.cells import Cell
-from edge.survey.estimate import CV_LIMIT, GroundEstimate, ground_estimate, survey_estimate
-from edge.survey.exchange.gather import Gathered, GatheredStation
+from edge.survey.estimate import CV_LIMIT, SurveyEstimate
+from edge.survey.overview import GroundFigures, PlacedStation, SurveyOverview, VersionEstimate
 
 COLUMNS = (
-    "ground",
     "protocol_version",
+    "ground",
     "stations",
     "zero_stations",
     "systems",
@@ -22,99 +21,71 @@ COLUMNS = (
     "mean_raw_per_m2",
     "mean_adjusted_per_m2",
     "sd_adjusted_per_m2",
-    "cv_of_mean",
+    "se_adjusted_per_m2",
+    "cv",
     "area_km2",
-    "abundance_millions",
+    "abundance_adjusted_millions",
     "ci95_millions",
     "remark",
 )
 
 
-def summary_rows(gathered: Gathered) -> list[tuple[Cell, ...]]:
-    """A row for each ground and protocol version, and one for the survey where its stations go together."""
-    groups: dict[tuple[int, str], list[GatheredStation]] = {}
-    for one in gathered.stations:
-        if not one.absence and one.result.density_raw_per_m2 is not None:
-            groups.setdefault((_version(one), one.station.ground or ""), []).append(one)
-    rows: list[tuple[Cell, ...]] = []
-    estimates: list[GroundEstimate | None] = []
-    for (version, ground), stations in sorted(groups.items()):
-        area = gathered.grounds[ground].area_km2 if ground in gathered.grounds else None
-        row, estimate = _ground(ground, version, stations, area)
-        rows.append(row)
-        estimates.append(estimate)
-    if rows:
-        rows.append(_whole({version for version, _ in groups}, estimates))
+def summary_rows(overview: SurveyOverview) -> list[Sequence[Cell]]:
+    """For each version of the protocol a row per ground and one for the survey; None is what cannot be given."""
+    results = {one.station.name: one for one in overview.stations}
+    rows: list[Sequence[Cell]] = []
+    for version in overview.versions:
+        rows += [_ground(version, ground, [results[name] for name in ground.stations]) for ground in version.grounds]
+        rows.append(_survey(version, results))
     return rows
 
 
-def _version(one: GatheredStation) -> int:
-    protocol = one.result.sources.get("protocol") or {}
-    return int(protocol.get("version") or 0)
-
-
-def _ground(
-    name: str, version: int, stations: list[GatheredStation], area_km2: float | None
-) -> tuple[tuple[Cell, ...], GroundEstimate | None]:
-    adjusted = [one.result.density_adjusted_per_m2 for one in stations if one.result.density_adjusted_per_m2 is not None]
-    raw = [one.result.density_raw_per_m2 for one in stations if one.result.density_raw_per_m2 is not None]
-    distances = [one.result.distance_m for one in stations if one.result.distance_m is not None]
+def _ground(version: VersionEstimate, ground: GroundFigures, stations: Sequence[PlacedStation]) -> Sequence[Cell]:
+    raw, adjusted = ground.raw, ground.adjusted
     systems = [one.result.systems for one in stations if one.result.systems is not None]
-    is_whole = len(adjusted) == len(stations)
-    estimate = ground_estimate(name, adjusted, area_km2 or 1.0) if is_whole else None
-    has_abundance = estimate is not None and area_km2 is not None
-    cv = None if estimate is None or estimate.se_per_m2 is None or not estimate.mean_per_m2 else estimate.se_per_m2 / estimate.mean_per_m2
-    remark = "" if is_whole else "no adjusted density: the protocol names no correction factor"
-    if is_whole and area_km2 is None:
-        remark = "no abundance: the ground has no stated area"
-    row: tuple[Cell, ...] = (
-        name or "(no ground)",
-        version,
+    distances = [one.result.distance_m for one in stations if one.result.distance_m is not None]
+    cv = None
+    if adjusted is not None and adjusted.se_per_m2 is not None and adjusted.mean_per_m2 > 0:
+        cv = adjusted.se_per_m2 / adjusted.mean_per_m2
+    has_area = adjusted is not None and ground.area_km2 is not None
+    return (
+        version.version,
+        ground.name,
         len(stations),
         sum(one == 0 for one in systems),
-        math.fsum(systems),
-        math.fsum(distances) / len(distances) if distances else None,
-        math.fsum(raw) / len(raw),
-        None if estimate is None else estimate.mean_per_m2,
-        None if estimate is None else estimate.sd_per_m2,
+        sum(systems),
+        sum(distances) / len(distances) if distances else None,
+        raw.mean_per_m2 if raw else None,
+        adjusted.mean_per_m2 if adjusted else None,
+        adjusted.sd_per_m2 if adjusted else None,
+        adjusted.se_per_m2 if adjusted else None,
         cv,
-        area_km2,
-        estimate.abundance_millions if estimate is not None and has_abundance else None,
-        estimate.ci_millions if estimate is not None and has_abundance else None,
-        remark,
+        ground.area_km2,
+        adjusted.abundance_millions if adjusted and has_area else None,
+        adjusted.ci_millions if adjusted and has_area else None,
+        "" if ground.area_km2 is not None else "no abundance: nobody stated the area of this ground",
     )
-    return row, estimate if has_abundance else None
 
 
-def _whole(versions: set[int], estimates: list[GroundEstimate | None]) -> tuple[Cell, ...]:
-    known = [one for one in estimates if one is not None]
-    empty: tuple[Cell, ...] = (None,) * 8
-    if len(versions) > 1:
-        why = "no estimate of the survey: its stations were counted under different versions of the protocol"
-        return ("survey", None, *empty, None, None, None, why)
-    if len(known) < len(estimates):
-        return ("survey", None, *empty, None, None, None, "no estimate of the survey: not every ground has an area and a factor")
-    found = survey_estimate(known)
-    area = math.fsum(one.area_km2 for one in known)
-    if found.cv is None:
-        remark = "no CV: a ground has fewer than two stations, or nothing was counted"
-    else:
-        remark = f"CV below {CV_LIMIT:.0%}" if found.is_precise_enough else f"CV not below {CV_LIMIT:.0%}"
-    stations = sum(one.stations for one in known)
-    cells: tuple[Cell, ...] = (
+def _survey(version: VersionEstimate, results: dict[str, PlacedStation]) -> Sequence[Cell]:
+    names = [name for ground in version.grounds for name in ground.stations]
+    systems = [value for name in names if (value := results[name].result.systems) is not None]
+    found: SurveyEstimate | None = version.adjusted
+    remarks = list(version.reasons)
+    if found is not None and found.cv is not None:
+        remarks.insert(
+            0, f"CV {'below' if found.is_precise_enough else 'not below'} {CV_LIMIT:.0%}; the interval adds up those of the grounds"
+        )
+    return (
+        version.version,
         "survey",
-        next(iter(versions)),
-        stations,
+        len(names),
+        sum(one == 0 for one in systems),
+        sum(systems),
+        *(None,) * 5,
+        found.cv if found else None,
         None,
-        None,
-        None,
-        None,
-        None,
-        None,
-        found.cv,
-        area,
-        found.abundance_millions,
-        found.ci_linear_millions,
-        f"{remark}; the interval adds up those of the grounds",
+        found.abundance_millions if found else None,
+        found.ci_linear_millions if found else None,
+        "; ".join(remarks),
     )
-    return cells

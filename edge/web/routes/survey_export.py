@@ -1,0 +1,135 @@
+"""A survey's tables out, as a page and as files, and tables of others in."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import zipfile
+from pathlib import Path as FilePath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from edge.store.connection import snapshot
+from edge.store.reads import surveys
+from edge.store.reads.surveys import SurveyRow
+from edge.store.reads.tables import imports
+from edge.store.sqlite import Connection
+from edge.survey.exchange.gather import LeftOut
+from edge.survey.exchange.run import FORMATS, ExportReport, ExportRequest, export, preview
+from edge.survey.mi.dialects import Format
+from edge.survey.tables_desk import ImportReport
+from edge.web.appliance import Appliance
+from edge.web.deps import MAX_ID, Actor, ApplianceHere
+from edge.web.errors import Problem, invalid, no_such
+from edge.web.pages import render
+
+REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in (401, 403, 404, 409, 422, 503)}
+router = APIRouter(include_in_schema=False)
+api_router = APIRouter(prefix="/api", tags=["survey"], responses=REFUSALS)
+
+MEDIA_TYPES = {
+    ".csv": "text/csv; charset=utf-8",
+    ".geojson": "application/geo+json",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".svg": "image/svg+xml",
+}
+SurveyId = Annotated[int, Path(ge=1, le=MAX_ID, description="The id of the survey.")]
+StationName = Annotated[str, Query(max_length=200, description="Only this station; empty for all.")]
+FormatName = Annotated[str, Path(max_length=40, description=f"One of {', '.join(FORMATS)}.")]
+
+
+class ImportBody(BaseModel):
+    """A table on this machine that shall be taken into a survey."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: Annotated[str, Field(min_length=1, max_length=4096, description="The file, as this machine sees it.")]
+    format: Annotated[Format, Field(description="Its dialect.")]
+    survey: Annotated[str, Field(min_length=1, max_length=200, description="The survey's name here.")]
+    of: Annotated[str | None, Field(max_length=200, description="What the table calls the survey, where that differs.")] = None
+    is_dry_run: Annotated[bool, Field(description="Only say what would be taken.")] = False
+
+
+@router.get("/surveys/{survey_id:int}/export")
+def show_export(request: Request, appliance: ApplianceHere, survey_id: int, station: StationName = "") -> Response:
+    """Every table that can be written, with how many rows it has and what it leaves out."""
+    with appliance.reader() as connection:
+        survey = _survey(connection, survey_id)
+        with snapshot(connection):
+            names = [one.name for one in surveys.stations(connection, survey_id)]
+        if station and station not in names:
+            raise no_such("station of this survey with the name", station)
+        tables = [(name, FORMATS[name][1], rows, missing) for name, rows, missing in preview(connection, survey.name, station or None)]
+        read_in = imports(connection, survey_id)
+    shown = "mi-recounts", "mi-analysis"
+    left_out: list[tuple[str, LeftOut]] = [(name, one) for name, _, _, missing in tables if name in shown for one in missing]
+    return render(
+        request, "survey_export.html", survey=survey, stations=names, station=station, tables=tables, left_out=left_out, imports=read_in
+    )
+
+
+@api_router.get(
+    "/surveys/{survey_id}/tables/{table}",
+    summary="A table or map of a survey",
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {}, "application/zip": {}}}},
+)
+def get_table(
+    appliance: ApplianceHere,
+    survey_id: SurveyId,
+    table: FormatName,
+    station: StationName = "",
+    with_sidecar: Annotated[bool, Query(description="A zip of the file and the text that tells about it.")] = False,
+) -> Response:
+    """The file as `survey export` writes it: only revealed counts; what is left out stands in the sidecar, with the reason."""
+    if table not in FORMATS:
+        raise invalid(f"there is no table format {table}", f"The formats are {', '.join(FORMATS)}.")
+    with appliance.reader() as connection:
+        survey = _survey(connection, survey_id)
+        with tempfile.TemporaryDirectory(prefix="tables-", dir=_scratch(appliance)) as folder:
+            report = export(connection, _wanted(survey, table, station), FilePath(folder))
+            return _zipped(report) if with_sidecar else _plain(report)
+
+
+@api_router.post("/survey-tables", summary="Take a table of others into a survey")
+def post_import(appliance: ApplianceHere, actor: Actor, body: ImportBody) -> ImportReport:
+    """All of it or nothing; the same table twice changes nothing. For administrators: the file is read by this machine."""
+    return appliance.tables.import_table(FilePath(body.path), body.format, body.survey, actor=actor, of=body.of, is_dry_run=body.is_dry_run)
+
+
+def _survey(connection: Connection, survey_id: int) -> SurveyRow:
+    found = surveys.survey(connection, survey_id)
+    if found is None:
+        raise no_such("survey with the id", survey_id)
+    return found
+
+
+def _wanted(survey: SurveyRow, table: str, station: str) -> ExportRequest:
+    return ExportRequest(survey=survey.name, format=table, station=station or None)
+
+
+def _scratch(appliance: Appliance) -> FilePath:
+    """Beside the pictures' cache: on the disk of the home folder, never in the small /tmp of an appliance."""
+    folder = appliance.home / "cache" / "tables"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _plain(report: ExportReport) -> Response:
+    return _download(report.file.read_bytes(), report.file.name, MEDIA_TYPES[report.file.suffix])
+
+
+def _zipped(report: ExportReport) -> Response:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in (report.file, report.sidecar):
+            archive.write(path, path.name)
+    return _download(packed.getvalue(), f"{report.file.name}.zip", "application/zip")
+
+
+def _download(content: bytes, name: str, media_type: str) -> Response:
+    ascii_name = name.encode("ascii", "replace").decode().replace("?", "_")
+    return Response(content, media_type=media_type, headers={"content-disposition": f'attachment; filename="{ascii_name}"'})
