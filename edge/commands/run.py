@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edge.commands.common import JsonOption, answer, err, home_of, make_table, out, say, service_of, told
-from edge.commands.running import remove_address, write_address
 from edge.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -25,7 +21,6 @@ if TYPE_CHECKING:
     from edge.service import Service
 
 DEMO_FOLDER = "demo-tow"
-_STOP_GRACE_S = 5
 _LOOK_S = 0.1
 
 HostOption = Annotated[str | None, typer.Option(help="Address to serve the pages on.")]
@@ -34,8 +29,10 @@ PortOption = Annotated[int | None, typer.Option(help="Port to serve the pages on
 
 def run(context: typer.Context, host: HostOption = None, port: PortOption = None) -> None:
     """Watch the folders and serve the pages, until Ctrl-C."""
+    from edge.commands.serving import serving
+
     home = home_of(context)
-    with told(as_json=False), service_of(home, options=_options(host, port)) as service, _pages(service) as (server, url):
+    with told(as_json=False), service_of(home, options=_options(host, port)) as service, serving(service) as (server, url):
         service.watch_all()
         say(f"iMagine Edge watches {service.home / 'inbox'}")
         say(f"Pages: {url}   (Ctrl-C ends)")
@@ -53,12 +50,14 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Render a tow into the watched folder, show what is found in it, and serve the pages."""
+    from edge.commands.serving import serving
+
     home = home_of(context)
-    with told(as_json=as_json), service_of(home, options=_options(host, port)) as service, _pages(service) as (server, url):
+    with told(as_json=as_json), service_of(home, options=_options(host, port)) as service, serving(service, quiet=as_json) as (server, url):
         folder = service.home / "inbox" / "burrows" / f"{DEMO_FOLDER}-{seed}"
         service.watch_all()
-        serving = threading.Thread(target=server.run, name="pages", daemon=True)
-        serving.start()
+        thread = threading.Thread(target=server.run, name="pages", daemon=True)
+        thread.start()
         if not as_json:
             say(f"Pages: {url}")
         _render(folder, seed=seed, stills=stills)
@@ -66,70 +65,14 @@ def demo(
         _show_results(service, folder, as_json=as_json)
         if once:
             server.should_exit = True
-            serving.join()
+            thread.join()
             return
         say(f"Drop stills into {service.home / 'inbox' / 'burrows'} and watch {url}   (Ctrl-C ends)")
-        _wait_for_end(server, serving)
+        _wait_for_end(server, thread)
 
 
 def _options(host: str | None, port: int | None) -> dict[str, object]:
     return {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-
-
-@contextmanager
-def _pages(service: Service) -> Iterator[tuple[uvicorn.Server, str]]:
-    """A server on a port that is bound already, so that a taken port is told before any work begins."""
-    import uvicorn
-
-    from edge.web.app import create_app
-
-    settings = service.settings
-    listening = _bind(settings.host, settings.port)
-    shown_host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    url = f"http://{shown_host}:{listening.getsockname()[1]}"
-    config = uvicorn.Config(
-        create_app(service, allowed_hosts=(*settings.allowed_hosts, shown_host)),
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=_STOP_GRACE_S,
-        server_header=False,
-    )
-    server = _bound_server(config, listening, service)
-    write_address(service.home, url)
-    try:
-        yield server, url
-    finally:
-        remove_address(service.home)
-        listening.close()
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as error:
-        listening.close()
-        advice = "Choose another port with --port, or 0 for a free one."
-        raise SettingsError(f"the pages cannot be served on {host}:{port}: {error.strerror}", advice=advice) from error
-    return listening
-
-
-def _bound_server(config: uvicorn.Config, listening: socket.socket, service: Service) -> uvicorn.Server:
-    import uvicorn
-
-    class BoundServer(uvicorn.Server):
-        """Serves on the socket that is bound already; tells the pages before it goes, so that their streams end."""
-
-        def run(self, sockets: list[socket.socket] | None = None) -> None:
-            super().run(sockets=sockets or [listening])
-
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            service.announce_stop()
-            super().handle_exit(sig, frame)
-
-    return BoundServer(config)
 
 
 def _render(folder: Path, *, seed: int, stills: int) -> None:
@@ -190,11 +133,11 @@ def _show_results(service: Service, folder: Path, *, as_json: bool) -> None:
     out.print(table)
 
 
-def _wait_for_end(server: uvicorn.Server, serving: threading.Thread) -> None:
+def _wait_for_end(server: uvicorn.Server, thread: threading.Thread) -> None:
     try:
-        while serving.is_alive():
+        while thread.is_alive():
             time.sleep(_LOOK_S)  # not join: one that Ctrl-C interrupts takes the thread for ended (Python 3.11)
     except KeyboardInterrupt:
         server.should_exit = True
-        while serving.is_alive():
+        while thread.is_alive():
             time.sleep(_LOOK_S)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 
-from edge.cells import to_cell
 from edge.store.connection import snapshot
 from edge.store.reads.audit_trail import AuditFilter, actions, all_audit_rows, audit_rows
 from edge.store.reads.condition import AuditRow
+from edge.survey.audit_file import csv_parts, json_parts
 from edge.web.appliance import Appliance
 from edge.web.deps import DEFAULT_LIMIT, MAX_ID, ApplianceHere, Limit
 from edge.web.errors import Problem
@@ -27,7 +23,6 @@ REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for stat
 api_router = APIRouter(prefix="/api", tags=["people"], responses=REFUSALS)
 
 SHOWN = 100
-AUDIT_COLUMNS = ("audit_id", "at_utc", "actor", "action", "subject", "detail_json")
 _Text = Annotated[str, Field(max_length=200)]
 _Time = Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z?)?)?$")]
 
@@ -100,36 +95,6 @@ def export_audit(
     parts = csv_parts(_rows(appliance, which)) if kind == "csv" else json_parts(_rows(appliance, which))
     media_type = "text/csv; charset=utf-8" if kind == "csv" else "application/json"
     return StreamingResponse(parts, media_type=media_type, headers={"content-disposition": f'attachment; filename="audit.{kind}"'})
-
-
-def csv_parts(rows: Iterator[AuditRow]) -> Iterator[str]:
-    """A CSV with a heading, in pieces."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow(AUDIT_COLUMNS)
-    for row in rows:
-        writer.writerow([to_cell(getattr(row, name)) for name in AUDIT_COLUMNS])
-        if out.tell() > 1 << 16:
-            yield out.getvalue()
-            out.seek(0)
-            out.truncate()
-    yield out.getvalue()
-
-
-def json_parts(rows: Iterator[AuditRow]) -> Iterator[str]:
-    """A JSON list, in pieces; `detail` is an object."""
-    mark = "["
-    for row in rows:
-        yield mark + json.dumps(plain_row(row), ensure_ascii=True)
-        mark = ",\n"
-    yield "[]\n" if mark == "[" else "]\n"
-
-
-def plain_row(row: AuditRow) -> dict[str, object]:
-    """A row for JSON."""
-    values: dict[str, object] = asdict(row)
-    values["detail"] = json.loads(str(values.pop("detail_json")))
-    return values
 
 
 def _rows(appliance: Appliance, which: AuditFilter) -> Iterator[AuditRow]:
