@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -205,7 +206,10 @@ def test_folders_nested_as_deep_as_the_system_allows(home: Path, root: Path) -> 
     with open(os.open("deep.jpg", os.O_WRONLY | os.O_CREAT, dir_fd=descriptor), "wb") as file:
         file.write(b"deep")
     os.close(descriptor)
-    with watching(home, root, watch=False) as appliance:
-        appliance.until({"deep.jpg": "queued"})
-        (root / "d").rename(root / "e")
-        wait_until(lambda: sorted(row["original"] for row in appliance.rows()) == ["gone", "present"])
+    try:
+        with watching(home, root, watch=False) as appliance:
+            appliance.until({"deep.jpg": "queued"})
+            (root / "d").rename(root / "e")
+            wait_until(lambda: sorted(row["original"] for row in appliance.rows()) == ["gone", "present"])
+    finally:
+        subprocess.run(["rm", "-rf", "--", str(root)], check=True)  # pytest clears away by functions that call one another
