@@ -37,10 +37,13 @@ from edge.store import audit, away, files, jobs
 from edge.store.backup import rescue
 from edge.store.clock import utc_now, utc_text
 from edge.store.connection import DATABASE_NAME, open_reader
+from edge.store.facts import get_fact
 from edge.store.lock import HomeLock
 from edge.store.open import open_store
 from edge.store.seal import open_seal
+from edge.store.sealed_runs import LOG_HOLDS_SEALED, empty_log
 from edge.store.sqlite import Connection, sqlite3
+from edge.survey.counting.desk import CountingDesk
 from edge.survey.people_desk import PeopleDesk, sign_in_limits
 from edge.survey.sheet_desk import SheetDesk
 from edge.survey.tables_desk import TablesDesk
@@ -103,6 +106,7 @@ class Service:
         self.sheets = SheetDesk(self.writer, self.reader, self.seal)
         self.tables = TablesDesk(self.writer, self.reader, self.seal)
         self.tracks = TrackDesk(self.writer, self.reader)
+        self.counting = CountingDesk(self.writer, self.reader, self.seal, check_pin=self.people.check_pin)
         self.keeper = ModelKeeper(self.home, self.writer)
         self.models = ModelServer(self.keeper, self.settings)
         self.desk = ModelDesk(self.keeper, self.writer, self.settings, must_wait=self._is_busy, on_change=self._changed)
@@ -128,6 +132,7 @@ class Service:
                 may_work=self._may_work,
                 capture_time=self._capture_time,
                 folder_is_away=self._folder_is_away,
+                seal=self.seal,
             )
             self.dispatchers[recipe.name] = dispatcher
             dispatcher.start()
@@ -344,6 +349,13 @@ class Service:
             for recipe in RECIPES.values():
                 self.models.try_again(recipe, self.dispatchers[recipe.name])
 
+    def _tidy_log(self) -> None:
+        """What was just sealed still stands in the database's log as it was before; rare, so it may wait for a commit."""
+        with self.reader() as connection:
+            wanted = get_fact(connection, LOG_HOLDS_SEALED) is not None
+        if wanted:
+            self.writer.at_rest(empty_log)
+
     def _look_at_database(self) -> None:
         """A database whose file was deleted takes commits that nobody will ever read: stop the work, keep what it holds."""
         if self.lost is None and not self.writer.is_in_place():
@@ -374,5 +386,6 @@ class Service:
                 if any(dispatcher.in_flight for dispatcher in self.dispatchers.values()) or self.intake.waiting:
                     self._changes += 1
                 self._look_at_troubles()
+                self._tidy_log()
             except Exception:  # the thread's border: without a pulse nobody looks at the disk
                 log.exception("pulse_failed")

@@ -24,6 +24,7 @@ from edge.pipeline.messages import Broken, Done, Ready, Refused, Started, Task, 
 from edge.pipeline.process import Signal, WorkerProcess, messages
 from edge.settings import Settings
 from edge.store import files, jobs, runs
+from edge.store.seal import Seal
 from edge.store.sqlite import Connection
 from edge.store.writer import Writer
 from edge.values import CaptureTime
@@ -58,7 +59,6 @@ class Tally:
     """What this dispatcher did since it started. Times of results are monotonic seconds."""
 
     done: int = 0
-    objects: int = 0
     quarantined: int = 0
     restarts: int = 0
     result_times_s: deque[float] = field(default_factory=deque)
@@ -91,8 +91,12 @@ class Dispatcher:
         may_work: Callable[[], bool],
         capture_time: Callable[[str, str | None], CaptureTime | None],
         folder_is_away: Callable[[int], bool],
+        seal: Seal,
     ) -> None:
-        """`folder_is_away` looks whether a folder, by its number, cannot be looked at now, so that its files are not known to be gone."""
+        """`seal` closes what nobody may see yet.
+
+        `folder_is_away` looks whether a folder, by its number, cannot be looked at now, so that its files are not known to be gone.
+        """
         self.recipe = recipe
         self.tally = Tally()
         self.trouble: str | None = None
@@ -104,11 +108,12 @@ class Dispatcher:
         self._may_work = may_work
         self._capture_time = capture_time
         self._folder_is_away = folder_is_away
+        self._seal = seal
         self._serving: Serving | None = None
         self._wanted: Serving | None = None
         self._worker: WorkerProcess | None = None
         self._in_flight: dict[int, _InFlight] = {}
-        self._pending: set[Future[int | None]] = set()
+        self._pending: set[Future[bool]] = set()
         self._unrecorded: set[int] = set()
         self._unrecordable: dict[int, str] = {}
         self._suspects = True
@@ -286,18 +291,17 @@ class Dispatcher:
             model_id=self._serving.model_id,
         )
         capture_time = self._capture_time(flight.job.name, message.result.facts.exif_time_local)
-        future = self._writer.submit(lambda connection: runs.record_run(connection, context, message.result, capture_time))
+        future = self._writer.submit(lambda connection: runs.record_run(connection, context, message.result, capture_time, seal=self._seal))
         self._pending.add(future)
         future.add_done_callback(partial(self._recorded, message.job_id))
 
-    def _recorded(self, job_id: int, future: Future[int | None]) -> None:
+    def _recorded(self, job_id: int, future: Future[bool]) -> None:
         failure = future.exception()
         if isinstance(failure, StoreError) and not isinstance(failure, StoreRefusedError):
             self._unrecorded.add(job_id)
         elif failure is not None:
             self._unrecordable[job_id] = f"{type(failure).__name__}: {failure}"
-        elif (counted := future.result()) is not None:
-            self.tally.objects += counted
+        elif future.result():
             self.tally.note_result(time.monotonic())
         self._pending.discard(future)
         self._signal.set()

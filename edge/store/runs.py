@@ -1,11 +1,17 @@
-"""Record what a worker found: run, objects and outbox row in the writer's one transaction."""
+"""Record what a worker found: run, objects and outbox row in the writer's one transaction.
+
+On an image of a tow that people still count blind, what was found goes under the seal at once and never stands in a plain row.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from edge import __version__
+from edge.errors import StoreError
 from edge.store.clock import utc_now, uuid7
+from edge.store.seal import Seal
+from edge.store.sealed_runs import FoundObject, FoundRun, SealedTow, blind_tow_of_image, seal_run
 from edge.store.sqlite import Connection
 from edge.values import CaptureTime, ImageResult
 
@@ -23,23 +29,41 @@ class RunContext:
     model_id: int
 
 
-def record_run(connection: Connection, context: RunContext, result: ImageResult, capture_time: CaptureTime | None) -> int | None:
+def record_run(
+    connection: Connection, context: RunContext, result: ImageResult, capture_time: CaptureTime | None, *, seal: Seal | None = None
+) -> bool:
     """Write one result and finish its job.
 
+    Args:
+        connection: the writer's.
+        context: what the result belongs to.
+        result: what was found.
+        capture_time: when the image was taken, None if nothing says so.
+        seal: closes what must not be seen yet; without it such a result is refused.
+
     Returns:
-        The number of counted objects; None if the job was not leased any more (nothing is written: the result of
-        another attempt stands).
+        False if the job was not leased any more (nothing is written: the result of another attempt stands).
+
+    Raises:
+        StoreError: the image belongs to a tow that is counted blind, and there is no seal.
     """
     if not _finish_job(connection, context.job_id):
-        return None
+        return False
     _describe_image(connection, context.image_id, result, capture_time)
-    run_id, run_uuid, counted = _insert_run(connection, context, result)
-    _insert_objects(connection, run_id, context.model_id, result)
+    tow = blind_tow_of_image(connection, context.image_id)
+    objects = _objects(connection, context.model_id, result)
+    counted = int((result.detections.score >= result.score_threshold).sum())
+    found = FoundRun(counted=counted, candidates=len(objects) - counted, objects=objects)
+    run_id, run_uuid = _insert_run(connection, context, result, None if tow else found)
+    if tow:
+        _seal(connection, seal, tow, run_id, found)
+    else:
+        _insert_objects(connection, run_id, objects)
     connection.execute(
         "INSERT INTO outbox (uuid, kind, dedup_key, priority, created_utc) VALUES (?, 'run', ?, ?, ?)",
         (uuid7(), f"run/{run_uuid}", OUTBOX_PRIORITY_RUN, utc_now()),
     )
-    return counted
+    return True
 
 
 def _finish_job(connection: Connection, job_id: int) -> bool:
@@ -64,8 +88,7 @@ def _describe_image(connection: Connection, image_id: int, result: ImageResult, 
         )
 
 
-def _insert_run(connection: Connection, context: RunContext, result: ImageResult) -> tuple[int, str, int]:
-    counted = int((result.detections.score >= result.score_threshold).sum())
+def _insert_run(connection: Connection, context: RunContext, result: ImageResult, found: FoundRun | None) -> tuple[int, str]:
     connection.execute(
         "UPDATE runs SET is_current = 0 WHERE image_id = ? AND recipe = ? AND is_current = 1", (context.image_id, context.recipe)
     )
@@ -86,8 +109,8 @@ def _insert_run(connection: Connection, context: RunContext, result: ImageResult
             result.model.precision,
             __version__,
             result.score_threshold,
-            counted,
-            len(result.detections) - counted,
+            None if found is None else found.counted,
+            None if found is None else found.candidates,
             result.quality.mean_luminance,
             result.quality.contrast,
             result.quality.sharpness,
@@ -95,20 +118,30 @@ def _insert_run(connection: Connection, context: RunContext, result: ImageResult
             utc_now(),
         ),
     )
-    return int(cursor.lastrowid or 0), run_uuid, counted
+    return int(cursor.lastrowid or 0), run_uuid
 
 
-def _insert_objects(connection: Connection, run_id: int, model_id: int, result: ImageResult) -> None:
+def _objects(connection: Connection, model_id: int, result: ImageResult) -> list[FoundObject]:
     found = result.detections
     label_ids = {
         row["label_index"]: row["id"] for row in connection.execute("SELECT label_index, id FROM labels WHERE model_id = ?", (model_id,))
     }
+    return [
+        (0, ordinal, label_ids[label], score, *box)
+        for ordinal, (label, score, box) in enumerate(
+            zip(found.label_index.tolist(), found.score.tolist(), found.xyxy.tolist(), strict=True)
+        )
+    ]
+
+
+def _insert_objects(connection: Connection, run_id: int, objects: list[FoundObject]) -> None:
     connection.executemany(
         "INSERT INTO objects (run_id, ordinal, label_id, score, x_min_px, y_min_px, x_max_px, y_max_px) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (run_id, ordinal, label_ids[label], score, *box)
-            for ordinal, (label, score, box) in enumerate(
-                zip(found.label_index.tolist(), found.score.tolist(), found.xyxy.tolist(), strict=True)
-            )
-        ],
+        [(run_id, *one[1:]) for one in objects],
     )
+
+
+def _seal(connection: Connection, seal: Seal | None, tow: SealedTow, run_id: int, found: FoundRun) -> None:
+    if seal is None:
+        raise StoreError(f"station {tow.station} is counted blind and there is no seal for what a model finds there")
+    seal_run(connection, seal, tow.tow_id, run_id, found)

@@ -31,13 +31,17 @@ _BLIND_TOWS = """
 """
 
 
+FoundObject = tuple[int, int, int, float, float, float, float, float]
+"""id (0: it has none yet), ordinal, label_id, score, x_min_px, y_min_px, x_max_px, y_max_px."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundRun:
-    """What one run found: how many objects count, how many are candidates, and (id, ordinal, label_id, score, box) of each."""
+    """What one run found: how many objects count, how many are candidates, and all of them."""
 
     counted: int
     candidates: int
-    objects: Sequence[tuple[int, int, int, float, float, float, float, float]]
+    objects: Sequence[FoundObject]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 from edge.recipes.choices import FilesChoice, VariantChoice
 from edge.recipes.model_tasks import ModelTask
 from edge.store.sqlite import Connection
+from edge.survey.counting.desk import CountingDesk
 from edge.survey.people_desk import PeopleDesk
 from edge.survey.sheet_desk import SheetDesk
 from edge.survey.tables_desk import TablesDesk
@@ -176,6 +177,10 @@ class Appliance(Protocol):
     @property
     def people(self) -> PeopleDesk:
         """What may be done with accounts and sign-ins."""
+
+    @property
+    def counting(self) -> CountingDesk:
+        """Blind counts: begun, saved, signed, revealed."""
 
     def reader(self) -> AbstractContextManager[Connection]:
         """A read-only connection for the calling thread."""

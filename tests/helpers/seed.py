@@ -27,6 +27,7 @@ from edge.store.files import Intake, SeenFile, add_folder, add_root, fail_file, 
 from edge.store.jobs import fail_job, lease_jobs
 from edge.store.packs import PackRow, activate, add_pack
 from edge.store.runs import RunContext, record_run
+from edge.store.seal import Seal
 from edge.store.sqlite import Connection
 from edge.values import CaptureTime, Detections, ImageFacts, ImageResult, ModelKey, Quality
 from models.manifest import Golden, InputSpec, Label, Manifest, PackFile, Thresholds, Variant
@@ -34,6 +35,7 @@ from models.manifest import Golden, InputSpec, Label, Manifest, PackFile, Thresh
 RECIPE = "burrows"
 OPENING_APHIA_ID = 107254  # Nephrops norvegicus
 SHA256 = "0123456789abcdef" * 4
+SEAL = Seal(b"a key for the tests of 32 bytes.")
 
 Box = tuple[float, float, float, float, float, int]
 """x_min_px, y_min_px, x_max_px, y_max_px, score, label_index."""
@@ -278,6 +280,6 @@ def _record(
     context = RunContext(
         job_id=job_id, image_id=_image_id(connection, sha256), recipe=station.recipe, recipe_sha256=SHA256, model_id=pack.model_id
     )
-    counted = record_run(connection, context, result, capture_time)
-    assert counted is not None
+    assert record_run(connection, context, result, capture_time, seal=SEAL)
+    counted = int((result.detections.score >= result.score_threshold).sum())
     return Found(image_id=context.image_id, sha256=sha256, counted=counted)

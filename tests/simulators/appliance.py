@@ -17,14 +17,15 @@ from edge.store.clock import utc_now
 from edge.store.comparisons import ComparedSide, NewComparison
 from edge.store.connection import DATABASE_NAME, immediate, migrate, open_reader, open_writer
 from edge.store.reads.comparisons import newest_files
-from edge.store.seal import open_seal
 from edge.store.sqlite import Connection, sqlite3
+from edge.survey.counting.desk import CountingDesk
 from edge.survey.people_desk import PeopleDesk
 from edge.survey.people_secrets import Cost
 from edge.survey.sheet_desk import SheetDesk
 from edge.survey.tables_desk import TablesDesk
 from edge.survey.track_desk import TrackDesk
 from edge.web.appliance import CheckStatus, DiskStatus, LiveStatus, ModelStatus, Phase, RootStatus, WorkerStatus
+from tests.helpers.seed import SEAL
 
 GIB = 1 << 30
 T = TypeVar("T")
@@ -44,11 +45,12 @@ class SimulatedAppliance:
         self._live = _watching(home)
         self.frozen_as_of_utc: str | None = None
         self.desk = SimulatedDesk(self)
-        self.seal = open_seal(home)
+        self.seal = SEAL
         self.sheets = SheetDesk(DirectWriter(self), self.reader, self.seal)
         self.tables = TablesDesk(DirectWriter(self), self.reader, self.seal)
         self.tracks = TrackDesk(DirectWriter(self), self.reader)
         self.people = PeopleDesk(DirectWriter(self), self.reader, cost=Cost(log2_n=4, r=8, p=1))
+        self.counting = CountingDesk(DirectWriter(self), self.reader, self.seal, check_pin=self.people.check_pin)
 
     @property
     def home(self) -> Path:
@@ -125,10 +127,11 @@ class SimulatedAppliance:
         self.writer.close()
 
     @contextmanager
-    def _write(self) -> Iterator[Connection]:
+    def _write(self, *, quiet: bool = False) -> Iterator[Connection]:
         with self._lock, immediate(self.writer) as connection:
             yield connection
-        self.touch()
+        if not quiet:
+            self.touch()
 
 
 class DirectWriter:
@@ -137,8 +140,8 @@ class DirectWriter:
     def __init__(self, appliance: SimulatedAppliance) -> None:
         self._appliance = appliance
 
-    def call(self, work: Callable[[Connection], T]) -> T:
-        with self._appliance._write() as connection:
+    def call(self, work: Callable[[Connection], T], *, quiet: bool = False) -> T:
+        with self._appliance._write(quiet=quiet) as connection:
             return work(connection)
 
 

@@ -70,7 +70,7 @@ def lease_one(connection: Connection) -> jobs.Job:
     return leased[0]
 
 
-def finish(connection: Connection, model_id: int, job: jobs.Job, objects: int = 1) -> int | None:
+def finish(connection: Connection, model_id: int, job: jobs.Job, objects: int = 1) -> bool:
     pack = add_model(connection)
     assert pack.model_id == model_id
     context = runs.RunContext(job_id=job.job_id, image_id=job.image_id, recipe=RECIPE, recipe_sha256="0" * 64, model_id=model_id)
@@ -319,7 +319,7 @@ class StoreLife(RuleBasedStateMachine):
             return
         job = self.leased.pop(data.draw(st.integers(0, len(self.leased) - 1)))
         with immediate(self.connection) as connection:
-            if finish(connection, self.pack.model_id, job, objects) is not None:
+            if finish(connection, self.pack.model_id, job, objects):
                 self.finished.add(job.sha256)
 
     @rule(data=st.data(), reason=st.sampled_from(REASONS), died=st.booleans())
