@@ -3,7 +3,7 @@
 The steps, in an order that a power cut anywhere leaves either the old database or the new one:
 
 1. the backup is checked: its hash, that it is ours, not newer than this version, and sound;
-2. it is copied to `edge.db.restoring-<time>.part`, the copy is made durable and checked in turn;
+2. it is copied to `edge.db.restoring-<time>.part`, the copy is made durable and checked in turn, and everybody is signed out in it;
 3. the present database goes into the ring of backups, if it can still be read;
 4. the copy is renamed to `edge.db.restoring-<time>`: from here on the restore is decided;
 5. `edge.db`, `-wal`, `-shm` and `-journal` move together into `set_aside/<time>/`, the copy becomes `edge.db`.
@@ -22,10 +22,11 @@ import structlog
 
 from edge.errors import StoreCorruptError, StoreError, StoreNewerError
 from edge.store.backup import PART_SUFFIX, Backup, BackupKind, check_hash, copy_database, make_backup, os_errors_named, time_in_name
-from edge.store.connection import DATABASE_NAME, open_reader
-from edge.store.durable import sync_folder
+from edge.store.connection import DATABASE_NAME, immediate, open_reader
+from edge.store.durable import sync_file, sync_folder
 from edge.store.migrations import APPLICATION_ID
-from edge.store.sqlite import Connection, sqlite3
+from edge.store.people import end_everybodys_sign_ins
+from edge.store.sqlite import Connection, Row, sqlite3
 
 log = structlog.get_logger()
 
@@ -151,6 +152,20 @@ def _copy_checked(source: Path, part_path: Path) -> None:
     finally:
         connection.close()
     check_backup(part_path)
+    _sign_out(part_path)
+
+
+def _sign_out(path: Path) -> None:
+    """End every sign-in of a copy: one that was signed out, or whose person was retired, since the backup must not come to life again."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sign_ins'").fetchone():
+            connection.row_factory = Row
+            with immediate(connection):
+                end_everybodys_sign_ins(connection, actor="cli", reason="a backup was restored")
+    finally:
+        connection.close()
+    sync_file(path)
 
 
 def _save_present(home: Path) -> Backup | None:

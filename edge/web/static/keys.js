@@ -1,7 +1,7 @@
 // Everything can be done from the keyboard: modes, help, going to pages, walking lists.
 
 const MODES = ["light", "dark", "red"];
-const PLACES = { h: "/", f: "/files", e: "/failures", s: "/health", m: "/models", a: "/api" };
+const PLACES = { h: "/", f: "/files", e: "/failures", s: "/health", m: "/models", a: "/api", v: "/surveys", p: "/people", t: "/audit", w: "/account" };
 
 const help = document.getElementById("help");
 const modeButton = document.getElementById("mode-button");
@@ -81,7 +81,8 @@ function press(event) {
   if (event.defaultPrevented || isTyping(event)) return;
   if (going) {
     going = false;
-    if (event.key in PLACES) location.href = PLACES[event.key];
+    const place = PLACES[event.key];
+    if (place && document.querySelector(`.top a[href="${place}"]`)) location.href = place; // where one may go
     return;
   }
   if (event.key === "g") {

@@ -11,6 +11,7 @@ let heardUtc = new Date().toISOString();
 let waiting = false;
 let lastLookAt = performance.now();
 let heardFirst = false;
+let signedOut = false;
 
 function markLost(lost) {
   const root = document.documentElement;
@@ -24,6 +25,26 @@ function heard(utc) {
   heardAt = performance.now();
   heardUtc = utc;
   markLost(false);
+  markSignedOut(false);
+}
+
+/** The service answers, but to nobody: said on the page, which stays as it is with everything that was typed. */
+function markSignedOut(out) {
+  signedOut = out;
+  if (out) markLost(false);
+  const note = document.getElementById("signed-out");
+  note.hidden = !out;
+  note.querySelector("a").href = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
+}
+
+/** Why the stream ended: signed out (or the role was taken away), or the service is not there. */
+async function askWhy() {
+  try {
+    const answer = await fetch("/api/me", { headers: { "x-live": "1" }, signal: AbortSignal.timeout(BEAT_LIMIT_MS) });
+    if (answer.status === 401) markSignedOut(true);
+  } catch {
+    // The beat that stays away says it: markLost.
+  }
 }
 
 /** A selector that finds the focused link or field again after its part was exchanged. */
@@ -57,7 +78,7 @@ async function look() {
   waiting = true;
   await new Promise((resolve) => setTimeout(resolve, Math.max(0, LOOK_AGAIN_MS - (performance.now() - lastLookAt))));
   try {
-    const answer = await fetch(location.href, { headers: { accept: "text/html" }, signal: AbortSignal.timeout(BEAT_LIMIT_MS) });
+    const answer = await fetch(location.href, { headers: { accept: "text/html", "x-live": "1" }, redirect: "manual", signal: AbortSignal.timeout(BEAT_LIMIT_MS) });
     if (answer.ok) exchange(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch {
     // The beat that stays away says it: markLost.
@@ -75,11 +96,12 @@ function listen() {
     heardFirst = true;
   });
   source.addEventListener("error", () => {
+    askWhy();
     if (source.readyState === EventSource.CLOSED) setTimeout(listen, 3000);
   });
   return source;
 }
 
 listen();
-setInterval(() => markLost(performance.now() - heardAt > BEAT_LIMIT_MS), 1000);
+setInterval(() => markLost(!signedOut && performance.now() - heardAt > BEAT_LIMIT_MS), 1000);
 document.addEventListener("visibilitychange", look);

@@ -1,5 +1,7 @@
 // Sends a pack to the appliance and says how far that is. What happens then is told by the live parts of the page.
 
+import { writeHeaders } from "/static/csrf.js";
+
 const form = document.getElementById("upload");
 const file = document.getElementById("upload-file");
 const note = document.getElementById("upload-note");
@@ -31,7 +33,8 @@ function end(text) {
 function send(chosen) {
   const request = new XMLHttpRequest(); // fetch does not tell how much was sent
   request.open("POST", `/api/models/upload?name=${encodeURIComponent(chosen.name.slice(0, 200))}`);
-  request.setRequestHeader("content-type", "application/zip");
+  const headers = writeHeaders({ "content-type": "application/zip" });
+  for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
   request.upload.addEventListener("progress", (event) => {
     show(`Sent ${(event.loaded / MIB).toFixed(1)} of ${(chosen.size / MIB).toFixed(1)} MiB`, event.loaded / chosen.size);
   });
