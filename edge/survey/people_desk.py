@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Protocol, TypeVar
 
-from edge.errors import AccountError, PinRefusedError, SignInRefusedError
+from edge.errors import AccountError, LockedOutError, PinRefusedError, SignInRefusedError
 from edge.settings import Settings
 from edge.store import audit
 from edge.store import people as store
@@ -307,11 +307,19 @@ class PeopleDesk:
             if account is None:
                 fits(password, self._decoy)
                 self._writer.call(store.count_attempt_of_nobody)
-            self._tell(account, address, "sign_in_refused", {} if account is not None else {"name": "unknown"})
-            raise SignInRefusedError("the name or the password is wrong")
+            self._tell(account, address, "sign_in_refused", {})
+            raise self._refusal(account, name, address)
         self._addresses.forgive(address, account.failures + 1)
         self._clear(account, password)
         return account
+
+    def _refusal(self, account: reads.SecretsRow | None, name: str, address: str) -> SignInRefusedError | LockedOutError:
+        """What a wrong password is answered with: the wait, where this attempt began one."""
+        now = self._now()
+        own = self._strangers.left_s(name.casefold(), now) if account is None else delay_s(account.failures + 1)
+        waiting = max(own, self._addresses.left_s(address, now))
+        wrong = "the name or the password is wrong"
+        return locked_out(waiting, after=wrong) if waiting else SignInRefusedError(wrong)
 
     def _begin(self, person_id: int, now: datetime) -> int:
         """Count an attempt of a person; seconds to wait if none may be made now."""

@@ -38,9 +38,9 @@ def left_s(until: datetime | None, now: datetime) -> int:
     return left if 0 < left <= MAX_DELAY_S else 0
 
 
-def locked_out(left: int) -> LockedOutError:
-    """Tell how long."""
-    return LockedOutError(f"too many wrong attempts; the next may be made in {time_left(left)}", left_s=left)
+def locked_out(left: int, *, after: str = "") -> LockedOutError:
+    """Tell how long to wait, and `after` what."""
+    return LockedOutError(f"{after or 'too many wrong attempts'}; the next attempt may be made in {time_left(left)}", left_s=left)
 
 
 def time_left(left: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -67,6 +68,7 @@ def show_audit(request: Request, appliance: ApplianceHere, which: Which, before:
         request,
         "audit.html",
         rows=rows[:SHOWN],
+        details={row.audit_id: _words(row) for row in rows},
         which=which,
         actions=known,
         older=more,
@@ -100,6 +102,13 @@ def export_audit(
 def _rows(appliance: Appliance, which: AuditFilter) -> Iterator[AuditRow]:
     with appliance.reader() as connection:
         yield from all_audit_rows(connection, which)
+
+
+def _words(row: AuditRow) -> dict[str, str]:
+    """The detail as names and texts."""
+    detail = json.loads(row.detail_json)
+    values = detail.items() if isinstance(detail, dict) else [("detail", detail)]
+    return {str(name): value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for name, value in values}
 
 
 def _query(which: AuditFilter) -> dict[str, object]:
