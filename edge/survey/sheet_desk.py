@@ -181,6 +181,27 @@ class SheetDesk:
         self._on_lines()
         return station_id
 
+    def adopt(self, station_id: int, survey_id: int, actor: str) -> None:
+        """Say which survey a draft belongs to; its sheet is read with that survey's grounds, and what models found on it is sealed.
+
+        Raises:
+            SettingsError: there is no such draft or survey, or the survey has a station of that name.
+        """
+
+        def work(connection: Connection) -> None:
+            survey = self._survey(connection, survey_id)
+            station = reads.station(connection, station_id)
+            if station is None or not station.is_draft:
+                raise SettingsError(f"there is no draft {station_id}", advice="Open it from the Surveys page.")
+            other = reads.find_station(connection, station.name, survey.name)
+            if other is not None and other.id != station_id:
+                advice = "Attach its files to that station by hand; a draft without files can stay."
+                raise SettingsError(f"{survey.name} has a station {station.name} already", advice=advice)
+            self._adopt(connection, station_id, survey_id, actor=actor)
+
+        self._writer.call(work)
+        self._on_lines()
+
     def add_tow(self, station_id: int, actor: str) -> int:
         """The id of a station's next tow."""
 

@@ -47,6 +47,15 @@ NOTICES = {
     "pin_removed": "The PIN is removed.",
     "person_added": "The account is made. Tell the password in person.",
     "person_changed": "Done. It holds at once.",
+    "track_imported": "The track is imported. What could not be used of it is listed below it.",
+    "distance_set": "The distance is in force. The one before stays as history.",
+    "width_set": "The width is in force. The one before stays as history.",
+    "withdrawn": "Withdrawn. The row before it is in force again; nothing was deleted.",
+    "survey_made": "The survey is made. State its protocol, then import its sheet or add stations.",
+    "ground_set": "The ground is set. Sheets that name it were read again.",
+    "protocol_set": "The rules are stated. New counts are made under them.",
+    "sheet_kept": "The sheet is kept.",
+    "station_adopted": "The station belongs to the survey.",
     "none_chosen": "No file was chosen: tick the boxes of the files first (key x).",
 }
 

@@ -6,6 +6,7 @@ our own page, or from a program that sends neither `Origin` nor `Sec-Fetch-Site`
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -17,6 +18,9 @@ from edge.units import mib_to_bytes
 MAX_BODY_BYTES = 256 * 1024
 UPLOAD_PATH = "/api/models/upload"
 MAX_UPLOAD_BYTES = mib_to_bytes(2048)
+SHEET_PATH = "/api/sheet/import"
+MAX_SHEET_BYTES = mib_to_bytes(24)  # 16 MiB as base64
+TRACK_PATH = re.compile(r"/api/tows/\d{1,18}/tracks/upload")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 POLICY = (
@@ -74,12 +78,13 @@ class WriteGuard:
 
 
 def _refuse(method: str, path: str, headers: Headers) -> JSONResponse | None:
-    limit_bytes = MAX_UPLOAD_BYTES if path == UPLOAD_PATH else MAX_BODY_BYTES
+    takes_file = path == UPLOAD_PATH or TRACK_PATH.fullmatch(path) is not None
+    limit_bytes = MAX_UPLOAD_BYTES if takes_file else MAX_SHEET_BYTES if path == SHEET_PATH else MAX_BODY_BYTES
     length = headers.get("content-length", "0")
     if "transfer-encoding" in headers:
         return _refusal(411, "length_required", "the length of the body is not stated", "Send the body with Content-Length.")
     if not length.isdecimal() or int(length) > limit_bytes:
-        advice = "Install it from a path on the machine instead." if path == UPLOAD_PATH else "Send fewer files in one request."
+        advice = "Give it as a path on the machine instead." if takes_file else "Send fewer files in one request."
         return _refusal(413, "too_large", f"a body may have {limit_bytes} bytes", advice)
     if method not in SAFE_METHODS and not _from_our_page(headers):
         advice = "Use the appliance's own pages, or a program that is no browser."

@@ -123,15 +123,15 @@ def _station(connection: Connection, station: StationRow, tows: tuple[TowRow, ..
             needed=known.needed,
             faults=faults,
         )
-    counts = tow_counts(counts_of_tow(connection, main.id) if known.far[main.id].opened else (), known.needed)
+    counts = tow_counts(counts_of_tow(connection, main.id) if known.far[main.id].opened else (), max(known.needed, 1))
     return StationStatus(
         station=station,
         tow=main,
         tows=len(tows),
         images=known.far[main.id].images,
         counts=counts.state,
-        counts_words=counts.words,
+        counts_words=counts.words if known.needed else "no protocol is stated, so nobody can count",
         signed=counts.signed,
-        needed=counts.needed,
+        needed=counts.needed if known.needed else 0,
         faults=faults,
     )

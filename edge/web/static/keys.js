@@ -74,7 +74,7 @@ const ACTIONS = {
 /** Whether a key belongs to the field that has the focus. */
 export function isTyping(event) {
   const target = event.target;
-  return event.ctrlKey || event.altKey || event.metaKey || help.open || target.matches("select, input:not([type=checkbox], [type=range])");
+  return event.ctrlKey || event.altKey || event.metaKey || help.open || target.matches("select, textarea, input:not([type=checkbox], [type=range])");
 }
 
 function press(event) {
