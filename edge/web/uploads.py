@@ -1,4 +1,4 @@
-"""Packs that a browser or a program sends: streamed to disk, bounded, gone when they were installed or refused."""
+"""Packs and logs that a browser or a program sends: streamed to disk, bounded, gone when they were installed or refused."""
 
 from __future__ import annotations
 
@@ -26,8 +26,15 @@ def sweep_uploads(home: Path) -> None:
     shutil.rmtree(home / UPLOADS_FOLDER, ignore_errors=True)
 
 
-async def receive(request: Request, home: Path, disk: DiskStatus) -> Path:
+async def receive(request: Request, home: Path, disk: DiskStatus, *, what: str = "a pack", room_factor: float = _ROOM_FACTOR) -> Path:
     """The body of a request as a file in the home folder; a body that ends early leaves nothing behind.
+
+    Args:
+        request: its body is the file.
+        home: the home folder.
+        disk: how much room there is.
+        what: what is sent, for messages.
+        room_factor: how many times its size is needed until it was taken.
 
     Raises:
         RequestError: 422, it has no bytes.
@@ -35,20 +42,20 @@ async def receive(request: Request, home: Path, disk: DiskStatus) -> Path:
     """
     size_bytes = int(request.headers.get("content-length", "0"))
     if size_bytes == 0:
-        raise invalid("the request has no body", "Send the bytes of the zip as the body, with Content-Length.")
-    if disk.free_bytes - _ROOM_FACTOR * size_bytes < disk.floor_bytes:
+        raise invalid("the request has no body", "Send the bytes of the file as the body, with Content-Length.")
+    if disk.free_bytes - room_factor * size_bytes < disk.floor_bytes:
         raise DiskFullError(
-            f"a pack of {size_bytes} bytes needs about {_ROOM_FACTOR} times that, and the disk has not so much above its floor"
+            f"{what} of {size_bytes} bytes needs about {room_factor:g} times that, and the disk has not so much above its floor"
         )
     folder = home / UPLOADS_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{uuid.uuid4().hex}.zip"
+    path = folder / f"{uuid.uuid4().hex}{'.zip' if what == 'a pack' else ''}"
     try:
         await _stream(request, path)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    log.info("pack_received", size_bytes=path.stat().st_size)
+    log.info("upload_received", what=what, size_bytes=path.stat().st_size)
     return path
 
 

@@ -1,0 +1,138 @@
+"""The survey's stations on a graticule: no tiles, no coast, nothing from elsewhere. Longitude is scaled by cos(latitude)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from edge.survey.overview import PlacedStation
+from edge.web.drawings.paper import Paper
+
+WIDTH, HEIGHT = 760.0, 520.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 12.0, 12.0, 34.0
+_LARGEST = 22.0
+_STEPS_MIN = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600)
+_LEAST_SPAN_DEG = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Frame:
+    south: float
+    north: float
+    west: float
+    east: float
+
+    def at(self, latitude: float, longitude: float) -> tuple[float, float]:
+        wide, high = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
+        x = _LEFT + (longitude - self.west) / (self.east - self.west) * wide
+        return x, _TOP + (self.north - latitude) / (self.north - self.south) * high
+
+
+def survey_chart(stations: Sequence[PlacedStation]) -> Markup | None:
+    """Counted stations as circles whose area is the density, zero as a ring, others as a cross; each leads to its result."""
+    placed = [one for one in stations if one.latitude_deg is not None and one.longitude_deg is not None]
+    if not placed:
+        return None
+    frame = _frame([(one.latitude_deg or 0.0, one.longitude_deg or 0.0) for one in placed])
+    paper = Paper(WIDTH, HEIGHT, "Stations of the survey; each leads to its result", css="survey-chart")
+    _graticule(paper, frame)
+    most = max((one.result.density_raw_per_m2 or 0.0 for one in placed), default=0.0)
+    for one in sorted(placed, key=lambda place: -(place.result.density_raw_per_m2 or 0.0)):  # small ones lie on top
+        _station(paper, one, frame.at(one.latitude_deg or 0.0, one.longitude_deg or 0.0), most)
+    return paper.markup()
+
+
+def legend(stations: Sequence[PlacedStation]) -> Markup:
+    """What the marks mean, with circles of known density."""
+    most = max((one.result.density_raw_per_m2 or 0.0 for one in stations), default=0.0)
+    paper = Paper(WIDTH, 52, "Legend of the map", css="survey-chart legend-line")
+    x = 30.0
+    values = [value for value in (most / 10, most / 2, most) if value > 0]
+    for value in values:
+        paper.circle(x, 26, _radius(value, most), "bubble")
+        paper.text(x + 26, 31, f"{value:.2g} per m2", "tick")
+        x += 118
+    paper.circle(x, 26, 6, "ring")
+    paper.text(x + 14, 31, "zero systems", "tick")
+    x += 116
+    paper.path(f"M{x - 5:.1f} 21 l10 10 m-10 0 l10 -10", "uncounted")
+    paper.text(x + 12, 31, "not counted yet", "tick")
+    x += 134
+    paper.path(f"M{x:.1f} 18 l8 8 l-8 8 l-8 -8 z", "left-mark")
+    paper.text(x + 14, 31, "left out", "tick")
+    return paper.markup()
+
+
+def _radius(density: float, most: float) -> float:
+    return max(_LARGEST * math.sqrt(density / most), 2.5) if most > 0 else 2.5
+
+
+def _frame(places: Sequence[tuple[float, float]]) -> _Frame:
+    south, north = min(place[0] for place in places), max(place[0] for place in places)
+    west, east = min(place[1] for place in places), max(place[1] for place in places)
+    middle = (south + north) / 2
+    squeeze = max(math.cos(math.radians(middle)), 0.05)
+    high = max((north - south) * 1.2, _LEAST_SPAN_DEG)
+    wide = max((east - west) * 1.2, _LEAST_SPAN_DEG)
+    shape = (WIDTH - _LEFT - _RIGHT) / (HEIGHT - _TOP - _BOTTOM)
+    high = max(high, wide * squeeze / shape)
+    wide = high * shape / squeeze
+    centre = (west + east) / 2
+    return _Frame(south=middle - high / 2, north=middle + high / 2, west=centre - wide / 2, east=centre + wide / 2)
+
+
+def _graticule(paper: Paper, frame: _Frame) -> None:
+    paper.rect(_LEFT, _TOP, WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM, "sea")
+    for value in _round_minutes(frame.south, frame.north, 6):
+        _, y = frame.at(value, frame.west)
+        paper.line([(_LEFT, y), (WIDTH - _RIGHT, y)], "grid")
+        paper.text(_LEFT - 6, y + 4, degree_words(value, "NS"), "tick", "end")
+    for value in _round_minutes(frame.west, frame.east, 7):
+        x, _ = frame.at(frame.south, value)
+        paper.line([(x, _TOP), (x, HEIGHT - _BOTTOM)], "grid")
+        paper.text(x, HEIGHT - _BOTTOM + 18, degree_words(value, "EW"), "tick", "middle")
+
+
+def _round_minutes(low: float, high: float, about: int) -> list[float]:
+    span_min = (high - low) * 60
+    step = next((step for step in _STEPS_MIN if span_min / step <= about), _STEPS_MIN[-1])
+    first = math.ceil(low * 60 / step)
+    return [place * step / 60 for place in range(first, math.floor(high * 60 / step) + 1)]
+
+
+def degree_words(value: float, letters: str) -> str:
+    """`51°10'N`."""
+    total = round(abs(value) * 60)
+    return f"{total // 60}\N{DEGREE SIGN}{total % 60:02d}\N{PRIME}{letters[value < 0]}"
+
+
+def _station(paper: Paper, one: PlacedStation, at: tuple[float, float], most: float) -> None:
+    x, y = at
+    density = one.result.density_raw_per_m2
+    label = f"Station {one.station.name}"
+    paper.link(f"/stations/{one.station.id}/result", label, f"{label}: {detail(one)}")
+    paper.circle(x, y, 12, "hit")
+    if density is None:
+        paper.path(f"M{x - 5:.1f} {y - 5:.1f} l10 10 m-10 0 l10 -10", "uncounted", detail(one))
+    elif not one.estimated:
+        paper.path(f"M{x:.1f} {y - 8:.1f} l8 8 l-8 8 l-8 -8 z", "left-mark", detail(one))
+    elif density == 0:
+        paper.circle(x, y, 6, "ring", detail(one))
+    else:
+        paper.circle(x, y, _radius(density, most), "bubble", detail(one))
+    paper.end_link()
+
+
+def detail(one: PlacedStation) -> str:
+    """A station in a line."""
+    result = one.result
+    if result.density_raw_per_m2 is None:
+        words = result.state.value.replace("_", " ")
+        return f"{words}; {result.reasons[0]}" if result.reasons else words
+    words = f"{result.systems:g} systems on {result.area_m2:.1f} m2, raw {result.density_raw_per_m2:.3f} per m2"
+    if result.density_adjusted_per_m2 is not None:
+        words += f", adjusted {result.density_adjusted_per_m2:.3f}"
+    return f"{words}; left out: {one.why_not}" if one.why_not else words
