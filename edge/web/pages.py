@@ -56,6 +56,8 @@ NOTICES = {
     "protocol_set": "The rules are stated. New counts are made under them.",
     "sheet_kept": "The sheet is kept.",
     "station_adopted": "The station belongs to the survey.",
+    "count_set_aside": "The count is set aside. What is in it stays, with the reason.",
+    "seal_broken": "The seal is broken: what was signed can be read by everybody now.",
     "none_chosen": "No file was chosen: tick the boxes of the files first (key x).",
 }
 

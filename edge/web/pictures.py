@@ -48,6 +48,7 @@ class Conversion(Enum):
     """What a picture is converted for."""
 
     THUMBNAIL = _Size(240, 80)
+    FRAME = _Size(1600, 85)
     FULL = _Size(4096, 92)
 
 

@@ -69,14 +69,15 @@ def _respond(request: Request, stored: StoredAt, handle: BinaryIO, conversion: C
     kind = media_type(handle, stored)
     if conversion is Conversion.FULL and kind is not None:
         headers["content-length"] = str(os.fstat(handle.fileno()).st_size)
-        return StreamingResponse(_chunks(handle), media_type=kind, headers=headers)
+        return StreamingResponse(stream(handle), media_type=kind, headers=headers)
     cache: PictureCache = request.app.state.pictures
     body = cache.get(handle, stored, conversion)
     handle.close()
     return Response(body, media_type="image/jpeg", headers=headers)
 
 
-def _chunks(handle: BinaryIO) -> Iterator[bytes]:
+def stream(handle: BinaryIO) -> Iterator[bytes]:
+    """The bytes of an open file in pieces; closes it."""
     with handle:
         while chunk := handle.read(CHUNK_BYTES):
             yield chunk

@@ -1,0 +1,122 @@
+"""Counting: the blind page of a tow, and who counts a station's tows without a word about what they found."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import RedirectResponse, Response
+
+from edge.store.connection import snapshot
+from edge.store.reads.counts import CountRow, counts_of_tow
+from edge.store.reads.qualifications import QualificationRow, best_standing
+from edge.store.reads.surveys import ProtocolRow, TowRow, protocol, protocol_in_force, station, tow, tows
+from edge.store.sqlite import Connection
+from edge.survey.counting.desk import OwnCount
+from edge.survey.counting.judge import TowCounts, tow_counts
+from edge.survey.people import Person
+from edge.web.deps import MAX_ID, ApplianceHere, SignedIn, Viewer
+from edge.web.errors import no_such
+from edge.web.pages import render
+from edge.web.routes.actions import PostedForm
+
+router = APIRouter(include_in_schema=False)
+
+TowId = Annotated[int, Path(ge=1, le=MAX_ID)]
+StationId = Annotated[int, Path(ge=1, le=MAX_ID)]
+CountId = Annotated[int, Path(ge=1, le=MAX_ID)]
+
+
+@router.get("/tows/{tow_id:int}/count")
+def show_count(request: Request, appliance: ApplianceHere, viewer: Viewer, tow_id: TowId) -> Response:
+    """One's own count, or how to begin it."""
+    with appliance.reader() as connection, snapshot(connection):
+        of = tow(connection, tow_id)
+        if of is None:
+            raise no_such("tow with the id", tow_id)
+        place = station(connection, of.station_id)
+        counts = counts_of_tow(connection, tow_id)
+        rules = _rules(connection, of, counts)
+        frames = appliance.counting.frames.frames(connection, tow_id)
+        standing = _standing(connection, viewer)
+    mine = _mine(counts, viewer)
+    own = _own(appliance, mine, viewer)
+    return render(
+        request,
+        "count.html" if own is not None and own.row.state == "open" else "count_begin.html",
+        tow=of,
+        station=place,
+        rules=rules,
+        progress=None if rules is None else tow_counts(counts, rules.counters),
+        mine=mine,
+        own=own,
+        viewer=viewer,
+        frames=len(frames.frames),
+        last_s=frames.frames[-1].at_s if frames.frames else 0.0,
+        untimed=frames.untimed,
+        standing=standing,
+    )
+
+
+@router.post("/actions/tows/{tow_id:int}/count")
+def begin(appliance: ApplianceHere, person: SignedIn, tow_id: TowId) -> RedirectResponse:
+    """Begin one's own count."""
+    appliance.counting.begin(tow_id, person)
+    return RedirectResponse(f"/tows/{tow_id}/count", status_code=303)
+
+
+@router.get("/stations/{station_id:int}/counts")
+def show_counts(request: Request, appliance: ApplianceHere, viewer: Viewer, station_id: StationId) -> Response:
+    """Who counts each tow of a station, who has signed and what is missing."""
+    with appliance.reader() as connection, snapshot(connection):
+        place = station(connection, station_id)
+        if place is None:
+            raise no_such("station with the id", station_id)
+        parts = [_part(connection, of) for of in tows(connection, station_id)]
+        standings = {one.person_id: best_standing(connection, one.person_id) for _, counts, *_ in parts for one in counts if one.person_id}
+    return render(
+        request, "counts.html", station=place, tow=parts[0][0] if parts else None, parts=parts, standings=standings, viewer=viewer
+    )
+
+
+@router.post("/actions/counts/{count_id:int}/set-aside")
+def set_aside(appliance: ApplianceHere, person: SignedIn, form: PostedForm, count_id: CountId) -> RedirectResponse:
+    """Let a count count no more, with a reason."""
+    appliance.counting.set_aside(count_id, person, form.optional("reason"))
+    return form.back("count_set_aside")
+
+
+@router.post("/actions/tows/{tow_id:int}/break-seal")
+def break_seal(appliance: ApplianceHere, person: SignedIn, form: PostedForm, tow_id: TowId) -> RedirectResponse:
+    """Reveal what is signed although somebody is missing, with a reason."""
+    appliance.counting.break_seal(tow_id, person, form.optional("reason"))
+    return form.back("seal_broken")
+
+
+def _part(connection: Connection, of: TowRow) -> tuple[TowRow, tuple[CountRow, ...], ProtocolRow | None, TowCounts | None]:
+    counts = counts_of_tow(connection, of.id)
+    rules = _rules(connection, of, counts)
+    return of, counts, rules, None if rules is None else tow_counts(counts, rules.counters)
+
+
+def _rules(connection: Connection, of: TowRow, counts: tuple[CountRow, ...]) -> ProtocolRow | None:
+    standing = [one for one in counts if one.state != "set_aside"]
+    if standing:
+        return protocol(connection, standing[0].protocol_id)
+    return None if of.survey_id is None else protocol_in_force(connection, of.survey_id)
+
+
+def _mine(counts: tuple[CountRow, ...], viewer: Person | None) -> CountRow | None:
+    if viewer is None:
+        return None
+    return next((one for one in counts if one.person_id == viewer.id and one.state != "set_aside"), None)
+
+
+def _own(appliance: ApplianceHere, mine: CountRow | None, viewer: Person | None) -> OwnCount | None:
+    if mine is None or viewer is None or mine.revealed_utc is not None:
+        return None
+    return appliance.counting.own(mine.id, viewer)
+
+
+def _standing(connection: Connection, viewer: Person | None) -> QualificationRow | None:
+    return None if viewer is None else best_standing(connection, viewer.id)

@@ -1,0 +1,317 @@
+// The counting page: plays the frames of a tow, takes what is marked, keeps it, signs it.
+
+import { Frames } from "/static/count_frames.js";
+import { FEATURES, Marks, minuteOf } from "/static/count_marks.js";
+import { Saving } from "/static/count_saving.js";
+import { openSigning } from "/static/count_sign.js";
+import { showTyped } from "/static/count_typed.js";
+import { View } from "/static/count_view.js";
+import { isTyping } from "/static/keys.js";
+
+const SPEEDS = [0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4];
+const FRAME_S = 0.08;
+const GAP_S = 1.5;
+const NEAR_LINE = 0.22; // of the height: clicks further off are asked about
+
+const root = document.getElementById("counting");
+const find = (id) => document.getElementById(id);
+const { count, tow, station } = root.dataset;
+
+let frames, marks, view, saving, rules;
+let startUtc = null;
+let at = 0; // index of the frame that is shown
+let mediaS = 0;
+let playing = false;
+let speed = 1;
+let lostFrom = null;
+let pointer = null;
+let lastTick = 0;
+let lastInput = performance.now();
+
+const now = () => (frames.length ? frames.timeOf(at) : mediaS);
+
+function hint(words, lasting = 2500) {
+  find("hint").textContent = words;
+  clearTimeout(hint.timer);
+  hint.timer = setTimeout(() => (find("hint").textContent = ""), lasting);
+}
+
+function clockWords(seconds) {
+  const whole = Math.floor(seconds);
+  return `${String(Math.floor(whole / 60)).padStart(2, "0")}:${String(whole % 60).padStart(2, "0")}.${Math.floor((seconds % 1) * 10)}`;
+}
+
+function redraw() {
+  if (!frames.length) {
+    view.showMinutes(marks, mediaS, () => {});
+    return;
+  }
+  const picture = frames.want(at, playing ? Math.max(1, Math.round(speed)) : 1);
+  const trouble = frames.failed.get(at);
+  if (trouble) hint(`this still cannot be shown: ${trouble}`, 4000);
+  view.draw(picture, now(), marks.state.marks);
+  view.drawTimeline(now(), marks.content());
+  view.showMinutes(marks, now(), seek);
+  const minute = minuteOf(now());
+  find("minute").textContent = minute >= view.first && minute <= view.last ? String(minute) : `${minute}, outside`;
+  find("time").textContent = clockWords(now());
+  find("utc").textContent = startUtc === null ? "" : `${new Date(startUtc + now() * 1000).toISOString().slice(11, 19)}Z`;
+  find("lost-now").hidden = lostFrom === null && !marks.state.lost.some(([from, to]) => now() >= from && now() < to);
+  find("speed").textContent = `${speed}×`;
+  find("play").firstChild.textContent = playing ? "Stop " : "Play ";
+}
+
+/** Show a frame; `watched` counts what lies between as looked at. */
+function show(index, watched = true) {
+  const to = Math.min(Math.max(index, 0), frames.length - 1);
+  if (watched && to > at && frames.timeOf(to) - frames.timeOf(at) <= GAP_S * Math.max(1, speed)) marks.saw(frames.timeOf(at), frames.timeOf(to));
+  at = to;
+  mediaS = frames.timeOf(at);
+  marks.position = mediaS;
+  const next = at + 1 < frames.length ? frames.timeOf(at + 1) : mediaS + FRAME_S;
+  if (next - mediaS <= GAP_S) marks.saw(mediaS, next);
+  saving.dirty = true;
+}
+
+function seek(seconds) {
+  playing = false;
+  show(frames.indexAt(seconds), false);
+  redraw();
+}
+
+function play(on) {
+  playing = on && frames.length > 0 && at < frames.length - 1;
+  lastTick = performance.now();
+  if (playing) requestAnimationFrame(tick);
+  redraw();
+}
+
+/** Time goes on only while its frames are here: nothing is passed over because it came late. */
+function tick(time) {
+  if (!playing) return;
+  const step = Math.min((time - lastTick) / 1000, 0.25) * speed;
+  lastTick = time;
+  const wanted = frames.indexAt(mediaS + step);
+  const stride = Math.max(1, Math.round(speed));
+  let to = wanted;
+  while (to > at && !frames.has(to)) to -= 1;
+  if (wanted > at && to === at) {
+    frames.want(at, stride); // waits for the next one
+  } else if (to > at) {
+    const kept = mediaS + step;
+    show(to);
+    mediaS = Math.max(mediaS, Math.min(kept, frames.timeOf(to) + FRAME_S));
+    redraw();
+  } else {
+    const next = at + 1 < frames.length ? frames.timeOf(at + 1) : mediaS;
+    mediaS = next - now() > GAP_S ? next : mediaS + step; // over missing footage at once
+    if (next - now() > GAP_S) hint(`no footage for ${(next - now()).toFixed(0)} s; it is taken as lost`, 3000);
+  }
+  lastInput = time;
+  if (at >= frames.length - 1) play(false);
+  else requestAnimationFrame(tick);
+}
+
+function changeSpeed(by) {
+  const place = by === 0 ? SPEEDS.indexOf(1) : Math.min(Math.max(SPEEDS.indexOf(speed) + by, 0), SPEEDS.length - 1);
+  speed = SPEEDS[place];
+  redraw();
+}
+
+function mark(feature, parts) {
+  if (saving.over || !frames.length || marks.state.way === "typed") return;
+  const [x, y] = parts ?? [pointer ? pointer[0] : 0.5, feature === "system" ? rules.line_height : pointer ? pointer[1] : 0.5];
+  marks.add(now(), frames.numberOf(at), feature, x, y);
+  const minute = minuteOf(now());
+  if (minute < view.first || minute > view.last) hint(`kept, not counted: minute ${minute} is outside of ${view.first} to ${view.last}`, 4000);
+  else if (feature === "system" && y < rules.line_height - NEAR_LINE) hint("far above the line: a system counts when it passes the line", 4000);
+  else hint(`${FEATURES[feature]}, minute ${minute}: ${marks.systemsIn(minute)}`);
+}
+
+function holdLost(on) {
+  if (!frames.length || saving.over) return;
+  if (on && lostFrom === null) lostFrom = now();
+  if (!on && lostFrom !== null) {
+    const from = Math.min(lostFrom, now());
+    const to = Math.max(lostFrom, now()) + FRAME_S;
+    lostFrom = null;
+    marks.lose(from, to);
+    hint(`${(to - from).toFixed(1)} s cannot be counted`);
+  }
+  find("hold-lost").toggleAttribute("data-held", lostFrom !== null);
+  redraw();
+}
+
+function writeNote() {
+  const minute = minuteOf(now());
+  play(false);
+  find("note-minute").textContent = String(minute);
+  find("note-text").value = marks.state.notes[minute] ?? "";
+  find("note-box").showModal();
+  find("note-box").onclose = () => {
+    const text = find("note-text").value.trim();
+    if (text !== (marks.state.notes[minute] ?? "")) marks.note(minute, text);
+    find("frame").focus();
+  };
+}
+
+function undo(words, verb) {
+  hint(words ? `${verb}: ${words}` : "nothing left");
+}
+
+const DO = {
+  play: () => play(!playing),
+  back: () => step(-1),
+  on: () => step(1),
+  slower: () => changeSpeed(-1),
+  normal: () => changeSpeed(0),
+  faster: () => changeSpeed(1),
+  undo: () => undo(marks.undo(), "undone"),
+  redo: () => undo(marks.redo(), "done again"),
+  note: writeNote,
+  fit: () => {
+    view.fills = !view.fills;
+    redraw();
+  },
+  way: () => {
+    play(false);
+    marks.setWay(marks.state.way === "typed" ? "frames" : "typed");
+  },
+  sign: () => {
+    play(false);
+    openSigning({ count, station, saving, marks });
+  },
+};
+for (const feature of Object.keys(FEATURES)) DO[feature] = () => mark(feature);
+
+function step(by) {
+  if (!frames.length) return;
+  playing = false;
+  show(at + by);
+  redraw();
+}
+
+function stepSecond(by) {
+  if (!frames.length) return;
+  playing = false;
+  show(frames.indexAt(now() + by), by > 0);
+  redraw();
+}
+
+function contrast(by) {
+  view.contrast = Math.min(3, Math.max(0.6, Math.round((view.contrast + by) * 10) / 10));
+  hint(`contrast ${view.contrast}`);
+  redraw();
+}
+
+const KEYS = {
+  " ": DO.play,
+  j: DO.slower,
+  k: DO.normal,
+  l: DO.faster,
+  ArrowLeft: (event) => (event.shiftKey ? stepSecond(-1) : step(-1)),
+  ArrowRight: (event) => (event.shiftKey ? stepSecond(1) : step(1)),
+  b: DO.system,
+  n: DO.nephrops_in,
+  o: DO.nephrops_out,
+  t: DO.trawl_mark,
+  1: DO.virgularia,
+  2: DO.pennatula,
+  3: DO.funiculina,
+  "[": () => contrast(-0.1),
+  "]": () => contrast(0.1),
+  e: DO.note,
+  f: DO.fit,
+  x: () => holdLost(true),
+  z: (event) => (event.shiftKey ? DO.redo() : DO.undo()),
+};
+const ONCE = new Set([" ", "b", "n", "o", "t", "1", "2", "3", "e", "f", "x"]);
+
+function press(event) {
+  lastInput = performance.now();
+  if (isTyping(event) || event.target.matches("textarea") || document.querySelector("dialog[open]")) return;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (!Object.hasOwn(KEYS, key)) return;
+  event.preventDefault();
+  event.stopPropagation();
+  if (event.repeat && ONCE.has(key)) return;
+  KEYS[key](event);
+}
+
+function listen() {
+  document.addEventListener("keydown", press, true);
+  document.addEventListener("keyup", (event) => event.key.toLowerCase() === "x" && holdLost(false), true);
+  window.addEventListener("blur", () => holdLost(false));
+  window.addEventListener("resize", () => (view.fit(), redraw()));
+  document.addEventListener("modechange", redraw);
+  document.addEventListener("pointermove", () => (lastInput = performance.now()), { passive: true });
+  for (const button of document.querySelectorAll("[data-do]")) button.addEventListener("click", (event) => (DO[button.dataset.do](event), button.blur()));
+  const canvas = find("frame");
+  canvas.addEventListener("pointermove", (event) => (pointer = view.partsOf(event)));
+  canvas.addEventListener("pointerleave", () => (pointer = null));
+  canvas.addEventListener("click", (event) => {
+    const parts = view.partsOf(event);
+    if (parts) mark("system", parts);
+  });
+  find("timeline").addEventListener("pointerdown", (event) => seek(view.secondAt(event)));
+  find("timeline").addEventListener("pointermove", (event) => event.buttons && seek(view.secondAt(event)));
+  const hold = find("hold-lost");
+  hold.addEventListener("pointerdown", (event) => (hold.setPointerCapture(event.pointerId), holdLost(true)));
+  for (const kind of ["pointerup", "pointercancel"]) hold.addEventListener(kind, () => holdLost(false));
+  find("sign-open").addEventListener("click", DO.sign);
+  window.addEventListener("beforeunload", (event) => saving.kept() && event.preventDefault());
+}
+
+function told(kind, words) {
+  const place = find("saved");
+  place.className = kind === "good" ? "state" : "state state-error";
+  find("saved-words").textContent = kind === "good" ? words : kind === "away" ? "no link" : "not saved";
+  const trouble = find("trouble");
+  trouble.hidden = kind === "good";
+  if (kind !== "good") trouble.textContent = words;
+}
+
+function changed() {
+  saving.touch();
+  showTyped(marks, rules);
+  redraw();
+}
+
+function resolve(conflict) {
+  const trouble = find("trouble");
+  trouble.hidden = false;
+  trouble.textContent = `This browser kept ${conflict.marks.length} clicks that never reached the appliance, where another window has saved since. `;
+  const take = document.createElement("button");
+  take.type = "button";
+  take.textContent = "Take this browser's instead";
+  take.addEventListener("click", () => {
+    const { way, marks: clicks, lost, notes, typed } = conflict;
+    marks.act({ way, marks: clicks, lost, notes, typed }, "the work of this browser");
+    trouble.hidden = true;
+  });
+  trouble.append(take);
+}
+
+async function begin() {
+  const listed = fetch(`/api/tows/${tow}/frames`).then((answer) => answer.json());
+  saving = new Saving(count, () => marks.content(), told, () => performance.now() - lastInput < 60_000);
+  const own = await saving.load((content) => (marks = new Marks(content, changed)));
+  rules = own;
+  const list = await listed;
+  startUtc = list.start_utc === null ? null : Date.parse(list.start_utc);
+  frames = new Frames(tow, list.frames, (index) => index === at && redraw());
+  view = new View(own, list.frames.length ? list.frames.at(-1)[1] : 0);
+  if (!frames.length && marks.state.way !== "typed") marks.state = { ...marks.state, way: "typed" };
+  if (frames.length) at = frames.indexAt(marks.position ?? (own.first_minute - 1) * 60);
+  mediaS = frames.length ? frames.timeOf(at) : 0;
+  view.fit();
+  showTyped(marks, rules);
+  listen();
+  redraw();
+  if (own.resumed) hint(own.resumed, 5000);
+  else if (own.conflict) resolve(own.conflict);
+  else if (marks.position !== null) hint("goes on where you were", 3000);
+  find("frame").focus();
+}
+
+begin().catch((error) => told("bad", `the count cannot be loaded: ${error.message}`));

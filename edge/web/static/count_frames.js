@@ -1,0 +1,92 @@
+// Frames of a tow: fetched ahead of the play, decoded off the main thread, a few hundred kept.
+
+const AHEAD = 75; // six seconds of 12.5 stills
+const BEHIND = 25;
+const AT_ONCE = 6;
+
+/** `frames` is [[number, at_s], ..] in the order of time. `onLoad` is called when one that is wanted has come. */
+export class Frames {
+  constructor(tow, frames, onLoad) {
+    this.tow = tow;
+    this.list = frames;
+    this.pictures = new Map();
+    this.failed = new Map();
+    this.underway = new Set();
+    this.onLoad = onLoad;
+    this.at = 0;
+    this.step = 1;
+  }
+
+  get length() {
+    return this.list.length;
+  }
+
+  timeOf(index) {
+    return this.list[index][1];
+  }
+
+  numberOf(index) {
+    return this.list[index][0];
+  }
+
+  /** The last frame at or before a second, or the first of all. */
+  indexAt(seconds) {
+    let low = 0;
+    let high = this.list.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.list[middle][1] <= seconds + 1e-6) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  /** The picture of a frame if it is here; asks for it and for what comes next. */
+  want(index, step = 1) {
+    this.at = index;
+    this.step = step;
+    this.fill();
+    return this.pictures.get(index);
+  }
+
+  has(index) {
+    return this.pictures.has(index) || this.failed.has(index);
+  }
+
+  fill() {
+    for (const index of [...this.pictures.keys()]) {
+      if (index < this.at - BEHIND || index > this.at + AHEAD * this.step + 5) {
+        this.pictures.get(index).close();
+        this.pictures.delete(index);
+      }
+    }
+    for (let ahead = 0; ahead <= AHEAD && this.underway.size < AT_ONCE; ahead += 1) {
+      const index = this.at + ahead * this.step;
+      if (index < this.length && !this.has(index) && !this.underway.has(index)) this.fetch(index);
+    }
+    for (let behind = 1; behind <= 3 && this.underway.size < AT_ONCE; behind += 1) {
+      const index = this.at - behind;
+      if (index >= 0 && !this.has(index) && !this.underway.has(index)) this.fetch(index);
+    }
+  }
+
+  async fetch(index) {
+    this.underway.add(index);
+    try {
+      const answer = await fetch(`/api/tows/${this.tow}/frames/${this.numberOf(index)}`);
+      if (!answer.ok) {
+        const problem = await answer.json().catch(() => ({}));
+        this.failed.set(index, problem.message || `the appliance answered ${answer.status}`);
+      } else {
+        this.pictures.set(index, await createImageBitmap(await answer.blob()));
+      }
+      this.underway.delete(index);
+    } catch {
+      setTimeout(() => this.underway.delete(index), 1500); // the link is away: not asked for again at once
+      setTimeout(() => this.fill(), 1600);
+      return;
+    }
+    this.onLoad(index);
+    this.fill();
+  }
+}
