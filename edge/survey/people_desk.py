@@ -38,8 +38,8 @@ _PIN_SPENT = "Sign in again with your password, or set a new PIN on the page Acc
 class Writes(Protocol):
     """Who writes: `edge.store.writer.Writer`."""
 
-    def call(self, work: Callable[[Connection], T]) -> T:
-        """Run it in a transaction and wait until that is durable."""
+    def call(self, work: Callable[[Connection], T], *, quiet: bool = False) -> T:
+        """Run it in a transaction and wait until that is durable; `quiet` does not let the open pages look again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +247,7 @@ class PeopleDesk:
         """The person did something: the idle time begins anew. Written once a minute at most."""
         now = self._now()
         if abs((now - signed_in.last_seen).total_seconds()) >= _SEEN_EVERY_S:
-            self._writer.call(lambda connection: store.saw_sign_in(connection, signed_in.sign_in_id, utc_text(now)))
+            self._writer.call(lambda connection: store.saw_sign_in(connection, signed_in.sign_in_id, utc_text(now)), quiet=True)
 
     def sign_out(self, sign_in_id: int, *, actor: str) -> None:
         """End one sign-in."""
