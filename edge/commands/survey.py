@@ -11,7 +11,7 @@ from edge.commands.common import JsonOption, answer, make_table, out, say, told
 from edge.survey.agreement import CCC_LIMIT, agreement
 from edge.survey.mi.recounts import read_recounts
 
-survey_app = typer.Typer(help="The survey's own work: how well counters agree.", no_args_is_help=True)
+survey_app = typer.Typer(help="The survey's own work: stations, sheets, counts, density, tables.", no_args_is_help=True)
 
 RecountsOption = Annotated[Path, typer.Option(metavar="FILE", help="A Recounts table (CSV): one row per counter and minute.")]
 

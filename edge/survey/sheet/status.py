@@ -54,7 +54,7 @@ class SurveyStatus:
     planned: int | None
     stations: tuple[StationStatus, ...]
 
-    def number_of(self, counts: CountsState) -> int:
+    def number_of(self, counts: CountsState | str) -> int:
         """How many of its stations stand there."""
         return sum(one.counts == counts for one in self.stations)
 

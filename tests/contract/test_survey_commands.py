@@ -1,0 +1,85 @@
+"""`survey create`, `survey import` and `survey status`, called as a person calls them, with and without a running appliance."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.test_survey_pages import SHEET
+
+
+def call(command: list[str], home: Path, *words: str, code: int = 0) -> str:
+    done = subprocess.run([*command, "--home", str(home), *words], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+def call_json(command: list[str], home: Path, *words: str, code: int = 0) -> Any:
+    return json.loads(call(command, home, *words, "--json", code=code).splitlines()[-1])
+
+
+@pytest.fixture
+def sheet(tmp_path: Path) -> Path:
+    path = tmp_path / "sheet.csv"
+    path.write_text(SHEET)
+    return path
+
+
+def test_a_survey_is_made_filled_and_told(edge_command: list[str], home: Path, sheet: Path) -> None:
+    made = call_json(edge_command, home, "survey", "create", "CV20017", "--functional-unit", "FU22", "--year", "2020")
+    assert made == {"id": 1, "name": "CV20017"}
+    dry = call_json(edge_command, home, "survey", "import", str(sheet), "--dry-run")
+    assert (dry["outcome"]["new_stations"], dry["dry_run"]) == (["125", "130"], True)
+    assert call_json(edge_command, home, "survey", "status")[0]["stations"] == []
+    assert call_json(edge_command, home, "survey", "import", str(sheet))["outcome"]["stations"] == 2
+    assert call_json(edge_command, home, "survey", "import", str(sheet))["outcome"]["unchanged"] == 2
+    (status,) = call_json(edge_command, home, "survey", "status", "CV20017")
+    assert [(one["station"], one["ground"], one["counts"]) for one in status["stations"]] == [
+        ("125", "Smalls", "not_begun"),
+        ("130", "Smalls", "not_begun"),
+    ]
+    assert "2 stations, 0 counted, 0 faults" in call(edge_command, home, "survey", "status")
+
+
+def test_a_refused_sheet_ends_with_the_code_of_an_input_and_lists_why(edge_command: list[str], home: Path, sheet: Path) -> None:
+    call(edge_command, home, "survey", "create", "CV20017")
+    sheet.write_text(SHEET.replace("2020-07-15", "15/07/2020").replace("2020-07-16,00:49:01", "07/16/2020,00:49:01"))
+    said = call(edge_command, home, "survey", "import", str(sheet), "--dry-run", code=4)
+    assert "REFUSES" in said
+    assert "nothing was written" in said
+    error = call_json(edge_command, home, "survey", "import", str(sheet), code=4)["error"]
+    assert "row 2, Date SOL" in error["message"]
+    call(edge_command, home, "survey", "import", str(sheet), "--date-order", "dmy")
+
+
+def test_what_cannot_be_is_said_with_its_code(edge_command: list[str], home: Path, sheet: Path, tmp_path: Path) -> None:
+    call(edge_command, home, "survey", "create", "CV20017")
+    assert "CV20017 already" in call_json(edge_command, home, "survey", "create", "CV20017", code=2)["error"]["message"]
+    assert "no survey X" in call_json(edge_command, home, "survey", "import", str(sheet), "--survey", "X", code=2)["error"]["message"]
+    assert "no survey X" in call_json(edge_command, home, "survey", "status", "X", code=2)["error"]["message"]
+    assert "cannot be read" in call_json(edge_command, home, "survey", "import", str(tmp_path / "none.csv"), code=4)["error"]["message"]
+    assert (
+        "needs its survey"
+        in call_json(edge_command, home, "survey", "import", str(sheet), "--format", "mi-recounts", code=2)["error"]["message"]
+    )
+
+
+def test_a_running_appliance_does_it(edge_command: list[str], home: Path, sheet: Path) -> None:
+    with subprocess.Popen(
+        [*edge_command, "--home", str(home), "run", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as service:
+        try:
+            assert service.stdout is not None
+            for line in service.stdout:
+                if "http" in line:
+                    break
+            assert (home / "service.json").exists()
+            assert call_json(edge_command, home, "survey", "create", "CV20017")["name"] == "CV20017"
+            assert call_json(edge_command, home, "survey", "import", str(sheet))["outcome"]["stations"] == 2
+            assert call_json(edge_command, home, "survey", "status")[0]["stations"][0]["station"] == "125"
+        finally:
+            service.terminate()
