@@ -1,0 +1,161 @@
+"""A survey's tables on its page, over the API and by the commands."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from edge.cli import app
+from edge.survey.exchange.run import FORMATS
+from tests.helpers.tables import Tables, recounts, two_counters
+from tests.helpers.web import serving
+from tests.simulators.appliance import SimulatedAppliance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedTables:
+    """A served survey with two counted stations and one that nobody counted, and a folder for files."""
+
+    client: httpx.Client
+    sea: Tables
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def served_tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedTables]:
+    folder = tmp_path_factory.mktemp("tables")
+    appliance = SimulatedAppliance(folder / "home")
+    sea = Tables(folder / "home")
+    sea.take(recounts(folder, *two_counters("7"), *two_counters("8", first=20)), "mi-recounts")
+    sea.station("<b>9</b>")
+    with serving(appliance) as client:
+        yield ServedTables(client=client, sea=sea, folder=folder)
+        appliance.close()
+
+
+def command(home: Path, *words: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["--home", str(home), "survey", *words])
+    return result.exit_code, result.stdout
+
+
+# Page and API ----------------------------------------------------------------------------------------------------
+
+
+def test_the_page_lists_every_table_and_what_it_leaves_out(served_tables: ServedTables) -> None:
+    page = served_tables.client.get(f"/surveys/{served_tables.sea.survey_id}/export")
+    assert page.status_code == 200
+    for name in FORMATS:
+        assert f"<code>{name}</code>" in page.text
+    assert "<b>9</b>" not in page.text
+    assert "&lt;b&gt;9&lt;/b&gt;" in page.text
+    assert "no revealed count" in page.text
+    assert "Recounts.csv" in page.text
+
+
+def test_one_station_may_be_chosen(served_tables: ServedTables) -> None:
+    base = f"/surveys/{served_tables.sea.survey_id}/export"
+    assert 'value="7" selected' in served_tables.client.get(base, params={"station": "7"}).text
+    assert served_tables.client.get(base, params={"station": "77"}).status_code == 404
+    assert served_tables.client.get("/surveys/4711/export").status_code == 404
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_every_format_downloads_under_its_name(served_tables: ServedTables, name: str) -> None:
+    base = f"/api/surveys/{served_tables.sea.survey_id}/tables/{name}"
+    alone = served_tables.client.get(base)
+    assert alone.status_code == 200
+    file_name = alone.headers["content-disposition"].partition('filename="')[2].rstrip('"')
+    assert file_name.startswith("T2026.")
+    packed = served_tables.client.get(base, params={"with_sidecar": "true"})
+    with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
+        assert archive.namelist()[0] == file_name
+        told = json.loads(archive.read(archive.namelist()[1]))
+    assert (told["format"], told["file"]) == (name, file_name)
+
+
+def test_a_download_is_what_the_command_writes(served_tables: ServedTables, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code, text = command(
+        served_tables.sea.home, "export", "--survey", "T2026", "--format", "mi-recounts", "--station", "7", "--out", str(out), "--json"
+    )
+    assert code == 0
+    told = json.loads(text.splitlines()[-1])
+    assert (told["survey"], told["format"], told["rows"], told["left_out"]) == ("T2026", "mi-recounts", 14, [])
+    served = served_tables.client.get(f"/api/surveys/{served_tables.sea.survey_id}/tables/mi-recounts", params={"station": "7"})
+    assert Path(told["file"]).read_bytes() == served.content
+    assert Path(told["sidecar"]).is_file()
+
+
+def test_a_table_that_is_none_is_refused(served_tables: ServedTables) -> None:
+    base = f"/api/surveys/{served_tables.sea.survey_id}/tables"
+    assert served_tables.client.get(f"{base}/xls").json()["code"] == "invalid_request"
+    assert served_tables.client.get("/api/surveys/4711/tables/minutes").status_code == 404
+    assert served_tables.client.get(f"{base}/minutes", params={"station": "77"}).status_code == 409
+
+
+def test_a_table_is_taken_over_the_api(served_tables: ServedTables) -> None:
+    served_tables.sea.survey("API")
+    path = recounts(served_tables.folder, *two_counters("1", survey="API"), name="api.csv")
+    body = {"path": str(path), "format": "mi-recounts", "survey": "API"}
+    dry = served_tables.client.post("/api/survey-tables", json={**body, "is_dry_run": True})
+    assert (dry.status_code, dry.json()["counts"], dry.json()["is_dry_run"]) == (200, 2, True)
+    assert served_tables.client.post("/api/survey-tables", json=body).json()["counts"] == 2
+    assert served_tables.client.post("/api/survey-tables", json=body).json()["unchanged"] == 2
+    bad = served_tables.client.post("/api/survey-tables", json={**body, "format": "mi-fu2021"})
+    assert (bad.status_code, bad.json()["code"]) == (409, "table_invalid")
+
+
+# Commands --------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_takes_a_table_and_says_so(tmp_path: Path) -> None:
+    sea = Tables(tmp_path / "home")
+    sea.close()
+    path = recounts(tmp_path, *two_counters(), *two_counters("8", survey="OTHER", first=20))
+    code, text = command(sea.home, "import-table", str(path), "--format", "mi-recounts", "--survey", "T2026", "--dry-run", "--json")
+    dry = json.loads(text.splitlines()[-1])
+    assert (code, dry["counts"], dry["is_dry_run"], dry["rows_of_others"]) == (0, 2, True, {"OTHER": 14})
+    code, text = command(sea.home, "import-table", str(path), "--format", "mi-recounts", "--survey", "T2026")
+    assert code == 0
+    assert "14 rows of T2026 taken" in text
+    assert "OTHER (14)" in text
+    code, text = command(sea.home, "import-table", str(path), "--format", "mi-recounts", "--survey", "T2026")
+    assert (code, "nothing is new" in text) == (0, True)
+
+
+def test_the_command_lists_faults_by_row_and_column(tmp_path: Path) -> None:
+    sea = Tables(tmp_path / "home")
+    sea.close()
+    path = recounts(tmp_path, *two_counters()[:2], '3,7,"T2026",8,4,many,0,0,NA,NA,NA', '4,7,"T2026",8,x,3,0,0,NA,NA,NA')
+    words = ("import-table", str(path), "--format", "mi-recounts", "--survey", "T2026")
+    code, text = command(sea.home, *words, "--json")
+    error = json.loads(text.splitlines()[-1])["error"]
+    assert (code, error["code"], error["fault_count"]) == (4, "table_invalid", 2)
+    assert [(fault["row"], fault["column"]) for fault in error["faults"]] == [(4, "BurrowCount"), (5, "Minute")]
+    code, text = command(sea.home, *words)
+    assert code == 4
+    assert "many" in text
+    assert "nothing was taken" in text
+
+
+def test_the_command_refuses_a_survey_that_is_not_there(tmp_path: Path) -> None:
+    sea = Tables(tmp_path / "home")
+    sea.close()
+    code, text = command(sea.home, "export", "--survey", "NONE", "--format", "minutes", "--out", str(tmp_path / "out"), "--json")
+    assert (code, json.loads(text.splitlines()[-1])["error"]["code"]) == (2, "settings_invalid")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_tells_what_it_left_out(served_tables: ServedTables, tmp_path: Path) -> None:
+    code, text = command(served_tables.sea.home, "export", "--survey", "T2026", "--format", "mi-analysis", "--out", str(tmp_path / "out"))
+    assert code == 0
+    assert "2 rows written" in text
+    assert "left out: <b>9</b>" in text
