@@ -12,10 +12,11 @@ from html import escape
 
 from edge.survey.agreement import Agreement, AgreementState
 
-WIDTH_PX, HEIGHT_PX = 720, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 34, 46
+WIDTH_PX, HEIGHT_PX = 720, 330
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 34, 78
+_LABEL_Y = HEIGHT_PX - _BOTTOM + 24
 _INK, _SOFT, _ACCENT = "#1f2933", "#8a949e", "#b3541e"
-_STYLE = f"font-family:system-ui,sans-serif;font-size:12px;fill:{_INK}"
+_FACE = f'font-family="system-ui,sans-serif" fill="{_INK}"'  # attributes: a page that forbids inline styles may hold the drawing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +52,8 @@ def ccc_plot(stations: Sequence[StationAgreement], ccc_limit: float, title: str)
         else:
             shapes.append(f'<circle cx="{x:.1f}" cy="{_y(ccc):.1f}" r="4" fill="none" stroke="{_INK}" stroke-width="1.5">{tip}</circle>')
         if n <= 60:
-            label = f'<text x="{x:.1f}" y="{HEIGHT_PX - 14}" text-anchor="end" transform="rotate(-60 {x:.1f} {HEIGHT_PX - 14})"'
-            shapes.append(f'{label} style="{_STYLE};font-size:9px">{escape(one.station)}</text>')
+            label = f'<text x="{x:.1f}" y="{_LABEL_Y}" text-anchor="end" transform="rotate(-60 {x:.1f} {_LABEL_Y})"'
+            shapes.append(f'{label} {_FACE} font-size="9">{escape(one.station)}</text>')
     key = "circle: agrees; triangle: below the limit, a third count; cross: no coefficient"
     return _svg(title, shapes, key)
 
@@ -78,7 +79,7 @@ def minutes_plot(stations: Sequence[StationAgreement], letters: Mapping[str, str
         px, py = at(x, y)
         circle = f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3" fill="none" stroke="{_INK}" stroke-opacity="0.6">'
         shapes.append(f"{circle}<title>{escape(name)}: {x:g} and {y:g}</title></circle>")
-    axis = f'<text x="{WIDTH_PX - _RIGHT}" y="{HEIGHT_PX - _BOTTOM + 16}" text-anchor="end" style="{_STYLE}">{top:g} systems</text>'
+    axis = f'<text x="{WIDTH_PX - _RIGHT}" y="{HEIGHT_PX - _BOTTOM + 16}" text-anchor="end" {_FACE} font-size="12">{top:g} systems</text>'
     return _svg(title, [*shapes, axis], f"{len(points)} minutes; across: the counter of the earlier letter; up: the other; line: equal")
 
 
@@ -92,7 +93,7 @@ def _y_axis(top: float = 1.0) -> str:
     for part in (0.0, 0.25, 0.5, 0.75, 1.0):
         y = _y(part)
         lines.append(f'<path d="M{_LEFT} {y:.1f}H{WIDTH_PX - _RIGHT}" stroke="{_SOFT}" stroke-width="0.5"/>')
-        lines.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" style="{_STYLE}">{part * top:.3g}</text>')
+        lines.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" {_FACE} font-size="12">{part * top:.3g}</text>')
     return "".join(lines)
 
 
@@ -103,7 +104,7 @@ def _limit(value: float) -> str:
 
 def _svg(title: str, shapes: Sequence[str], key: str) -> str:
     size = f'width="{WIDTH_PX}" height="{HEIGHT_PX}" viewBox="0 0 {WIDTH_PX} {HEIGHT_PX}"'
-    head = f'<text x="{_LEFT}" y="20" style="{_STYLE};font-weight:600">{escape(title)}</text>'
-    foot = f'<text x="{_LEFT}" y="{HEIGHT_PX - 4}" style="{_STYLE};font-size:10px">{escape(key)}</text>'
+    head = f'<text x="{_LEFT}" y="20" {_FACE} font-size="12" font-weight="600">{escape(title)}</text>'
+    foot = f'<text x="{_LEFT}" y="{HEIGHT_PX - 8}" {_FACE} font-size="10">{escape(key)}</text>'
     paper = f'<rect width="{WIDTH_PX}" height="{HEIGHT_PX}" fill="#ffffff"/>'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">{paper}{head}{"".join(shapes)}{foot}</svg>\n'

@@ -192,7 +192,7 @@ def agreements(gathered: Gathered) -> list[plots.StationAgreement]:
         systems = {one.count.counter: {minute: at.systems for minute, at in one.count.minutes.items()} for one in ordered}
         agreement = counts_agreement([one.count for one in ordered], protocol)
         found.append(plots.StationAgreement(station=ordered[0].line, agreement=agreement, counts=systems))
-    return found
+    return sorted(found, key=lambda one: (len(one.station), one.station))
 
 
 def _sheets(connection: Connection, gathered: Gathered) -> list[tuple[str, Sequence[str], list[Sequence[Cell]]]]:
