@@ -98,7 +98,7 @@ class TrackDesk:
         if not math.isfinite(offset_s) or abs(offset_s) > 48 * 3600:
             raise SettingsError(f"a time offset of {offset_s} s is none", advice="Give it in seconds, at most two days.")
         window, fault = _window(tow, offset_s)
-        read = read_log(file.path, window, table_source=file.source)
+        read = read_log(file.path, window, table_source=file.source, name=file.name)
         stream, fixes, notes = choose_stream(read.log, file.source, file.stream)
         if len(fixes) > MAX_POINTS:
             raise LogError(

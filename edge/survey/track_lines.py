@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Generic, TypeVar
 
 from edge.store.reads import tracks as reads
 from edge.store.reads.surveys import TowRow
@@ -16,7 +17,8 @@ from edge.survey.navigation.cleaning import SmoothTrack, smooth_track
 from edge.survey.navigation.distance import MinuteProfile, line_distance_m, minute_profiles, raw_distance_m
 from edge.survey.navigation.fixes import Fix
 
-_KEPT_PROFILES = 4096
+_Key = tuple[str, str | None, str | None]
+_T = TypeVar("_T")
 _LONGEST_TOW_S = 6 * 3600.0
 
 
@@ -38,25 +40,27 @@ class TrackLine:
     distance_m: float | None
 
 
-class _Profiles:
-    """Minutes of tracks that were worked out already: a track's points never change, so neither do these."""
+class _Kept(Generic[_T]):
+    """What was worked out of tracks: a track's points never change, so neither does this. Bounded; for any thread."""
 
-    def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, str | None, str | None], tuple[MinuteProfile, ...]] = OrderedDict()
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: OrderedDict[_Key, _T] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: tuple[str, str | None, str | None]) -> tuple[MinuteProfile, ...] | None:
+    def get(self, key: _Key) -> _T | None:
         with self._lock:
             return self._kept.get(key)
 
-    def put(self, key: tuple[str, str | None, str | None], value: tuple[MinuteProfile, ...]) -> None:
+    def put(self, key: _Key, value: _T) -> None:
         with self._lock:
             self._kept[key] = value
-            while len(self._kept) > _KEPT_PROFILES:
+            while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
 
 
-_PROFILES = _Profiles()
+_PROFILES = _Kept[tuple[MinuteProfile, ...]](4096)
+_LINES = _Kept[TrackLine](16)
 
 
 def tow_span(tow: TowRow) -> tuple[datetime | None, datetime | None, float | None]:
@@ -84,11 +88,15 @@ def line_of(connection: Connection, tow: TowRow, track: TrackRow) -> TrackLine |
     start, end, duration_s = tow_span(tow)
     if start is None or end is None or duration_s is None:
         return None
+    key = (track.uuid, tow.start_utc, tow.end_utc)
+    kept = _LINES.get(key)
+    if kept is not None:
+        return replace(kept, track=track)
     points = reads.track_points(connection, track.id)
     fixes = [fix_of(point) for point in points if not point.flag]
     line = smooth_track(fixes, start, end)
     inside = [fix for fix in fixes if start <= fix.at <= end]
-    return TrackLine(
+    found = TrackLine(
         track=track,
         points=points,
         line=line,
@@ -96,6 +104,8 @@ def line_of(connection: Connection, tow: TowRow, track: TrackRow) -> TrackLine |
         raw_m=raw_distance_m(inside) if len(inside) > 1 else math.nan,
         distance_m=line_distance_m(line),
     )
+    _LINES.put(key, found)
+    return found
 
 
 def fix_of(point: PointRow) -> Fix:

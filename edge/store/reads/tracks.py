@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
+from edge.store.reads.typed import as_value, as_values
 from edge.store.sqlite import Connection
 
 SOURCES = ("usbl", "ship", "odometer", "observed", "estimated")
 
 
-class TrackRow(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackRow:
     """A track that was read from a file.
 
     Attributes:
@@ -47,7 +50,8 @@ class PointRow(NamedTuple):
     flag: str
 
 
-class DistanceRow(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistanceRow:
     """A distance over ground that somebody chose or typed; the newest that stands is in force.
 
     Attributes:
@@ -67,7 +71,8 @@ class DistanceRow(NamedTuple):
     withdrawn_utc: str | None
 
 
-class WidthRow(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WidthRow:
     """A width of view at the counting row; the newest that stands is in force. `detail_json` is what it was worked out from."""
 
     id: int
@@ -85,7 +90,8 @@ class WidthRow(NamedTuple):
 
 _TRACK = (
     "SELECT t.id, t.uuid, t.tow_id, t.source, t.file_name, t.sha256, t.time_offset_s, t.rows_read, t.rows_refused, t.faults_json, "
-    "t.imported_by, t.imported_utc, t.withdrawn_utc, (SELECT count(*) FROM track_points AS p WHERE p.track_id = t.id) FROM tracks AS t "
+    "t.imported_by, t.imported_utc, t.withdrawn_utc, "
+    "(SELECT count(*) FROM track_points AS p WHERE p.track_id = t.id) AS points FROM tracks AS t "
 )
 _DISTANCE = (
     "SELECT id, tow_id, source, distance_m, covers, track_id, note, entered_by, entered_utc, withdrawn_utc FROM distances WHERE tow_id = ? "
@@ -98,13 +104,13 @@ _WIDTH = (
 
 def tracks(connection: Connection, tow_id: int) -> tuple[TrackRow, ...]:
     """Every track of a tow, the newest first, withdrawn ones too."""
-    return tuple(TrackRow._make(row) for row in connection.execute(_TRACK + "WHERE t.tow_id = ? ORDER BY t.id DESC", (tow_id,)))
+    return as_values(TrackRow, connection.execute(_TRACK + "WHERE t.tow_id = ? ORDER BY t.id DESC", (tow_id,)))
 
 
 def track(connection: Connection, track_id: int) -> TrackRow | None:
     """One track, or None."""
     row = connection.execute(_TRACK + "WHERE t.id = ?", (track_id,)).fetchone()
-    return None if row is None else TrackRow._make(row)
+    return None if row is None else as_value(TrackRow, row)
 
 
 def track_points(connection: Connection, track_id: int) -> tuple[PointRow, ...]:
@@ -118,21 +124,21 @@ def track_points(connection: Connection, track_id: int) -> tuple[PointRow, ...]:
 
 def distances(connection: Connection, tow_id: int) -> tuple[DistanceRow, ...]:
     """Every distance of a tow, the newest first, withdrawn ones too."""
-    return tuple(DistanceRow._make(row) for row in connection.execute(_DISTANCE + "ORDER BY id DESC", (tow_id,)))
+    return as_values(DistanceRow, connection.execute(_DISTANCE + "ORDER BY id DESC", (tow_id,)))
 
 
 def distance_in_force(connection: Connection, tow_id: int) -> DistanceRow | None:
     """The distance that a tow's area is made from; None until somebody chose or typed one."""
     row = connection.execute(_DISTANCE + "AND withdrawn_utc IS NULL ORDER BY id DESC LIMIT 1", (tow_id,)).fetchone()
-    return None if row is None else DistanceRow._make(row)
+    return None if row is None else as_value(DistanceRow, row)
 
 
 def widths(connection: Connection, tow_id: int) -> tuple[WidthRow, ...]:
     """Every width of a tow, the newest first, withdrawn ones too."""
-    return tuple(WidthRow._make(row) for row in connection.execute(_WIDTH + "ORDER BY id DESC", (tow_id,)))
+    return as_values(WidthRow, connection.execute(_WIDTH + "ORDER BY id DESC", (tow_id,)))
 
 
 def width_in_force(connection: Connection, tow_id: int) -> WidthRow | None:
     """The width that a tow's area is made from. There is no default: None until one was measured or typed."""
     row = connection.execute(_WIDTH + "AND withdrawn_utc IS NULL ORDER BY id DESC LIMIT 1", (tow_id,)).fetchone()
-    return None if row is None else WidthRow._make(row)
+    return None if row is None else as_value(WidthRow, row)

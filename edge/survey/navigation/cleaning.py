@@ -24,6 +24,8 @@ Floats = NDArray[np.float64]
 HALF_WIDTH_S = 30
 ROBUST_ROUNDS = 3
 NEIGHBOURS_S = 20.0
+PAIRS = 20
+LEAST_PAIRS = 3
 JUMP_M = 10.0
 JUMP_SPREADS = 6.0
 GAP_S = 10.0
@@ -78,8 +80,8 @@ def flag_fixes(fixes: Sequence[Fix]) -> list[Flag]:
     """Why each fix is not used, in the order of the log.
 
     duplicate: same time and place as the one before. time_back: earlier than a fix before it. jump: further than `JUMP_M`, and than
-    six times their spread, from the median of the used fixes within 20 s: it would have had to leave them, and come back, at a speed
-    that neither sledge nor ship has.
+    six times their spread, from where pairs of used fixes before and after it (within 20 s) put it on their way: it would have had to
+    leave that way, and come back, at a speed that neither sledge nor ship has.
     """
     flags = [Flag.USED] * len(fixes)
     latest: Fix | None = None
@@ -98,18 +100,29 @@ def flag_fixes(fixes: Sequence[Fix]) -> list[Flag]:
 
 
 def _jumps(fixes: Sequence[Fix]) -> NDArray[np.bool_]:
-    if len(fixes) < 3:
-        return np.zeros(len(fixes), bool)
+    """Fixes off the place that the pairs of fixes before and after them agree on; motion itself is thus no spread."""
+    count = len(fixes)
+    if count < 3:
+        return np.zeros(count, bool)
     xy, _ = to_metres(fixes)
     at_s = np.array([(fix.at - fixes[0].at).total_seconds() for fix in fixes])
-    first, last = np.searchsorted(at_s, at_s - NEIGHBOURS_S), np.searchsorted(at_s, at_s + NEIGHBOURS_S, side="right")
-    found = np.zeros(len(fixes), bool)
-    for place in range(len(fixes)):
-        near = np.r_[first[place] : place, place + 1 : last[place]]
-        if len(near) < 2:
-            near = np.r_[max(place - 2, 0) : place, place + 1 : min(place + 3, len(fixes))]
-        middle = np.median(xy[near], axis=0)
-        spread = float(np.median(np.hypot(*(xy[near] - middle).T))) * _MAD_TO_SD
+    pairs = min(PAIRS, (count - 1) // 2)
+    between = np.full((count, pairs, 2), np.nan)
+    for step in range(1, pairs + 1):
+        before, here, after = at_s[: -2 * step], at_s[step:-step], at_s[2 * step :]
+        near = (here - before <= NEIGHBOURS_S) & (after - here <= NEIGHBOURS_S) & (after > before)
+        part = np.where(near, (here - before) / np.where(near, after - before, 1.0), np.nan)[:, None]
+        between[step:-step, step - 1] = xy[: -2 * step] + part * (xy[2 * step :] - xy[: -2 * step])
+    found = np.zeros(count, bool)
+    for place in range(count):
+        agreed = between[place][~np.isnan(between[place, :, 0])]
+        if len(agreed) < LEAST_PAIRS:  # an end of the track, or beside a gap: the nearest fixes say where it should be
+            near_by = np.flatnonzero(np.abs(at_s - at_s[place]) <= NEIGHBOURS_S)
+            agreed = xy[near_by[near_by != place]] if len(near_by) > LEAST_PAIRS else agreed
+        if len(agreed) < 2:
+            continue
+        middle = np.median(agreed, axis=0)
+        spread = float(np.median(np.hypot(*(agreed - middle).T))) * _MAD_TO_SD
         found[place] = math.hypot(*(xy[place] - middle)) > max(JUMP_M, JUMP_SPREADS * spread)
     return found
 

@@ -27,21 +27,23 @@ class ReadLog:
     sha256: str
 
 
-def read_log(path: Path, window: Window, *, table_source: Source = "usbl") -> ReadLog:
+def read_log(path: Path, window: Window, *, table_source: Source = "usbl", name: str = "") -> ReadLog:
     """Read a navigation log of any known kind.
 
     Args:
         path: NMEA 0183 text or a CSV table; it is read once and never changed.
         window: the time that is wanted.
         table_source: whose positions a table holds; NMEA says it itself.
+        name: what the file is called, where its path does not say it.
 
     Raises:
         LogError: it cannot be used; nothing of it was taken.
     """
+    name = name or path.name
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
-            _check_text(path.name, head)
+            _check_text(name, head)
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
@@ -52,7 +54,7 @@ def read_log(path: Path, window: Window, *, table_source: Source = "usbl") -> Re
             else:
                 log = read_nmea(_lines(file), window)
     except OSError as error:
-        raise LogError(f"{path.name} cannot be read: {error.strerror or error}", advice="Check the file and its medium.") from error
+        raise LogError(f"{name} cannot be read: {error.strerror or error}", advice="Check the file and its medium.") from error
     return ReadLog(log=log, sha256=sha256)
 
 

@@ -49,12 +49,13 @@ def legend(stations: Sequence[PlacedStation]) -> Markup:
     """What the marks mean, with circles of known density."""
     most = max((one.result.density_raw_per_m2 or 0.0 for one in stations), default=0.0)
     paper = Paper(WIDTH, 52, "Legend of the map", css="survey-chart legend-line")
-    x = 30.0
+    x = 26.0
     values = [value for value in (most / 10, most / 2, most) if value > 0]
     for value in values:
         paper.circle(x, 26, _radius(value, most), "bubble")
-        paper.text(x + 26, 31, f"{value:.2g} per m2", "tick")
-        x += 118
+        paper.text(x + _radius(value, most) + 6, 31, f"{value:.2g} per m\N{SUPERSCRIPT TWO}", "tick")
+        x += 128
+    x += 4
     paper.circle(x, 26, 6, "ring")
     paper.text(x + 14, 31, "zero systems", "tick")
     x += 116

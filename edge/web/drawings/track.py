@@ -117,10 +117,12 @@ def _draw_ends(paper: Paper, plan: _Plan, line: TrackLine) -> None:
 
 
 def _scale_bar(paper: Paper, plan: _Plan) -> None:
-    length_m = ticks(0, plan.m_per_unit * 160, 1)[-1] or 1.0
+    most_m = plan.m_per_unit * 180
+    power = 10.0 ** math.floor(math.log10(most_m))
+    length_m = max(power * factor for factor in (1, 2, 5) if power * factor <= most_m)
     length = length_m / plan.m_per_unit
     paper.path(f"M18 {HEIGHT - 20:.1f} v-6 v6 h{length:.1f} v-6", "scale-bar")
-    paper.text(22 + length, HEIGHT - 18, f"{shown(length_m)} m", "mark-word")
+    paper.text(24 + length, HEIGHT - 18, f"{shown(length_m)} m", "mark-word")
 
 
 def profile_chart(profiles: Sequence[MinuteProfile], window: range | None) -> Markup | None:

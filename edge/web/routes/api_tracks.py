@@ -15,7 +15,7 @@ from edge.store.reads import tracks as track_reads
 from edge.store.reads.tracks import DistanceRow, TrackRow, WidthRow
 from edge.store.tracks import Kept, NewDistance
 from edge.survey.navigation.csv_logs import Source
-from edge.survey.overview import SurveyOverview, survey_overview
+from edge.survey.overview import PlacedStation, VersionEstimate, survey_overview
 from edge.survey.result import StationResult, result_of_station
 from edge.survey.track_desk import Imported, TrackFile
 from edge.survey.width import LaserClicks, RangeFinder, Width, WidthMethod, fixed_width, laser_width, range_finder_width, table_width
@@ -128,6 +128,35 @@ class TrackAnswer(BaseModel):
     widths: list[WidthRow]
 
 
+class EstimateStation(BaseModel):
+    """A station in a survey's estimate; `why_not` says why it is not in it."""
+
+    station_id: int
+    station: str
+    ground: str | None
+    latitude_deg: float | None
+    longitude_deg: float | None
+    is_planned_place: bool
+    state: str
+    systems: float | None
+    area_m2: float | None
+    density_raw_per_m2: float | None
+    density_adjusted_per_m2: float | None
+    estimated: bool
+    why_not: str
+
+
+class EstimateAnswer(BaseModel):
+    """A survey: how many stations are planned, counted and left, and one estimate for each version of the protocol."""
+
+    survey: str
+    planned: int | None
+    counted: int
+    left: int | None
+    stations: list[EstimateStation]
+    versions: list[VersionEstimate]
+
+
 @router.post("/stations/ensure", summary="Let a station be there")
 def ensure_station(appliance: ApplianceHere, actor: Actor, body: EnsureBody) -> Ensured:
     """The station of that name; one that nobody knows becomes a draft."""
@@ -149,12 +178,20 @@ def one_result(appliance: ApplianceHere, station_id: StationId) -> StationResult
 
 
 @router.get("/surveys/{survey_id}/estimate", summary="A survey's stations and its estimate by ground")
-def one_estimate(appliance: ApplianceHere, survey_id: Annotated[int, Path(ge=1, le=MAX_ID)]) -> SurveyOverview:
-    """One estimate for each version of the protocol: stations counted under different ones are never pooled."""
+def one_estimate(appliance: ApplianceHere, survey_id: Annotated[int, Path(ge=1, le=MAX_ID)]) -> EstimateAnswer:
+    """Stations counted under different versions of the protocol are never pooled."""
     with appliance.reader() as connection, snapshot(connection):
         if reads.survey(connection, survey_id) is None:
             raise no_such("survey with the id", survey_id)
-        return survey_overview(connection, survey_id)
+        found = survey_overview(connection, survey_id)
+    return EstimateAnswer(
+        survey=found.survey.name,
+        planned=found.planned,
+        counted=found.counted,
+        left=found.left,
+        stations=[_station(one) for one in found.stations],
+        versions=list(found.versions),
+    )
 
 
 @router.get("/tows/{tow_id}/track", summary="Tracks, distances and widths of a tow")
@@ -230,6 +267,24 @@ def set_width(appliance: ApplianceHere, actor: Actor, tow_id: TowId, body: Width
 def withdraw(appliance: ApplianceHere, actor: Actor, body: WithdrawBody) -> Made:
     """The one before it is in force again; nothing is deleted. A distance along a track goes with it."""
     return Made(id=appliance.tracks.withdraw(body.kind, body.row, actor))
+
+
+def _station(one: PlacedStation) -> EstimateStation:
+    return EstimateStation(
+        station_id=one.station.id,
+        station=one.station.name,
+        ground=one.station.ground,
+        latitude_deg=one.latitude_deg,
+        longitude_deg=one.longitude_deg,
+        is_planned_place=one.is_planned_place,
+        state=one.result.state.value,
+        systems=one.result.systems,
+        area_m2=one.result.area_m2,
+        density_raw_per_m2=one.result.density_raw_per_m2,
+        density_adjusted_per_m2=one.result.density_adjusted_per_m2,
+        estimated=one.estimated,
+        why_not=one.why_not,
+    )
 
 
 def _width(body: WidthBody) -> Width:

@@ -175,8 +175,8 @@ def _width(appliance: ApplianceHere, form: Form) -> Width:
         if still is None or still.width_px is None or still.height_px is None:
             raise no_such("still with the id", file_id)
         clicks = LaserClicks(
-            left_px=(_number(form, "left_x"), _number(form, "left_y")),
-            right_px=(_number(form, "right_x"), _number(form, "right_y")),
+            left_px=(_number(form, "left_x") * still.width_px, _number(form, "left_y") * still.height_px),
+            right_px=(_number(form, "right_x") * still.width_px, _number(form, "right_y") * still.height_px),
             image_width_px=still.width_px,
             image_height_px=still.height_px,
             gap_m=_number(form, "gap_m"),

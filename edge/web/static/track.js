@@ -59,7 +59,16 @@ function draw() {
   canvas.width = Math.round(picture.naturalWidth * scale);
   canvas.height = Math.round(picture.naturalHeight * scale);
   const pen = canvas.getContext("2d");
+  const red = document.documentElement.dataset.mode === "red";
+  pen.filter = red ? "grayscale(1)" : "none";
   pen.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  pen.filter = "none";
+  if (red) {
+    pen.globalCompositeOperation = "multiply";
+    pen.fillStyle = "#ff0000";
+    pen.fillRect(0, 0, canvas.width, canvas.height);
+    pen.globalCompositeOperation = "source-over";
+  }
   const row = Number(form.elements.row_height.value.replace(",", "."));
   for (const [width, name] of [[4, "--halo"], [2, "--box-other"]]) {
     pen.lineWidth = width;
@@ -94,8 +103,9 @@ function cross(pen, dot, place) {
 function tell() {
   const place = document.getElementById("laser-note");
   const names = ["left_x", "left_y", "right_x", "right_y"];
-  const values = dots.flatMap((dot) => dot ?? [null, null]);
-  names.forEach((name, at) => (form.elements[name].value = values[at] === null ? "" : values[at].toFixed(2)));
+  // Parts of the width and height: a large still is shown smaller than it is.
+  const values = dots.flatMap((dot) => (dot ? [dot[0] / picture.naturalWidth, dot[1] / picture.naturalHeight] : [null, null]));
+  names.forEach((name, at) => (form.elements[name].value = values[at] === null ? "" : values[at].toFixed(7)));
   const both = dots[0] && dots[1];
   document.getElementById("laser-take").disabled = !both;
   if (!both) {
@@ -160,6 +170,7 @@ if (form) {
   document.getElementById("lasers").addEventListener("toggle", () => picture.src || load());
   form.elements.file.addEventListener("change", load);
   form.addEventListener("input", draw);
+  document.addEventListener("modechange", draw);
   form.addEventListener("submit", () => {
     const still = form.elements.file.selectedOptions[0].textContent;
     form.elements.source.value = `laser dots clicked on the still at ${still}; gap from ${form.elements.gap_source.value}`.slice(0, 500);
