@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from edge.cli import app
 from edge.survey.exchange.run import FORMATS
+from tests.helpers.people import browser, make_people
 from tests.helpers.tables import Tables, recounts, two_counters
 from tests.helpers.web import serving
 from tests.simulators.appliance import SimulatedAppliance
@@ -111,6 +112,23 @@ def test_a_table_is_taken_over_the_api(served_tables: ServedTables) -> None:
     assert served_tables.client.post("/api/survey-tables", json=body).json()["unchanged"] == 2
     bad = served_tables.client.post("/api/survey-tables", json={**body, "format": "mi-fu2021"})
     assert (bad.status_code, bad.json()["code"]) == (409, "table_invalid")
+
+
+def test_tables_of_reference_footage_are_for_administrators(tmp_path: Path) -> None:
+    appliance = SimulatedAppliance(tmp_path / "home")
+    sea = Tables(tmp_path / "home")
+    footage = sea.survey("REF", kind="reference", first_minute=1)
+    make_people(appliance)
+    addresses = [f"/surveys/{footage}/export", *(f"/api/surveys/{footage}/tables/{name}" for name in FORMATS)]
+    with serving(appliance) as client:
+        for name, status in (("rita", 403), ("cl", 403), ("vera", 403), ("anna", 200)):
+            with browser(client, name) as own:
+                assert {own.get(address).status_code for address in addresses} == {status}
+                assert own.get(f"/surveys/{sea.survey_id}/export").status_code == 200
+        body = {"path": str(tmp_path / "x.csv"), "format": "mi-recounts", "survey": "T2026"}
+        with browser(client, "rita") as rita:
+            assert rita.post("/api/survey-tables", json=body).status_code == 403
+    appliance.close()
 
 
 # Commands --------------------------------------------------------------------------------------------------------

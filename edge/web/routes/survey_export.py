@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from edge.errors import AccessError
 from edge.store.connection import snapshot
 from edge.store.reads import surveys
 from edge.store.reads.surveys import SurveyRow
@@ -20,9 +21,10 @@ from edge.store.sqlite import Connection
 from edge.survey.exchange.gather import LeftOut
 from edge.survey.exchange.run import FORMATS, ExportReport, ExportRequest, export, preview
 from edge.survey.mi.dialects import Format
+from edge.survey.people import Person, Role
 from edge.survey.tables_desk import ImportReport
 from edge.web.appliance import Appliance
-from edge.web.deps import MAX_ID, Actor, ApplianceHere
+from edge.web.deps import MAX_ID, Actor, ApplianceHere, Viewer
 from edge.web.errors import Problem, invalid, no_such
 from edge.web.pages import render
 
@@ -54,10 +56,10 @@ class ImportBody(BaseModel):
 
 
 @router.get("/surveys/{survey_id:int}/export")
-def show_export(request: Request, appliance: ApplianceHere, survey_id: int, station: StationName = "") -> Response:
+def show_export(request: Request, appliance: ApplianceHere, viewer: Viewer, survey_id: int, station: StationName = "") -> Response:
     """Every table that can be written, with how many rows it has and what it leaves out."""
     with appliance.reader() as connection:
-        survey = _survey(connection, survey_id)
+        survey = _survey(connection, survey_id, viewer)
         with snapshot(connection):
             names = [one.name for one in surveys.stations(connection, survey_id)]
         if station and station not in names:
@@ -79,8 +81,10 @@ def show_export(request: Request, appliance: ApplianceHere, survey_id: int, stat
 )
 def get_table(
     appliance: ApplianceHere,
+    viewer: Viewer,
     survey_id: SurveyId,
     table: FormatName,
+    *,
     station: StationName = "",
     with_sidecar: Annotated[bool, Query(description="A zip of the file and the text that tells about it.")] = False,
 ) -> Response:
@@ -88,7 +92,7 @@ def get_table(
     if table not in FORMATS:
         raise invalid(f"there is no table format {table}", f"The formats are {', '.join(FORMATS)}.")
     with appliance.reader() as connection:
-        survey = _survey(connection, survey_id)
+        survey = _survey(connection, survey_id, viewer)
         with tempfile.TemporaryDirectory(prefix="tables-", dir=_scratch(appliance)) as folder:
             report = export(connection, _wanted(survey, table, station), FilePath(folder))
             return _zipped(report) if with_sidecar else _plain(report)
@@ -100,10 +104,13 @@ def post_import(appliance: ApplianceHere, actor: Actor, body: ImportBody) -> Imp
     return appliance.tables.import_table(FilePath(body.path), body.format, body.survey, actor=actor, of=body.of, is_dry_run=body.is_dry_run)
 
 
-def _survey(connection: Connection, survey_id: int) -> SurveyRow:
+def _survey(connection: Connection, survey_id: int, viewer: Person | None) -> SurveyRow:
+    """The survey, for who may have its tables: those of reference footage would tell the next counter what is on it."""
     found = surveys.survey(connection, survey_id)
     if found is None:
         raise no_such("survey with the id", survey_id)
+    if found.kind == "reference" and viewer is not None and not viewer.may(Role.ADMINISTER):
+        raise AccessError(f"the tables of the reference footage {found.name} are for administrators: counters are measured on it")
     return found
 
 
