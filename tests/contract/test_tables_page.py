@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,11 +123,11 @@ def test_tables_of_reference_footage_are_for_administrators(tmp_path: Path) -> N
     addresses = [f"/surveys/{footage}/export", *(f"/api/surveys/{footage}/tables/{name}" for name in FORMATS)]
     with serving(appliance) as client:
         for name, status in (("rita", 403), ("cl", 403), ("vera", 403), ("anna", 200)):
-            with browser(client, name) as own:
+            with closing(browser(client, name)) as own:
                 assert {own.get(address).status_code for address in addresses} == {status}
                 assert own.get(f"/surveys/{sea.survey_id}/export").status_code == 200
         body = {"path": str(tmp_path / "x.csv"), "format": "mi-recounts", "survey": "T2026"}
-        with browser(client, "rita") as rita:
+        with closing(browser(client, "rita")) as rita:
             assert rita.post("/api/survey-tables", json=body).status_code == 403
     appliance.close()
 
