@@ -20,6 +20,7 @@ from edge.commands.selftest import selftest
 from edge.commands.store import backup, restore
 from edge.commands.survey import survey_app
 from edge.commands.survey_count import count_command, track_command
+from edge.commands.survey_protocol import protocol_command
 from edge.commands.survey_sheet import create_command, import_command, status_command
 from edge.commands.survey_tables import export_table_command, import_table_command
 
@@ -61,6 +62,7 @@ app.add_typer(models_app, name="models")
 survey_app.command("create")(create_command)
 survey_app.command("import")(import_command)
 survey_app.command("status")(status_command)
+survey_app.command("protocol")(protocol_command)
 survey_app.command("count")(count_command)
 survey_app.command("track")(track_command)
 survey_app.command("export")(export_table_command)
