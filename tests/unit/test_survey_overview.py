@@ -1,0 +1,143 @@
+"""A survey's estimate by ground and version against an independent working, and what it leaves out."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.errors import SettingsError
+from edge.store.surveys import set_tow_fields
+from edge.store.tracks import NewDistance
+from edge.survey.estimate import running_cv, t_quantile
+from edge.survey.overview import SurveyOverview, survey_overview
+from tests.helpers.stations import Sea
+
+AREAS = {"Smalls": 2962.0, "Labadie": 1200.0}
+
+
+@pytest.fixture
+def sea(tmp_path: Path) -> Iterator[Sea]:
+    with closing(Sea(tmp_path / "home", counters=1)) as made:
+        yield made
+
+
+def station(sea: Sea, name: str, ground: str | None, per_minute: float, *, order: int = 0, protocol_id: int | None = None) -> int:
+    """A counted station of 7 minutes on 200 m by 0.75 m."""
+    tow = sea.station(name, ground=ground)
+    sea.counts(tow, {"A": [per_minute] * 7}, protocol_id=protocol_id, signed_utc=f"2026-07-14T12:{order:02d}:00.000Z")
+    sea.desk.type_distance(tow, NewDistance("odometer", 200.0, "counted"), "test")
+    sea.width(tow)
+    return tow
+
+
+def overview(sea: Sea) -> SurveyOverview:
+    with sea.reader() as connection:
+        return survey_overview(connection, sea.survey_id)
+
+
+def density(per_minute: float) -> float:
+    return per_minute * 7 / 150.0
+
+
+def test_the_estimate_agrees_with_an_independent_working(sea: Sea) -> None:
+    values = {"Smalls": [3.0, 5.0, 0.0, 11.0], "Labadie": [2.0, 2.5, 8.0]}
+    for ground, area in AREAS.items():
+        sea.ground(ground, area, planned=6)
+        for place, one in enumerate(values[ground]):
+            station(sea, f"{ground}-{place}", ground, one)
+    found = overview(sea)
+    (version,) = found.versions
+    total = variance = 0.0
+    for figures in version.grounds:
+        mine = [density(one) for one in values[figures.name]]
+        mean, sd = statistics.fmean(mine), statistics.stdev(mine)
+        se = sd / math.sqrt(len(mine))
+        assert figures.raw is not None
+        assert figures.adjusted is not None
+        assert figures.raw.mean_per_m2 == pytest.approx(mean)
+        assert figures.raw.sd_per_m2 == pytest.approx(sd)
+        assert figures.raw.ci_per_m2 == pytest.approx(se * t_quantile(0.975, len(mine) - 1))
+        assert figures.raw.abundance_millions == pytest.approx(mean * AREAS[figures.name])
+        assert figures.adjusted.mean_per_m2 == pytest.approx(mean / 1.3)
+        assert figures.left == 6 - len(mine)
+        total += mean * AREAS[figures.name]
+        variance += (se * AREAS[figures.name]) ** 2
+    assert version.raw is not None
+    assert version.adjusted is not None
+    assert version.raw.abundance_millions == pytest.approx(total)
+    assert version.raw.cv == pytest.approx(math.sqrt(variance) / total)
+    assert version.adjusted.cv == pytest.approx(version.raw.cv)
+    assert (found.planned, found.counted, found.left) == (12, 7, 5)
+    assert version.reasons == ()
+
+
+def test_the_running_cv_takes_stations_as_they_were_signed(sea: Sea) -> None:
+    sea.ground("Smalls", 1000.0)
+    for name, value, order in (("late", 9.0, 9), ("first", 3.0, 1), ("second", 5.0, 2)):
+        station(sea, name, "Smalls", value, order=order)
+    running = overview(sea).versions[0].running
+    assert [one.station for one in running] == ["first", "second", "late"]
+    assert running[0].cv is None
+    for upto in (2, 3):
+        mine = [density(one) for one in (3.0, 5.0, 9.0)[:upto]]
+        assert running[upto - 1].cv == pytest.approx(statistics.stdev(mine) / math.sqrt(upto) / statistics.fmean(mine))
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.floats(0.01, 3.0)), min_size=1, max_size=20))
+def test_the_last_of_the_running_cv_is_the_surveys(series: list[tuple[str, float]]) -> None:
+    areas = {"a": 100.0, "b": 300.0}
+    found = running_cv(series, areas)
+    assert len(found) == len(series)
+    by_ground = {name: [value for ground, value in series if ground == name] for name in areas}
+    if min(len(values) for values in by_ground.values()) < 2:
+        assert found[-1] is None
+        return
+    total = sum(statistics.fmean(values) * areas[name] for name, values in by_ground.items())
+    variance = sum((areas[name] * statistics.stdev(values)) ** 2 / len(values) for name, values in by_ground.items())
+    assert found[-1] == pytest.approx(math.sqrt(variance) / total, abs=1e-9)
+
+
+def test_versions_of_the_protocol_are_never_pooled(sea: Sea) -> None:
+    sea.ground("Smalls", 1000.0)
+    station(sea, "1", "Smalls", 3.0)
+    station(sea, "2", "Smalls", 5.0)
+    other = sea.protocol(first_minute=2, last_minute=8, counters=1, correction_factor=None, correction_source="")
+    station(sea, "3", "Smalls", 50.0, protocol_id=other)
+    found = overview(sea)
+    assert [(one.version, one.grounds[0].stations) for one in found.versions] == [(2, ("3",)), (1, ("1", "2"))]
+    assert found.versions[0].adjusted is None
+    assert any("one counted station" in one for one in found.versions[0].reasons)
+
+
+def test_what_is_left_out_is_told(sea: Sea) -> None:
+    sea.ground("Smalls", 1000.0)
+    sea.ground("Empty", 500.0)
+    sea.ground("Unknown")
+    station(sea, "1", "Smalls", 3.0)
+    station(sea, "2", "Smalls", 5.0)
+    station(sea, "3", "Unknown", 5.0)
+    sea.station("4", ground="Smalls")
+    bad = station(sea, "5", "Smalls", 40.0)
+    sea.call(lambda connection: set_tow_fields(connection, bad, {"is_valid": 0}, actor="test"))
+    aside = station(sea, "6", "Smalls", 40.0)
+    sea.call(lambda connection: set_tow_fields(connection, aside, {"in_analysis": 0}, actor="test"))
+    found = overview(sea)
+    why = {one.station.name: one.why_not for one in found.stations}
+    assert why["1"] == ""
+    assert "nobody has begun" in why["4"]
+    assert why["5"] == "the tow is marked as not valid"
+    assert why["6"] == "the tow is not in the analysis"
+    (version,) = found.versions
+    assert version.raw is not None
+    assert version.raw.abundance_millions == pytest.approx(statistics.fmean([density(3.0), density(5.0)]) * 1000)
+    assert any("Empty has no counted station" in one for one in version.reasons)
+    assert any("Unknown has no area" in one for one in version.reasons)
+    with sea.reader() as connection, pytest.raises(SettingsError, match="no survey"):
+        survey_overview(connection, 99)

@@ -1,0 +1,113 @@
+"""Widths of view: each way against its own geometry, and what no camera can see refused."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.survey.width import (
+    CLICK_SD_PX,
+    LaserClicks,
+    RangeFinder,
+    Width,
+    WidthError,
+    WidthMethod,
+    fixed_width,
+    laser_width,
+    range_finder_width,
+    table_width,
+)
+
+CLICKS = LaserClicks(
+    left_px=(300.0, 573.0), right_px=(902.0, 573.0), image_width_px=1229, image_height_px=691, gap_m=0.5, gap_source="beams, test"
+)
+CAMERA = RangeFinder(range_m=1.0, offset_m=0.1, camera_angle_deg=35.0, vertical_view_deg=40.0, horizontal_view_deg=52.0)
+
+
+def test_a_laser_pair_gives_scale_times_frame() -> None:
+    found = laser_width(CLICKS, 0.83, "still 7")
+    assert found.width_m == pytest.approx(0.5 / 602 * 1229)
+    assert found.detail["rows_off"] == pytest.approx(573 / 691 - 0.83, abs=1e-3)
+    assert found.uncertainty_m == pytest.approx(found.width_m * math.sqrt(2) * CLICK_SD_PX / 602)
+    assert "assumes" in found.detail
+
+
+@given(st.floats(0, 2 * math.pi), st.floats(20, 300), st.floats(0.05, 1.0))
+def test_a_laser_width_does_not_hang_on_how_the_pair_lies(turn: float, gap_px: float, gap_m: float) -> None:
+    x, y = 600 + gap_px * math.cos(turn), 345 + gap_px * math.sin(turn)
+    clicks = replace(CLICKS, left_px=(600.0, 345.0), right_px=(x, y), gap_m=gap_m)
+    expected = gap_m / gap_px * 1229
+    if 0.1 <= expected <= 5:
+        assert laser_width(clicks, 0.5, "x").width_m == pytest.approx(expected, rel=1e-9)
+
+
+@given(st.floats(0, 55), st.floats(20, 60), st.floats(20, 80), st.floats(0.3, 1.5))
+def test_the_range_finder_agrees_with_a_ray_to_the_seabed(angle: float, vertical: float, horizontal: float, height: float) -> None:
+    """The bottom edge's ray meets the flat ground at h / cos; there the frame spans twice the tangent of half its view."""
+    camera = RangeFinder(
+        range_m=height + 0.2, offset_m=0.2, camera_angle_deg=angle, vertical_view_deg=vertical, horizontal_view_deg=horizontal
+    )
+    down = math.radians(angle - vertical / 2)
+    ray = (0.0, math.sin(down), -math.cos(down))
+    reach = height / -ray[2]
+    expected = 2 * reach * math.tan(math.radians(horizontal / 2))
+    if 0.1 <= expected <= 5:
+        found = range_finder_width(camera, "test")
+        assert found.width_m == pytest.approx(expected, rel=1e-9)
+        assert found.row_height == 1.0
+
+
+@pytest.mark.parametrize(
+    ("camera", "words"),
+    [
+        (replace(CAMERA, range_m=0.1), "height"),
+        (replace(CAMERA, range_m=math.nan), "height"),
+        (replace(CAMERA, camera_angle_deg=90.0), "camera angle"),
+        (replace(CAMERA, camera_angle_deg=-5.0), "camera angle"),
+        (replace(CAMERA, vertical_view_deg=0.0), "angle of view"),
+        (replace(CAMERA, horizontal_view_deg=180.0), "angle of view"),
+        (replace(CAMERA, vertical_view_deg=math.nan), "angle of view"),
+        (replace(CAMERA, range_m=90.0), "wide"),
+    ],
+)
+def test_impossible_geometry_is_refused(camera: RangeFinder, words: str) -> None:
+    with pytest.raises(WidthError, match=words):
+        range_finder_width(camera, "test")
+
+
+@pytest.mark.parametrize(
+    ("clicks", "words"),
+    [
+        (replace(CLICKS, right_px=(304.0, 573.0)), "px apart"),
+        (replace(CLICKS, right_px=(1300.0, 573.0)), "outside of the frame"),
+        (replace(CLICKS, left_px=(-1.0, 573.0)), "outside of the frame"),
+        (replace(CLICKS, gap_m=0.0), "gap between the lasers"),
+        (replace(CLICKS, gap_m=math.inf), "gap between the lasers"),
+        (replace(CLICKS, gap_source=" "), "gap between the lasers"),
+        (replace(CLICKS, gap_m=9.0), "m wide"),
+    ],
+)
+def test_impossible_clicks_are_refused(clicks: LaserClicks, words: str) -> None:
+    with pytest.raises(WidthError, match=words):
+        laser_width(clicks, 0.83, "test")
+
+
+def test_a_width_has_a_source_a_row_and_a_sane_value() -> None:
+    assert fixed_width(0.75, 0.83, "tank", 0.01).method is WidthMethod.FIXED
+    assert table_width(1.01, 0.83, "FOVMultiplier").method is WidthMethod.TABLE
+    for make in (
+        lambda: fixed_width(0.75, 0.83, "  "),
+        lambda: fixed_width(0.0, 0.83, "x"),
+        lambda: fixed_width(math.nan, 0.83, "x"),
+        lambda: fixed_width(7.5, 0.83, "x"),
+        lambda: fixed_width(0.75, 0.0, "x"),
+        lambda: fixed_width(0.75, 1.2, "x"),
+        lambda: fixed_width(0.75, 0.83, "x", 0.8),
+        lambda: Width(method=WidthMethod.FIXED, width_m=0.75, row_height=math.nan, source="x"),
+    ):
+        with pytest.raises(WidthError):
+            make()
