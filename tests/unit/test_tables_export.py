@@ -179,12 +179,15 @@ def test_what_is_shown_is_what_is_written(sea: Tables, tmp_path: Path) -> None:
 def test_a_map_has_points_and_lines_and_no_result_of_sealed_stations(sea: Tables, tmp_path: Path) -> None:
     measured(sea, "S1")
     sealed(sea, "blind")
+    comparative = sea.station("C1")
+    sea.call(lambda c: surveys.set_tow_fields(c, comparative, {"in_analysis": 0}, actor="test"))
     found = json.loads(sea.write(tmp_path / "out", "geojson").file.read_text("utf-8"))
     assert found["type"] == "FeatureCollection"
     points = {one["properties"]["station"]: one for one in found["features"] if one["geometry"]["type"] == "Point"}
     lines = [one for one in found["features"] if one["geometry"]["type"] == "LineString"]
-    assert set(points) == {"S1", "blind"}
-    assert len(lines) == 2
+    assert set(points) == {"S1", "blind", "C1"}
+    assert len(lines) == 3
+    assert all(len(f"{value % 1:.9f}".rstrip("0")) <= 9 for one in lines for place in one["geometry"]["coordinates"] for value in place)
     longitude, latitude = points["S1"]["geometry"]["coordinates"]
     assert -15 < longitude < 0
     assert 45 < latitude < 60

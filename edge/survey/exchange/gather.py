@@ -181,7 +181,7 @@ def _gather_station(
         tow=tow,
         result=result,
         rows=of_tow,
-        middle=_middle(connection, station, tow, of_tow),
+        middle=_middle(connection, station, tow or next(iter(surveys.tows(connection, station.id)), None), of_tow),
         distance_source=None if distance is None else distance.source,
         width_m=None if width is None else width.width_m,
         absence=_absence(tow, result),

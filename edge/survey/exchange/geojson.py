@@ -73,7 +73,8 @@ def _lines(connection: Connection, gathered: Gathered, one: GatheredStation) -> 
         ends = (tow.start_longitude_deg, tow.start_latitude_deg, tow.end_longitude_deg, tow.end_latitude_deg)
         if not tracks and None not in ends:
             about = {"source": "sheet", "file": None, "begin_utc": tow.start_utc, "end_utc": tow.end_utc}
-            lines.append(_feature("LineString", [list(ends[:2]), list(ends[2:])], {**properties, **about}))
+            places = [[round(value or 0.0, DECIMALS) for value in end] for end in (ends[:2], ends[2:])]
+            lines.append(_feature("LineString", places, {**properties, **about}))
     return lines
 
 
