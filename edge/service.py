@@ -44,6 +44,7 @@ from edge.store.seal import open_seal
 from edge.store.sealed_runs import LOG_HOLDS_SEALED, empty_log
 from edge.store.sqlite import Connection, sqlite3
 from edge.survey.counting.desk import CountingDesk
+from edge.survey.media_desk import MediaDesk
 from edge.survey.people_desk import PeopleDesk, sign_in_limits
 from edge.survey.sheet_desk import SheetDesk
 from edge.survey.tables_desk import TablesDesk
@@ -81,6 +82,7 @@ class Service:
         self._troubles: tuple[tuple[str, ...], ...] = ()
         self._models_due_s = time.monotonic() + _MODELS_AGAIN_S
         self._stopping = threading.Event()
+        self._written = threading.Event()
         self._pulse = threading.Thread(target=self._run_pulse, name="pulse", daemon=True)
 
     def open(self) -> None:
@@ -103,7 +105,8 @@ class Service:
         log.info("service_opened", home=str(self.home), reclaimed=reclaimed)
         self.people = PeopleDesk(self.writer, self.reader, limits=sign_in_limits(self.settings))
         self.seal = open_seal(self.home)
-        self.sheets = SheetDesk(self.writer, self.reader, self.seal)
+        self.media = MediaDesk(self.writer, self.reader, self.seal, wanted=self._written)
+        self.sheets = SheetDesk(self.writer, self.reader, self.seal, on_lines=self.media.kick)
         self.tables = TablesDesk(self.writer, self.reader, self.seal)
         self.tracks = TrackDesk(self.writer, self.reader)
         self.counting = CountingDesk(self.writer, self.reader, self.seal, check_pin=self.people.check_pin)
@@ -173,6 +176,7 @@ class Service:
     def _start_looking(self) -> None:
         self.intake.start()
         self.health.start()
+        self.media.start()
         self._pulse.start()
 
     @property
@@ -197,6 +201,7 @@ class Service:
         self.intake.stop()
         for dispatcher in self.dispatchers.values():
             dispatcher.stop()
+        self.media.stop()
         if self._pulse.is_alive():
             self._pulse.join()
         self.health.stop()
@@ -331,6 +336,7 @@ class Service:
 
     def _committed(self) -> None:
         self._changes += 1
+        self._written.set()
         self._wake()
 
     def _wake(self) -> None:

@@ -16,6 +16,7 @@ from edge.recipes.choices import FilesChoice, VariantChoice
 from edge.recipes.model_tasks import ModelTask
 from edge.store.sqlite import Connection
 from edge.survey.counting.desk import CountingDesk
+from edge.survey.media_desk import MediaDesk
 from edge.survey.people_desk import PeopleDesk
 from edge.survey.sheet_desk import SheetDesk
 from edge.survey.tables_desk import TablesDesk
@@ -173,6 +174,10 @@ class Appliance(Protocol):
     @property
     def tables(self) -> TablesDesk:
         """Tables of others, taken into a survey."""
+
+    @property
+    def media(self) -> MediaDesk:
+        """Which images belong to which tow."""
 
     @property
     def people(self) -> PeopleDesk:

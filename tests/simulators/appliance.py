@@ -19,6 +19,7 @@ from edge.store.connection import DATABASE_NAME, immediate, migrate, open_reader
 from edge.store.reads.comparisons import newest_files
 from edge.store.sqlite import Connection, sqlite3
 from edge.survey.counting.desk import CountingDesk
+from edge.survey.media_desk import MediaDesk
 from edge.survey.people_desk import PeopleDesk
 from edge.survey.people_secrets import Cost
 from edge.survey.sheet_desk import SheetDesk
@@ -46,6 +47,7 @@ class SimulatedAppliance:
         self.frozen_as_of_utc: str | None = None
         self.desk = SimulatedDesk(self)
         self.seal = SEAL
+        self.media = MediaDesk(DirectWriter(self), self.reader, self.seal)
         self.sheets = SheetDesk(DirectWriter(self), self.reader, self.seal)
         self.tables = TablesDesk(DirectWriter(self), self.reader, self.seal)
         self.tracks = TrackDesk(DirectWriter(self), self.reader)
@@ -121,6 +123,10 @@ class SimulatedAppliance:
 
     def fail_model(self, detail: str) -> None:
         self.set_live(models=tuple(dataclasses.replace(model, state="failed", detail=detail) for model in self._live.models))
+
+    def reopen(self) -> None:
+        """Write on, after the database was exchanged."""
+        self.writer = open_writer(self._home / DATABASE_NAME)
 
     def close(self) -> None:
         self.set_live(phase=Phase.STOPPING)
