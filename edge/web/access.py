@@ -118,6 +118,7 @@ RULES: dict[str, Need] = {
     # Tracks, widths, results
     "GET /stations/{station_id:int}/track": VIEW,
     "GET /stations/{station_id:int}/result": VIEW,
+    "GET /stations/{station_id:int}/report": VIEW,
     "GET /surveys/{survey_id:int}/overview": VIEW,
     "POST /actions/tracks/import": ADMINISTER,  # this machine reads the file
     "POST /actions/tracks/choose": COUNT,

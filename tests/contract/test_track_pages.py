@@ -246,3 +246,17 @@ def test_the_forms_do_what_they_say_and_refuse_what_cannot_be(ship: Ship) -> Non
         assert post(action, **fields).status_code == 422, (action, fields)
     assert post("width", **{**laser, "file": "9999"}).status_code == 404
     assert post("width", **{**fixed, "width_m": "90"}).status_code == 409
+
+
+def test_a_report_is_one_file_that_needs_nothing_else(still_ship: Ship) -> None:
+    answer = still_ship.client.get("/stations/1/report")
+    assert answer.headers["content-disposition"] == 'attachment; filename="T2026_S1_report.html"'
+    body = answer.text.split("</head>")[1]
+    assert re.findall(r"(?:href|src|action)=|<script", body) == []
+    assert "url(" not in answer.text
+    for expected in ("T2026, station S1", "counted and signed", "33.5", "FU20-21, benchmark table", "way way-usbl", "Printed 20"):
+        assert expected in html.unescape(body)
+    hostile = still_ship.client.get("/stations/3/report")
+    assert hostile.headers["content-disposition"] == 'attachment; filename="T2026__script__report.html"'
+    assert "<script" not in hostile.text
+    assert still_ship.client.get("/stations/99/report").status_code == 404

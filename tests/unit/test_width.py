@@ -13,7 +13,6 @@ from edge.survey.width import (
     CLICK_SD_PX,
     LaserClicks,
     RangeFinder,
-    Width,
     WidthError,
     WidthMethod,
     fixed_width,
@@ -99,15 +98,15 @@ def test_impossible_clicks_are_refused(clicks: LaserClicks, words: str) -> None:
 def test_a_width_has_a_source_a_row_and_a_sane_value() -> None:
     assert fixed_width(0.75, 0.83, "tank", 0.01).method is WidthMethod.FIXED
     assert table_width(1.01, 0.83, "FOVMultiplier").method is WidthMethod.TABLE
-    for make in (
-        lambda: fixed_width(0.75, 0.83, "  "),
-        lambda: fixed_width(0.0, 0.83, "x"),
-        lambda: fixed_width(math.nan, 0.83, "x"),
-        lambda: fixed_width(7.5, 0.83, "x"),
-        lambda: fixed_width(0.75, 0.0, "x"),
-        lambda: fixed_width(0.75, 1.2, "x"),
-        lambda: fixed_width(0.75, 0.83, "x", 0.8),
-        lambda: Width(method=WidthMethod.FIXED, width_m=0.75, row_height=math.nan, source="x"),
+    for width_m, row_height, source, uncertainty_m in (
+        (0.75, 0.83, "  ", None),
+        (0.0, 0.83, "x", None),
+        (math.nan, 0.83, "x", None),
+        (7.5, 0.83, "x", None),
+        (0.75, 0.0, "x", None),
+        (0.75, 1.2, "x", None),
+        (0.75, math.nan, "x", None),
+        (0.75, 0.83, "x", 0.8),
     ):
         with pytest.raises(WidthError):
-            make()
+            fixed_width(width_m, row_height, source, uncertainty_m)

@@ -7,17 +7,15 @@ from fastapi.responses import Response
 
 from edge.store.connection import snapshot
 from edge.store.reads import surveys as reads
-from edge.store.reads import tracks as track_reads
+from edge.store.reads.surveys import StationRow
+from edge.store.sqlite import Connection
 from edge.survey.overview import survey_overview
-from edge.survey.reckoning import SOURCE_WORDS
-from edge.survey.result import result_of_station, station_result
-from edge.survey.track_lines import line_of
 from edge.web.deps import ApplianceHere
 from edge.web.drawings.chart import detail, legend, survey_chart
-from edge.web.drawings.figures import minute_chart, running_chart
-from edge.web.drawings.track import Ends, profile_chart, track_plot
+from edge.web.drawings.figures import running_chart
 from edge.web.errors import no_such
 from edge.web.pages import render
+from edge.web.report import report_name, result_values, station_report
 
 router = APIRouter(include_in_schema=False)
 
@@ -26,33 +24,25 @@ router = APIRouter(include_in_schema=False)
 def show_result(request: Request, appliance: ApplianceHere, station_id: int, tow: int | None = None) -> Response:
     """Counts, distance, area and density of a station; printed, it is the station's report."""
     with appliance.reader() as connection, snapshot(connection):
-        station = reads.station(connection, station_id)
-        if station is None:
-            raise no_such("station with the id", station_id)
-        tows = reads.tows(connection, station_id)
-        asked = next((one for one in tows if one.id == tow), None)
-        result = result_of_station(connection, station) if asked is None else station_result(connection, asked.id)
-        shown = next((one for one in tows if one.id == result.tow_id), None)
-        rows = () if shown is None else track_reads.tracks(connection, shown.id)
-        lines = [line for row in rows if shown and not row.withdrawn_utc and (line := line_of(connection, shown, row)) is not None]
-    minutes = result.sources["minutes"]
-    window = range(minutes[0], minutes[-1] + 1) if minutes else None
-    ends = Ends(start=None, end=None)
-    main = next((one for one in lines if one.track.source == "usbl"), lines[0] if lines else None)
-    return render(
-        request,
-        "result.html",
-        station=station,
-        tows=tows,
-        tow=shown,
-        result=result,
-        sources=result.sources,
-        counters=[one["counter"] for one in result.sources["counts"]],
-        minutes=minute_chart(result.per_minute),
-        plot=track_plot(lines, ends) if lines else None,
-        profile=profile_chart(main.profiles, window) if main else None,
-        source_words=SOURCE_WORDS,
-    )
+        values = result_values(connection, _station(connection, station_id), tow)
+    return render(request, "result.html", **values)
+
+
+@router.get("/stations/{station_id:int}/report")
+def save_report(request: Request, appliance: ApplianceHere, station_id: int, tow: int | None = None) -> Response:
+    """The same as one file that needs nothing else, to keep, to send and to print."""
+    with appliance.reader() as connection, snapshot(connection):
+        station = _station(connection, station_id)
+        text = station_report(connection, station, tow, environment=request.app.state.templates)
+    headers = {"content-disposition": f'attachment; filename="{report_name(station)}"'}
+    return Response(text, media_type="text/html", headers=headers)
+
+
+def _station(connection: Connection, station_id: int) -> StationRow:
+    station = reads.station(connection, station_id)
+    if station is None:
+        raise no_such("station with the id", station_id)
+    return station
 
 
 @router.get("/surveys/{survey_id:int}/overview")
