@@ -24,8 +24,7 @@ def make_people(appliance: SimulatedAppliance) -> dict[str, int]:
 
 def browser(client: httpx.Client, name: str, password: str = PASSWORD) -> httpx.Client:
     """A browser of its own that is signed in; its writes carry the page's token."""
-    own = httpx.Client(base_url=client.base_url, timeout=60, trust_env=False)
-    answer = own.post("/api/sign-in", json={"name": name, "password": password})
+    answer = httpx.post(f"{client.base_url}/api/sign-in", json={"name": name, "password": password}, timeout=60, trust_env=False)
     assert answer.status_code == 200, answer.text
-    own.headers["x-csrf-token"] = answer.json()["csrf_token"]
-    return own
+    token = answer.json()["csrf_token"]
+    return httpx.Client(base_url=client.base_url, cookies=answer.cookies, headers={"x-csrf-token": token}, timeout=60, trust_env=False)

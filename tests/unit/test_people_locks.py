@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from edge.errors import EdgeError, LockedOutError, PinRefusedError, SignInRefusedError
-from edge.survey import people_desk
 from edge.survey.people import Role
 from edge.survey.people_locks import FREE_FAILURES, MAX_DELAY_S, Locks, delay_s, left_s
+from edge.survey.people_secrets import fits
 from tests.helpers.people import PASSWORD
 from tests.helpers.ship import HERE, THERE, Ship
 
@@ -133,13 +133,12 @@ def test_a_name_that_is_not_there_looks_like_one_that_is(ship: Ship, jd: int) ->
 
 def test_a_name_that_is_not_there_costs_the_same_work(ship: Ship, jd: int, monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[str] = []
-    real = people_desk.fits
 
     def counted(secret: str, kept: str) -> bool:
         compared.append(kept.rsplit("$", 2)[0])
-        return real(secret, kept)
+        return fits(secret, kept)
 
-    monkeypatch.setattr(people_desk, "fits", counted)
+    monkeypatch.setattr("edge.survey.people_desk.fits", counted)
     ship.fail(1, "jd")
     ship.fail(1, "nobody-here")
     assert compared == ["scrypt$4$8$1"] * 2
