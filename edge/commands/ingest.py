@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from edge.commands.common import JsonOption, answer, err, home_of, or_running, say, service_of, told
-from edge.errors import BusyError, DiskFullError, InputError, ModelError, Reason, StoreError
+from edge.errors import BusyError, DiskFullError, InputError, ModelError, Reason, SettingsError, StoreError
 from edge.health.disk import DiskLevel
 from edge.store import jobs, passes
 from edge.store.connection import snapshot
+from edge.store.files import shown
+from edge.store.reads.surveys import TowRow, main_tow, tow_images, tows
 
 if TYPE_CHECKING:
     from edge.service import Service
@@ -28,6 +31,11 @@ def ingest(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="The folder to take files from, subfolders included.")],
     recipe: Annotated[str, typer.Option(help="What happens to the files.")] = "burrows",
+    station: Annotated[
+        str | None,
+        typer.Option("--station", metavar="S", help="All of it is footage of this station; one that nobody knows becomes a draft."),
+    ] = None,
+    survey: Annotated[str | None, typer.Option("--survey", metavar="NAME", help="The station's survey, where that is not clear.")] = None,
     copy: Annotated[bool, typer.Option("--copy", help="Keep a verified copy in the home folder (removable media).")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -36,24 +44,52 @@ def ingest(
         if not folder.is_dir():
             raise InputError(Reason.UNREADABLE_FILE, f"{folder} is no folder", advice=_NAME_A_FOLDER)
         with service_of(home_of(context), patient=False) as service:
+            tow = None if station is None else _tow_of(service, station, survey)
             root = service.take_from(folder, recipe, "copy" if copy else "in_place", watch=False)
-            summary = run_pass(service, root.root_id, folder, quiet=as_json)
+            if tow is not None:
+                service.media.take_folder_for(shown(os.fsencode(folder.absolute())), tow.id)
+            summary: dict[str, Any] = dict(run_pass(service, root.root_id, folder, quiet=as_json))
+            if tow is not None:
+                summary |= _attached(service, tow)
     if as_json:
         answer(summary)
     else:
         say("{files} files: {done} processed, {quarantined} quarantined, {unchanged} unchanged".format(**summary))
-        say(f"{summary['objects']} objects in {summary['elapsed_s']} s ({summary['images_per_s']} images/s)")
+        if summary.get("sealed"):
+            say(f"{summary['sealed']} results are sealed until the counts of their stations are signed")
+        objects = "no" if summary["objects"] is None else summary["objects"]
+        say(f"{objects} objects in {summary['elapsed_s']} s ({summary['images_per_s']} images/s)")
+        if tow is not None:
+            say(f"Station {tow.station} ({tow.survey or 'a draft of no survey'}) has {summary['images_of_station']} images")
         if summary["waiting"]:
             say(f"{summary['waiting']} files still grow or are not there any more; run the command again")
 
 
-def run_pass(service: Service, root_id: int, folder: Path, *, quiet: bool) -> dict[str, float | int]:
+def _tow_of(service: Service, station: str, survey: str | None) -> TowRow:
+    """The tow that a station's files go to: its first in the analysis."""
+    station_id = service.sheets.ensure_station(station, survey, "command line")
+    with service.reader() as connection:
+        tow = main_tow(connection, station_id) or next(iter(tows(connection, station_id)), None)
+    if tow is None:
+        raise SettingsError(f"station {station} has no tow", advice="Add one on its page.")
+    return tow
+
+
+def _attached(service: Service, tow: TowRow) -> dict[str, Any]:
+    """What `--station` adds to the summary."""
+    with service.reader() as connection:
+        images = len(tow_images(connection, tow.id))
+    return {"station": tow.station, "survey": tow.survey, "images_of_station": images}
+
+
+def run_pass(service: Service, root_id: int, folder: Path, *, quiet: bool) -> dict[str, float | int | None]:
     """Take and process everything below a folder; returns the summary that `--json` prints."""
     begun_s = time.monotonic()
     with service.reader() as connection:
         before = passes.mark(connection, root_id, folder)
     service.start_single_pass()
     _until_done(service, quiet=quiet)
+    service.media.step()  # what was found on a tow that is counted blind is sealed before it is summed
     with service.reader() as connection:
         counted = passes.count_since(connection, before)
     elapsed_s = time.monotonic() - begun_s
@@ -67,6 +103,7 @@ def run_pass(service: Service, root_id: int, folder: Path, *, quiet: bool) -> di
         "unchanged": counted.unchanged,
         "waiting": counted.waiting,
         "objects": counted.objects,
+        **({"sealed": counted.sealed} if counted.sealed else {}),
         "elapsed_s": round(elapsed_s, 3),
         "images_per_s": round(counted.done / elapsed_s, 3),
     }

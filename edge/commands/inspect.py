@@ -33,7 +33,8 @@ def status(context: typer.Context, as_json: JsonOption = False) -> None:
     figures_of = ("files", "seen", "queued", "in hand", "done", "failed", "objects")
     table = make_table("recipe", *figures_of, numbers=figures_of)
     for one in totals:
-        figures = (one.files, one.seen, one.queued, one.leased, one.done, one.quarantined, one.objects)
+        objects = f"{one.objects} and {one.sealed} results sealed" if one.sealed else str(one.objects)
+        figures = (one.files, one.seen, one.queued, one.leased, one.done, one.quarantined, objects)
         table.add_row(one.recipe, *(str(figure) for figure in figures))
     out.print(table if totals else f"No file was seen yet. Drop stills into {home / 'inbox' / 'burrows'}.")
     for recipe, label in models.items():
@@ -106,3 +107,5 @@ def export_command(
         answer(summary)
     else:
         say(f"{summary.images} images, {summary.objects} objects, {summary.failures} failures written to {folder}")
+        if summary.sealed:
+            say(f"{summary.sealed} files are left out: their results are sealed until the counts of their stations are signed")

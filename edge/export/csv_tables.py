@@ -63,7 +63,7 @@ def open_failures(path: Path) -> CsvFile:
 
 
 def write_failure(table: CsvFile, file: ExportFile) -> None:
-    """A file without a result: quarantined, or still waiting."""
+    """A file without a result: quarantined, still waiting, or sealed while counters count blind."""
     table.write(getattr(file, column) for column in _FAILURE_COLUMNS)
 
 

@@ -67,6 +67,7 @@ class ExportSummary:
         objects: objects that were exported.
         failures: files that became no result, and images that could not be copied.
         waiting: files that have no result yet. They and the failures are listed in failures.csv.
+        sealed: files whose result is sealed until the counts of their station are signed; listed there too.
     """
 
     format: ExportFormat
@@ -77,6 +78,7 @@ class ExportSummary:
     objects: int
     failures: int
     waiting: int
+    sealed: int
 
 
 @dataclass(slots=True)
@@ -91,6 +93,7 @@ class _Tally:
     objects: int = 0
     failures: int = 0
     waiting: int = 0
+    sealed: int = 0
     _last_image_id: int = field(default=0)
 
     def through(self, pairs: Iterator[tuple[ExportResult, list[FoundObject]]]) -> Iterator[tuple[ExportResult, list[FoundObject]]]:
@@ -175,6 +178,8 @@ def _write_failures(connection: Connection, which: ExportFilter, failures: CsvFi
 def _count_failure(file: ExportFile, tally: _Tally) -> None:
     if file.state == "quarantined":
         tally.failures += 1
+    elif file.reason == "sealed":
+        tally.sealed += 1
     else:
         tally.waiting += 1
 
@@ -227,4 +232,4 @@ def _write_manifest(folder: Path, form: ExportFormat, which: ExportFilter, tally
 
 
 def _counts(tally: _Tally) -> dict[str, int]:
-    return {name: getattr(tally, name) for name in ("files", "images", "results", "objects", "failures", "waiting")}
+    return {name: getattr(tally, name) for name in ("files", "images", "results", "objects", "failures", "waiting", "sealed")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
 from collections.abc import Sequence
@@ -9,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from edge.errors import CountRefusedError
 from edge.store.clock import utc_now
+from edge.store.sealed_runs import BLIND_TOWS, COUNTED_BLIND
 from edge.store.sqlite import Connection, Row
 
 KEPT_COMPARISONS = 20
@@ -67,7 +70,15 @@ class FileOutcome:
 
 
 def add_comparison(connection: Connection, new: NewComparison) -> int:
-    """Record what was asked for, with its files; the oldest comparisons go. Returns its id."""
+    """Record what was asked for, with its files; the oldest comparisons go. Returns its id.
+
+    Raises:
+        CountRefusedError: people count the station of one of the files blind: what a model finds there is not to be seen yet.
+    """
+    if blind := _blind_files(connection, new.file_ids):
+        word = "file belongs to a station" if blind == 1 else "files belong to stations"
+        advice = "Choose other files, or wait until the counts are signed; the Counts page of the station says who is missing."
+        raise CountRefusedError(f"{blind} {word} that people count blind", advice=advice)
     cursor = connection.execute(
         "INSERT INTO comparisons (uuid, recipe, a_model_id, a_variant, a_device, a_score_threshold, b_model_id, b_variant, b_device, "
         "b_score_threshold, files_chosen, file_count, state, asked_by, asked_utc) "
@@ -106,7 +117,9 @@ def begin_comparison(connection: Connection, comparison_id: int) -> list[FileToC
 
 
 def record_outcomes(connection: Connection, outcomes: Sequence[FileOutcome]) -> None:
-    """Keep what became of some files."""
+    """Keep what became of some files; nothing of those whose station people count blind by now."""
+    blind = {one.row_id for one in outcomes if _row_is_blind(connection, one.row_id)}
+    outcomes = [FileOutcome(row_id=one.row_id, detail=COUNTED_BLIND) if one.row_id in blind else one for one in outcomes]
     connection.executemany(
         "UPDATE comparison_files SET state = ?, detail = ?, a_count = ?, b_count = ?, matched = ?, only_a = ?, only_b = ?, a_infer_ms = ?, "
         "b_infer_ms = ?, boxes_json = ? WHERE id = ?",
@@ -150,6 +163,24 @@ def interrupt_comparisons(connection: Connection) -> int:
         (utc_now(),),
     )
     return int(cursor.rowcount)
+
+
+def _blind_files(connection: Connection, file_ids: Sequence[int]) -> int:
+    row = connection.execute(
+        "SELECT count(*) FROM sightings AS s JOIN tow_images AS a ON a.image_id = s.image_id "
+        f"WHERE s.id IN (SELECT value FROM json_each(?)) AND a.tow_id IN ({BLIND_TOWS})",
+        (json.dumps(list(file_ids)),),
+    ).fetchone()
+    return int(row[0])
+
+
+def _row_is_blind(connection: Connection, row_id: int) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM comparison_files AS c JOIN sightings AS s ON s.id = c.sighting_id JOIN tow_images AS a ON a.image_id = s.image_id "
+        f"WHERE c.id = ? AND a.tow_id IN ({BLIND_TOWS})",
+        (row_id,),
+    ).fetchone()
+    return found is not None
 
 
 def _side(side: ComparedSide) -> tuple[int, str, str, float]:

@@ -16,6 +16,8 @@ from edge.store.sqlite import Connection
 class ExportFilter:
     """What to export.
 
+    What is sealed while counters count blind is no result here: its files are listed with the reason "sealed".
+
     Attributes:
         recipe: only results of this recipe; None means all.
         min_score: only objects of at least this score, candidates included; None takes those at or above the
@@ -164,8 +166,10 @@ _RESULTS = """
 """
 
 _FILES = """
-    SELECT s.path, f.relative_path AS folder, s.name, s.name_bytes, f.relative_path_bytes AS folder_bytes, s.recipe, s.state, s.reason,
-           s.detail, s.original, coalesce(s.id = (
+    SELECT s.path, f.relative_path AS folder, s.name, s.name_bytes, f.relative_path_bytes AS folder_bytes, s.recipe, s.state,
+           CASE WHEN z.run_id IS NULL THEN s.reason ELSE 'sealed' END AS reason,
+           CASE WHEN z.run_id IS NULL THEN s.detail ELSE 'until the counts of station ' || e.name || ' are signed' END AS detail,
+           s.original, coalesce(s.id = (
                SELECT id FROM sightings WHERE image_id = s.image_id AND recipe = s.recipe ORDER BY original <> 'present', id LIMIT 1
            ), 0) AS is_primary_name,
            i.sha256, i.uuid AS image_uuid, s.size_bytes, i.format, i.width_px, i.height_px, i.bits_per_channel, i.channels,
@@ -177,6 +181,9 @@ _FILES = """
     LEFT JOIN images AS i ON i.id = s.image_id
     LEFT JOIN runs AS r ON r.image_id = s.image_id AND r.recipe = s.recipe AND {runs}
     LEFT JOIN models AS m ON m.id = r.model_id
+    LEFT JOIN sealed_runs AS z ON z.run_id = r.id
+    LEFT JOIN tows AS w ON w.id = z.tow_id
+    LEFT JOIN stations AS e ON e.id = w.station_id
     WHERE (:recipe IS NULL OR s.recipe = :recipe) AND {files}
     ORDER BY s.id, {last}
 """
@@ -222,7 +229,7 @@ def iter_files(connection: Connection, which: ExportFilter, *, without_result: b
     """Every file in the order in which they were seen, once for each of its chosen runs; or only those without a result."""
     sql = _FILES.format(
         runs="1" if which.all_runs else "r.is_current = 1",
-        files="r.id IS NULL" if without_result else "1",
+        files="(r.id IS NULL OR z.run_id IS NOT NULL)" if without_result else "1",
         last="r.id" if which.all_runs else "1",
     )
     for row in connection.execute(sql, _values(which)):
@@ -244,7 +251,11 @@ def _objects(
 
 def _runs(which: ExportFilter) -> str:
     """The condition on runs; spelt out, not with parameters, so that the index of current runs serves it."""
-    terms = ([] if which.all_runs else ["r.is_current = 1"]) + ([] if which.recipe is None else ["r.recipe = :recipe"])
+    terms = (
+        ["r.object_count IS NOT NULL"]
+        + ([] if which.all_runs else ["r.is_current = 1"])
+        + ([] if which.recipe is None else ["r.recipe = :recipe"])
+    )
     return " AND ".join(terms) or "1"
 
 

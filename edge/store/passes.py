@@ -28,7 +28,8 @@ class PassCount:
     quarantined: int
     unchanged: int
     waiting: int
-    objects: int
+    objects: int | None
+    sealed: int
 
 
 _FOLDERS = """
@@ -63,7 +64,7 @@ def count_since(connection: Connection, mark: PassMark) -> PassCount:
         _values(mark.root_id, mark.below),
     )
     files = quarantined = waiting = 0
-    runs: dict[int, int] = {}
+    runs: dict[int, int | None] = {}
     for row in rows:
         files += 1
         if row["state"] == "done" and row["run_id"] > mark.last_run_id:
@@ -73,13 +74,15 @@ def count_since(connection: Connection, mark: PassMark) -> PassCount:
         elif row["state"] in ("seen", "queued", "leased"):
             waiting += 1
     done = len(runs)
+    counted = [one for one in runs.values() if one is not None]
     return PassCount(
         files=files,
         done=done,
         quarantined=quarantined,
         unchanged=files - done - quarantined - waiting,
         waiting=waiting,
-        objects=sum(runs.values()),
+        objects=sum(counted) if counted or not done else None,
+        sealed=done - len(counted),
     )
 
 

@@ -17,6 +17,7 @@ from edge.store.seal import RUN_STEP_BYTES, Seal
 from edge.store.sqlite import Connection
 
 LOG_HOLDS_SEALED = "log_holds_sealed_utc"  # a fact: since when the database's log may hold what was sealed
+COUNTED_BLIND = "people count its station blind; compare it after their signatures"
 # A fixed length for each object: the seal's steps of 8 KiB then hold 127 of them, and most stills look alike from outside.
 _HEAD = struct.Struct("<qq")  # objects that count, candidates below the threshold
 _OBJECT = struct.Struct("<qqqddddd")  # id (0: it never had one), ordinal, label, score, box
@@ -24,7 +25,7 @@ _OBJECT = struct.Struct("<qqqddddd")  # id (0: it never had one), ordinal, label
 # A tow is blind from the moment its images are attached until its counts are revealed. It needs a protocol: without one
 # nobody counts, and when a first protocol comes into force, what was found by then is sealed in that transaction.
 # Footage of a reference set stays blind for good: the next person is measured on it too.
-_BLIND_TOWS = """
+BLIND_TOWS = """
     SELECT t.id FROM tows AS t JOIN stations AS s ON s.id = t.station_id JOIN surveys AS v ON v.id = s.survey_id
     WHERE EXISTS (SELECT 1 FROM protocols AS p WHERE p.survey_id = s.survey_id)
       AND (v.kind = 'reference' OR NOT EXISTS (SELECT 1 FROM counts AS c WHERE c.tow_id = t.id AND c.revealed_utc IS NOT NULL))
@@ -69,6 +70,7 @@ def seal_tow(connection: Connection, seal: Seal, tow_id: int) -> int:
         )
         found = FoundRun(counted=counted, candidates=candidates, objects=[tuple(one) for one in objects.fetchall()])
         seal_run(connection, seal, tow_id, run_id, found)
+    _wipe_comparisons(connection, tow_id)
     _wipe(connection, [run_id for run_id, *_ in runs])
     return len(runs)
 
@@ -114,14 +116,14 @@ def open_tow(connection: Connection, seal: Seal, tow_id: int) -> int:
 
 def is_blind(connection: Connection, tow_id: int) -> bool:
     """Whether what is known of a tow's burrows has to stay sealed."""
-    return connection.execute(f"SELECT 1 WHERE ? IN ({_BLIND_TOWS})", (tow_id,)).fetchone() is not None
+    return connection.execute(f"SELECT 1 WHERE ? IN ({BLIND_TOWS})", (tow_id,)).fetchone() is not None
 
 
 def blind_tow_of_image(connection: Connection, image_id: int) -> SealedTow | None:
     """The blind tow that an image is attached to, or None: then what was found on it may be shown."""
     row = connection.execute(
         "SELECT t.id, s.id, s.name FROM tow_images AS a JOIN tows AS t ON t.id = a.tow_id JOIN stations AS s ON s.id = t.station_id "
-        f"WHERE a.image_id = ? AND t.id IN ({_BLIND_TOWS})",
+        f"WHERE a.image_id = ? AND t.id IN ({BLIND_TOWS})",
         (image_id,),
     ).fetchone()
     return None if row is None else SealedTow(tow_id=row[0], station_id=row[1], station=row[2])
@@ -146,6 +148,16 @@ def _wipe(connection: Connection, run_ids: list[int]) -> None:
         "UPDATE runs SET object_count = NULL, candidate_count = NULL WHERE id IN (SELECT value FROM json_each(?))", (chosen,)
     )
     put_fact(connection, LOG_HOLDS_SEALED, utc_now())
+
+
+def _wipe_comparisons(connection: Connection, tow_id: int) -> None:
+    """A comparison of two models is no result of record: what it shows of these images goes, and can be made again later."""
+    connection.execute(
+        "UPDATE comparison_files SET state = 'failed', detail = ?, a_count = NULL, b_count = NULL, matched = NULL, only_a = NULL, "
+        "only_b = NULL, a_infer_ms = NULL, b_infer_ms = NULL, boxes_json = NULL WHERE state <> 'waiting' AND sighting_id IN "
+        "(SELECT s.id FROM tow_images AS a JOIN sightings AS s ON s.image_id = a.image_id WHERE a.tow_id = ?)",
+        (COUNTED_BLIND, tow_id),
+    )
 
 
 def empty_log(connection: Connection) -> bool:

@@ -348,6 +348,18 @@ SURVEY_TABLES = (
     """,
     "CREATE INDEX sealed_runs_tow ON sealed_runs (tow_id)",
     """
+    CREATE TRIGGER count_sealed_run AFTER INSERT ON sealed_runs BEGIN
+        INSERT INTO counters (kind, recipe, name, total) SELECT 'objects', recipe, 'sealed', 1 FROM runs WHERE id = NEW.run_id
+        ON CONFLICT (kind, recipe, name) DO UPDATE SET total = total + 1;
+    END
+    """,
+    """
+    CREATE TRIGGER uncount_sealed_run AFTER DELETE ON sealed_runs BEGIN
+        UPDATE counters SET total = total - 1
+        WHERE kind = 'objects' AND name = 'sealed' AND recipe = (SELECT recipe FROM runs WHERE id = OLD.run_id);
+    END
+    """,
+    """
     CREATE TABLE reference_minutes (
         tow_id INTEGER NOT NULL REFERENCES tows (id),
         minute INTEGER NOT NULL CHECK (minute >= 1),

@@ -36,6 +36,7 @@ def test_status_tells_what_is_happening(served: Served) -> None:
         "done": 5,
         "quarantined": 1 + len(HOSTILE_NAMES),
         "objects": 8,
+        "sealed": 0,
     }
     assert body["open_issues"] == {"error": 1}
 

@@ -54,7 +54,8 @@ class FileFilter:
 class FileRow:
     """A file: one name under which a content was seen, with its current result if it has one.
 
-    `score_threshold` and the counts are None until a result exists; 0 means looked and found nothing.
+    `score_threshold` and the counts are None until a result exists; 0 means looked and found nothing. `sealed_station`: the counts
+    are None because they are sealed until the counts of that station are signed.
     """
 
     file_id: int
@@ -85,6 +86,7 @@ class FileRow:
     first_seen_utc: str
     done_utc: str | None
     replaced_by_id: int | None
+    sealed_station: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +146,9 @@ _ROW = """
     SELECT s.id AS file_id, s.path, s.name, s.recipe, s.folder_id, f.relative_path AS folder, s.state, s.reason, s.detail,
            s.original, s.original_utc, s.size_bytes, i.sha256, i.format, i.width_px, i.height_px, i.bits_per_channel, i.channels,
            i.capture_time_utc, i.capture_time_local, i.capture_time_source, r.uuid AS run_uuid, r.object_count,
-           r.candidate_count, r.score_threshold, s.first_seen_utc, r.finished_utc AS done_utc, s.replaced_by_id
+           r.candidate_count, r.score_threshold, s.first_seen_utc, r.finished_utc AS done_utc, s.replaced_by_id,
+           (SELECT st.name FROM sealed_runs AS z JOIN tows AS w ON w.id = z.tow_id JOIN stations AS st ON st.id = w.station_id
+            WHERE z.run_id = r.id) AS sealed_station
     FROM sightings AS s
     JOIN folders AS f ON f.id = s.folder_id
     LEFT JOIN images AS i ON i.id = s.image_id

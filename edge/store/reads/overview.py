@@ -10,7 +10,10 @@ from edge.store.sqlite import Connection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeTotals:
-    """Files by state, and counted objects of current results, of one recipe (or of all, `recipe` = "")."""
+    """Files by state, and counted objects of current results, of one recipe (or of all, `recipe` = "").
+
+    `sealed`: results that count in no total, because people still count their stations blind.
+    """
 
     recipe: str
     seen: int
@@ -19,6 +22,7 @@ class RecipeTotals:
     done: int
     quarantined: int
     objects: int
+    sealed: int = 0
 
     @property
     def files(self) -> int:
@@ -38,16 +42,18 @@ def totals_by_recipe(connection: Connection) -> tuple[RecipeTotals, ...]:
             found.setdefault(recipe, {})[name] = total
         elif kind == "objects" and name == "counted":
             found.setdefault(recipe, {})["objects"] = total
+        elif kind == "objects" and name == "sealed":
+            found.setdefault(recipe, {})["sealed"] = total
     return tuple(_totals(recipe, counts) for recipe, counts in found.items())
 
 
 def sum_totals(totals: tuple[RecipeTotals, ...], recipe: str | None = None) -> RecipeTotals:
     """Totals over all recipes, or those of one."""
     chosen = [one for one in totals if recipe is None or one.recipe == recipe]
-    names = (*(state.value for state in FileState), "objects")
+    names = (*(state.value for state in FileState), "objects", "sealed")
     return _totals(recipe or "", {name: sum(getattr(one, name) for one in chosen) for name in names})
 
 
 def _totals(recipe: str, counts: dict[str, int]) -> RecipeTotals:
-    names = (*(state.value for state in FileState), "objects")
+    names = (*(state.value for state in FileState), "objects", "sealed")
     return RecipeTotals(recipe=recipe, **{name: counts.get(name, 0) for name in names})

@@ -12,7 +12,8 @@ from edge.store.sqlite import Connection
 class RunRow:
     """One processing of one image: who looked, with what, and what it measured.
 
-    `mean_luminance` and `contrast` are grey levels (0..255, 0..127.5), `sharpness` is the variance of the Laplacian.
+    The counts are None while they are sealed, until the counts of `sealed_station` are signed. `mean_luminance` and `contrast` are
+    grey levels (0..255, 0..127.5), `sharpness` is the variance of the Laplacian.
     """
 
     run_uuid: str
@@ -27,8 +28,8 @@ class RunRow:
     software_version: str
     score_threshold: float
     score_floor: float
-    object_count: int
-    candidate_count: int
+    object_count: int | None
+    candidate_count: int | None
     mean_luminance: float
     contrast: float
     sharpness: float
@@ -37,6 +38,7 @@ class RunRow:
     infer_ms: float
     merge_ms: float
     finished_utc: str
+    sealed_station: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +67,15 @@ class FinishedFile:
     name: str
     folder: str
     recipe: str
-    object_count: int
-    candidate_count: int
+    object_count: int | None
+    candidate_count: int | None
     score_threshold: float
     total_ms: float
     model: str
     model_version: str
     is_current: bool
     finished_utc: str
+    sealed_station: str | None
 
 
 _RUN = """
@@ -80,7 +83,9 @@ _RUN = """
            r.weights_sha256, r.runtime, r.precision, r.software_version, r.score_threshold,
            coalesce(json_extract(m.manifest_json, '$.thresholds.score_floor'), r.score_threshold) AS score_floor,
            r.object_count, r.candidate_count, r.mean_luminance, r.contrast, r.sharpness, r.read_ms, r.decode_ms,
-           r.infer_ms, r.merge_ms, r.finished_utc
+           r.infer_ms, r.merge_ms, r.finished_utc,
+           (SELECT st.name FROM sealed_runs AS z JOIN tows AS w ON w.id = z.tow_id JOIN stations AS st ON st.id = w.station_id
+            WHERE z.run_id = r.id) AS sealed_station
     FROM runs AS r JOIN models AS m ON m.id = r.model_id
 """
 
@@ -111,7 +116,9 @@ def last_finished(connection: Connection, *, limit: int) -> tuple[FinishedFile, 
     rows = connection.execute(
         "SELECT s.id AS file_id, s.name, f.relative_path AS folder, r.recipe, r.object_count, r.candidate_count, r.score_threshold, "
         "r.read_ms + r.decode_ms + r.infer_ms + r.merge_ms AS total_ms, m.name AS model, m.version AS model_version, r.is_current, "
-        "r.finished_utc FROM (SELECT * FROM runs ORDER BY finished_utc DESC, id DESC LIMIT ?) AS r "
+        "r.finished_utc, (SELECT st.name FROM sealed_runs AS z CROSS JOIN tows AS w ON w.id = z.tow_id "
+        "CROSS JOIN stations AS st ON st.id = w.station_id WHERE z.run_id = r.id) AS sealed_station "
+        "FROM (SELECT * FROM runs ORDER BY finished_utc DESC, id DESC LIMIT ?) AS r "
         "CROSS JOIN models AS m ON m.id = r.model_id "
         "CROSS JOIN sightings AS s ON s.id = (SELECT max(id) FROM sightings WHERE image_id = r.image_id AND recipe = r.recipe) "
         "CROSS JOIN folders AS f ON f.id = s.folder_id ORDER BY r.finished_utc DESC, r.id DESC",

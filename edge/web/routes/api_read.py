@@ -150,7 +150,7 @@ def list_objects(
     candidates: Annotated[bool, Query(description="Also objects below the counting threshold, with `counted` false.")] = False,
     run: Annotated[str | None, Query(max_length=36, description="The uuid of a run; the current one if not given.")] = None,
 ) -> ObjectsAnswer:
-    """Objects of the current result. A file without a result is answered with 409, never with an empty list."""
+    """Objects of the current result. A file without a result, or with a sealed one, is answered with 409, never with an empty list."""
     with appliance.reader() as connection, snapshot(connection):
         found, sha256 = _resolve(connection, file)
         runs = results.runs_of_image(connection, sha256, recipe=found.recipe if found else None) if sha256 else ()
@@ -159,6 +159,8 @@ def list_objects(
             raise no_such("run of this file with the uuid", run)
         if sha256 is None or not chosen:
             raise _not_processed(found)
+        if sealed := next((one.sealed_station for one in chosen if one.sealed_station), None):
+            raise _sealed(sealed)
         objects = tuple(one for each in chosen for one in results.objects_of_run(connection, each.run_uuid, candidates=candidates))
     return ObjectsAnswer(
         file_id=found.file_id if found else None,
@@ -206,6 +208,11 @@ def list_models(appliance: ApplianceHere) -> ModelsAnswer:
         return ModelsAnswer(
             active=packs.active_models(connection), installed=packs.installed_models(connection), variants=packs.variants(connection)
         )
+
+
+def _sealed(station: str) -> RequestError:
+    message = f"what models found on this image is sealed until the counts of station {station} are signed"
+    return RequestError(409, Problem(code="sealed", message=message, advice="The Counts page of the station says who is missing."))
 
 
 def _resolve(connection: Connection, reference: str) -> tuple[FileRow | None, str | None]:

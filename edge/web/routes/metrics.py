@@ -71,15 +71,17 @@ class _Figures:
 
 def _totals(totals: tuple[overview.RecipeTotals, ...], issues: dict[str, int]) -> Iterable[Metric]:
     files = GaugeMetricFamily("imagine_edge_files", "Files by recipe and state", labels=["recipe", "state"])
-    objects = GaugeMetricFamily("imagine_edge_objects", "Counted objects of current results", labels=["recipe"])
+    objects = GaugeMetricFamily("imagine_edge_objects", "Counted objects of current results that are not sealed", labels=["recipe"])
+    sealed = GaugeMetricFamily("imagine_edge_sealed_results", "Results sealed until their counts are signed", labels=["recipe"])
     for one in totals:
         objects.add_metric([one.recipe], one.objects)
+        sealed.add_metric([one.recipe], one.sealed)
         for state in FileState:
             files.add_metric([one.recipe, state.value], one.in_state(state))
     opened = GaugeMetricFamily("imagine_edge_open_issues", "Open issues by severity", labels=["severity"])
     for severity in ("notice", "warning", "error"):
         opened.add_metric([severity], issues.get(severity, 0))
-    yield from (files, objects, opened)
+    yield from (files, objects, sealed, opened)
 
 
 def _live(appliance: Appliance) -> Iterable[Metric]:
