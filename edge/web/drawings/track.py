@@ -84,7 +84,7 @@ def _draw_line(paper: Paper, plan: _Plan, line: TrackLine) -> None:
             continue
         if point.flag:
             paper.path(f"M{x - 4:.1f} {y - 4:.1f} l8 8 m-8 0 l8 -8", "flagged", f"{point.flag.replace('_', ' ')}, {point.at_utc[11:19]}")
-        elif place % step == 0:
+        elif source == "usbl" and place % step == 0:  # a ship's lie on its line and would hide the dashes
             paper.circle(x, y, 1.3, f"fix fix-{source}")
     run: list[tuple[float, float]] = []
     was_bridged = False
