@@ -242,7 +242,7 @@ function listen() {
   document.addEventListener("keydown", press, true);
   document.addEventListener("keyup", (event) => event.key.toLowerCase() === "x" && holdLost(false), true);
   window.addEventListener("blur", () => holdLost(false));
-  window.addEventListener("resize", () => (view.fit(), redraw()));
+  new ResizeObserver(() => (view.fit(), redraw())).observe(find("stage"));
   document.addEventListener("modechange", redraw);
   document.addEventListener("pointermove", () => (lastInput = performance.now()), { passive: true });
   for (const button of document.querySelectorAll("[data-do]")) button.addEventListener("click", (event) => (DO[button.dataset.do](event), button.blur()));

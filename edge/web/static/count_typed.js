@@ -38,7 +38,7 @@ export function showTyped(marks, rules) {
   const typing = marks.state.way === "typed";
   document.body.classList.toggle("typing", typing);
   document.getElementById("typed").hidden = !typing;
-  document.getElementById("way").textContent = typing ? "Count on frames" : "Type numbers";
+  document.getElementById("way").textContent = typing ? "Frames" : "Numbers";
   const body = document.getElementById("typed-rows");
   if (!body.children.length) {
     for (let minute = rules.first_minute; minute <= rules.last_minute; minute += 1) body.append(row(marks, minute));
