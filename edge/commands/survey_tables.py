@@ -18,8 +18,9 @@ from edge.store.lock import HomeLock
 from edge.store.open import open_store
 from edge.store.seal import open_seal
 from edge.survey.exchange.run import FORMATS, ExportReport, ExportRequest, export
-from edge.survey.mi.dialects import DIALECTS
+from edge.survey.mi.dialects import DIALECTS, find_dialect
 from edge.survey.mi.reading import TableError
+from edge.survey.mi.taking import plan_import, read_table
 from edge.survey.tables_desk import ImportReport, TablesDesk
 
 ACTOR = "cli"
@@ -76,8 +77,9 @@ def import_table_command(
 
 
 def _import(home: Path, file: Path, format_name: str, survey: str, *, of: str | None, is_dry_run: bool) -> ImportReport | Any:
-    with reading(home) as connection:  # faults of the table are found here, with every row and column, before anything is asked of anybody
-        TablesDesk.plan(connection, file, format_name, survey, of=of)
+    table = read_table(file, find_dialect(format_name))  # a running appliance would not answer with every row and column
+    with reading(home) as connection:
+        plan_import(connection, table, survey, of=of)
     try:
         with _desk(home) as desk:
             return desk.import_table(file, format_name, survey, actor=ACTOR, of=of, is_dry_run=is_dry_run)

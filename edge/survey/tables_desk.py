@@ -8,17 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from edge.store.durable import file_sha256
 from edge.store.seal import Seal
 from edge.store.sqlite import Connection
 from edge.survey.mi.dialects import find_dialect
 from edge.survey.mi.import_plan import apply_plan
-from edge.survey.mi.reading import TableError
-from edge.survey.mi.taking import Plan, plan_import
+from edge.survey.mi.taking import Plan, plan_import, read_table
 
 T = TypeVar("T")
 
@@ -67,16 +64,6 @@ class TablesDesk:
         self._reader = reader
         self._seal = seal
 
-    @staticmethod
-    def plan(connection: Connection, path: Path, format_name: str, survey: str, *, of: str | None = None) -> Plan:
-        """What `import_table` would do.
-
-        Raises:
-            TableError: the table cannot be taken; its faults are named by row and column.
-            SettingsError: there is no such format or survey, or the survey has no protocol.
-        """
-        return plan_import(connection, path, find_dialect(format_name), survey, of=of, sha256=_hash(path))
-
     def import_table(
         self, path: Path, format_name: str, survey: str, *, actor: str, of: str | None = None, is_dry_run: bool = False
     ) -> ImportReport:
@@ -95,26 +82,19 @@ class TablesDesk:
             SettingsError: there is no such format or survey, or the survey has no protocol.
             CountRefusedError: one of its tows is being counted blind.
         """
-        plan_it = partial(self.plan, path=path, format_name=format_name, survey=survey, of=of)
-        with self._reader() as connection:  # faults are found here, without holding up the writer and its log
-            plan = plan_it(connection)
+        table = read_table(path, find_dialect(format_name))
+        with self._reader() as connection:  # what contradicts the survey is found here, without holding up the writer and its log
+            plan = plan_import(connection, table, survey, of=of)
         if is_dry_run:
             return _report(plan, is_dry_run=True)
 
         def work(connection: Connection) -> ImportReport:
-            plan = plan_it(connection)
+            plan = plan_import(connection, table, survey, of=of)  # again: another table may have come in between
             report = _report(plan, is_dry_run=False)
             apply_plan(connection, self._seal, plan, actor)
             return report
 
         return self._writer.call(work)
-
-
-def _hash(path: Path) -> str:
-    try:
-        return file_sha256(path)
-    except OSError as error:
-        raise TableError(f"{path.name} cannot be read: {error.strerror}", advice="Check the name and the disk.") from error
 
 
 def _report(plan: Plan, *, is_dry_run: bool) -> ImportReport:

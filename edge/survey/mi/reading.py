@@ -11,13 +11,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import TextIO
 
 from edge.cells import from_cell
 from edge.errors import InputError, Reason
 from edge.survey.mi.dialects import DIALECTS, Dialect
-
-RowT = TypeVar("RowT")
 
 NOT_AVAILABLE = frozenset({"", "NA", "NULL", "N/A"})
 MAX_ROWS = 2_000_000
@@ -62,15 +60,6 @@ class Faults:
         self.count += 1
         if len(self.found) < MAX_FAULTS:
             self.found.append(TableFault(row=row, column=column, message=message))
-
-    def none_in(self, name: str, rows: list[RowT]) -> list[RowT]:
-        """The rows that were read, if nothing was wrong with any.
-
-        Raises:
-            TableError: something was.
-        """
-        self.raise_any(name)
-        return rows
 
     def raise_any(self, name: str) -> None:
         """End here if anything is wrong.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from edge.errors import SettingsError
+from edge.store.durable import file_sha256
 from edge.store.reads import counts as count_reads
 from edge.store.reads import surveys, tables
 from edge.store.reads.counts import CountedMinute, CountRow
@@ -119,32 +120,65 @@ class Survey:
         return surveys.find_station(self.connection, name, self.row.name)
 
 
-def plan_import(connection: Connection, path: Path, dialect: Dialect, survey_name: str, *, of: str | None, sha256: str) -> Plan:
-    """What reading a file of that dialect into a survey would do.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadTable:
+    """A table that was read without a fault; the rows are those of its dialect."""
+
+    dialect: Dialect
+    file_name: str
+    sha256: str
+    recounts: list[Recount] = field(default_factory=list)
+    clicks: list[Click] = field(default_factory=list)
+    stations: list[StationRecord] = field(default_factory=list)
+
+
+def read_table(path: Path, dialect: Dialect) -> ReadTable:
+    """Read a file of that dialect.
+
+    Raises:
+        TableError: the file cannot be read; its faults are named by row and column.
+    """
+    faults = Faults()
+    try:
+        sha256 = file_sha256(path)
+    except OSError as error:
+        raise TableError(f"{path.name} cannot be read: {error.strerror}", advice="Check the name and the disk.") from error
+    table = ReadTable(
+        dialect=dialect,
+        file_name=path.name,
+        sha256=sha256,
+        recounts=recount_rows(path, faults) if dialect is RECOUNTS else [],
+        clicks=click_rows(path, faults) if dialect is CLICKS else [],
+        stations=station_rows(path, dialect, faults) if dialect.is_by_station else [],
+    )
+    faults.raise_any(path.name)
+    return table
+
+
+def plan_import(connection: Connection, table: ReadTable, survey_name: str, *, of: str | None) -> Plan:
+    """What taking a table into a survey would do.
 
     Args:
         connection: of a reader, or the writer's.
-        path: the file.
-        dialect: its format.
+        table: what was read.
         survey_name: the survey of the appliance.
         of: the survey's name in the table, where that differs.
-        sha256: of the file.
 
     Raises:
-        TableError: the table cannot be taken; its faults are named by row and column.
+        TableError: the table contradicts the survey; its faults are named by row and column.
         SettingsError: there is no such survey, or it has no protocol.
     """
     survey = Survey(connection, survey_name)
-    plan = Plan(dialect=dialect, survey=survey.row, protocol=survey.protocol, file_name=path.name, sha256=sha256)
+    plan = Plan(dialect=table.dialect, survey=survey.row, protocol=survey.protocol, file_name=table.file_name, sha256=table.sha256)
     faults = Faults()
     planner = _Planner(plan, survey, faults)
-    if dialect is RECOUNTS:
-        planner.plan_recounts(planner.of_survey(faults.none_in(path.name, recount_rows(path, faults)), of))
-    elif dialect is CLICKS:
-        planner.plan_clicks(planner.of_survey(faults.none_in(path.name, click_rows(path, faults)), of))
+    if table.dialect is RECOUNTS:
+        planner.plan_recounts(planner.of_survey(table.recounts, of))
+    elif table.dialect is CLICKS:
+        planner.plan_clicks(planner.of_survey(table.clicks, of))
     else:
-        planner.plan_stations(planner.of_survey(faults.none_in(path.name, station_rows(path, dialect, faults)), of))
-    faults.raise_any(path.name)
+        planner.plan_stations(planner.of_survey(table.stations, of))
+    faults.raise_any(table.file_name)
     return plan
 
 
