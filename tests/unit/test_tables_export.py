@@ -266,11 +266,21 @@ def test_an_earlier_export_is_replaced_and_a_changed_one_is_not(sea: Tables, tmp
     assert sea.write(out, "mi-view").rows == 2
     path = out / "T2026.mi-view.csv"
     path.write_text("mine")
-    with pytest.raises(SettingsError, match="not an export as it was written"):
+    with pytest.raises(SettingsError, match="not an export of the same as it was written"):
         sea.write(out, "mi-view")
     assert path.read_text() == "mine"
     assert sorted(one.name for one in out.iterdir()) == ["T2026.mi-view.csv", "T2026.mi-view.json"]
     assert sea.write(out, "mi-fu2021").rows == 2
+
+
+def test_two_stations_whose_names_give_one_file_name_do_not_replace_each_other(sea: Tables, tmp_path: Path) -> None:
+    measured(sea, "a/b")
+    measured(sea, "a_b")
+    first = sea.write(tmp_path / "out", "minutes", station="a/b")
+    before = first.file.read_bytes()
+    with pytest.raises(SettingsError, match="would be lost"):
+        sea.write(tmp_path / "out", "minutes", station="a_b")
+    assert first.file.read_bytes() == before
 
 
 def test_a_power_cut_between_the_two_files_does_not_lock_the_place(sea: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,16 +310,16 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, code: int, kind: type[Exc
         raise OSError(code, "no")
 
     with pytest.raises(kind):
-        put_export(tmp_path / "out", "a.csv", "a.json", write=write, told=lambda _: {})
+        put_export(tmp_path / "out", "a.csv", "a.json", write=write, told={}, identity=())
     assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_an_export_never_lies_in_a_watched_folder(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="watched folder"):
-        put_export(tmp_path / "inbox" / "x", "a.csv", "a.json", write=Path.touch, told=lambda _: {}, watched=[tmp_path / "inbox"])
+        put_export(tmp_path / "inbox" / "x", "a.csv", "a.json", write=Path.touch, told={}, identity=(), watched=[tmp_path / "inbox"])
     (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match="is not a folder"):
-        put_export(tmp_path / "file", "a.csv", "a.json", write=Path.touch, told=lambda _: {})
+        put_export(tmp_path / "file", "a.csv", "a.json", write=Path.touch, told={}, identity=())
 
 
 @pytest.mark.parametrize(

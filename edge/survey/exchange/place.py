@@ -12,7 +12,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,8 @@ def put_export(
     sidecar_name: str,
     *,
     write: Callable[[Path], None],
-    told: Callable[[str], Mapping[str, Any]],
+    told: Mapping[str, Any],
+    identity: Sequence[str],
     watched: Iterable[Path] = (),
 ) -> str:
     """Write a file and its sidecar. Returns the SHA-256 of the file.
@@ -47,7 +48,8 @@ def put_export(
         name: of the file.
         sidecar_name: of what tells about it.
         write: writes the file to a path.
-        told: what the sidecar says, given the file's hash.
+        told: what the sidecar says beside that and the file's hash.
+        identity: what the file is of; two things whose names give the same file name never replace each other.
         watched: folders that an export must not lie in.
 
     Raises:
@@ -61,12 +63,12 @@ def put_export(
     part, sidecar_part = out_dir / f".{name}.{mark}.part", out_dir / f".{sidecar_name}.{mark}.part"
     with _os_errors_named(out_dir):
         out_dir.mkdir(parents=True, exist_ok=True)
-        replaced = _replaced_sha256(path, sidecar)
+        replaced = _replaced_sha256(path, sidecar, list(identity))
         try:
             write(part)
             sync_file(part)
             sha256 = file_sha256(part)
-            text = {"made_by": MADE_BY, **told(sha256), "sha256": sha256, "replaces_sha256": replaced}
+            text = {"made_by": MADE_BY, "of": list(identity), **told, "sha256": sha256, "replaces_sha256": replaced}
             write_durably(sidecar_part, json.dumps(text, ensure_ascii=False, indent=2) + "\n")
             sidecar_part.replace(sidecar)
             part.replace(path)
@@ -88,7 +90,7 @@ def _check_folder(out_dir: Path, watched: Iterable[Path]) -> None:
         raise SettingsError(f"{out_dir} is not a folder", advice="Name a folder.")
 
 
-def _replaced_sha256(path: Path, sidecar: Path) -> str | None:
+def _replaced_sha256(path: Path, sidecar: Path, identity: list[str]) -> str | None:
     """The hash of the earlier export that will be replaced; None where there is none.
 
     Raises:
@@ -99,12 +101,12 @@ def _replaced_sha256(path: Path, sidecar: Path) -> str | None:
     found = file_sha256(path)
     try:
         told = json.loads(sidecar.read_text("utf-8"))
-        if told["made_by"] == MADE_BY and found in {told["sha256"], told["replaces_sha256"]}:
+        if told["made_by"] == MADE_BY and told["of"] == identity and found in {told["sha256"], told["replaces_sha256"]}:
             return found
     except (OSError, ValueError, KeyError, TypeError):
         pass
     raise SettingsError(
-        f"{path} is not an export as it was written: it would be lost", advice="Move it away, or give --out another folder."
+        f"{path} is not an export of the same as it was written: it would be lost", advice="Move it away, or give --out another folder."
     )
 
 

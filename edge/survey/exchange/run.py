@@ -107,8 +107,15 @@ def export(
     about = {"format": request.format, "title": title, **_about(gathered, ready)}
     if request.format in _NOTES:
         about["reading"] = _NOTES[request.format]
+    identity = (request.survey, request.station or "", request.format)
     sha256 = put_export(
-        out_dir, name, sidecar, write=lambda path: _drop(ready.write(path)), told=lambda _: {"file": name, **about}, watched=watched
+        out_dir,
+        name,
+        sidecar,
+        write=lambda path: _drop(ready.write(path)),
+        told={"file": name, **about},
+        identity=identity,
+        watched=watched,
     )
     return ExportReport(
         survey=gathered.survey.name,
