@@ -11,11 +11,15 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from edge.survey.navigation.fixes import MAX_POINTS, Faults, Fix, LogError, NavigationLog, Stream, Window, is_nowhere
-from edge.survey.navigation.sentences import Said, SentenceError, check_sum, kind_of, read_sentence, time_s_of
+from edge.survey.navigation.sentences import Said, SentenceError, check_sum, read_sentence, time_s_of
 
 HALF_DAY_S = 43_200.0
 DAY_S = 86_400.0
 FRESH_S = 10.0
+# A sentence of a kind that is needed, wherever a logger lets it begin; cut ones are told from other instruments' by their head.
+_WANTED = re.compile(rb"\$(?:[A-OQ-Z].(GGA|RMC|VTG|HDT|DBT|DPT|ZDA)|(PTSAG|PSONLLD)),")
+_CUT = re.compile(rb"\$(?:[A-OQ-Z].(?:GGA|RMC|ZDA)|PTSAG|PSONLLD)\s*$")
+_UNTIMED = frozenset({b"VTG", b"HDT", b"DBT", b"DPT"})
 _TIME_FIELD = {b"GGA": 1, b"RMC": 1, b"ZDA": 1, b"PTSAG": 2, b"PSONLLD": 1}
 _LOGGER_DAY = re.compile(rb"(\d{4})-(\d{2})-(\d{2})[T ]\d{2}:\d{2}")
 
@@ -43,6 +47,7 @@ class _Reader:
     def __init__(self, window: Window, day_if_none: date | None) -> None:
         self._window = window
         self._of_day = window.of_day()
+        self._is_inside = True  # whether the last sentence with a time lay in the window
         self._day_if_none = day_if_none
         self._faults = Faults()
         self._streams: dict[Stream, list[Fix]] = {}
@@ -58,17 +63,16 @@ class _Reader:
 
     def take(self, number: int, line: bytes) -> None:
         """One line."""
-        start = line.find(b"$")
-        if start < 0:
-            if line.strip():
-                self._rows += 1
-                self._faults.add("no sentence", number, line.decode("ascii", "replace").strip())
+        found = _WANTED.search(line)
+        if found is None:
+            self._count_other(number, line)
             return
         self._rows += 1
-        sentence = line[start:].rstrip(b"\r\n\0 ")
-        kind = kind_of(sentence)
-        if kind is None:
+        start = found.start()
+        kind = found[1] or found[2]
+        if not self._is_inside and kind in _UNTIMED:
             return
+        sentence = line[start:].rstrip(b"\r\n\0 ")
         try:
             time_s = self._clock(kind, sentence)
             if time_s is not None and not self._is_wanted(kind, time_s):
@@ -85,6 +89,16 @@ class _Reader:
         except ValueError:
             self._faults.add("a field cannot be read", number, sentence.decode("ascii", "replace"))
 
+    def _count_other(self, number: int, line: bytes) -> None:
+        """A line that holds no sentence that is needed: an instrument of another kind, or none at all."""
+        if b"$" in line or b"!" in line:
+            self._rows += 1
+            if _CUT.search(line):
+                self._faults.add("no check sum", number, line.decode("ascii", "replace").strip())
+        elif line.strip():
+            self._rows += 1
+            self._faults.add("no sentence", number, line.decode("ascii", "replace").strip())
+
     def _clock(self, kind: bytes, sentence: bytes) -> float | None:
         """The time that a sentence has, without parsing the rest of it."""
         place = _TIME_FIELD.get(kind)
@@ -98,13 +112,14 @@ class _Reader:
 
     def _is_wanted(self, kind: bytes, time_s: float) -> bool:
         """Whether it may lie in the window; dates are wanted from everywhere until one is known, and from ZDA always."""
-        if self._of_day is None or kind == b"ZDA" or (kind in {b"RMC", b"PTSAG"} and self._first_day is None):
+        if self._of_day is None:
             return True
         first_s, last_s = self._of_day
-        inside = first_s <= time_s <= last_s if first_s <= last_s else time_s >= first_s or time_s <= last_s
-        if not inside:
-            self._pass_midnight(time_s)
-        return inside
+        self._is_inside = first_s <= time_s <= last_s if first_s <= last_s else time_s >= first_s or time_s <= last_s
+        if self._is_inside or kind == b"ZDA" or (kind in {b"RMC", b"PTSAG"} and self._first_day is None):
+            return True
+        self._pass_midnight(time_s)
+        return False
 
     def _pass_midnight(self, time_s: float) -> None:
         if self._time_s is not None:

@@ -1,8 +1,8 @@
 """One sentence of NMEA 0183, or of a USBL system, as what it says.
 
-pynmeagps reads the standard sentences (GGA, RMC, VTG, HDT, DBT, DPT, ZDA): degrees and hemispheres, units, empty fields. What it
+pynmeagps reads the standard sentences (GGA, RMC, VTG, HDT, DBT, DPT): degrees and hemispheres, units, empty fields. What it
 does not do is done here and in `nmea`: what stands before the `$`, the two USBL sentences (it gives their fields as bare texts),
-dates for sentences that have only a time, and midnight.
+dates for sentences that have only a time, and midnight. ZDA is read here too: there is one every second, and each is wanted.
 
 USBL field layouts:
     $PTSAG   iXblue GAPS User Guide MU-GAPS-AN-005-H (November 2019), section I.4.1
@@ -21,7 +21,6 @@ from typing import Any
 from pynmeagps import NMEAMessageError, NMEAParseError, NMEAReader, NMEATypeError
 
 KNOTS_TO_M_PER_S = 1852 / 3600
-STANDARD = frozenset({b"GGA", b"RMC", b"VTG", b"HDT", b"DBT", b"DPT", b"ZDA"})
 ACOUSTIC = frozenset({b"PTSAG", b"PSONLLD"})
 _SHIP_ID = 0
 _LAST_BEACON = 128
@@ -49,15 +48,6 @@ class Said:
     depth_m: float | None = None
     heading_deg: float | None = None
     speed_m_per_s: float | None = None
-
-
-def kind_of(sentence: bytes) -> bytes | None:
-    """The kind of sentence as this module knows it, or None for one that nothing here needs."""
-    header = sentence[1:].split(b",", 1)[0]
-    if header in ACOUSTIC:
-        return header
-    kind = header[2:]
-    return kind if len(header) == 5 and not header.startswith(b"P") and kind in STANDARD else None
 
 
 def check_sum(sentence: bytes) -> None:
@@ -104,6 +94,8 @@ def read_sentence(kind: bytes, sentence: bytes) -> Said:
             return _ptsag(fields) if kind == b"PTSAG" else _psonlld(fields)
         except (ValueError, IndexError) as error:
             raise error if isinstance(error, SentenceError) else SentenceError("a field cannot be read") from None
+    if kind == b"ZDA":  # there is one every second, and outside of the window too: without a parser
+        return _zda(sentence)
     try:
         message = NMEAReader.parse(sentence)
     except (NMEAParseError, NMEAMessageError, NMEATypeError, ValueError, TypeError, KeyError, IndexError, AttributeError):
@@ -126,11 +118,18 @@ def _standard(kind: str, message: Any) -> Said:
             return Said(heading_deg=get("headingT"))
         if kind == "DBT":
             return Said(depth_m=get("depthm"))
-        if kind == "DPT":  # below the transducer; a positive offset is how deep that is
-            depth_m = get("depth")
-            return Said(depth_m=None if depth_m is None else depth_m + max(get("offset") or 0.0, 0.0))
-        return Said(day=date(int(message.year), int(message.month), int(message.day)), time_s=_clock(message))
+        depth_m = get("depth")  # DPT: below the transducer; a positive offset is how deep that is
+        return Said(depth_m=None if depth_m is None else depth_m + max(get("offset") or 0.0, 0.0))
     except (ValueError, TypeError, AttributeError) as error:
+        raise error if isinstance(error, SentenceError) else SentenceError("a field cannot be read") from None
+
+
+def _zda(sentence: bytes) -> Said:
+    """$--ZDA,hhmmss.ss,dd,mm,yyyy,..."""
+    fields = sentence.split(b",", 5)
+    try:
+        return Said(day=date(int(fields[4]), int(fields[3]), int(fields[2])), time_s=time_s_of(fields[1]))
+    except (ValueError, IndexError) as error:
         raise error if isinstance(error, SentenceError) else SentenceError("a field cannot be read") from None
 
 
