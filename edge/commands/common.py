@@ -31,8 +31,8 @@ HOME_VARIABLE = "IMAGINE_EDGE_HOME"
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer with JSON; the last line is the result.")]
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, emoji=False)  # :CD: in a fingerprint is no disc
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def default_home() -> Path:

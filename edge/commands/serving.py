@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,7 +66,7 @@ def serving(service: Service, *, quiet: bool = False) -> Iterator[tuple[uvicorn.
         proxy_headers=False,  # the audit trail names the address that really asked
         ssl_certfile=None if certificate is None else certificate.certificate_path,
         ssl_keyfile=None if certificate is None else str(certificate.key_path),
-        callback_notify=None if certificate is None else _renewal(service, certificate, lambda: config),
+        callback_notify=None if certificate is None else renewal(service.home, settings, certificate, lambda: config.ssl),
         timeout_notify=_LOOK_AT_CERTIFICATE_S,
     )
     server = _bound_server(config, listening, service)
@@ -146,18 +147,20 @@ def _hosts(host: str) -> tuple[str, str]:
     return host, host
 
 
-def _renewal(service: Service, first: Certificate, config: Callable[[], uvicorn.Config]) -> Callable[[], Awaitable[None]]:
+def renewal(
+    home: Path, settings: Settings, first: Certificate, context_of: Callable[[], ssl.SSLContext | None]
+) -> Callable[[], Awaitable[None]]:
     """Look at the certificate once an hour: a new one serves from the next connection on, without a restart."""
     present = first
 
     async def look() -> None:
         nonlocal present
         try:
-            found = certificate_of(service.home, service.settings, names=())
+            found = certificate_of(home, settings, names=())
         except EdgeError as error:
             log.error("certificate_not_renewed", error=str(error))  # noqa: TRY400 (told, not a bug)
             return
-        context = config().ssl
+        context = context_of()
         if found.sha256 != present.sha256 and context is not None:
             context.load_cert_chain(found.certificate_path, found.key_path)
             log.warning("certificate_changed", sha256=found.sha256, until_utc=found.until_utc)
