@@ -20,6 +20,7 @@ from edge.web.pages import FOLDER, make_environment
 from edge.web.pictures import CONVERSIONS_AT_ONCE, PictureCache
 from edge.web.routes import (
     actions,
+    agreement,
     api_comparisons,
     api_counting,
     api_models,
@@ -71,7 +72,9 @@ ROUTERS = (
     tracks.router,
     results.router,
     counting.router,
+    agreement.router,
     api_counting.router,
+    agreement.api_router,
     api_read.router,
     pictures.router,
     api_write.router,

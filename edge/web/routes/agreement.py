@@ -1,0 +1,281 @@
+"""Agreement: a station's counts side by side once they are revealed, and how the counters of a survey agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from edge.errors import CountRefusedError
+from edge.store.connection import snapshot
+from edge.store.reads.counts import CountedMinute, CountRow, counts_of_tow, marks_of_count
+from edge.store.reads.frames import tow_frames
+from edge.store.reads.qualifications import QualificationRule, qualification_rule, qualifications
+from edge.store.reads.surveys import ProtocolRow, StationRow, SurveyRow, TowRow, main_tow, protocol, station, survey, tows
+from edge.store.sqlite import Connection
+from edge.survey.agreement import Agreement
+from edge.survey.counting.compare import Difference, MinuteRow, differences, minute_rows
+from edge.survey.counting.judge import TowCounts, counts_agreement, pairwise_agreement
+from edge.survey.counting.overview import StationAgreement, SurveyAgreement, station_agreement, survey_agreement
+from edge.survey.people import Person, Role
+from edge.web.deps import MAX_ID, ApplianceHere, SignedIn, Viewer
+from edge.web.errors import Problem, no_such
+from edge.web.pages import render
+from edge.web.routes.actions import PostedForm
+
+router = APIRouter(include_in_schema=False)
+api_router = APIRouter(prefix="/api", tags=["counting"])
+
+Id = Annotated[int, Path(ge=1, le=MAX_ID)]
+ChosenTow = Annotated[int | None, Query(alias="tow", ge=1, le=MAX_ID)]
+REFUSALS: dict[int | str, dict[str, Any]] = {404: {"model": Problem}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareAnswer:
+    """The counts of a station's tow side by side. Everything but `progress` is empty until they are revealed.
+
+    `differences`: systems that only one of the first two counters marked; clicks within 36 stills and half a frame mean the same.
+    """
+
+    station: str
+    tow_id: int | None
+    progress: TowCounts | None
+    counters: tuple[str, ...]
+    minutes: tuple[MinuteRow, ...]
+    agreement: Agreement | None
+    pairs: tuple[Agreement, ...]
+    check_skills: bool
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CounterAnswer:
+    """A counter of a survey; the name only for themselves and for reviewers."""
+
+    letter: str
+    counter: str | None
+    stations: int
+    median_ccc: float | None
+    bias: float | None
+    below_limit: int
+    cccs: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StationAgreementAnswer:
+    """A tow of a survey; `state` and `ccc` are null until its counts are revealed."""
+
+    station: str
+    tow: int
+    progress: TowCounts
+    state: str | None
+    ccc: float | None
+    check_skills: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurveyAgreementAnswer:
+    """How the counters of a survey agree."""
+
+    survey: str
+    ccc_limit: float
+    third_counts: tuple[str, ...]
+    stations: tuple[StationAgreementAnswer, ...]
+    counters: tuple[CounterAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Compared:
+    tow: TowRow | None
+    rules: ProtocolRow | None
+    counts: tuple[CountRow, ...]
+    answer: CompareAnswer
+    frame_of: dict[float, int]
+
+
+@router.get("/stations/{station_id:int}/compare")
+def show_compare(request: Request, appliance: ApplianceHere, viewer: Viewer, station_id: Id, chosen: ChosenTow = None) -> Response:
+    """Minutes, scatter, coefficient and where the counters differ."""
+    with appliance.reader() as connection, snapshot(connection):
+        place = _find_station(connection, station_id)
+        compared = _compare(connection, place, chosen)
+        mine = _mine(connection, compared.tow, viewer)
+    reference = None
+    if place.survey_kind == "reference" and mine is not None and viewer is not None and mine.state == "signed":
+        reference = _against_reference(*_own_reference(appliance, mine, viewer))
+    return render(
+        request,
+        "compare.html",
+        station=place,
+        tow=compared.tow,
+        rules=compared.rules,
+        counts=compared.counts,
+        it=compared.answer,
+        plot=_scatter(compared.answer),
+        frame_of=compared.frame_of,
+        reference=reference,
+    )
+
+
+@router.get("/surveys/{survey_id:int}/agreement")
+def show_agreement(request: Request, appliance: ApplianceHere, viewer: Viewer, survey_id: Id) -> Response:
+    """Per station and per counter; a reference set shows who is qualified."""
+    with appliance.reader() as connection, snapshot(connection):
+        of = _find_survey(connection, survey_id)
+        found = survey_agreement(connection, survey_id)
+        standings = qualifications(connection, survey_id)
+        rule = qualification_rule(connection, survey_id)
+    return render(
+        request,
+        "agreement.html",
+        survey=of,
+        it=found,
+        answer=_answer(of, found, viewer),
+        standings=[one for one in standings if _may_name(viewer, one.person)],
+        hidden=sum(not _may_name(viewer, one.person) for one in standings),
+        rule=rule,
+    )
+
+
+@router.post("/actions/surveys/{survey_id:int}/qualification-rule")
+def set_rule(appliance: ApplianceHere, person: SignedIn, form: PostedForm, survey_id: Id) -> RedirectResponse:
+    """What is asked of counters from now on."""
+    try:
+        limit = float(form.optional("ccc_limit"))
+    except ValueError as error:
+        raise CountRefusedError("the limit is no number", advice="Give a number from 0 to 1.") from error
+    rule = QualificationRule(limit, bars=form.optional("bars") == "1", reason=form.optional("reason").strip())
+    appliance.counting.set_rule(survey_id, rule, person)
+    return form.back("rule_set")
+
+
+@api_router.get("/stations/{station_id}/compare", summary="A station's counts side by side", responses=REFUSALS)
+def compare(appliance: ApplianceHere, station_id: Id, chosen: ChosenTow = None) -> CompareAnswer:
+    """Minutes, coefficient and differences, once the counts are revealed."""
+    with appliance.reader() as connection, snapshot(connection):
+        return _compare(connection, _find_station(connection, station_id), chosen).answer
+
+
+@api_router.get("/surveys/{survey_id}/agreement", summary="How the counters of a survey agree", responses=REFUSALS)
+def agreement(appliance: ApplianceHere, viewer: Viewer, survey_id: Id) -> SurveyAgreementAnswer:
+    """Per station and per counter."""
+    with appliance.reader() as connection, snapshot(connection):
+        of = _find_survey(connection, survey_id)
+        return _answer(of, survey_agreement(connection, survey_id), viewer)
+
+
+def _compare(connection: Connection, place: StationRow, chosen: int | None) -> _Compared:
+    all_tows = tows(connection, place.id)
+    of = next((one for one in all_tows if one.id == chosen), None) or main_tow(connection, place.id) or next(iter(all_tows), None)
+    counts = () if of is None else tuple(one for one in counts_of_tow(connection, of.id) if one.state != "set_aside")
+    rules = protocol(connection, counts[0].protocol_id) if counts else None
+    if of is None or rules is None:
+        return _Compared(tow=of, rules=None, counts=counts, answer=_empty(place, of), frame_of={})
+    judged = station_agreement(of, counts, rules)
+    shown = tuple(one for one in counts if one.revealed_utc is not None)
+    marks = [(one.counter, marks_of_count(connection, one.id)) for one in shown]
+    found = differences(marks[0], marks[1], rules.minutes) if len(marks) >= 2 and all(each for _, each in marks[:2]) else ()
+    frames = {row.at_s: row.image_id for row in tow_frames(connection, of.id)} if found else {}
+    answer = CompareAnswer(
+        station=place.name,
+        tow_id=of.id,
+        progress=judged.progress,
+        counters=tuple(one.counter for one in shown),
+        minutes=minute_rows(shown),
+        agreement=counts_agreement(shown, rules) if shown else None,
+        pairs=pairwise_agreement(shown, rules) if len(shown) > 2 else (),
+        check_skills=judged.check_skills,
+        differences=found,
+    )
+    return _Compared(tow=of, rules=rules, counts=counts, answer=answer, frame_of=frames)
+
+
+def _empty(place: StationRow, of: TowRow | None) -> CompareAnswer:
+    return CompareAnswer(
+        station=place.name,
+        tow_id=of.id if of else None,
+        progress=None,
+        counters=(),
+        minutes=(),
+        agreement=None,
+        pairs=(),
+        check_skills=False,
+        differences=(),
+    )
+
+
+def _scatter(it: CompareAnswer) -> dict[str, Any] | None:
+    """Points of the first two counters in a square of 100, one for each minute that counts for both."""
+    if it.agreement is None or len(it.counters) < 2:
+        return None
+    points = [(row.minute, row.values[0], row.values[1]) for row in it.minutes if row.minute in it.agreement.minutes]
+    most = max([1.0, *(value for _, x, y in points for value in (x, y) if value is not None)])
+    return {"most": most, "points": [(minute, (x or 0) / most * 100, 100 - (y or 0) / most * 100) for minute, x, y in points]}
+
+
+def _mine(connection: Connection, of: TowRow | None, viewer: Person | None) -> CountRow | None:
+    if of is None or viewer is None:
+        return None
+    return next((one for one in counts_of_tow(connection, of.id) if one.person_id == viewer.id and one.state != "set_aside"), None)
+
+
+def _own_reference(appliance: ApplianceHere, mine: CountRow, viewer: Person) -> tuple[tuple[CountedMinute, ...], dict[int, float]]:
+    own, known = appliance.counting.own_reference(mine.id, viewer)
+    return tuple(own.tally.minutes.values()), dict(known)
+
+
+def _against_reference(minutes: tuple[CountedMinute, ...], known: dict[int, float]) -> list[tuple[int, float, float | None]]:
+    return [(one.minute, one.systems, known.get(one.minute)) for one in minutes]
+
+
+def _answer(of: SurveyRow, found: SurveyAgreement, viewer: Person | None) -> SurveyAgreementAnswer:
+    return SurveyAgreementAnswer(
+        survey=of.name,
+        ccc_limit=found.ccc_limit,
+        third_counts=found.third_counts,
+        stations=tuple(_station(one) for one in found.stations),
+        counters=tuple(
+            CounterAnswer(
+                letter=one.letter,
+                counter=one.counter if _may_name(viewer, one.counter) else None,
+                stations=one.stations,
+                median_ccc=one.median_ccc,
+                bias=one.bias,
+                below_limit=one.below_limit,
+                cccs=one.cccs,
+            )
+            for one in found.counters
+        ),
+    )
+
+
+def _station(one: StationAgreement) -> StationAgreementAnswer:
+    return StationAgreementAnswer(
+        station=one.tow.station,
+        tow=one.tow.ordinal,
+        progress=one.progress,
+        state=one.agreement.state if one.agreement else None,
+        ccc=one.agreement.ccc if one.agreement else None,
+        check_skills=one.check_skills,
+    )
+
+
+def _may_name(viewer: Person | None, counter: str) -> bool:
+    return viewer is None or viewer.may(Role.REVIEW) or viewer.name == counter
+
+
+def _find_station(connection: Connection, station_id: int) -> StationRow:
+    place = station(connection, station_id)
+    if place is None:
+        raise no_such("station with the id", station_id)
+    return place
+
+
+def _find_survey(connection: Connection, survey_id: int) -> SurveyRow:
+    of = survey(connection, survey_id)
+    if of is None:
+        raise no_such("survey with the id", survey_id)
+    return of
