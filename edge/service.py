@@ -43,6 +43,7 @@ from edge.store.open import open_store
 from edge.store.seal import open_seal
 from edge.store.sealed_runs import LOG_HOLDS_SEALED, empty_log
 from edge.store.sqlite import Connection, sqlite3
+from edge.survey.copy_desk import CopyDesk
 from edge.survey.counting.desk import CountingDesk
 from edge.survey.media_desk import MediaDesk
 from edge.survey.people_desk import PeopleDesk, sign_in_limits
@@ -106,6 +107,7 @@ class Service:
         self.people = PeopleDesk(self.writer, self.reader, limits=sign_in_limits(self.settings))
         self.seal = open_seal(self.home)
         self.media = MediaDesk(self.writer, self.reader, self.seal, wanted=self._written)
+        self.copies = CopyDesk(self.home, self.writer, self.reader)
         self.sheets = SheetDesk(self.writer, self.reader, self.seal, on_lines=self.media.kick)
         self.tables = TablesDesk(self.writer, self.reader, self.seal)
         self.tracks = TrackDesk(self.writer, self.reader)
@@ -202,6 +204,7 @@ class Service:
         for dispatcher in self.dispatchers.values():
             dispatcher.stop()
         self.media.stop()
+        self.copies.close()
         if self._pulse.is_alive():
             self._pulse.join()
         self.health.stop()

@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 from edge.recipes.choices import FilesChoice, VariantChoice
 from edge.recipes.model_tasks import ModelTask
 from edge.store.sqlite import Connection
+from edge.survey.copy_desk import CopyDesk
 from edge.survey.counting.desk import CountingDesk
 from edge.survey.media_desk import MediaDesk
 from edge.survey.people_desk import PeopleDesk
@@ -178,6 +179,10 @@ class Appliance(Protocol):
     @property
     def media(self) -> MediaDesk:
         """Which images belong to which tow."""
+
+    @property
+    def copies(self) -> CopyDesk:
+        """Second copies of raw media."""
 
     @property
     def people(self) -> PeopleDesk:

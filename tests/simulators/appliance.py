@@ -18,6 +18,7 @@ from edge.store.comparisons import ComparedSide, NewComparison
 from edge.store.connection import DATABASE_NAME, immediate, migrate, open_reader, open_writer
 from edge.store.reads.comparisons import newest_files
 from edge.store.sqlite import Connection, sqlite3
+from edge.survey.copy_desk import CopyDesk
 from edge.survey.counting.desk import CountingDesk
 from edge.survey.media_desk import MediaDesk
 from edge.survey.people_desk import PeopleDesk
@@ -47,6 +48,7 @@ class SimulatedAppliance:
         self.frozen_as_of_utc: str | None = None
         self.desk = SimulatedDesk(self)
         self.seal = SEAL
+        self.copies = CopyDesk(home, DirectWriter(self), self.reader)
         self.media = MediaDesk(DirectWriter(self), self.reader, self.seal)
         self.sheets = SheetDesk(DirectWriter(self), self.reader, self.seal)
         self.tables = TablesDesk(DirectWriter(self), self.reader, self.seal)

@@ -101,3 +101,8 @@ def faulty_entries(connection: Connection, survey_id: int | None) -> tuple[Entry
 def raw_copies(connection: Connection, tow_id: int) -> tuple[RawCopyRow, ...]:
     """The second copies of a tow's raw media that were asked for, the newest first."""
     return as_values(RawCopyRow, connection.execute(_COPY + "WHERE tow_id = ? ORDER BY id DESC", (tow_id,)))
+
+
+def raw_copy(connection: Connection, copy_id: int) -> RawCopyRow | None:
+    """A second copy by its id, or None."""
+    return next(iter(as_values(RawCopyRow, connection.execute(_COPY + "WHERE id = ?", (copy_id,)))), None)
