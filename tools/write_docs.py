@@ -47,7 +47,7 @@ CLI_HEAD = f"""# Commands
 
 {NOTE}
 `imagine-edge --help` and `imagine-edge COMMAND --help` say the same. Exit codes: 0 done, 1 an unexpected failure, 2 a wrong setting
-or option, 3 the database or its disk, 4 an input file, 5 a model, 6 a link, 7 the home folder is in use.
+or option, 3 the database or its disk, 4 an input file, 5 a model, 6 a link, 7 the home folder is in use, 8 who asked may not.
 """
 
 
