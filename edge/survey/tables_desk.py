@@ -65,7 +65,15 @@ class TablesDesk:
         self._seal = seal
 
     def import_table(
-        self, path: Path, format_name: str, survey: str, *, actor: str, of: str | None = None, is_dry_run: bool = False
+        self,
+        path: Path,
+        format_name: str,
+        survey: str,
+        *,
+        actor: str,
+        of: str | None = None,
+        is_dry_run: bool = False,
+        name: str | None = None,
     ) -> ImportReport:
         """Take a table of others into a survey, all of it or nothing; the same table twice changes nothing.
 
@@ -76,13 +84,14 @@ class TablesDesk:
             actor: who asks.
             of: the survey's name in the table, where that differs.
             is_dry_run: only say what would be taken.
+            name: what people call the file, where that is not the path's.
 
         Raises:
             TableError: the table cannot be taken; its faults are named by row and column.
             SettingsError: there is no such format or survey, or the survey has no protocol.
             CountRefusedError: one of its tows is being counted blind.
         """
-        table = read_table(path, find_dialect(format_name))
+        table = read_table(path, find_dialect(format_name), name=name)
         with self._reader() as connection:  # what contradicts the survey is found here, without holding up the writer and its log
             plan = plan_import(connection, table, survey, of=of)
         if is_dry_run:

@@ -84,6 +84,20 @@ RULES: dict[str, Need] = {
     "POST /actions/tows/{tow_id:int}/sheet": COUNT,
     "POST /actions/stations/{station_id:int}/tow": COUNT,
     "POST /actions/stations/{station_id:int}/adopt": COUNT,
+    "GET /surveys/{survey_id:int}/media": VIEW,
+    "POST /actions/surveys/{survey_id:int}/camera": REVIEW,
+    "POST /actions/surveys/{survey_id:int}/attach": REVIEW,
+    "POST /actions/tows/{tow_id:int}/attach": REVIEW,
+    "POST /actions/tows/{tow_id:int}/copy": REVIEW,
+    "POST /actions/copies/{copy_id:int}/cancel": REVIEW,
+    "GET /api/surveys/{survey_id}/cameras": VIEW,
+    "POST /api/surveys/{survey_id}/cameras": REVIEW,
+    "GET /api/tows/{tow_id}/images": VIEW,
+    "POST /api/tows/{tow_id}/images": REVIEW,
+    "GET /api/tows/{tow_id}/copies": VIEW,
+    "POST /api/tows/{tow_id}/copies": REVIEW,
+    "GET /api/copies/{copy_id}": VIEW,
+    "POST /api/copies/{copy_id}/cancel": REVIEW,
     "GET /api/surveys": VIEW,
     "GET /api/surveys/drafts": VIEW,
     "GET /api/surveys/{survey_id}": VIEW,
@@ -115,6 +129,7 @@ RULES: dict[str, Need] = {
     "GET /surveys/{survey_id:int}/export": VIEW,
     "GET /api/surveys/{survey_id}/tables/{table}": VIEW,
     "POST /api/survey-tables": ADMINISTER,  # this machine reads the file
+    "POST /api/surveys/{survey_id}/tables": ADMINISTER,  # it brings counts in other people's names
     # Tracks, widths, results
     "GET /stations/{station_id:int}/track": VIEW,
     "GET /stations/{station_id:int}/result": VIEW,

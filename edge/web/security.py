@@ -21,6 +21,7 @@ MAX_UPLOAD_BYTES = mib_to_bytes(2048)
 SHEET_PATH = "/api/sheet/import"
 MAX_SHEET_BYTES = mib_to_bytes(24)  # 16 MiB as base64
 TRACK_PATH = re.compile(r"/api/tows/\d{1,18}/tracks/upload")
+TABLE_PATH = re.compile(r"/api/surveys/\d{1,18}/tables")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 POLICY = (
@@ -78,7 +79,7 @@ class WriteGuard:
 
 
 def _refuse(method: str, path: str, headers: Headers) -> JSONResponse | None:
-    takes_file = path == UPLOAD_PATH or TRACK_PATH.fullmatch(path) is not None
+    takes_file = path == UPLOAD_PATH or any(pattern.fullmatch(path) for pattern in (TRACK_PATH, TABLE_PATH))
     limit_bytes = MAX_UPLOAD_BYTES if takes_file else MAX_SHEET_BYTES if path == SHEET_PATH else MAX_BODY_BYTES
     length = headers.get("content-length", "0")
     if "transfer-encoding" in headers:

@@ -115,6 +115,24 @@ def test_a_table_is_taken_over_the_api(served_tables: ServedTables) -> None:
     assert (bad.status_code, bad.json()["code"]) == (409, "table_invalid")
 
 
+def test_a_table_is_sent_looked_at_and_taken(served_tables: ServedTables) -> None:
+    survey_id = served_tables.sea.survey("SENT")
+    content = recounts(served_tables.folder, *two_counters("1", survey="SENT"), name="sent.csv").read_bytes()
+    address = f"/api/surveys/{survey_id}/tables"
+    asked = {"name": "from the laptop.csv", "format": "mi-recounts"}
+    dry = served_tables.client.post(address, params={**asked, "dry_run": "true"}, content=content).json()
+    assert (dry["report"]["counts"], dry["report"]["is_dry_run"], dry["faults"]) == (2, True, [])
+    taken = served_tables.client.post(address, params=asked, content=content).json()
+    assert (taken["report"]["file"], taken["report"]["counts"]) == ("from the laptop.csv", 2)
+    refused = served_tables.client.post(address, params=asked, content=content.replace(b",16,0,0", b",x,0,0"))
+    assert refused.status_code == 200
+    assert refused.json()["report"] is None
+    assert [(fault["row"], fault["column"]) for fault in refused.json()["faults"]] == [(2, "BurrowCount"), (15, "BurrowCount")]
+    assert served_tables.client.post("/api/surveys/4711/tables", params=asked, content=content).status_code == 404
+    assert served_tables.client.post(address, params=asked).json()["code"] == "invalid_request"
+    assert not list((served_tables.sea.home / "cache" / "uploads").glob("*"))
+
+
 def test_tables_of_reference_footage_are_for_administrators(tmp_path: Path) -> None:
     appliance = SimulatedAppliance(tmp_path / "home")
     sea = Tables(tmp_path / "home")

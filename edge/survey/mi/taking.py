@@ -132,8 +132,8 @@ class ReadTable:
     stations: list[StationRecord] = field(default_factory=list)
 
 
-def read_table(path: Path, dialect: Dialect) -> ReadTable:
-    """Read a file of that dialect.
+def read_table(path: Path, dialect: Dialect, *, name: str | None = None) -> ReadTable:
+    """Read a file of that dialect; `name` is what people call it, where that is not the path's.
 
     Raises:
         TableError: the file cannot be read; its faults are named by row and column.
@@ -145,13 +145,13 @@ def read_table(path: Path, dialect: Dialect) -> ReadTable:
         raise TableError(f"{path.name} cannot be read: {error.strerror}", advice="Check the name and the disk.") from error
     table = ReadTable(
         dialect=dialect,
-        file_name=path.name,
+        file_name=name or path.name,
         sha256=sha256,
         recounts=recount_rows(path, faults) if dialect is RECOUNTS else [],
         clicks=click_rows(path, faults) if dialect is CLICKS else [],
         stations=station_rows(path, dialect, faults) if dialect.is_by_station else [],
     )
-    faults.raise_any(path.name)
+    faults.raise_any(table.file_name)
     return table
 
 

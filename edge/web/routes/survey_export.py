@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
+import anyio
+import anyio.to_thread
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,13 +23,15 @@ from edge.store.reads.tables import imports
 from edge.store.sqlite import Connection
 from edge.survey.exchange.gather import LeftOut
 from edge.survey.exchange.run import FORMATS, ExportReport, ExportRequest, export, preview
-from edge.survey.mi.dialects import Format
+from edge.survey.mi.dialects import DIALECTS, Format
+from edge.survey.mi.reading import TableError, TableFault
 from edge.survey.people import Person, Role
 from edge.survey.tables_desk import ImportReport
 from edge.web.appliance import Appliance
 from edge.web.deps import MAX_ID, Actor, ApplianceHere, Viewer
 from edge.web.errors import Problem, invalid, no_such
 from edge.web.pages import render
+from edge.web.uploads import receive
 
 REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in (401, 403, 404, 409, 422, 503)}
 router = APIRouter(include_in_schema=False)
@@ -38,6 +43,7 @@ MEDIA_TYPES = {
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     ".svg": "image/svg+xml",
 }
+ROOM_FACTOR = 2.0
 SurveyId = Annotated[int, Path(ge=1, le=MAX_ID, description="The id of the survey.")]
 StationName = Annotated[str, Query(max_length=200, description="Only this station; empty for all.")]
 FormatName = Annotated[str, Path(max_length=40, description=f"One of {', '.join(FORMATS)}.")]
@@ -55,6 +61,16 @@ class ImportBody(BaseModel):
     is_dry_run: Annotated[bool, Field(description="Only say what would be taken.")] = False
 
 
+class TableAnswer(BaseModel):
+    """What taking a table did or would do; `report` is null where it is refused, and then nothing was taken."""
+
+    report: ImportReport | None = None
+    message: str = ""
+    advice: str = ""
+    faults: list[TableFault] = []
+    fault_count: int = 0
+
+
 @router.get("/surveys/{survey_id:int}/export")
 def show_export(request: Request, appliance: ApplianceHere, viewer: Viewer, survey_id: int, station: StationName = "") -> Response:
     """Every table that can be written, with how many rows it has and what it leaves out."""
@@ -69,7 +85,15 @@ def show_export(request: Request, appliance: ApplianceHere, viewer: Viewer, surv
     shown = "mi-recounts", "mi-analysis"
     left_out: list[tuple[str, LeftOut]] = [(name, one) for name, _, _, missing in tables if name in shown for one in missing]
     return render(
-        request, "survey_export.html", survey=survey, stations=names, station=station, tables=tables, left_out=left_out, imports=read_in
+        request,
+        "survey_export.html",
+        survey=survey,
+        stations=names,
+        station=station,
+        tables=tables,
+        left_out=left_out,
+        imports=read_in,
+        dialects=DIALECTS.values(),
     )
 
 
@@ -102,6 +126,33 @@ def get_table(
 def post_import(appliance: ApplianceHere, actor: Actor, body: ImportBody) -> ImportReport:
     """All of it or nothing; the same table twice changes nothing. For administrators: the file is read by this machine."""
     return appliance.tables.import_table(FilePath(body.path), body.format, body.survey, actor=actor, of=body.of, is_dry_run=body.is_dry_run)
+
+
+@api_router.post("/surveys/{survey_id}/tables", summary="Take a table of others that is sent into a survey")
+async def post_upload(
+    request: Request,
+    appliance: ApplianceHere,
+    actor: Actor,
+    survey_id: SurveyId,
+    *,
+    name: Annotated[str, Query(min_length=1, max_length=200, description="What the file is called.")],
+    table_format: Annotated[Format, Query(alias="format", description="Its dialect.")],
+    of: Annotated[str, Query(max_length=200, description="What the table calls the survey, where that differs.")] = "",
+    dry_run: Annotated[bool, Query(description="Only say what would be taken.")] = False,
+) -> TableAnswer:
+    """The body is the CSV file, at most 2 GiB. For administrators. A table that cannot be taken is answered with its faults."""
+    with appliance.reader() as connection:
+        found = surveys.survey(connection, survey_id)
+    if found is None:
+        raise no_such("survey with the id", survey_id)
+    path = await receive(request, appliance.home, appliance.live().disk, what="a table", room_factor=ROOM_FACTOR)
+    take = partial(appliance.tables.import_table, path, table_format, found.name, actor=actor, of=of or None, is_dry_run=dry_run, name=name)
+    try:
+        return TableAnswer(report=await anyio.to_thread.run_sync(take))
+    except TableError as error:
+        return TableAnswer(message=str(error), advice=error.advice(), faults=list(error.faults), fault_count=error.fault_count)
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _survey(connection: Connection, survey_id: int, viewer: Person | None) -> SurveyRow:
