@@ -193,8 +193,7 @@ SURVEY_TABLES = (
         file_name TEXT NOT NULL,
         sha256 TEXT NOT NULL,
         time_offset_s REAL NOT NULL DEFAULT 0,
-        rows_read INTEGER NOT NULL,
-        rows_refused INTEGER NOT NULL,
+        rows_read INTEGER NOT NULL, rows_refused INTEGER NOT NULL,
         faults_json TEXT NOT NULL DEFAULT '[]',
         imported_by TEXT NOT NULL,
         imported_utc TEXT NOT NULL,
@@ -209,9 +208,7 @@ SURVEY_TABLES = (
         at_utc TEXT NOT NULL,
         latitude_deg REAL NOT NULL CHECK (latitude_deg BETWEEN -90 AND 90),
         longitude_deg REAL NOT NULL CHECK (longitude_deg BETWEEN -180 AND 180),
-        depth_m REAL,
-        heading_deg REAL,
-        speed_m_per_s REAL,
+        depth_m REAL, heading_deg REAL, speed_m_per_s REAL,
         flag TEXT NOT NULL DEFAULT '',
         PRIMARY KEY (track_id, ordinal)
     ) STRICT, WITHOUT ROWID

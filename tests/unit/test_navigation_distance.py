@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.survey.navigation.cleaning import BRIDGE_S, Flag, flag_fixes, smooth_track
+from edge.survey.navigation.cleaning import BRIDGE_S, Flag, SmoothTrack, flag_fixes, smooth_track
 from edge.survey.navigation.distance import (
     leg_m,
     line_distance_m,
@@ -100,6 +100,23 @@ def test_duplicates_time_going_back_and_jumps_are_flagged_and_nothing_is_removed
         **dict.fromkeys((150, 151, 152, 200, 250), Flag.JUMP),
     }
     assert distance(fixes, places) == pytest.approx(length_m, rel=0.01)
+
+
+def test_fixes_that_are_off_by_less_than_a_jump_do_not_bend_the_line() -> None:
+    places, length_m = sim.walk(600)
+    fixes = fixes_of(sim.scattered(places, 0.5))
+    for place in range(5, 600, 11):
+        off_deg = 7.0 / 111_000 * (1 if place % 4 < 2 else -1)
+        fixes[place] = Fix(at=fixes[place].at, latitude_deg=fixes[place].latitude_deg + off_deg, longitude_deg=fixes[place].longitude_deg)
+    assert set(flag_fixes(fixes)) == {Flag.USED}
+    line = smooth_track(fixes, places[0].at, places[-1].at)
+    off_m = [leg_m(*there, one.latitude_deg, one.longitude_deg) for there, one in zip(_places(line), places, strict=True)]
+    assert max(off_m[10:-10]) < 0.6
+    assert line_distance_m(line) == pytest.approx(length_m, rel=0.005)
+
+
+def _places(line: SmoothTrack) -> list[tuple[float, float]]:
+    return list(zip(line.latitude_deg.tolist(), line.longitude_deg.tolist(), strict=True))
 
 
 def test_a_ship_at_full_speed_has_no_jumps() -> None:
