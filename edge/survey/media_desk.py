@@ -345,3 +345,12 @@ def _folders(connection: Connection, world: _World, stations: set[tuple[int | No
     if not wanted:
         return []
     return [folder_id for folder_id, path in store.all_folders(connection).items() if any(name in path for name in wanted)]
+
+
+def why_loose(connection: Connection, image_ids: Sequence[int]) -> dict[int, str]:
+    """Why each of these images belongs to no tow; "" for one that will be attached at the next look."""
+    world = _world(connection)
+    if not world.cameras:
+        return dict.fromkeys(image_ids, "no survey has a camera yet: add one, so that its clock and folders are known")
+    placer = Placer(plans(list(world.lines.values()), world.names, world.cameras))
+    return {image.image_id: placer.place(image).reason for image in store.images_by_id(connection, image_ids)}

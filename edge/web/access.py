@@ -87,7 +87,6 @@ RULES: dict[str, Need] = {
     "GET /surveys/{survey_id:int}/media": VIEW,
     "POST /actions/surveys/{survey_id:int}/camera": REVIEW,
     "POST /actions/surveys/{survey_id:int}/attach": REVIEW,
-    "POST /actions/tows/{tow_id:int}/attach": REVIEW,
     "POST /actions/tows/{tow_id:int}/copy": REVIEW,
     "POST /actions/copies/{copy_id:int}/cancel": REVIEW,
     "GET /api/surveys/{survey_id}/cameras": VIEW,

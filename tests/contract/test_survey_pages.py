@@ -14,7 +14,9 @@ import httpx
 import pytest
 
 from edge.survey.sheet_desk import NewSurvey
+from edge.values import CaptureTime
 from tests.contract.test_pages import Outline
+from tests.helpers.seed import add_model, add_station, done
 from tests.helpers.web import serving
 from tests.simulators.appliance import SimulatedAppliance
 
@@ -270,3 +272,60 @@ def test_a_sheet_larger_than_other_bodies_is_taken(watch: Watch) -> None:
     answer = watch.bring(SHEET + rows)
     assert answer["outcome"]["stations"] == 302
     assert len(json.dumps(answer)) > 0
+
+
+def test_files_without_a_tow_are_listed_with_the_reason_and_attached_by_hand(watch: Watch) -> None:
+    watch.bring()
+    db = watch.appliance.writer
+    folder, pack = add_station(db, watch.appliance.home / "inbox", b"card", make=True), add_model(db)
+    when = CaptureTime(utc="2020-07-16T00:50:01.000Z", local=None, source="file_name")
+    done(db, folder, b"timed.jpg", pack, capture_time=when)
+    done(db, folder, b"<b>untimed.jpg", pack)
+    path = f"/surveys/{watch.survey}/media"
+    assert "no survey has a camera yet" in watch.page(path)
+    camera = {"name": "HD", "time_offset_s": "0", "back": path}
+    assert watch.client.post(f"/actions{path.removesuffix('media')}camera", data=camera).status_code == 303
+    watch.appliance.media.step()
+    page = watch.page(path)
+    assert "the file has no time, and its folder says no station" in page
+    station = watch.station("130")
+    (image,) = watch.get(f"/api/tows/{station['tow_id']}/images")
+    assert (image["camera"], image["how"], image["at_s"]) == ("HD", "time", 60.0)
+    form = {"folder": "1", "tow": str(station["tow_id"]), "back": path}
+    attach = f"/actions/surveys/{watch.survey}/attach"
+    assert watch.client.post(attach, data=form).headers["location"] == f"{path}?notice=attached&n=1"
+    raw = watch.client.get(f"/stations/{station['id']}").text
+    assert "<b>untimed" not in raw
+    assert "2 files of this tow" in watch.page(f"/stations/{station['id']}")
+    other = watch.station("125")["tow_id"]
+    assert watch.client.post(attach, data={"file": str(image["file_id"]), "tow": str(other)}).status_code == 303
+    assert [one["how"] for one in watch.get(f"/api/tows/{other}/images")] == ["hand"]
+    assert watch.client.post(attach, data={"tow": "99"}).status_code == 404
+    assert watch.client.post(attach, data={"tow": str(other), "folder": "x"}).status_code == 422
+    bad = watch.client.post(f"/api/surveys/{watch.survey}/cameras", json={"name": "SD", "time_offset_s": 5})
+    assert "has no source" in bad.json()["message"]
+    assert [one["name"] for one in watch.get(f"/api/surveys/{watch.survey}/cameras")] == ["HD"]
+    assert watch.post(f"/api/tows/{station['tow_id']}/images", {"file_ids": [image["file_id"]]}) == {"changed": 1}
+
+
+def test_a_second_copy_is_asked_for_told_and_cancelled(watch: Watch, tmp_path: Path) -> None:
+    watch.bring()
+    station = watch.station("130")
+    db = watch.appliance.writer
+    folder, pack = add_station(db, watch.appliance.home.parent / "card", b"130", make=True), add_model(db)
+    (tmp_path / "card" / "130" / "a.jpg").write_bytes(b"picture")
+    done(db, folder, b"a.jpg", pack, content=b"picture")
+    watch.post(f"/api/tows/{station['tow_id']}/images", {"file_ids": [1]})
+    asked = watch.client.post(
+        f"/actions/tows/{station['tow_id']}/copy", data={"to": str(tmp_path / "usb"), "back": f"/stations/{station['id']}"}
+    )
+    assert asked.headers["location"] == f"/stations/{station['id']}?notice=copying"
+    watch.appliance.copies.wait(1)
+    told = watch.get("/api/copies/1")
+    assert (told["state"], told["files"], told["size_bytes"]) == ("done", 1, 7)
+    assert watch.get(f"/api/tows/{station['tow_id']}/copies") == [told]
+    assert "verified" in watch.page(f"/stations/{station['id']}")
+    assert watch.client.post("/api/copies/1/cancel").status_code == 409
+    assert watch.client.post("/actions/copies/1/cancel").status_code == 409
+    assert watch.client.get("/api/copies/2").status_code == 404
+    assert watch.client.post(f"/api/tows/{station['tow_id']}/copies", json={"to": "usb"}).status_code == 409

@@ -72,6 +72,23 @@ def tow_image_counts(connection: Connection, survey_id: int | None) -> dict[int,
     return {row[0]: row[1] for row in rows}
 
 
+class TowTotal(NamedTuple):
+    """How many images of a tow were attached one way, and how many of them have no time in the tow."""
+
+    how: str
+    images: int
+    timeless: int
+
+
+def tow_totals(connection: Connection, tow_id: int) -> dict[str, TowTotal]:
+    """How the images of a tow were attached."""
+    rows = connection.execute(
+        "SELECT how, count(*) AS images, sum(at_s IS NULL) AS timeless FROM tow_images WHERE tow_id = ? GROUP BY how ORDER BY how",
+        (tow_id,),
+    )
+    return {one.how: one for one in as_values(TowTotal, rows)}
+
+
 def last_entries(connection: Connection, tow_id: int) -> dict[str, EntryRow]:
     """What stands in each field of a tow's sheet now; fields that nobody filled are left out."""
     rows = connection.execute(

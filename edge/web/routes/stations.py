@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from edge.store.connection import snapshot
 from edge.store.reads import surveys as reads
-from edge.store.reads.tow_media import last_entries
+from edge.store.reads.tow_media import last_entries, raw_copies, tow_totals
 from edge.store.sqlite import Connection
 from edge.survey.sheet.fields import FIELDS, OTHER, PARTS
 from edge.survey.sheet.positions import in_words
@@ -23,6 +23,8 @@ from edge.web.routes.actions import PostedForm
 from edge.web.routes.api_surveys import StationId, TowId
 
 router = APIRouter(include_in_schema=False)
+
+SHOWN_IMAGES = 40
 
 ChosenTow = Annotated[int | None, Query(ge=1, le=MAX_ID)]
 
@@ -40,6 +42,10 @@ def show_station(request: Request, appliance: ApplianceHere, station_id: Station
         entries = {} if chosen is None else last_entries(connection, chosen.id)
         grounds = () if station.survey_id is None else reads.grounds(connection, station.survey_id)
         among = _faults_among(connection, station, chosen)
+        images = () if chosen is None else reads.tow_images(connection, chosen.id, limit=SHOWN_IMAGES)
+        totals = tow_totals(connection, chosen.id) if chosen is not None else {}
+        all_tows = () if station.survey_id is None else reads.survey_tows(connection, station.survey_id)
+        copies = () if chosen is None else raw_copies(connection, chosen.id)
         surveys = reads.surveys(connection) if station.survey_id is None else ()
     names = None if station.survey_id is None else {ground.name for ground in grounds}
     reading = read_sheet({key: entry.value for key, entry in entries.items()}, grounds=names)
@@ -59,6 +65,12 @@ def show_station(request: Request, appliance: ApplianceHere, station_id: Station
         others={key.removeprefix(OTHER): entry for key, entry in entries.items() if key.startswith(OTHER)},
         places=_places(chosen),
         surveys=surveys,
+        images=images,
+        images_how={how: one.images for how, one in totals.items()},
+        images_total=sum(one.images for one in totals.values()),
+        timeless=sum(one.timeless for one in totals.values()),
+        copies=copies,
+        all_tows=all_tows,
     )
 
 

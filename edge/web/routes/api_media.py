@@ -1,0 +1,168 @@
+"""The JSON API of a tow's files: cameras, attaching by hand, and second copies of the raw media."""
+
+from __future__ import annotations
+
+from pathlib import Path as FilePath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from edge.store.reads import surveys as reads
+from edge.store.reads.tow_media import cameras, raw_copies, raw_copy
+from edge.web.deps import DEFAULT_LIMIT, MAX_ID, Actor, ApplianceHere
+from edge.web.errors import Problem, no_such
+from edge.web.routes.api_surveys import SurveyId, TowId
+from edge.web.survey_answers import Body, Made
+
+REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in (403, 404, 409, 422, 503)}
+router = APIRouter(prefix="/api", tags=["survey"], responses=REFUSALS)
+
+CopyId = Annotated[int, Path(ge=1, le=MAX_ID, description="The id of the copy.")]
+FileIds = Annotated[list[Annotated[int, Field(ge=1, le=MAX_ID)]], Field(min_length=1, max_length=10_000)]
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class CameraAnswer(_Row):
+    """A camera of a survey; `time_offset_s` is added to what its clock said."""
+
+    id: int
+    name: str
+    time_offset_s: float
+    time_offset_source: str
+    folder_pattern: str
+
+
+class CameraBody(Body):
+    """A camera. An offset needs its source; a pattern such as */{station}/* says which folders are its own."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    time_offset_s: float = 0.0
+    time_offset_source: Annotated[str, Field(max_length=200)] = ""
+    folder_pattern: Annotated[str, Field(max_length=400)] = ""
+
+
+class TowImageAnswer(_Row):
+    """An image of a tow; `at_s` is seconds since its start by the camera's corrected time, null if not known."""
+
+    image_id: int
+    file_id: int | None
+    path: str | None
+    original: str | None
+    camera: str | None
+    how: str
+    at_s: float | None
+    attached_by: str
+    sha256: str
+    size_bytes: int
+
+
+class AttachBody(Body):
+    """Which files shall belong to the tow: ids of files, or of a folder whose files without a tow are all meant."""
+
+    file_ids: FileIds | None = None
+    folder_id: Annotated[int, Field(ge=1, le=MAX_ID)] | None = None
+
+
+class Attached(BaseModel):
+    """How many images changed."""
+
+    changed: int
+
+
+class CopyBody(Body):
+    """Where the copy goes: a folder on the appliance's machine."""
+
+    to: Annotated[str, Field(min_length=1, max_length=4000)]
+
+
+class CopyAnswer(_Row):
+    """A second copy. Only `done` means that every file was read back and is equal."""
+
+    id: int
+    tow_id: int
+    destination: str
+    state: str
+    files: int
+    size_bytes: int
+    manifest_sha256: str | None
+    detail: str
+    asked_by: str
+    asked_utc: str
+    finished_utc: str | None
+
+
+@router.get("/surveys/{survey_id}/cameras", summary="The cameras of a survey")
+def list_cameras(appliance: ApplianceHere, survey_id: SurveyId) -> list[CameraAnswer]:
+    """By name."""
+    with appliance.reader() as connection:
+        if reads.survey(connection, survey_id) is None:
+            raise no_such("survey with the id", survey_id)
+        return [CameraAnswer.model_validate(one) for one in cameras(connection, survey_id)]
+
+
+@router.post("/surveys/{survey_id}/cameras", summary="Add a camera, or change it", status_code=201)
+def set_camera(appliance: ApplianceHere, actor: Actor, survey_id: SurveyId, body: CameraBody) -> Made:
+    """Its files are attached again by themselves."""
+    return Made(
+        id=appliance.media.set_camera(
+            survey_id,
+            body.name,
+            time_offset_s=body.time_offset_s,
+            source=body.time_offset_source,
+            folder_pattern=body.folder_pattern,
+            actor=actor,
+        )
+    )
+
+
+@router.get("/tows/{tow_id}/images", summary="The images of a tow")
+def list_images(
+    appliance: ApplianceHere, tow_id: TowId, limit: Annotated[int, Query(ge=1, le=100_000)] = DEFAULT_LIMIT
+) -> list[TowImageAnswer]:
+    """In order of their time; those without one last."""
+    with appliance.reader() as connection:
+        if reads.tow(connection, tow_id) is None:
+            raise no_such("tow with the id", tow_id)
+        return [TowImageAnswer.model_validate(one) for one in reads.tow_images(connection, tow_id, limit=limit)]
+
+
+@router.post("/tows/{tow_id}/images", summary="Let files belong to a tow")
+def attach(appliance: ApplianceHere, actor: Actor, tow_id: TowId, body: AttachBody) -> Attached:
+    """What a person attaches changes only by hand."""
+    if body.folder_id is not None:
+        return Attached(changed=appliance.media.attach_folder(tow_id, body.folder_id, actor))
+    return Attached(changed=appliance.media.attach_files(tow_id, body.file_ids or [], actor))
+
+
+@router.get("/tows/{tow_id}/copies", summary="Second copies of a tow's raw media")
+def list_copies(appliance: ApplianceHere, tow_id: TowId) -> list[CopyAnswer]:
+    """The newest first."""
+    with appliance.reader() as connection:
+        return [CopyAnswer.model_validate(one) for one in raw_copies(connection, tow_id)]
+
+
+@router.post("/tows/{tow_id}/copies", summary="Copy a tow's raw media", status_code=202)
+def begin_copy(appliance: ApplianceHere, actor: Actor, tow_id: TowId, body: CopyBody) -> Made:
+    """It goes on in the background; GET /api/copies/{copy_id} tells how far it is."""
+    return Made(id=appliance.copies.begin(tow_id, FilePath(body.to), actor))
+
+
+@router.get("/copies/{copy_id}", summary="A second copy")
+def show_copy(appliance: ApplianceHere, copy_id: CopyId) -> CopyAnswer:
+    """How far it is, or how it ended."""
+    with appliance.reader() as connection:
+        row = raw_copy(connection, copy_id)
+    if row is None:
+        raise no_such("copy with the id", copy_id)
+    return CopyAnswer.model_validate(row)
+
+
+@router.post("/copies/{copy_id}/cancel", summary="End a copy")
+def cancel_copy(appliance: ApplianceHere, actor: Actor, copy_id: CopyId) -> Made:
+    """What is there stays; another copy goes on from it."""
+    appliance.copies.cancel(copy_id, actor)
+    return Made(id=copy_id)

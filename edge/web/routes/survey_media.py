@@ -1,0 +1,99 @@
+"""Files and tows: the cameras of a survey, the files that belong to no tow and why, and what a tow has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from edge.store.connection import snapshot
+from edge.store.media import unattached_folders
+from edge.store.reads import surveys as reads
+from edge.store.reads.tow_media import cameras
+from edge.survey.media_desk import why_loose
+from edge.survey.sheet.words import Unreadable, read_number
+from edge.web.deps import MAX_ID, Actor, ApplianceHere
+from edge.web.errors import invalid, no_such
+from edge.web.pages import render
+from edge.web.routes.actions import PostedForm
+from edge.web.routes.api_media import CopyId
+from edge.web.routes.api_surveys import SurveyId, TowId
+from edge.web.routes.surveys import find_survey
+
+router = APIRouter(include_in_schema=False)
+
+FOLDERS_AT_ONCE = 60
+
+Before = Annotated[int | None, Query(ge=1, le=MAX_ID, description="Only folders first seen before this one.")]
+
+
+@router.get("/surveys/{survey_id:int}/media")
+def show_media(request: Request, appliance: ApplianceHere, survey_id: SurveyId, before: Before = None) -> Response:
+    """Cameras, and folders with files that belong to no tow, the newest first, each with the reason for one of its files."""
+    with appliance.reader() as connection, snapshot(connection):
+        survey = find_survey(connection, survey_id)
+        loose, following = unattached_folders(connection, before_id=before, limit=FOLDERS_AT_ONCE)
+        reasons = why_loose(connection, [one.image_id for one in loose])
+        some = cameras(connection, survey_id)
+        tows = reads.survey_tows(connection, survey_id)
+    return render(
+        request,
+        "survey_media.html",
+        survey=survey,
+        cameras=some,
+        loose=loose,
+        reasons=reasons,
+        following=following,
+        before=before,
+        tows=tows,
+    )
+
+
+@router.post("/actions/surveys/{survey_id:int}/camera")
+def set_camera(appliance: ApplianceHere, actor: Actor, form: PostedForm, survey_id: SurveyId) -> RedirectResponse:
+    """Add a camera, or change it."""
+    try:
+        offset_s = read_number(form.optional("time_offset_s"), low=-1e9, high=1e9, unit="s") or 0.0
+    except Unreadable as fault:
+        raise invalid(f"the time offset: {fault}", "Go back and give it in seconds; what you typed is still in the form.") from fault
+    appliance.media.set_camera(
+        survey_id,
+        form.text("name"),
+        time_offset_s=offset_s,
+        source=form.optional("time_offset_source"),
+        folder_pattern=form.optional("folder_pattern"),
+        actor=actor,
+    )
+    return form.back("camera_set")
+
+
+@router.post("/actions/surveys/{survey_id:int}/attach")
+def attach(appliance: ApplianceHere, actor: Actor, form: PostedForm, survey_id: SurveyId) -> RedirectResponse:
+    """The ticked files, or those of a folder that belong to no tow, belong to this one."""
+    folder, tow = form.optional("folder"), form.text("tow")
+    if not tow.isdecimal() or (folder and not folder.isdecimal()):
+        raise invalid("a folder or a tow is no number", "Reload the page and choose the tow again.")
+    with appliance.reader() as connection:
+        row = reads.tow(connection, int(tow))
+    if row is None or row.survey_id != survey_id:
+        raise no_such("tow of this survey with the id", tow)
+    if folder:
+        return form.back("attached", appliance.media.attach_folder(row.id, int(folder), actor))
+    file_ids = form.file_ids()
+    return form.back("attached", appliance.media.attach_files(row.id, file_ids, actor)) if file_ids else form.back("none_chosen")
+
+
+@router.post("/actions/tows/{tow_id:int}/copy")
+def begin_copy(appliance: ApplianceHere, actor: Actor, form: PostedForm, tow_id: TowId) -> RedirectResponse:
+    """Begin a second copy of the tow's raw media."""
+    appliance.copies.begin(tow_id, Path(form.text("to").strip()), actor)
+    return form.back("copying")
+
+
+@router.post("/actions/copies/{copy_id:int}/cancel")
+def cancel_copy(appliance: ApplianceHere, actor: Actor, form: PostedForm, copy_id: CopyId) -> RedirectResponse:
+    """End a copy."""
+    appliance.copies.cancel(copy_id, actor)
+    return form.back("copy_cancelled")
