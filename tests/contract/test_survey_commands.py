@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -9,7 +10,11 @@ from typing import Any
 
 import pytest
 
+from edge.store import surveys
+from edge.store.reads import surveys as reads
+from edge.store.surveys import Attachment
 from tests.contract.test_survey_pages import SHEET
+from tests.helpers.seed import add_model, add_station, done, open_database
 
 
 def call(command: list[str], home: Path, *words: str, code: int = 0) -> str:
@@ -83,3 +88,23 @@ def test_a_running_appliance_does_it(edge_command: list[str], home: Path, sheet:
             assert call_json(edge_command, home, "survey", "status")[0]["stations"][0]["station"] == "125"
         finally:
             service.terminate()
+
+
+def test_a_second_copy_is_made_and_told(edge_command: list[str], home: Path, tmp_path: Path) -> None:
+    db = open_database(home)
+    survey_id = surveys.add_survey(db, "CV20017", actor="mary")
+    (tow,) = reads.tows(db, surveys.add_station(db, survey_id, "125", actor="mary"))
+    folder, pack = add_station(db, tmp_path / "card", b"125", make=True), add_model(db)
+    (tmp_path / "card" / "125" / "a.jpg").write_bytes(b"picture")
+    image_id = done(db, folder, b"a.jpg", pack, content=b"picture").image_id
+    surveys.attach_images(db, [Attachment(image_id=image_id, tow_id=tow.id, camera_id=None, how="hand", at_s=None)], actor="mary")
+    db.close()
+    made = call_json(edge_command, home, "survey", "copy-raw", "125", "--to", str(tmp_path / "usb"))
+    assert (made["state"], made["files"], made["size_bytes"]) == ("done", 1, 7)
+    manifest = Path(made["destination"]) / "manifest.json"
+    assert hashlib.sha256(manifest.read_bytes()).hexdigest() == made["manifest_sha256"]
+    (tmp_path / "card" / "125" / "a.jpg").unlink()
+    assert "1 files (7 bytes)" in call(edge_command, home, "survey", "copy-raw", "125", "--to", str(tmp_path / "usb"))
+    error = call_json(edge_command, home, "survey", "copy-raw", "125", "--to", str(tmp_path / "other"), code=1)["error"]
+    assert (error["code"], "a.jpg: " in error["message"]) == ("raw_copy_stopped", True)
+    assert "no station 7" in call_json(edge_command, home, "survey", "copy-raw", "7", "--to", str(tmp_path), code=2)["error"]["message"]
