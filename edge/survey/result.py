@@ -140,7 +140,8 @@ def _without_tow(connection: Connection, station: StationRow) -> StationResult:
 
 def _of_tow(connection: Connection, station: StationRow, tow: TowRow) -> StationResult:
     every = count_reads.counts_of_tow(connection, tow.id)
-    revealed = tuple(one for one in every if one.revealed_utc is not None and one.state != "set_aside")
+    is_reference = station.survey_kind == "reference"
+    revealed = tuple(one for one in every if one.revealed_utc is not None and one.state != "set_aside" and not is_reference)
     protocol = _protocol(connection, station, revealed)
     state, counted = _counted(station, every, revealed, protocol)
     choice, width = track_reads.distance_in_force(connection, tow.id), track_reads.width_in_force(connection, tow.id)
@@ -149,6 +150,8 @@ def _of_tow(connection: Connection, station: StationRow, tow: TowRow) -> Station
     rule = MinuteRule(protocol.minute_rule) if protocol else MinuteRule.DROP_MINUTE
     distance = reckon_distance(choice, profiles, counted.count, rule, tow_s)
     openings = opening_reads.of_tow(connection, tow.id)
+    if is_reference:
+        openings = openings._replace(openings=None)
     if not openings.stills and station.is_draft:
         openings = opening_reads.of_folder_named(connection, station.name)
     figures = _figures(counted, distance, width, protocol)
@@ -228,6 +231,8 @@ def _counted(
         return ResultState.DRAFT, none("the station is a draft: it is in no station plan and has no sheet yet")
     if protocol is None:
         return ResultState.NOT_COUNTED, none("the survey has no protocol yet, so nothing can be counted")
+    if station.survey_kind == "reference":
+        return ResultState.SEALED, none("footage of a reference set: its counts stay sealed, the next person is measured on it too")
     if not revealed:
         standing = tow_counts(every, protocol.counters)
         state = {

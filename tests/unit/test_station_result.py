@@ -18,11 +18,14 @@ from hypothesis import strategies as st
 
 from edge.errors import SettingsError
 from edge.store.connection import open_reader
+from edge.store.counts import NewCount, open_count, sign
+from edge.store.sqlite import Connection
 from edge.store.tracks import NewDistance
 from edge.survey.navigation.fixes import LogError
 from edge.survey.result import ResultState
 from edge.survey.track_desk import TrackFile
 from edge.survey.width import table_width
+from tests.helpers.seed import add_model, add_station, done
 from tests.helpers.stations import START, TOW_S, Sea
 from tests.simulators import navigation as sim
 
@@ -317,6 +320,47 @@ def test_real_rows_of_fu2021_are_reproduced(shared_data: Path, tmp_path: Path) -
             assert found.area_m2 == pytest.approx(float(row["m2"]), rel=0.005)
             assert found.density_raw_per_m2 == pytest.approx(float(row["Density"]), rel=0.005, abs=1e-9)
             assert found.density_adjusted_per_m2 == pytest.approx(float(row["Density_Adjusted"]), rel=0.005, abs=1e-9)
+
+
+def test_what_is_sealed_is_on_no_result(sea: Sea) -> None:
+    """One of two has signed, and a model's count of a still is sealed: neither is anywhere in the result."""
+    tow = sea.station("S1")
+
+    def work(connection: Connection) -> None:
+        new = NewCount(tow_id=tow, protocol_id=sea.protocol_id, person_id=None, counter="anna", content=b'{"systems": 987654}')
+        count_id = open_count(connection, sea.seal, new, actor="anna")
+        sign(connection, count_id, actor="anna")
+
+    sea.call(work)
+    found = sea.result(tow)
+    assert (found.state, found.systems, found.per_minute, found.sources["counts"]) == (ResultState.SEALED, None, (), [])
+    assert "987654" not in repr(found)
+
+
+def test_a_reference_set_never_shows_its_counts(sea: Sea) -> None:
+    tow = sea.station("S1")
+    sea.counts(tow, {"A": A, "B": B})
+    assert sea.result(tow).systems is not None
+    sea.call(lambda connection: connection.execute("UPDATE surveys SET kind = 'reference'"))
+    found = sea.result(tow)
+    assert (found.state, found.systems, found.per_minute, found.sources["counts"]) == (ResultState.SEALED, None, (), [])
+    assert any("reference set" in one for one in found.reasons)
+
+
+def test_openings_of_a_sealed_still_are_none_and_not_zero(sea: Sea) -> None:
+    tow = sea.station("S1")
+    station = add_station(sea.connection, sea.home / "inbox", b"S1")
+    pack = add_model(sea.connection)
+    done(sea.connection, station, b"a.jpg", pack, boxes=[(1, 1, 9, 9, 0.9, 0)])
+    done(sea.connection, station, b"b.jpg", pack, boxes=[(1, 1, 9, 9, 0.9, 0), (20, 20, 30, 30, 0.8, 0)])
+    sea.connection.execute(
+        "INSERT INTO tow_images (image_id, tow_id, how, attached_by, attached_utc) SELECT id, ?, 'hand', 'test', 'now' FROM images", (tow,)
+    )
+    assert sea.result(tow).openings == 3
+    sea.connection.execute("UPDATE runs SET object_count = NULL, candidate_count = NULL WHERE id = 1")
+    found = sea.result(tow)
+    assert found.openings is None
+    assert found.sources["openings"]["with_result"] == 2
 
 
 def test_there_is_no_result_of_nothing(sea: Sea) -> None:
