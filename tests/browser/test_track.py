@@ -95,7 +95,7 @@ def test_a_log_is_sent_and_becomes_the_distance(window: Window, log: Path) -> No
     window.find("#track-upload [name=log]").send_keys(str(log))
     window.find("#track-upload button").click()
     window.wait(lambda: "minute by minute along its track" in window.find("#in-force").text)
-    assert window.find("#plot svg.track-plot")
+    assert window.find("#plot svg.track-plot").is_displayed()
     assert window.complaints() == []
 
 
