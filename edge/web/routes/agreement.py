@@ -208,12 +208,12 @@ def _empty(place: StationRow, of: TowRow | None) -> CompareAnswer:
 
 
 def _scatter(it: CompareAnswer) -> dict[str, Any] | None:
-    """Points of the first two counters in a square of 100, one for each minute that counts for both."""
+    """Points of the first two counters in a square of 400, one for each minute that counts for both."""
     if it.agreement is None or len(it.counters) < 2:
         return None
     points = [(row.minute, row.values[0], row.values[1]) for row in it.minutes if row.minute in it.agreement.minutes]
     most = max([1.0, *(value for _, x, y in points for value in (x, y) if value is not None)])
-    return {"most": most, "points": [(minute, (x or 0) / most * 100, 100 - (y or 0) / most * 100) for minute, x, y in points]}
+    return {"most": most, "points": [(minute, (x or 0) / most * 400, 400 - (y or 0) / most * 400) for minute, x, y in points]}
 
 
 def _mine(connection: Connection, of: TowRow | None, viewer: Person | None) -> CountRow | None:
