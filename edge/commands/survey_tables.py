@@ -58,7 +58,9 @@ def import_table_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A table of the Marine Institute (CSV, UTF-8).")],
     table_format: Annotated[TableFormat, typer.Option("--format", help="Its dialect: `Density` means another thing in each.")],
     survey: SurveyName,
-    of: Annotated[str | None, typer.Option("--of", metavar="NAME", help="What the table calls the survey, where that differs.")] = None,
+    of: Annotated[
+        str | None, typer.Option("--of", metavar="NAME", help="What the table calls the survey, where that differs; of a view: the ground.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be taken.")] = False,
     as_json: JsonOption = False,
 ) -> None:

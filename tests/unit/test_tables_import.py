@@ -14,6 +14,7 @@ from edge.store.counts import NewCount
 from edge.store.reads import counts as count_reads
 from edge.store.reads import surveys as survey_reads
 from edge.survey.mi import import_plan
+from edge.survey.mi.dialects import VIEW
 from edge.survey.mi.reading import TableError
 from edge.survey.mi.taking import Plan
 from tests.helpers.tables import CLICKS_HEADER, FU2021_HEADER, Tables, real, real_clicks, recounts, table, two_counters
@@ -255,6 +256,40 @@ def test_the_year_of_the_survey_chooses_among_years(sea: Tables, tmp_path: Path)
     later = STATION.replace(",2014,", ",2026,")
     report = sea.take(table(tmp_path, FU2021_HEADER, STATION, later), "mi-fu2021")
     assert (report.rows, report.rows_of_others) == (1, {"2014": 1})
+
+
+VIEW_HEADER = ",".join(VIEW.columns)
+
+
+def test_a_view_of_every_ground_and_year_gives_one_survey(sea: Tables, tmp_path: Path) -> None:
+    rows = [
+        f"{year},{ground},{station},-9.5,53.1,{count},200,USBL,0.75,{count / 150 / 1.3:.9f}"
+        for year in (2025, 2026)
+        for ground in ("Aran", "Smalls")
+        for station, count in ((1, 30), (2, 0))
+    ]
+    path = table(tmp_path, VIEW_HEADER, *rows, name="view.csv")
+    with pytest.raises(TableError, match="station 1 is there twice: in row 6 too; --of chooses a ground"):
+        sea.take(path, "mi-view")
+    report = sea.take(path, "mi-view", of="Aran")
+    assert (report.rows, report.stations, report.rows_of_others) == (2, 2, {"Smalls": 4, "2025": 2})
+    assert sea.rows("SELECT width_m, source FROM widths LIMIT 1") == [
+        (0.75, "view.csv, row 6: FOVMultiplier, taken for the width in metres")
+    ]
+
+
+def test_a_row_of_a_view_becomes_one_of_another_table(sea: Tables, tmp_path: Path) -> None:
+    path = table(tmp_path, VIEW_HEADER, "2026,Aran,1,-9.5,53.1,30,200,USBL,0.75,0.153846154", name="view.csv")
+    sea.take(path, "mi-view")
+    (row,) = csv.DictReader(sea.write(tmp_path / "out", "mi-fu2021").file.read_text("utf-8").splitlines())
+    assert (row["Survey"], row["FU"], row["Station"], row["m2"], row["Density"], row["Density_Adjusted"]) == (
+        "T2026",
+        "22",
+        "1",
+        "150",
+        "0.2",
+        "0.153846154",
+    )
 
 
 # Round trips -----------------------------------------------------------------------------------------------------

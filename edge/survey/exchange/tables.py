@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from edge import __version__
 from edge.store.reads import surveys, tables
 from edge.store.reads.tables import KeptMark, MarkRow
 from edge.store.sqlite import Connection
-from edge.survey.density import MINUTE_S
+from edge.survey.density import MINUTE_S, density, viewed_area_m2
 from edge.survey.exchange.gather import Gathered, GatheredCount, GatheredStation, LeftOut, line_of
 from edge.survey.mi.clicks import FRAME_PX, REFERENCE, Click, table_feature
 from edge.survey.mi.dialects import DIALECTS, Dialect
@@ -135,7 +136,7 @@ def station_records(gathered: Gathered, dialect: Dialect) -> tuple[list[StationR
     left_out: list[LeftOut] = []
     for one in gathered.stations:
         usable = one.tow is not None and one.tow.is_valid is not False
-        record = _own_record(gathered, one) if not one.absence else _kept_record(one, dialect) if usable else None
+        record = _own_record(gathered, one) if not one.absence else _kept_record(gathered, one, dialect) if usable else None
         if record is None:
             left_out.append(LeftOut(one.station.name, "", one.absence))
         else:
@@ -145,10 +146,29 @@ def station_records(gathered: Gathered, dialect: Dialect) -> tuple[list[StationR
     return records, left_out
 
 
-def _kept_record(one: GatheredStation, dialect: Dialect) -> StationRecord | None:
+def _kept_record(gathered: Gathered, one: GatheredStation, dialect: Dialect) -> StationRecord | None:
     """What a table of others says: the same dialect's as it was written, another one's by its meaning."""
     row = one.rows.get(dialect.name) or next(iter(one.rows.values()), None)
-    return None if row is None else record_of(json.loads(row.cells_json), DIALECTS[row.format], row.row_number)
+    found = None if row is None else record_of(json.loads(row.cells_json), DIALECTS[row.format], row.row_number)
+    return found if found is None or row is None or row.format == dialect.name else _completed(found, gathered)
+
+
+def _completed(record: StationRecord, gathered: Gathered) -> StationRecord:
+    """With what its own dialect has no column for: the survey's names, and area and raw density by formulas (3) and (4)."""
+    area_m2, raw = record.area_m2, record.raw_per_m2
+    if area_m2 is None and record.distance_m is not None and record.width_m is not None:
+        area_m2 = viewed_area_m2([(record.distance_m, record.width_m)])
+    if raw is None and area_m2 is not None:
+        raw = density(record.systems, area_m2).raw_per_m2
+    survey = gathered.survey
+    return replace(
+        record,
+        survey=record.survey or survey.name,
+        functional_unit=record.functional_unit or survey.functional_unit,
+        vessel=record.vessel or survey.vessel,
+        area_m2=area_m2,
+        raw_per_m2=raw,
+    )
 
 
 def _own_record(gathered: Gathered, one: GatheredStation) -> StationRecord:

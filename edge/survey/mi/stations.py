@@ -148,12 +148,13 @@ def station_rows(path: Path, dialect: Dialect, faults: Faults) -> list[StationRe
         TableError: it is no such table at all.
     """
     found: list[StationRecord] = []
-    seen: dict[tuple[str, int | None, str], int] = {}
+    seen: dict[tuple[str, int | None, str, str], int] = {}
     for row in table_rows(path, dialect, faults):
         one = _record(row, _NAMES[dialect.name])
         if one is None:
             continue
-        first = seen.setdefault((one.survey, one.year, one.station), one.row)
+        ground = one.ground if dialect is VIEW else ""  # a view holds every survey, and numbers stations by ground
+        first = seen.setdefault((one.survey, one.year, ground, one.station), one.row)
         if first != one.row:
             row.refuse(_NAMES[dialect.name].station, f"station {one.station} is there twice: in row {first} too")
             continue

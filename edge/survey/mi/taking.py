@@ -21,7 +21,7 @@ from edge.store.reads.surveys import ProtocolRow, StationRow, SurveyRow, TowRow
 from edge.store.reads.tables import KeptMark, KeptMinute
 from edge.store.sqlite import Connection
 from edge.survey.mi.clicks import FEATURE, FRAME_PX, REFERENCE, Click, click_rows, mark_of
-from edge.survey.mi.dialects import CLICKS, RECOUNTS, Dialect
+from edge.survey.mi.dialects import CLICKS, RECOUNTS, VIEW, Dialect
 from edge.survey.mi.reading import Faults, TableError
 from edge.survey.mi.recounts import Recount, recount_rows
 from edge.survey.mi.stations import StationRecord, station_rows
@@ -189,21 +189,26 @@ class _Planner:
         self.plan, self.survey, self.faults = plan, survey, faults
 
     def of_survey(self, rows: Sequence[RowT], of: str | None) -> list[RowT]:
-        """The rows of one survey: the one that `of` names, else that of the survey's own name, else the only one there is."""
-        names = {row.survey: 0 for row in rows}
-        for row in rows:
-            names[row.survey] += 1
+        """The rows of one survey: the one that `of` names, else that of the survey's own name, else the only one there is.
+
+        A view names no survey: there `of` names a ground.
+        """
+        by_ground = of is not None and self.plan.dialect is VIEW
+        named = [(_name_of(row, by_ground=by_ground), row) for row in rows]
+        names: dict[str, int] = {}
+        for name, _ in named:
+            names[name] = names.get(name, 0) + 1
         wanted = of if of is not None else self.plan.survey.name if self.plan.survey.name in names else next(iter(names), "")
         if rows and (wanted not in names or (of is None and wanted != self.plan.survey.name and len(names) > 1)):
             there = ", ".join(sorted(names)[:12])
             raise TableError(
                 f"{self.plan.file_name} has no rows of the survey {of or self.plan.survey.name}; it has those of {there}",
-                advice="Say with --of which survey of the table is meant.",
+                advice="Say with --of which survey of the table is meant (of a view: which ground).",
             )
-        if rows and wanted not in {"", self.plan.survey.name}:
+        if rows and wanted not in {"", self.plan.survey.name} and not by_ground:
             self.plan.notes.append(f"the table calls this survey {wanted}")
         self.plan.others = {name: count for name, count in names.items() if name != wanted}
-        chosen = [row for row in rows if row.survey == wanted]
+        chosen = [row for name, row in named if name == wanted]
         self.plan.rows = len(chosen)
         return chosen
 
@@ -316,7 +321,12 @@ class _Planner:
             self.plan.others |= {str(other): sum(row.year == other for row in rows) for other in sorted(years) if other != year}
             rows = [row for row in rows if row.year == year]
             self.plan.rows = len(rows)
+        first: dict[str, int] = {}
         for row in rows:
+            if first.setdefault(row.station, row.row) != row.row:
+                why = f"station {row.station} is there twice: in row {first[row.station]} too; --of chooses a ground"
+                self.faults.add(row.row, "Ground", why)
+                continue
             tow_id = self._find_tow(row.station)
             kept = None if tow_id is None else there.get((tow_id, self.plan.dialect.name))
             if kept is None:
@@ -331,6 +341,10 @@ class _Planner:
             self.faults.add(
                 rows[0].row, "Year", f"the survey is of {self.plan.survey.year}, the table of {', '.join(map(str, sorted(years)))}"
             )
+
+
+def _name_of(row: Recount | Click | StationRecord, *, by_ground: bool) -> str:
+    return row.ground if by_ground and isinstance(row, StationRecord) else row.survey
 
 
 def _is_same(connection: Connection, there: CountRow, planned: PlannedCount) -> bool:
