@@ -56,9 +56,9 @@ def write_picture(folder: Path, name: str, seed: int) -> Path:
 class RunningAppliance:
     """`imagine-edge run` as a process of its own."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, port: int = 0) -> None:
         self.home = home
-        command = [str(Path(sys.executable).with_name("imagine-edge")), "--home", str(home), "run", "--port", "0"]
+        command = [str(Path(sys.executable).with_name("imagine-edge")), "--home", str(home), "run", "--port", str(port)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         atexit.register(self.process.kill)  # a test that fails leaves nothing behind
 
