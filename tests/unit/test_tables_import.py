@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from edge.errors import CountRefusedError, SettingsError
 from edge.store import counts, surveys
@@ -339,3 +341,37 @@ def test_the_other_tables_of_stations_come_back_byte_for_byte(sea: Tables, tmp_p
     other.survey("CV140011")
     assert other.take(first.file, table_format, "CV140011").stations == first.rows == 98
     assert other.write(tmp_path / "second", table_format, "CV140011").file.read_bytes() == first.file.read_bytes()
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(
+        st.tuples(st.sampled_from(["7", "08", "STN 9"]), st.sampled_from(["1", "8", "ann"])),
+        st.dictionaries(
+            st.integers(1, 12),
+            st.tuples(st.integers(0, 80).map(lambda value: value / 2), st.none() | st.integers(1, 59), st.sampled_from(["NA", "0", "1"])),
+            min_size=1,
+            max_size=8,
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_any_recounts_go_in_and_come_out_the_same(
+    tmp_path_factory: pytest.TempPathFactory,
+    drawn: dict[tuple[str, str], dict[int, tuple[float, int | None, str]]],
+) -> None:
+    folder = tmp_path_factory.mktemp("drawn")
+    rows: list[str] = []
+    for (station, counter), minutes in drawn.items():
+        for minute, (systems, pause_s, unusable) in sorted(minutes.items()):
+            begin = f"1899-12-30 00:{minute - 1:02d}:00" if pause_s else "NA"
+            end = f"1899-12-30 00:{minute - 1:02d}:{pause_s:02d}" if pause_s else "NA"
+            name, who = (text if text.isdecimal() and text[0] != "0" else f'"{text}"' for text in (station, counter))
+            rows.append(f'{len(rows) + 1},{name},"T2026",{who},{minute},{systems:g},0,NA,{begin},{end},{unusable}')
+    path = recounts(folder, *rows)
+    sea = Tables(folder / "home")
+    sea.take(path, "mi-recounts")
+    assert sea.write(folder / "out", "mi-recounts").file.read_bytes() == path.read_bytes()
+    assert sea.take(path, "mi-recounts").counts == 0
+    sea.close()
