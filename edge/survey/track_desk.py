@@ -189,6 +189,23 @@ class TrackDesk:
         )
         return self.type_distance(tow_id, new, actor)
 
+    def estimate_from_sheet(self, tow_id: int, actor: str) -> int:
+        """Take the straight line between the sheet's start and end as the tow's distance: never too long, as good as it is straight.
+
+        Raises:
+            SettingsError: there is no such tow, or the sheet lacks a position.
+        """
+        with self._reader() as connection:
+            tow = _tow(connection, tow_id)
+        ends = (tow.start_latitude_deg, tow.start_longitude_deg, tow.end_latitude_deg, tow.end_longitude_deg)
+        known = [one for one in ends if one is not None]
+        if len(known) < len(ends):
+            raise SettingsError(
+                "the sheet does not say where the tow started and ended", advice="Type both positions on the station's sheet."
+            )
+        new = NewDistance(source="estimated", distance_m=leg_m(*known), note="straight line between the sheet's start and end")
+        return self.type_distance(tow_id, new, actor)
+
     def set_width(self, tow_id: int, width: Width, actor: str) -> int:
         """Take a width of view; the one before stays as history. Returns its id.
 

@@ -169,6 +169,8 @@ def test_distances_and_widths_over_the_api(ship: Ship) -> None:
     assert post("/api/tows/2/distance", {"speed_knots": 0.8}).status_code == 200
     assert post("/api/tows/2/distance", {"distance_m": 1.0, "speed_knots": 0.8}).status_code == 422
     assert post("/api/tows/2/distance", {"track_id": 1}).status_code == 404
+    assert post("/api/tows/2/distance", {"from_sheet": True}).status_code == 200
+    assert post("/api/tows/2/distance", {"speed_knots": 0.8}).status_code == 200
     assert post("/api/tows/2/distance", {"distance_m": -1.0}).status_code == 409
     assert post("/api/tows/1/distance", {"track_id": 1}).status_code == 200
     lasers = {
@@ -226,6 +228,7 @@ def test_the_forms_do_what_they_say_and_refuse_what_cannot_be(ship: Ship) -> Non
     assert "notice=track_imported" in post("import", path=str(path), source="ship", time_offset_s="").headers["location"]
     assert "notice=distance_set" in post("distance", distance_m="240,5", source="odometer", covers="tow").headers["location"]
     assert "notice=distance_set" in post("distance", speed_knots="0.8").headers["location"]
+    assert "notice=distance_set" in post("distance", from_sheet="1").headers["location"]
     assert "notice=distance_set" in post("choose", track="2").headers["location"]
     fixed = {"method": "fixed", "width_m": "0.8", "row_height": "0.83", "source": "tank", "uncertainty_m": "0.02"}
     assert "notice=width_set" in post("width", **fixed).headers["location"]

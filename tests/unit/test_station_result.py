@@ -196,6 +196,20 @@ def test_sources_of_distance_are_chosen_and_the_better_one_is_told(sea: Sea, tmp
     assert (found.distance_m, found.sources["distance"]["method"]) == (180.0, "as stated for the counted minutes")
 
 
+def test_the_straight_line_of_the_sheet_is_an_estimate(sea: Sea) -> None:
+    tow = sea.station("S1")
+    sea.counts(tow, {"A": A, "B": B})
+    sea.desk.estimate_from_sheet(tow, "test")
+    found = sea.result(tow)
+    end = sim.EARTH.Inverse(*sim.ORIGIN, sim.ORIGIN[0] + 0.0018, sim.ORIGIN[1] + 0.0020)["s12"]
+    assert found.distance_m == pytest.approx(end * 0.7)
+    assert found.sources["distance"]["source"] == "estimated"
+    assert found.sources["distance"]["note"] == "straight line between the sheet's start and end"
+    sea.call(lambda connection: connection.execute("UPDATE tows SET end_longitude_deg = NULL"))
+    with pytest.raises(SettingsError, match="does not say where"):
+        sea.desk.estimate_from_sheet(tow, "test")
+
+
 def test_the_newest_width_that_stands_wins_and_history_is_kept(sea: Sea) -> None:
     tow = sea.station("S1")
     sea.counts(tow, {"A": A, "B": B})

@@ -32,7 +32,10 @@ class _Frame:
 
 
 def survey_chart(stations: Sequence[PlacedStation]) -> Markup | None:
-    """Counted stations as circles whose area is the density, zero as a ring, others as a cross; each leads to its result."""
+    """Stations with a density as circles of that area, zero as a ring, those counted without an area as a square, others as a cross.
+
+    Each leads to its result.
+    """
     placed = [one for one in stations if one.latitude_deg is not None and one.longitude_deg is not None]
     if not placed:
         return None
@@ -53,17 +56,16 @@ def legend(stations: Sequence[PlacedStation]) -> Markup:
     values = [value for value in (most / 10, most / 2, most) if value > 0]
     for value in values:
         paper.circle(x, 26, _radius(value, most), "bubble")
-        paper.text(x + _radius(value, most) + 6, 31, f"{value:.2g} per m\N{SUPERSCRIPT TWO}", "tick")
-        x += 128
-    x += 4
+        paper.text(x + _radius(value, most) + 6, 31, f"{value:.2g}/m\N{SUPERSCRIPT TWO}", "tick")
+        x += 104
     paper.circle(x, 26, 6, "ring")
-    paper.text(x + 14, 31, "zero systems", "tick")
-    x += 116
-    paper.path(f"M{x - 5:.1f} 21 l10 10 m-10 0 l10 -10", "uncounted")
-    paper.text(x + 12, 31, "not counted yet", "tick")
-    x += 134
-    paper.path(f"M{x:.1f} 18 l8 8 l-8 8 l-8 -8 z", "left-mark")
-    paper.text(x + 14, 31, "left out", "tick")
+    paper.text(x + 13, 31, "zero systems", "tick")
+    paper.rect(x + 106, 20, 12, 12, "no-area")
+    paper.text(x + 124, 31, "counted, no area", "tick")
+    paper.path(f"M{x + 243:.1f} 21 l10 10 m-10 0 l10 -10", "uncounted")
+    paper.text(x + 260, 31, "not counted", "tick")
+    paper.path(f"M{x + 350:.1f} 18 l8 8 l-8 8 l-8 -8 z", "left-mark")
+    paper.text(x + 363, 31, "left out", "tick")
     return paper.markup()
 
 
@@ -116,7 +118,9 @@ def _station(paper: Paper, one: PlacedStation, at: tuple[float, float], most: fl
     label = f"Station {one.station.name}"
     paper.link(f"/stations/{one.station.id}/result", label, f"{label}: {detail(one)}")
     paper.circle(x, y, 12, "hit")
-    if density is None:
+    if density is None and one.result.systems is not None:
+        paper.rect(x - 6, y - 6, 12, 12, "no-area", title=detail(one))
+    elif density is None:
         paper.path(f"M{x - 5:.1f} {y - 5:.1f} l10 10 m-10 0 l10 -10", "uncounted", detail(one))
     elif not one.estimated:
         paper.path(f"M{x:.1f} {y - 8:.1f} l8 8 l-8 8 l-8 -8 z", "left-mark", detail(one))

@@ -55,12 +55,13 @@ class TrackBody(_Body):
 
 
 class DistanceBody(_Body):
-    """A distance over ground: along a track (`track_id`), typed (`distance_m`), or `speed_knots` times the tow's time."""
+    """A distance over ground: along a track (`track_id`), typed (`distance_m`), `speed_knots` times the tow's time, or `from_sheet`."""
 
     track_id: RowId | None = None
     source: Literal["usbl", "ship", "odometer", "observed", "estimated"] = "observed"
     distance_m: Finite | None = None
     speed_knots: Finite | None = None
+    from_sheet: Literal[True] | None = None
     covers: Literal["tow", "counted"] = "tow"
     note: Text = ""
 
@@ -241,18 +242,20 @@ async def import_upload(
 @router.post("/tows/{tow_id}/distance", summary="Choose or type a distance over ground")
 def set_distance(appliance: ApplianceHere, actor: Actor, tow_id: TowId, body: DistanceBody) -> Made:
     """It is in force from now on; the ones before stay as history."""
-    given = [body.track_id, body.distance_m, body.speed_knots]
+    given = [body.track_id, body.distance_m, body.speed_knots, body.from_sheet]
     if sum(one is not None for one in given) != 1:
-        raise invalid("a distance is one of track_id, distance_m and speed_knots", "Send exactly one of them.")
+        raise invalid("a distance is one of track_id, distance_m, speed_knots and from_sheet", "Send exactly one of them.")
     if body.track_id is not None:
         with appliance.reader() as connection:
             track = track_reads.track(connection, body.track_id)
         if track is None or track.tow_id != tow_id:
             raise no_such("track of this tow with the id", body.track_id)
         return Made(id=appliance.tracks.choose_track(body.track_id, actor))
+    if body.from_sheet:
+        return Made(id=appliance.tracks.estimate_from_sheet(tow_id, actor))
     if body.speed_knots is not None:
         return Made(id=appliance.tracks.estimate_distance(tow_id, body.speed_knots, actor))
-    assert body.distance_m is not None  # one of the three is there
+    assert body.distance_m is not None  # one of the four is there
     new = NewDistance(body.source, body.distance_m, body.covers, None, body.note.strip())
     return Made(id=appliance.tracks.type_distance(tow_id, new, actor))
 

@@ -136,8 +136,10 @@ def choose_track(appliance: ApplianceHere, actor: Actor, form: PostedForm) -> Re
 
 @router.post("/actions/tracks/distance")
 def type_distance(appliance: ApplianceHere, actor: Actor, form: PostedForm) -> RedirectResponse:
-    """Take a distance that was read off, or speed times time."""
-    if form.optional("speed_knots").strip():
+    """Take a distance that was read off, the straight line between the sheet's positions, or speed times time."""
+    if form.optional("from_sheet"):
+        appliance.tracks.estimate_from_sheet(_id(form, "tow"), actor)
+    elif form.optional("speed_knots").strip():
         appliance.tracks.estimate_distance(_id(form, "tow"), _number(form, "speed_knots"), actor)
     else:
         covers = form.text("covers")
