@@ -90,6 +90,9 @@ def test_every_table_is_strict_and_every_foreign_key_indexed(tmp_path: Path) -> 
             connection.execute("SELECT name FROM pragma_index_info(?) WHERE seqno = 0", (index["name"],)).fetchone()[0]
             for index in connection.execute("SELECT name FROM pragma_index_list(?)", (table,))
         }
+        whole = connection.execute("SELECT name, type FROM pragma_table_info(?) WHERE pk", (table,)).fetchall()
+        if len(whole) == 1 and whole[0]["type"] == "INTEGER":
+            indexed.add(whole[0]["name"])  # the rowid itself: no index is needed to find it
         for key in connection.execute('SELECT "from" FROM pragma_foreign_key_list(?)', (table,)):
             column = f"{table}.{key['from']}"
             assert key["from"] in indexed, f"{column} refers to another table without an index"
