@@ -6,6 +6,7 @@ from edge.store import audit, counts, surveys, tables, tracks
 from edge.store.reads import surveys as survey_reads
 from edge.store.reads import tracks as track_reads
 from edge.store.seal import Seal
+from edge.store.sealed_runs import seal_tow
 from edge.store.sqlite import Connection
 from edge.survey.mi.dialects import VIEW
 from edge.survey.mi.stations import StationRecord
@@ -51,6 +52,9 @@ def _add_counts(connection: Connection, seal: Seal, plan: Plan, import_id: int, 
         )
         tables.note_count(connection, count_id, import_id, planned.operator, planned.kept_minutes)
         tables.add_marks(connection, count_id, planned.marks)
+    if plan.survey.kind == "reference":  # the next person is measured on this footage: what a model found there stays sealed
+        for tow_id in {plan.tows[planned.station] for planned in plan.counts}:
+            seal_tow(connection, seal, tow_id)
 
 
 def _add_references(connection: Connection, plan: Plan, import_id: int, actor: str) -> None:
@@ -60,7 +64,7 @@ def _add_references(connection: Connection, plan: Plan, import_id: int, actor: s
         tables.add_reference(
             connection, tow_id, import_id, operator=planned.operator, source=source, minutes=planned.minutes, marks=planned.marks
         )
-        detail = {"file": plan.file_name, "systems": sum(planned.minutes.values())}
+        detail = {"file": plan.file_name, "minutes": sorted(planned.minutes)}  # where from, not how many
         audit.append(connection, actor, "reference_set", f"tow/{tow_id}", detail)
 
 
