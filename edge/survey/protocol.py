@@ -124,7 +124,7 @@ def read_protocol(texts: Mapping[str, str]) -> NewProtocol:
     }
     _check_together(protocol, typed.faults)
     if typed.faults:
-        words = "; ".join(f"{_WORDS[key]}: {why}" for key, why in typed.faults.items())
+        words = "; ".join(f"{_WORDS[key]} ({key}): {why}" for key, why in typed.faults.items())
         raise SettingsError(f"these are no rules to count by: {words}", advice="Complete them; nothing was saved. No rule has a default.")
     return NewProtocol(**protocol)  # type: ignore[arg-type]
 
@@ -154,7 +154,8 @@ class _Typed:
     def choice(self, key: str, choices: Mapping[str, str]) -> str:
         text = tidy(self._texts.get(key, ""))
         if text not in choices:
-            self.faults[key] = "it is not stated" if is_nothing(text) else f"{text!r} is none of {', '.join(choices)}"
+            said = "it is not stated" if is_nothing(text) else f"{text!r} is no choice"
+            self.faults[key] = f"{said}; choose {', '.join(choices)}"
         return text
 
 

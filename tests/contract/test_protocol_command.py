@@ -39,7 +39,10 @@ def test_from_nothing_to_an_imported_table(home: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--preset", "irish", "--reason", "x"), "Systems cut by the side: it is not stated"),
+        (
+            ("--preset", "irish", "--reason", "x"),
+            "Systems cut by the side (edge_rule): it is not stated; choose any_opening_inside, centre_inside, whole_inside",
+        ),
         (("--preset", "welsh", "--reason", "x"), "no preset welsh"),
         (("--rule", "speed=3", "--reason", "x"), "'speed=3' is no rule"),
         (("--preset", "irish", "--rule", "edge_rule=whole_inside"), "needs a reason"),
