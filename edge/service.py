@@ -46,7 +46,7 @@ from edge.store.sqlite import Connection, sqlite3
 from edge.survey.copy_desk import CopyDesk
 from edge.survey.counting.desk import CountingDesk
 from edge.survey.media_desk import MediaDesk
-from edge.survey.people_desk import PeopleDesk, sign_in_limits
+from edge.survey.people_desk import open_people
 from edge.survey.sheet_desk import SheetDesk
 from edge.survey.tables_desk import TablesDesk
 from edge.survey.track_desk import TrackDesk
@@ -104,7 +104,7 @@ class Service:
         self.writer.call(away.forget_all)
         reclaimed = self.writer.call(partial(jobs.reclaim_leases, owner=self._owner, max_attempts=self.settings.worker_attempts))
         log.info("service_opened", home=str(self.home), reclaimed=reclaimed)
-        self.people = PeopleDesk(self.writer, self.reader, limits=sign_in_limits(self.settings))
+        self.people = open_people(self.home, self.writer, self.reader, self.settings)
         self.seal = open_seal(self.home)
         self.media = MediaDesk(self.writer, self.reader, self.seal, wanted=self._written)
         self.copies = CopyDesk(self.home, self.writer, self.reader)

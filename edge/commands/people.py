@@ -23,7 +23,7 @@ from edge.store.reads.audit_trail import AuditFilter, all_audit_rows
 from edge.store.reads.people import PersonRow, people
 from edge.survey.audit_file import csv_parts, plain_row
 from edge.survey.people import COMMAND_LINE, Role
-from edge.survey.people_desk import PeopleDesk, sign_in_limits
+from edge.survey.people_desk import PeopleDesk, open_people
 
 people_app = typer.Typer(help="Accounts: who may sign in to the pages, and what each may do.", no_args_is_help=True)
 
@@ -216,7 +216,7 @@ def _desk(home: Path) -> Iterator[PeopleDesk]:
     try:
         writer = open_store(home, on_commit=lambda: None)
         try:
-            yield PeopleDesk(writer, partial(reading, home), limits=sign_in_limits(settings))
+            yield open_people(home, writer, partial(reading, home), settings)
         finally:
             writer.close()
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import socket
 import ssl
@@ -18,8 +17,9 @@ from edge.commands.common import say
 from edge.commands.running import TOKEN_NAME, remove_address, write_address
 from edge.errors import EdgeError, SettingsError
 from edge.settings import Settings
+from edge.store.keys import KEY_BYTES, PAGES_KEY_NAME, read_or_make_key, write_private
 from edge.web.callers import Entrance
-from edge.web.tls import Certificate, is_any, is_loopback, own_certificate, own_names, ships_certificate, url_host, write_private
+from edge.web.tls import Certificate, is_any, is_loopback, own_certificate, own_names, ships_certificate, url_host
 
 if TYPE_CHECKING:
     import uvicorn
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-CSRF_KEY_NAME = "keys/pages.key"
-_KEY_BYTES = 32
 _STOP_GRACE_S = 5
 _LOOK_AT_CERTIFICATE_S = 3600
 _NO_ADMINISTRATOR = (
@@ -114,10 +112,9 @@ def _certificate(service: Service) -> Certificate | None:
 
 
 def _entrance(home: Path, settings: Settings, certificate: Certificate | None) -> Entrance:
-    token = secrets.token_urlsafe(_KEY_BYTES)
+    token = secrets.token_urlsafe(KEY_BYTES)
     try:
         write_private(home / TOKEN_NAME, f"{token}\n".encode())
-        csrf_key = _csrf_key(home / CSRF_KEY_NAME)
     except OSError as error:
         advice = "Check the permissions of the folder keys in the home folder."
         raise SettingsError(f"{error.filename or home} cannot be used: {error.strerror}", advice=advice) from error
@@ -125,19 +122,10 @@ def _entrance(home: Path, settings: Settings, certificate: Certificate | None) -
         is_loopback=is_loopback(settings.host),
         is_tls=certificate is not None,
         local_token=token,
-        csrf_key=csrf_key,
+        csrf_key=read_or_make_key(home / PAGES_KEY_NAME),  # kept over a restart: what is typed meanwhile can still be sent
         fingerprint="" if certificate is None else certificate.sha256,
         certificate_until_utc="" if certificate is None else certificate.until_utc,
     )
-
-
-def _csrf_key(path: Path) -> bytes:
-    """Kept over a restart: what somebody types meanwhile can still be sent."""
-    key = path.read_bytes() if path.exists() else b""
-    if len(key) != _KEY_BYTES:
-        key = os.urandom(_KEY_BYTES)
-        write_private(path, key)
-    return key
 
 
 def _hosts(host: str) -> tuple[str, str]:

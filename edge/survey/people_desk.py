@@ -7,12 +7,14 @@ compare or make a hash take a quarter of a second.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from edge.errors import AccountError, LockedOutError, PinRefusedError, SignInRefusedError
@@ -20,6 +22,7 @@ from edge.settings import Settings
 from edge.store import audit
 from edge.store import people as store
 from edge.store.clock import utc_text
+from edge.store.keys import PIN_KEY_NAME, read_or_make_key
 from edge.store.reads import people as reads
 from edge.store.sqlite import Connection
 from edge.survey.people import Person, Role
@@ -50,11 +53,6 @@ class SignInLimits:
     total_s: float = 12 * 3600
 
 
-def sign_in_limits(settings: Settings) -> SignInLimits:
-    """The limits that the settings name."""
-    return SignInLimits(idle_s=settings.sign_in_idle_min * 60.0, total_s=settings.sign_in_limit_h * 3600.0)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignIn:
     """A sign-in that holds, and who it is."""
@@ -77,13 +75,15 @@ class PeopleDesk:
         reader: Callable[[], AbstractContextManager[Connection]],
         *,
         limits: SignInLimits | None = None,
+        pin_key: bytes = b"",
         cost: Cost | None = None,
         now: Callable[[], datetime] = _utc_clock,
     ) -> None:
-        """Take who writes and who reads; `now` and `cost` are for tests."""
+        """Take who writes, who reads, and the key without which no copy of the database tells a PIN; `now` and `cost` are for tests."""
         self._writer = writer
         self._reader = reader
         self.limits = limits or SignInLimits()
+        self._pin_key = pin_key
         self._cost = cost or Cost()
         self._now = now
         self._decoy = make_decoy(self._cost)
@@ -181,7 +181,7 @@ class PeopleDesk:
         """
         if pin is not None:
             check_pin_form(pin)
-        kept = None if pin is None else make_hash(pin, self._cost)
+        kept = None if pin is None else make_hash(self._keyed(pin), self._cost)
         self._writer.call(lambda connection: store.set_pin_hash(connection, person_id, kept, actor=actor))
 
     def retire(self, person_id: int, *, actor: str) -> None:
@@ -273,7 +273,7 @@ class PeopleDesk:
             raise PinRefusedError(f"{account.name} has no PIN yet", advice=_NO_PIN)
         if not self._writer.call(lambda connection: store.count_pin_attempt(connection, person_id, limit=PIN_ATTEMPTS)):
             raise PinRefusedError("the PIN is not accepted any more: too many wrong ones", advice=_PIN_SPENT)
-        if fits(pin, account.pin_hash):
+        if fits(self._keyed(pin), account.pin_hash):
             self._writer.call(lambda connection: store.pin_was_right(connection, person_id))
             return
         left = PIN_ATTEMPTS - account.pin_failures - 1
@@ -284,6 +284,10 @@ class PeopleDesk:
         raise PinRefusedError(f"the PIN is wrong; {left} more {'attempt' if left == 1 else 'attempts'}")
 
     # Inside ------------------------------------------------------------------------------------------------------
+
+    def _keyed(self, pin: str) -> str:
+        """A PIN under the key: ten thousand of them are tried in an hour, by whoever has the database without it."""
+        return hmac.new(self._pin_key, pin.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
     def _secrets(self, person_id: int) -> reads.SecretsRow:
         with self._reader() as connection:
@@ -351,6 +355,16 @@ class PeopleDesk:
     def _tell(self, account: reads.SecretsRow | None, address: str, action: str, detail: dict[str, object]) -> None:
         subject = "person/unknown" if account is None else f"person/{account.name}"  # what was typed may be a password
         self._writer.call(lambda connection: audit.append(connection, f"page {address}", action, subject, detail))
+
+
+def open_people(home: Path, writer: Writes, reader: Callable[[], AbstractContextManager[Connection]], settings: Settings) -> PeopleDesk:
+    """The desk of a home folder; the caller holds the home's lock.
+
+    Raises:
+        StoreError: the key of the PINs cannot be read or made.
+    """
+    limits = SignInLimits(idle_s=settings.sign_in_idle_min * 60.0, total_s=settings.sign_in_limit_h * 3600.0)
+    return PeopleDesk(writer, reader, limits=limits, pin_key=read_or_make_key(home / PIN_KEY_NAME))
 
 
 def hash_token(token: str) -> str:

@@ -8,7 +8,6 @@ that was put among the trusted by hand. It is made anew 30 days before its end, 
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from edge.errors import SettingsError
 from edge.store.clock import utc_text
-from edge.store.durable import sync_folder
+from edge.store.keys import write_private
 
 log = structlog.get_logger()
 
@@ -241,21 +240,3 @@ def _make_key(path: Path) -> ec.EllipticCurvePrivateKey:
     text = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     write_private(path, text, mode=0o600)
     return key
-
-
-def write_private(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Put a file in its place whole, and never readable for others in between.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)  # an old one may have other permissions
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    sync_folder(path.parent)

@@ -83,8 +83,8 @@ def test_from_the_first_administrator_to_a_counter(window: Window) -> None:
     assert {"/people", "/audit", "/account", "/models"} <= window.links()
     for page in ("/", "/people", "/people/2", "/audit", "/account", "/health"):
         window.open(page)
-        assert max(window.driver.execute_script(OVERFLOW)) <= 0, page  # type: ignore[no-untyped-call]
-        assert not window.driver.execute_script(OVERLAP), page  # type: ignore[no-untyped-call]
+        assert max(window.driver.execute_script(OVERFLOW)) <= 0, page
+        assert not window.driver.execute_script(OVERLAP), page
     window.driver.find_element(By.TAG_NAME, "body").send_keys("g", "t")
     window.at("/audit")
     window.driver.find_element(By.XPATH, "//button[text()='Sign out']").click()

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from edge.commands.common import reading
 from edge.errors import EdgeError, LockedOutError, PinRefusedError, SignInRefusedError
 from edge.survey.people import Role
+from edge.survey.people_desk import PeopleDesk
 from edge.survey.people_locks import FREE_FAILURES, MAX_DELAY_S, Locks, delay_s, left_s
 from edge.survey.people_secrets import fits
 from tests.helpers.people import PASSWORD
-from tests.helpers.ship import HERE, THERE, Ship
+from tests.helpers.ship import CHEAP, HERE, THERE, Ship
 
 
 @pytest.fixture
@@ -225,6 +228,18 @@ def test_many_pins_at_once_get_no_more_attempts(ship: Ship, jd: int) -> None:
 
     with ThreadPoolExecutor(16) as pool:
         assert sum(pool.map(attempt, range(40))) == 5
+
+
+def test_the_database_alone_tells_no_pin(ship: Ship, jd: int) -> None:
+    """Whoever has a copy without the key cannot even try the ten thousand; and a lost key asks for new PINs, not for less care."""
+    keyed = PeopleDesk(ship.writer, partial(reading, ship.home), cost=CHEAP, pin_key=b"k" * 32)
+    keyed.set_pin(jd, "4711", actor="test")
+    keyed.check_pin(jd, "4711")
+    with reading(ship.home) as connection:
+        (kept,) = connection.execute("SELECT pin_hash FROM people WHERE id = ?", (jd,)).fetchone()
+    assert not any(fits(f"{pin:04}", kept) for pin in range(4700, 4720))
+    with pytest.raises(PinRefusedError, match="wrong"):
+        ship.desk.check_pin(jd, "4711")
 
 
 def test_no_pin_signs_nothing(ship: Ship, jd: int) -> None:
