@@ -138,12 +138,17 @@ def test_tables_of_reference_footage_are_for_administrators(tmp_path: Path) -> N
     sea = Tables(tmp_path / "home")
     footage = sea.survey("REF", kind="reference", first_minute=1)
     make_people(appliance)
+    rows = [f'{place},"f1","REF","{counter}",1,4242,0,0,NA,NA,NA' for place, counter in enumerate("AB", start=1)]
+    sea.take(recounts(tmp_path, *rows), "mi-recounts", "REF")
+    ((station,),) = sea.rows("SELECT id FROM stations WHERE name = 'f1'")
     addresses = [f"/surveys/{footage}/export", *(f"/api/surveys/{footage}/tables/{name}" for name in FORMATS)]
     with serving(appliance) as client:
         for name, status in (("rita", 403), ("cl", 403), ("vera", 403), ("anna", 200)):
             with closing(browser(client, name)) as own:
                 assert {own.get(address).status_code for address in addresses} == {status}
                 assert own.get(f"/surveys/{sea.survey_id}/export").status_code == 200
+                seen = own.get(f"/stations/{station}/compare").text + own.get(f"/api/stations/{station}/compare").text
+                assert ("4242" in seen) == (name == "anna")
         body = {"path": str(tmp_path / "x.csv"), "format": "mi-recounts", "survey": "T2026"}
         with closing(browser(client, "rita")) as rita:
             assert rita.post("/api/survey-tables", json=body).status_code == 403

@@ -101,7 +101,7 @@ def show_compare(request: Request, appliance: ApplianceHere, viewer: Viewer, sta
     """Minutes, scatter, coefficient and where the counters differ."""
     with appliance.reader() as connection, snapshot(connection):
         place = _find_station(connection, station_id)
-        compared = _compare(connection, place, chosen)
+        compared = _compare(connection, place, chosen, viewer)
         mine = _mine(connection, compared.tow, viewer)
     reference = None
     if place.survey_kind == "reference" and mine is not None and viewer is not None and mine.state == "signed":
@@ -153,10 +153,10 @@ def set_rule(appliance: ApplianceHere, person: SignedIn, form: PostedForm, surve
 
 
 @api_router.get("/stations/{station_id}/compare", summary="A station's counts side by side", responses=REFUSALS)
-def compare(appliance: ApplianceHere, station_id: Id, chosen: ChosenTow = None) -> CompareAnswer:
+def compare(appliance: ApplianceHere, viewer: Viewer, station_id: Id, chosen: ChosenTow = None) -> CompareAnswer:
     """Minutes, coefficient and differences, once the counts are revealed."""
     with appliance.reader() as connection, snapshot(connection):
-        return _compare(connection, _find_station(connection, station_id), chosen).answer
+        return _compare(connection, _find_station(connection, station_id), chosen, viewer).answer
 
 
 @api_router.get("/surveys/{survey_id}/agreement", summary="How the counters of a survey agree", responses=REFUSALS)
@@ -167,10 +167,12 @@ def agreement(appliance: ApplianceHere, viewer: Viewer, survey_id: Id) -> Survey
         return _answer(of, survey_agreement(connection, survey_id), viewer)
 
 
-def _compare(connection: Connection, place: StationRow, chosen: int | None) -> _Compared:
+def _compare(connection: Connection, place: StationRow, chosen: int | None, viewer: Person | None) -> _Compared:
     all_tows = tows(connection, place.id)
     of = next((one for one in all_tows if one.id == chosen), None) or main_tow(connection, place.id) or next(iter(all_tows), None)
     counts = () if of is None else tuple(one for one in counts_of_tow(connection, of.id) if one.state != "set_aside")
+    if place.survey_kind == "reference" and viewer is not None and not viewer.may(Role.ADMINISTER):
+        counts = tuple(one for one in counts if one.origin != "imported")  # a table's counts of footage tell the next counter what is on it
     rules = protocol(connection, counts[0].protocol_id) if counts else None
     if of is None or rules is None:
         return _Compared(tow=of, rules=None, counts=counts, answer=_empty(place, of), frame_of={})
