@@ -161,6 +161,13 @@ def test_what_was_not_measured_is_not_invented() -> None:
         smooth_track([], places[0].at, places[0].at)
 
 
+@given(st.floats(-85, 85), st.floats(-180, 180), st.floats(0, 360), st.floats(0.01, 99.0))
+def test_short_legs_are_geodesics_too(latitude: float, longitude: float, heading: float, length_m: float) -> None:
+    there = sim.EARTH.Direct(latitude, longitude, heading, length_m)
+    fixes = [Fix(at=sim.START, latitude_deg=lat, longitude_deg=lon) for lat, lon in ((latitude, longitude), (there["lat2"], there["lon2"]))]
+    assert raw_distance_m(fixes) == pytest.approx(length_m, rel=1e-6, abs=1e-6)
+
+
 def test_a_leg_agrees_with_a_table_of_the_ellipsoid() -> None:
     # One degree along the meridian at 52 N is 111267 m and along the parallel at 60 N 55800 m (WGS84, to the metre).
     assert leg_m(51.5, 0, 52.5, 0) == pytest.approx(111_267, abs=15)

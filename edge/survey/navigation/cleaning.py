@@ -32,8 +32,8 @@ GAP_S = 10.0
 BRIDGE_S = 60.0
 _MAD_TO_SD = 1.4826
 _EXACT_M = 1e-3  # fixes that lie on the line already have no outliers
-_EQUATOR_M = 6_378_137.0  # WGS84
-_SQUARED_ECCENTRICITY = 6.694379990141316e-3  # WGS84
+EQUATOR_M = 6_378_137.0  # WGS84
+SQUARED_ECCENTRICITY = 6.694379990141316e-3  # WGS84
 
 
 class Flag(StrEnum):
@@ -136,9 +136,9 @@ def to_metres(fixes: Sequence[Fix]) -> tuple[Floats, tuple[float, float, float, 
     longitudes = np.array([fix.longitude_deg for fix in fixes])
     latitude, longitude = float(np.median(latitudes)), float(np.median(longitudes))
     sine = math.sin(math.radians(latitude))
-    bow = 1 - _SQUARED_ECCENTRICITY * sine * sine
-    north_m = math.radians(1) * _EQUATOR_M * (1 - _SQUARED_ECCENTRICITY) / bow**1.5
-    east_m = math.radians(1) * _EQUATOR_M / math.sqrt(bow) * math.cos(math.radians(latitude))
+    bow = 1 - SQUARED_ECCENTRICITY * sine * sine
+    north_m = math.radians(1) * EQUATOR_M * (1 - SQUARED_ECCENTRICITY) / bow**1.5
+    east_m = math.radians(1) * EQUATOR_M / math.sqrt(bow) * math.cos(math.radians(latitude))
     turned = (longitudes - longitude + 180) % 360 - 180  # a tow across 180 degrees
     return np.column_stack((turned * east_m, (latitudes - latitude) * north_m)), (latitude, longitude, north_m, east_m)
 
@@ -183,9 +183,11 @@ def _by_second(metres: Floats, at_s: Sequence[float], count: int) -> tuple[Float
     inside = (seconds >= 0) & (seconds < count)
     seconds, metres = seconds[inside], metres[inside]
     starts = np.flatnonzero(np.diff(seconds, prepend=-1))
-    for begin, stop in zip(starts, [*starts[1:], len(seconds)], strict=True):
+    grid[seconds[starts]] = metres[starts]
+    has[seconds[starts]] = True
+    stops = np.append(starts[1:], len(seconds))
+    for begin, stop in zip(starts[stops - starts > 1], stops[stops - starts > 1], strict=True):
         grid[seconds[begin]] = np.median(metres[begin:stop], axis=0)
-        has[seconds[begin]] = True
     return grid, has
 
 

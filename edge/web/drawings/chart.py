@@ -51,21 +51,22 @@ def survey_chart(stations: Sequence[PlacedStation]) -> Markup | None:
 def legend(stations: Sequence[PlacedStation]) -> Markup:
     """What the marks mean, with circles of known density."""
     most = max((one.result.density_raw_per_m2 or 0.0 for one in stations), default=0.0)
-    paper = Paper(WIDTH, 52, "Legend of the map", css="survey-chart legend-line")
-    x = 26.0
     values = [value for value in (most / 10, most / 2, most) if value > 0]
+    paper = Paper(WIDTH, 88 if values else 48, "Legend of the map", css="survey-chart legend-line")
+    x = 26.0
     for value in values:
         paper.circle(x, 26, _radius(value, most), "bubble")
-        paper.text(x + _radius(value, most) + 6, 31, f"{value:.2g}/m\N{SUPERSCRIPT TWO}", "tick")
-        x += 104
-    paper.circle(x, 26, 6, "ring")
-    paper.text(x + 13, 31, "zero systems", "tick")
-    paper.rect(x + 106, 20, 12, 12, "no-area")
-    paper.text(x + 124, 31, "counted, no area", "tick")
-    paper.path(f"M{x + 243:.1f} 21 l10 10 m-10 0 l10 -10", "uncounted")
-    paper.text(x + 260, 31, "not counted", "tick")
-    paper.path(f"M{x + 350:.1f} 18 l8 8 l-8 8 l-8 -8 z", "left-mark")
-    paper.text(x + 363, 31, "left out", "tick")
+        paper.text(x + _radius(value, most) + 6, 31, f"{value:.2g} per m\N{SUPERSCRIPT TWO}", "tick")
+        x += 150
+    x, y = 26.0 if not values else 20.0, 26.0 if not values else 70.0
+    paper.circle(x, y, 6, "ring")
+    paper.text(x + 14, y + 5, "zero systems", "tick")
+    paper.rect(x + 134, y - 6, 12, 12, "no-area")
+    paper.text(x + 154, y + 5, "counted, no area yet", "tick")
+    paper.path(f"M{x + 319:.1f} {y - 5:.1f} l10 10 m-10 0 l10 -10", "uncounted")
+    paper.text(x + 338, y + 5, "not counted", "tick")
+    paper.path(f"M{x + 448:.1f} {y - 8:.1f} l8 8 l-8 8 l-8 -8 z", "left-mark")
+    paper.text(x + 464, y + 5, "left out of the estimate", "tick")
     return paper.markup()
 
 
