@@ -91,7 +91,7 @@ def make_blind_survey(
     """Two minutes of stills at two per second, each with a result of three boxes that no other image has."""
     db, chance = appliance.writer, np.random.default_rng(7)
     folder = seed.add_station(db, appliance.home / "footage", b"tow", make=True)
-    pack = seed.add_model(db)
+    pack = seed.add_model(db, serves=None)
     values: set[float] = set()
     with immediate(db):
         for number in range(stills):
