@@ -100,6 +100,8 @@ export class View {
     if (feature !== "system") {
       pen.font = "600 15px sans-serif";
       pen.lineWidth = 4;
+      pen.lineJoin = "round";
+      pen.strokeStyle = colour("--halo");
       pen.strokeText(FEATURES[feature], px + 18, py + 5);
       pen.fillStyle = colour("--box");
       pen.fillText(FEATURES[feature], px + 18, py + 5);
