@@ -10,11 +10,6 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
-
 from edge.cells import Cell, to_cell
 
 MAX_TEXT = 32_000  # a cell of a workbook holds 32,767 characters
@@ -25,6 +20,11 @@ Sheet = tuple[str, Sequence[str], Iterable[Sequence[Cell]]]
 
 def write_workbook(path: Path, sheets: Iterable[Sheet]) -> int:
     """Write sheets of (name, header, rows). Returns how many rows there are without the headers."""
+    from openpyxl import Workbook  # half a second to import: only who writes a workbook waits for it
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Font
+    from openpyxl.utils import get_column_letter
+
     book = Workbook(write_only=True)
     count = 0
     for name, header, rows in sheets:
