@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from edge.store.reads import surveys as reads
 from edge.store.reads.counts import counts_of_tow
@@ -74,11 +75,11 @@ def survey_status(connection: Connection, survey: SurveyRow | None) -> SurveySta
     survey_id = None if survey is None else survey.id
     protocol = None if survey_id is None else reads.protocol_in_force(connection, survey_id)
     grounds = () if survey_id is None else reads.grounds(connection, survey_id)
-    names = None if survey_id is None else {ground.name for ground in grounds}
+    names = None if survey_id is None else frozenset(ground.name for ground in grounds)
     stations = reads.stations(connection, survey_id)
     tows = {station.id: reads.tows(connection, station.id) for station in stations}
     sheets = all_last_entries(connection, survey_id)
-    readings = {tow.id: read_sheet(sheets.get(tow.id, {}), grounds=names) for some in tows.values() for tow in some}
+    readings = {tow.id: _reading(sheets.get(tow.id, {}), names) for some in tows.values() for tow in some}
     lines = [line_of(tow.id, tow.station, readings[tow.id]) for some in tows.values() for tow in some]
     among: dict[int, list[StationFault]] = {}
     for fault in check_lines(lines, year=None if survey is None else survey.year):
@@ -90,6 +91,16 @@ def survey_status(connection: Connection, survey: SurveyRow | None) -> SurveySta
     planned = [ground.stations_planned for ground in grounds if ground.stations_planned is not None]
     version = None if protocol is None else protocol.version
     return SurveyStatus(survey=survey, protocol_version=version, planned=sum(planned) if planned else None, stations=rows)
+
+
+def _reading(cells: Mapping[str, str], grounds: frozenset[str] | None) -> Reading:
+    return _read_once(tuple(sorted(cells.items())), grounds)
+
+
+@lru_cache(maxsize=8192)
+def _read_once(cells: tuple[tuple[str, str], ...], grounds: frozenset[str] | None) -> Reading:
+    """Pages that follow a survey ask for every sheet again and again; one is read in a millisecond and changes seldom."""
+    return read_sheet(dict(cells), grounds=grounds)
 
 
 def sheet_faults(reading: Reading) -> tuple[StationFault, ...]:
