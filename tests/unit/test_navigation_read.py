@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edge.survey.navigation.fixes import LogError, Stream, Window
 from edge.survey.navigation.nmea import read_nmea
 from edge.survey.navigation.read import choose_stream, read_log
-from edge.survey.navigation.sentences import SentenceError, check_sum
+from edge.survey.navigation.sentences import SentenceError, check_sum, read_sentence
 from tests.simulators import navigation as sim
 
 DAY = timedelta(days=1)
@@ -191,6 +191,41 @@ def test_tables_are_read_with_their_own_dates(tmp_path: Path, tow: list[sim.Plac
     path.write_text("\n".join(rows), encoding="utf-8")
     log = read_log(path, of(tow), table_source="ship").log
     assert (log.rows_read, log.rows_refused) == (601, 10)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "date;time;lat;lon\n14/07/2026;22:55:00;51,83;-6,61\n",
+        "Date\tTime\tLatitude\tLongitude\n2026-07-14\t22:55:00\t51.83\t-6.61\n",
+        "time_utc,lon,lat\n2026-07-14T23:55:00+01:00,-6.61,51.83\n",
+        '"timestamp","lat","lon"\n"14.07.2026 22:55","51.83","-6.61"\n',
+    ],
+)
+def test_tables_of_other_makes_say_the_same(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "nav.csv"
+    path.write_text(text, encoding="utf-8")
+    ((_, (fix,)),) = read_log(path, Window()).log.streams.items()
+    assert (fix.at, fix.latitude_deg, fix.longitude_deg) == (sim.START, 51.83, -6.61)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("SDDPT,103.3,0.5,200", {"depth_m": 103.8}),
+        ("SDDPT,103.3,-0.5", {"depth_m": 103.3}),
+        ("SDDBT,,f,104.2,M,,F", {"depth_m": 104.2}),
+        ("SDDBT,,f,,M,,F", {}),
+        ("GPVTG,54.7,T,,M,5.5,N,,K", {"speed_m_per_s": 5.5 * 1852 / 3600}),
+        ("GPVTG,,T,,M,,N,,K,N", {}),
+        ("HEHDT,274.07,T", {"heading_deg": 274.07}),
+        ("HEHDT,,T", {}),
+    ],
+)
+def test_sentences_of_old_and_new_instruments(body: str, expected: dict[str, float]) -> None:
+    said = read_sentence(body[2:5].encode(), sim.sentence(body))
+    found = {name: getattr(said, name) for name in ("depth_m", "speed_m_per_s", "heading_deg") if getattr(said, name) is not None}
+    assert found == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

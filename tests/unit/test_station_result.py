@@ -21,7 +21,9 @@ from edge.store.connection import open_reader
 from edge.store.counts import NewCount, open_count, sign
 from edge.store.sqlite import Connection
 from edge.store.tracks import NewDistance
+from edge.survey.density import CorrectionFactor, density
 from edge.survey.navigation.fixes import LogError
+from edge.survey.reckoning import OBSERVED_MAX_PER_M2, OBSERVED_P95_PER_M2, OBSERVED_P99_PER_M2
 from edge.survey.result import ResultState
 from edge.survey.track_desk import TrackFile
 from edge.survey.width import table_width
@@ -334,6 +336,32 @@ def test_real_rows_of_fu2021_are_reproduced(shared_data: Path, tmp_path: Path) -
             assert found.area_m2 == pytest.approx(float(row["m2"]), rel=0.005)
             assert found.density_raw_per_m2 == pytest.approx(float(row["Density"]), rel=0.005, abs=1e-9)
             assert found.density_adjusted_per_m2 == pytest.approx(float(row["Density_Adjusted"]), rel=0.005, abs=1e-9)
+
+
+def test_the_observed_range_is_that_of_the_scottish_stations(shared_data: Path) -> None:
+    path = shared_data / "uwtv_station_data" / "scotland_uwtv_station_density_1994_2024.csv"
+    with path.open(encoding="utf-8") as file:
+        values = sorted(float(row["average_density"]) for row in csv.DictReader(file) if row["average_density"] not in {"", "NA"})
+    assert len(values) == 5527  # one of the 5,528 has none
+    percentiles = statistics.quantiles(values, n=100, method="inclusive")
+    assert percentiles[94] == pytest.approx(OBSERVED_P95_PER_M2, abs=0.005)
+    assert percentiles[98] == pytest.approx(OBSERVED_P99_PER_M2, abs=0.005)
+    assert values[-1] == pytest.approx(OBSERVED_MAX_PER_M2, abs=0.005)
+
+
+@pytest.mark.parametrize(("ground", "factor"), [("fladen", 1.350), ("moray_firth", 1.210)])
+def test_raw_over_factor_gives_the_corrected_series_of_the_marine_directorate(shared_data: Path, ground: str, factor: float) -> None:
+    folder = shared_data / "uwtv_station_data"
+    series = []
+    for name in (f"{ground}_TV_results.csv", f"{ground}_TV_results_bias_corrected.csv"):
+        with (folder / name).open(encoding="utf-8") as file:
+            series.append({row["year"]: row["abundance"] for row in csv.DictReader(file)})
+    raw, corrected = series
+    years = [year for year in raw if raw[year] not in {"", "NA"} and corrected.get(year) not in {None, "", "NA"}]
+    assert len(years) > 25
+    for year in years:
+        found = density(float(raw[year]), 1.0, CorrectionFactor(value=factor, source="Marine Directorate")).adjusted_per_m2
+        assert found == pytest.approx(float(corrected[year]), rel=0.005)
 
 
 def test_what_is_sealed_is_on_no_result(sea: Sea) -> None:

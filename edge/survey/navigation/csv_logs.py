@@ -2,7 +2,7 @@
 
     id,datetime,depth,heading,lon,lat,videotime                    BIVIEDES (BIIGLE's video workflow): DD/MM/YYYY HH:MM:SS, UTC
     timestamp,utc,latitude,longitude,fix_quality,...               Seattle Aquarium, GGA
-    time,latitude,longitude and other names of `_NAMES`            anybody's
+    time,latitude,longitude and other names of `_NAMES`            anybody's; a column `date` may stand beside `time`; , ; or tabs
 
 `timestamp,heading` (Seattle Aquarium, HDT) and `timestamp,position_valid,x,y,z,...` (their acoustic positions, in metres from a
 receiver whose place the table does not say) hold no position on Earth: they are refused with that reason.
@@ -29,6 +29,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "depth": ("depth", "depth_m"),
     "heading": ("heading", "heading_deg"),
     "quality": ("fix_quality",),
+    "date": ("date", "date_utc"),
 }
 _EPOCH = re.compile(r"\d{9,10}(\.\d+)?")
 _MAX_YEARS = 400 * 366 * 86_400
@@ -42,6 +43,11 @@ class _Columns:
     depth: str | None
     heading: str | None
     quality: str | None
+    date: str | None
+
+    def when(self, row: Mapping[str, str]) -> str:
+        """Date and time of a row, also where they stand apart."""
+        return f"{row[self.date].strip()} {row[self.time].strip()}" if self.date else row[self.time]
 
 
 def is_table(header: str) -> bool:
@@ -61,7 +67,7 @@ def read_table(lines: Iterator[str], window: Window, source: Source) -> Navigati
     names = [name.strip().strip('"').removeprefix("\ufeff") for name in first.strip().split(delimiter)]
     columns = _columns(names)
     rows = list(_rows(lines, names, delimiter))
-    day_first = _day_first([row[columns.time] for _, row in rows if row])
+    day_first = _day_first([columns.when(row) for _, row in rows])
     faults, fixes, wanted = Faults(), [], 0
     for number, row in rows:
         try:
@@ -97,7 +103,13 @@ def _columns(names: Sequence[str]) -> _Columns:
             f"the table has no column for {', '.join(lacks)}", advice="Give it a header with time, latitude and longitude (WGS84, degrees)."
         )
     return _Columns(
-        time=time, latitude=latitude, longitude=longitude, depth=found["depth"], heading=found["heading"], quality=found["quality"]
+        time=time,
+        latitude=latitude,
+        longitude=longitude,
+        depth=found["depth"],
+        heading=found["heading"],
+        quality=found["quality"],
+        date=found["date"],
     )
 
 
@@ -135,7 +147,7 @@ def _day_first(times: Sequence[str]) -> bool | None:
 
 
 def _fix(row: Mapping[str, str], columns: _Columns, *, day_first: bool | None) -> Fix:
-    at = read_time(row[columns.time], day_first=day_first is not False)
+    at = read_time(columns.when(row), day_first=day_first is not False)
     latitude, longitude = _number(row[columns.latitude]), _number(row[columns.longitude])
     if latitude is None or longitude is None:
         raise ValueError("no position")
@@ -173,7 +185,7 @@ def _number(text: str) -> float | None:
     if not text or text.upper() in {"NA", "NAN", "NULL"}:
         return None
     try:
-        value = float(text)
+        value = float(text.replace(",", "."))  # between semicolons a comma is the decimal one
     except ValueError:
         raise ValueError("a value that is no number") from None
     if not math.isfinite(value):
