@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -99,7 +100,8 @@ def _click(mark: MarkRow, named: tuple[str, str, str, str], stills: Sequence[flo
     if mark.marked_local is not None:
         kept = KeptMark(mark.at_s, mark.minute, mark.feature, mark.x_fraction, mark.y_fraction, mark.marked_local, mark.still_number)
         return _kept_click(kept, named, row)
-    still = next((place for place, at_s in enumerate(stills, start=1) if at_s >= mark.at_s - 1e-6), None)
+    place = bisect_left(stills, mark.at_s - 1e-6)
+    still = place + 1 if place < len(stills) else None
     own = KeptMark(
         float(int(mark.at_s)), mark.minute, mark.feature, mark.x_fraction, mark.y_fraction, _app_time(mark.marked_utc or ""), still
     )
