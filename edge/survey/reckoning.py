@@ -136,6 +136,8 @@ def reckon_distance(
         return _no_distance("no distance over ground: import a track or type a distance, then choose it", by_minute)
     if count is None:
         return _no_distance("without counted minutes there is no counted distance", by_minute)
+    if choice.track_id is not None and tow_s is None:
+        return _no_distance("the tow's start and end are not both known, so no minute of the track can be told", {})
     if choice.track_id is not None:
         return _along_track(by_minute, count, rule)
     if choice.covers == "counted":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -252,7 +253,8 @@ def test_a_file_that_is_no_log_gets_one_clear_error(tmp_path: Path, content: byt
     assert caught.value.advice()
 
 
-def test_a_folder_or_nothing_at_all_is_told(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "none"):
-        with pytest.raises(LogError, match="cannot be read"):
+def test_what_is_no_file_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, words in ((tmp_path, "is no file"), (tmp_path / "pipe", "pipe is no file"), (tmp_path / "none", "cannot be read")):
+        with pytest.raises(LogError, match=words):
             read_log(path, Window())

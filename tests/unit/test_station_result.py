@@ -178,6 +178,22 @@ def test_a_hole_in_the_track_leaves_the_distance_open_under_drop_minute(sea: Sea
     assert found.systems is not None
 
 
+def test_a_tow_without_times_has_no_minutes_of_its_track(sea: Sea, tmp_path: Path) -> None:
+    tow = sea.station("S1")
+    sea.desk.import_track(tow, usbl(usbl_log(tmp_path)), "test")
+    sea.counts(tow, {"A": A, "B": B})
+    sea.call(lambda connection: connection.execute("UPDATE tows SET end_utc = NULL"))
+    found = sea.result(tow)
+    assert found.distance_m is None
+    assert any("start and end are not both known" in one for one in found.reasons)
+    with pytest.raises(LogError, match="start and end are not both known"):
+        sea.desk.choose_track(1, "test")
+    with pytest.raises(SettingsError, match="start and end are not both known"):
+        sea.desk.estimate_distance(tow, 0.8, "test")
+    imported = sea.desk.import_track(sea.station("S2"), usbl(usbl_log(tmp_path)), "test")
+    assert imported.is_chosen
+
+
 def test_sources_of_distance_are_chosen_and_the_better_one_is_told(sea: Sea, tmp_path: Path) -> None:
     tow = sea.station("S1")
     sea.counts(tow, {"A": A, "B": B})

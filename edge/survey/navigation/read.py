@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,8 @@ def read_log(path: Path, window: Window, *, table_source: Source = "usbl", name:
     """
     name = name or path.name
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for, and never end
+            raise LogError(f"{name} is no file", advice="Name the log itself, not its folder or a device.")
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
             _check_text(name, head)
