@@ -112,6 +112,11 @@ def test_the_sealed_state_is_said_in_words(served: Served) -> None:
         assert (told.status_code, told.json()["code"]) == (409, "sealed")
         assert "station 101" in told.json()["message"]
         assert peeker.get("/api/status").json()["totals"]["sealed"] == len(served.blind.image_ids)
+        result = peeker.get(f"/api/stations/{served.blind.station_id}/result").json()
+        assert (result["openings"], result["systems"]) == (None, None), "a sealed count is no zero"
+        figures = peeker.get("/metrics").text
+        assert 'imagine_edge_objects{recipe="burrows"}' not in figures
+        assert f'imagine_edge_sealed_results{{recipe="burrows"}} {len(served.blind.image_ids)}.0' in figures
 
 
 @pytest.mark.parametrize("name", PEEKERS)

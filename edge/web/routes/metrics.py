@@ -74,7 +74,8 @@ def _totals(totals: tuple[overview.RecipeTotals, ...], issues: dict[str, int]) -
     objects = GaugeMetricFamily("imagine_edge_objects", "Counted objects of current results that are not sealed", labels=["recipe"])
     sealed = GaugeMetricFamily("imagine_edge_sealed_results", "Results sealed until their counts are signed", labels=["recipe"])
     for one in totals:
-        objects.add_metric([one.recipe], one.objects)
+        if one.objects or not one.sealed:  # 0 would say that nothing was found
+            objects.add_metric([one.recipe], one.objects)
         sealed.add_metric([one.recipe], one.sealed)
         for state in FileState:
             files.add_metric([one.recipe, state.value], one.in_state(state))

@@ -67,6 +67,10 @@ export class Saving {
   /** Something was done: it is in this browser before anything else happens. */
   touch() {
     this.dirty = true;
+    this.keep();
+  }
+
+  keep() {
     try {
       localStorage.setItem(this.key, JSON.stringify({ ...this.read(), revision: this.revision }));
     } catch {
@@ -101,6 +105,8 @@ export class Saving {
         return true;
       }
       this.dirty = this.dirty || wasDirty;
+      this.keep();
+      if (told.code === "csrf_refused" && (await this.renewToken())) return false; // the next beat carries it
       if (told.code === "count_outdated") {
         if (await this.wasOurs(body)) return true;
         this.over = true;
@@ -108,9 +114,20 @@ export class Saving {
       this.show(this.over ? "over" : "bad", `${told.message || `not saved: ${answer.status}`}. ${told.advice || ""}`);
     } catch {
       this.dirty = this.dirty || wasDirty;
+      this.keep();
       this.show("away", "no link: kept in this browser, sent when it is back");
     }
     return false;
+  }
+
+  /** The page's token for writes may be of before the appliance started again. */
+  async renewToken() {
+    const answer = await fetch("/api/me").catch(() => null);
+    const token = answer && answer.ok ? (await answer.json()).csrf_token : null;
+    const place = document.querySelector('meta[name="csrf-token"]');
+    if (!token || !place || place.content === token) return false;
+    place.content = token;
+    return true;
   }
 
   /** A save whose answer was lost on the way is no other window's. */

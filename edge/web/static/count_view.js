@@ -57,12 +57,24 @@ export class View {
     pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
     if (!this.picture) return;
     const at = this.place();
-    pen.filter = this.contrast === 1 ? "none" : `contrast(${this.contrast})`;
-    pen.drawImage(this.picture, at.x, at.y, at.width, at.height);
-    pen.filter = "none";
+    const contrast = this.contrast === 1 ? "" : `contrast(${this.contrast})`;
+    this.paint(pen, contrast, () => pen.drawImage(this.picture, at.x, at.y, at.width, at.height));
     this.drawLine(at);
     for (const mark of marks) this.drawMark(mark, at, atS);
     this.drawClock();
+  }
+
+  /** In the red night mode a picture has its light in red only; marks are drawn over it in the mode's own colours. */
+  paint(pen, filter, draw) {
+    const red = document.documentElement.dataset.mode === "red";
+    pen.filter = `${filter} ${red ? "grayscale(1)" : ""}`.trim() || "none";
+    draw();
+    pen.filter = "none";
+    if (!red) return;
+    pen.globalCompositeOperation = "multiply";
+    pen.fillStyle = "#ff0000";
+    pen.fillRect(0, 0, pen.canvas.width, pen.canvas.height);
+    pen.globalCompositeOperation = "source-over";
   }
 
   drawLine(at) {
@@ -114,7 +126,8 @@ export class View {
     const rows = Math.max(12, Math.round(this.picture.height * CLOCK_PART));
     const columns = Math.min(this.picture.width, rows * 16);
     if (this.clock.height !== rows || this.clock.width !== columns) Object.assign(this.clock, { height: rows, width: columns });
-    this.clock.getContext("2d").drawImage(this.picture, 0, 0, columns, rows, 0, 0, columns, rows);
+    const pen = this.clock.getContext("2d");
+    this.paint(pen, "", () => pen.drawImage(this.picture, 0, 0, columns, rows, 0, 0, columns, rows));
   }
 
   secondAt(event) {
