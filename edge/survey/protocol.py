@@ -178,9 +178,8 @@ def effect_of_change(counts_under_old: int, tows_under_old: int, old_version: in
 
 
 def _check_together(protocol: Mapping[str, object], faults: dict[str, str]) -> None:
-    if not faults.keys() & {"first_minute", "last_minute"} and str(protocol["first_minute"]).zfill(4) > str(protocol["last_minute"]).zfill(
-        4
-    ):
+    first, last = protocol["first_minute"], protocol["last_minute"]
+    if not faults.keys() & {"first_minute", "last_minute"} and isinstance(first, int) and isinstance(last, int) and first > last:
         faults["last_minute"] = "it is before the first"
     if protocol["correction_factor"] is not None and not protocol["correction_source"] and "correction_factor" not in faults:
         faults["correction_source"] = "the factor has none; say which benchmark fixed it, and when"

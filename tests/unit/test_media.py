@@ -232,6 +232,18 @@ def test_a_changed_time_moves_files_and_lets_go_of_others(ship: Ship) -> None:
     assert ship.of("130") == [(image_id, "time", 300.0)]
 
 
+def test_a_line_that_moves_away_leaves_its_files_to_the_other(ship: Ship) -> None:
+    ship.add_camera()
+    ship.give_times("125", 1)
+    ship.give_times("130", 1)
+    image_id = ship.add("loose", 5)
+    ship.desk.step()
+    assert (ship.of("125"), ship.of("130")) == ([], [])
+    ship.give_times("130", 4)
+    ship.desk.step()
+    assert ship.of("125") == [(image_id, "time", 300.0)]
+
+
 def test_a_changed_offset_moves_all_files_of_the_survey(ship: Ship) -> None:
     ship.add_camera()
     ship.give_times("125", 1)

@@ -74,6 +74,7 @@ def test_a_copy_that_was_cancelled_goes_on_and_reads_everything_back(files: list
     with pytest.raises(raw_copy.CopyCancelledError):
         copy(files, tmp_path / "out", cancel_at=1)
     assert not (tmp_path / "out" / MANIFEST_NAME).exists()
+    assert not (tmp_path / "out" / "2.jpg").exists()
     kept = (tmp_path / "out" / "1.jpg").stat()
     assert copy(files, tmp_path / "out").failures == ()
     assert (tmp_path / "out" / "1.jpg").stat().st_mtime_ns == kept.st_mtime_ns

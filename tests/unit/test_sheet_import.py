@@ -211,6 +211,7 @@ def test_every_bad_cell_is_listed_with_its_row_column_and_effect(changes: dict[s
     plan = plan_of([*(row(number) for number in range(1, 7)), row(9, **changes)])
     faults = [fault for fault in plan.faults if fault.row == 8]
     assert [(fault.column, message in fault.message, bool(fault.effect)) for fault in faults] == [(column, True, True)]
+    assert plan.is_refused is (column in {"Video_Line_Name", "SurveyID"})
 
 
 def test_a_comma_too_many_is_seen() -> None:

@@ -52,6 +52,11 @@ def test_what_is_no_number_in_range_is_not_read(cell: str) -> None:
         read_number(cell, low=0, high=6000, unit="m")
 
 
+def test_a_sentinel_that_can_be_a_value_is_one() -> None:
+    assert read_number("-9", low=-90, high=90) == -9.0
+    assert read_number("-99", low=-90, high=90) is None
+
+
 def test_a_comma_that_can_be_two_things_is_not_read() -> None:
     with pytest.raises(Unreadable, match=r"1\.234 or 1234"):
         read_number("1,234", low=0, high=6000)
