@@ -47,7 +47,7 @@ def tow_counts(counts: Sequence[CountRow], needed: int) -> TowCounts:
     signed = sum(one.state == "signed" for one in standing)
     opened = len(standing) - signed
     if any(one.revealed_utc for one in standing):
-        return _told(CountsState.REVEALED, needed, signed, opened, "")
+        return _told(CountsState.REVEALED, max(needed, signed), signed, opened, "")  # a third signature was needed where there is one
     if signed >= needed:
         words = "the counters do not agree: a third person counts, as blind as they did"
         return _told(CountsState.THIRD_COUNT, needed + 1, signed, opened, words)
