@@ -151,6 +151,7 @@ RULES: dict[str, Need] = {
     # Blind counting: whose count it is, the desk says besides
     "GET /tows/{tow_id:int}/count": VIEW,
     "POST /actions/tows/{tow_id:int}/count": COUNT,
+    "POST /actions/tows/{tow_id:int}/reference": ADMINISTER,
     "GET /stations/{station_id:int}/counts": VIEW,
     "POST /actions/counts/{count_id:int}/set-aside": ADMINISTER,
     "POST /actions/tows/{tow_id:int}/break-seal": ADMINISTER,

@@ -15,6 +15,7 @@ from edge.survey.counting.tally import SYSTEM
 
 PAIR_S = 36 / 12.5
 PAIR_X = 625 / 1229
+_ROUNDING_S = 1e-6  # 36 stills are 36 stills, whatever the difference of two floats says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +70,7 @@ def matched_pairs(a: Sequence[CountMark], b: Sequence[CountMark]) -> tuple[tuple
         (math.hypot((one.at_s - other.at_s) / PAIR_S, _apart(one, other) / PAIR_X), i, j)
         for i, one in enumerate(a)
         for j, other in enumerate(b)
-        if abs(one.at_s - other.at_s) <= PAIR_S and _apart(one, other) <= PAIR_X
+        if abs(one.at_s - other.at_s) <= PAIR_S + _ROUNDING_S and _apart(one, other) <= PAIR_X
     ]
     taken_a: set[int] = set()
     taken_b: set[int] = set()

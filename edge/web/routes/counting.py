@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import RedirectResponse, Response
 
+from edge.errors import CountRefusedError
 from edge.store.connection import snapshot
 from edge.store.reads.counts import CountRow, counts_of_tow
 from edge.store.reads.qualifications import QualificationRow, best_standing
@@ -21,6 +22,8 @@ from edge.web.pages import render
 from edge.web.routes.actions import PostedForm
 
 router = APIRouter(include_in_schema=False)
+
+MAX_SYSTEMS = 10_000.0
 
 TowId = Annotated[int, Path(ge=1, le=MAX_ID)]
 StationId = Annotated[int, Path(ge=1, le=MAX_ID)]
@@ -91,6 +94,30 @@ def break_seal(appliance: ApplianceHere, person: SignedIn, form: PostedForm, tow
     """Reveal what is signed although somebody is missing, with a reason."""
     appliance.counting.break_seal(tow_id, person, form.optional("reason"))
     return form.back("seal_broken")
+
+
+@router.post("/actions/tows/{tow_id:int}/reference")
+def set_reference(appliance: ApplianceHere, person: SignedIn, form: PostedForm, tow_id: TowId) -> RedirectResponse:
+    """Give footage of a reference set its known counts."""
+    appliance.counting.set_reference(tow_id, _reference(form.optional("minutes")), form.optional("source"), person)
+    return form.back("reference_set")
+
+
+def _reference(text: str) -> dict[int, float]:
+    found: dict[int, float] = {}
+    for line in filter(str.strip, text.splitlines()):
+        parts = line.replace(";", " ").split()
+        try:
+            minute, systems = int(parts[0]), float(parts[1])
+        except (ValueError, IndexError):
+            minute, systems, parts = 0, 0.0, []
+        if len(parts) != 2 or minute < 1 or not 0 <= systems < MAX_SYSTEMS or minute in found:
+            advice = "Write a minute and its systems on each line, such as 2 13.5, each minute once, with a decimal point."
+            raise CountRefusedError(f"{line.strip()!r} is no minute with its systems", advice=advice)
+        found[minute] = systems
+    if not found:
+        raise CountRefusedError("no minute was given", advice="Write a minute and its systems on each line, such as 2 13.5.")
+    return found
 
 
 def _part(connection: Connection, of: TowRow) -> tuple[TowRow, tuple[CountRow, ...], ProtocolRow | None, TowCounts | None]:
