@@ -14,6 +14,7 @@ from edge.errors import SettingsError
 from edge.store.reads import counts as count_reads
 from edge.store.reads import openings as opening_reads
 from edge.store.reads import surveys as reads
+from edge.store.reads import tables as table_reads
 from edge.store.reads import tracks as track_reads
 from edge.store.reads.counts import CountRow
 from edge.store.reads.surveys import ProtocolRow, StationRow, TowRow
@@ -78,7 +79,7 @@ class StationResult:
         density_raw_per_m2: formula (4).
         density_adjusted_per_m2: formula (5); None unless people counted and the protocol names a factor and its source.
         sources: what each figure was made from: `openings`, `counts`, `protocol`, `agreement`, `minutes`, `distance`, `width`,
-            `factor`, `left_out`; None or empty where there is nothing yet.
+            `factor`, `left_out`, and `tables`, what imported tables of stations say; None or empty where there is nothing yet.
         reasons: sentences; why what is None is None.
         flags: sentences; what is unusual about the figures that are given.
         model_systems: what a model counted, advisory; None until one can.
@@ -155,6 +156,8 @@ def _of_tow(connection: Connection, station: StationRow, tow: TowRow) -> Station
     if not openings.stills and station.is_draft:
         openings = opening_reads.of_folder_named(connection, station.name)
     figures = _figures(counted, distance, width, protocol)
+    hides_tables = bool(revealed) or is_reference or table_reads.is_counted_blind(connection, tow.id)
+    tables = () if hides_tables else table_reads.table_rows_of_tow(connection, tow.id)
     at_hand = [one.source for one in track_reads.tracks(connection, tow.id) if one.withdrawn_utc is None]
     return StationResult(
         station=station.name,
@@ -180,8 +183,9 @@ def _of_tow(connection: Connection, station: StationRow, tow: TowRow) -> Station
             "distance": _distance_source(choice, track, distance),
             "width": _width_source(width),
             "factor": figures.factor_source,
+            "tables": [_table_source(one) for one in tables],
         },
-        reasons=(*counted.reasons, *figures.reasons),
+        reasons=(*counted.reasons, *figures.reasons, *map(_table_words, tables)),
         flags=(*counted.flags, *distance.flags, *figures.flags, *_tow_flags(tow, choice, at_hand)),
     )
 
@@ -286,6 +290,7 @@ def _nothing() -> dict[str, Any]:
         "distance": None,
         "width": None,
         "factor": None,
+        "tables": [],
     }
 
 
@@ -348,6 +353,24 @@ def _width_source(width: WidthRow | None) -> dict[str, Any] | None:
         "source": width.source,
         "entered_by": width.entered_by,
     }
+
+
+def _table_source(row: table_reads.TableRowRow) -> dict[str, Any]:
+    return {
+        "format": row.format,
+        "file_name": row.file_name,
+        "row": row.row_number,
+        "systems": row.systems,
+        "density_raw_per_m2": row.raw_per_m2,
+        "density_adjusted_per_m2": row.adjusted_per_m2,
+    }
+
+
+def _table_words(row: table_reads.TableRowRow) -> str:
+    """A total without minutes and counters cannot be counted again: it is told, and is no count of this protocol."""
+    return (
+        f"the table {row.file_name} ({row.format}) gives {row.systems:g} systems in all: without minutes and counters it is no count here"
+    )
 
 
 def _tow_flags(tow: TowRow, choice: DistanceRow | None, at_hand: list[str]) -> tuple[str, ...]:

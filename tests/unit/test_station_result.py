@@ -395,6 +395,25 @@ def test_what_is_sealed_is_on_no_result(sea: Sea) -> None:
     assert "987654" not in repr(found)
 
 
+def test_a_tables_total_is_told_and_is_no_count_and_never_beside_a_blind_one(sea: Sea) -> None:
+    tow = sea.station("S1")
+    sea.connection.execute(
+        "INSERT INTO table_imports (id, survey_id, format, file_name, sha256, imported_by, imported_utc) "
+        "VALUES (1, ?, 'mi-fu2021', 'tv.csv', 'x', 'test', 'now')",
+        (sea.survey_id,),
+    )
+    sea.connection.execute(
+        "INSERT INTO table_rows (import_id, tow_id, format, row_number, systems, cells_json) VALUES (1, ?, 'mi-fu2021', 7, 109.5, '{}')",
+        (tow,),
+    )
+    found = sea.result(tow)
+    assert (found.systems, found.sources["tables"][0]["systems"]) == (None, 109.5)
+    assert any("tv.csv (mi-fu2021) gives 109.5 systems in all" in one for one in found.reasons)
+    new = NewCount(tow_id=tow, protocol_id=sea.protocol_id, person_id=None, counter="anna", content=b"{}")
+    sea.call(lambda connection: open_count(connection, sea.seal, new, actor="anna"))
+    assert "109.5" not in repr(sea.result(tow))
+
+
 def test_a_reference_set_never_shows_its_counts(sea: Sea) -> None:
     tow = sea.station("S1")
     sea.counts(tow, {"A": A, "B": B})

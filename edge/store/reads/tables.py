@@ -70,15 +70,20 @@ class TableRowRow(NamedTuple):
     sha256: str
 
 
+_ROW = (
+    "SELECT r.tow_id, r.format, r.row_number, r.systems, r.distance_m, r.width_m, r.raw_per_m2, r.adjusted_per_m2, r.latitude_deg, "
+    "r.longitude_deg, r.cells_json, i.file_name, i.sha256 FROM table_rows AS r JOIN table_imports AS i ON i.id = r.import_id "
+)
+
+
 def table_rows(connection: Connection, survey_id: int) -> tuple[TableRowRow, ...]:
     """Every row that tables of stations brought into a survey, as the tables order them."""
-    rows = connection.execute(
-        "SELECT r.tow_id, r.format, r.row_number, r.systems, r.distance_m, r.width_m, r.raw_per_m2, r.adjusted_per_m2, r.latitude_deg, "
-        "r.longitude_deg, r.cells_json, i.file_name, i.sha256 FROM table_rows AS r JOIN table_imports AS i ON i.id = r.import_id "
-        "WHERE i.survey_id = ? ORDER BY r.import_id, r.row_number",
-        (survey_id,),
-    )
-    return as_values(TableRowRow, rows)
+    return as_values(TableRowRow, connection.execute(_ROW + "WHERE i.survey_id = ? ORDER BY r.import_id, r.row_number", (survey_id,)))
+
+
+def table_rows_of_tow(connection: Connection, tow_id: int) -> tuple[TableRowRow, ...]:
+    """What tables of stations say of one tow."""
+    return as_values(TableRowRow, connection.execute(_ROW + "WHERE r.tow_id = ? ORDER BY r.import_id, r.row_number", (tow_id,)))
 
 
 def kept_minutes(connection: Connection, count_id: int) -> dict[int, KeptMinute]:
