@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 
-from edge.errors import EdgeError, SettingsError
+from edge.errors import SettingsError
 from edge.store import media as store
 from edge.store.connection import snapshot
 from edge.store.facts import get_fact, put_fact
@@ -24,7 +24,7 @@ from edge.store.reads import surveys as reads
 from edge.store.reads.tow_media import CameraRow, cameras
 from edge.store.seal import Seal
 from edge.store.sealed_runs import is_blind, seal_tow
-from edge.store.sqlite import Connection, sqlite3
+from edge.store.sqlite import Connection
 from edge.store.surveys import Attachment, How, attach_images
 from edge.survey.media import STATION_MARK, Placer, at_s_of, plans, window_of
 
@@ -282,7 +282,7 @@ class MediaDesk:
                 return
             try:
                 self.step()
-            except (EdgeError, sqlite3.Error):  # such as a full disk: what was not attached is tried again
+            except Exception:  # the thread's border: whatever it was, such as a full disk, what was not attached is tried again
                 log.exception("media_failed")
                 self._stopping.wait(AGAIN_S)
                 self._wanted.set()
@@ -306,7 +306,11 @@ def _kept(image: MediaImage, world: _World) -> Attachment | None:
     """What a person or `ingest --station` decided, with its time by the line as it is now."""
     if image.how not in {"hand", "station"} or image.tow_id is None:
         return None
-    return _attached(image, world.lines[image.tow_id], world, how="hand" if image.how == "hand" else "station")
+    how: How = "hand" if image.how == "hand" else "station"
+    line = world.lines.get(image.tow_id)
+    if line is None:  # a tow that was made since the world was looked at; it has its turn at the next look
+        return Attachment(image_id=image.image_id, tow_id=image.tow_id, camera_id=image.camera_id, how=how, at_s=image.at_s)
+    return _attached(image, line, world, how=how)
 
 
 def _is_same(found: Attachment, image: MediaImage) -> bool:
