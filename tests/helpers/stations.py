@@ -21,7 +21,7 @@ from edge.store.seal import open_seal
 from edge.store.sqlite import Connection
 from edge.store.surveys import NewProtocol
 from edge.survey.result import StationResult, station_result
-from edge.survey.track_desk import TrackDesk
+from edge.survey.track_desk import TrackDesk, TrackFile
 from edge.survey.width import fixed_width
 from tests.simulators import navigation as sim
 
@@ -145,3 +145,14 @@ class Sea:
 
     def close(self) -> None:
         self.connection.close()
+
+
+def usbl_log(folder: Path, *, gap: range = range(0), noise_m: float = 1.0, name: str = "usbl.log", seconds: int = TOW_S) -> Path:
+    places, _ = sim.walk(seconds, start=START)
+    path = folder / name
+    path.write_bytes(b"".join(sim.ptsag(place) for second, place in enumerate(sim.scattered(places, noise_m)) if second not in gap))
+    return path
+
+
+def usbl(path: Path, **changes: Any) -> TrackFile:
+    return TrackFile(path=path, name=path.name, source="usbl", **changes)
