@@ -15,6 +15,7 @@ export class Frames {
     this.onLoad = onLoad;
     this.at = 0;
     this.step = 1;
+    this.shown = null;
   }
 
   get length() {
@@ -46,7 +47,12 @@ export class Frames {
     this.at = index;
     this.step = step;
     this.fill();
-    return this.pictures.get(index);
+    const picture = this.pictures.get(index);
+    if (picture && picture !== this.shown) {
+      if (this.shown && ![...this.pictures.values()].includes(this.shown)) this.shown.close();
+      this.shown = picture;
+    }
+    return picture;
   }
 
   has(index) {
@@ -56,7 +62,7 @@ export class Frames {
   fill() {
     for (const index of [...this.pictures.keys()]) {
       if (index < this.at - BEHIND || index > this.at + AHEAD * this.step + 5) {
-        this.pictures.get(index).close();
+        if (this.pictures.get(index) !== this.shown) this.pictures.get(index).close(); // the one on the page stays until the next is here
         this.pictures.delete(index);
       }
     }
