@@ -51,6 +51,8 @@ def copy_raw_command(
     else:
         say(f"{done['files']} files ({done['size_bytes']} bytes) are in {done['destination']}, each read back and equal")
         say(f"manifest.json has the SHA-256 {done['manifest_sha256']}")
+        if done["detail"]:
+            say(f"NOTE: {done['detail']}")
 
 
 def _find(home: Path, station: str, survey: str | None, ordinal: int) -> tuple[int, int]:

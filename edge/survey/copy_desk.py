@@ -129,7 +129,11 @@ class CopyDesk:
             done = make_copy(files, destination, dict(about), tell=teller.tell, is_cancelled=self._cancelled[copy_id].is_set)
             failed = "; ".join(done.failures[:SHOWN_FAILURES])
             more = f"; and {len(done.failures) - SHOWN_FAILURES} more" if len(done.failures) > SHOWN_FAILURES else ""
-            detail = f"{len(done.failures)} of {len(files)} files could not be copied: {failed}{more}" if failed else ""
+            detail = (
+                f"{len(done.failures)} of {len(files)} files could not be copied: {failed}{more}"
+                if failed
+                else _warning(files, destination)
+            )
             state: store.EndState = "failed" if failed else "done"
             end = partial(
                 store.end_copy,
@@ -179,6 +183,15 @@ class _Teller:
                 connection, self._copy_id, files=progress.files, size_bytes=progress.size_bytes, detail=detail
             )
         )
+
+
+def _warning(files: tuple[RawFile, ...], destination: Path) -> str:
+    """A copy beside its originals, such as below the mount point of a medium that is not in, falls with them."""
+    device = destination.stat().st_dev
+    for path in (path for file in files for path in file.paths):
+        if path.exists():
+            return "it is on the same disk as the originals: if that fails, both are gone" if path.stat().st_dev == device else ""
+    return ""
 
 
 def _word(name: str) -> str:

@@ -176,6 +176,7 @@ def test_a_copy_is_on_record_with_its_manifest(hold: Hold) -> None:
     row = hold.copy()
     folder = hold.disk / "CV20017" / "125" / "tow-1"
     assert (row.state, row.files, row.size_bytes, row.destination, row.asked_by) == ("done", 3, 12000, str(folder), "mary")
+    assert "on the same disk as the originals" in row.detail
     assert row.manifest_sha256 == hashlib.sha256((folder / MANIFEST_NAME).read_bytes()).hexdigest()
     actions = [one["action"] for one in hold.db.execute("SELECT action FROM audit WHERE action LIKE 'raw_copy%' ORDER BY id")]
     assert actions == ["raw_copy_begin", "raw_copy_end"]
