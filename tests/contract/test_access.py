@@ -194,6 +194,14 @@ def test_what_is_not_there_is_told_to_those_who_are_signed_in_only(crew: Crew) -
         assert client.get("/nothing").status_code == 404
 
 
+def test_a_route_that_was_forgotten_is_for_administrators(crew: Crew, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.web.guard.need_of", lambda method, path: None)
+    for role, client in crew.by_role.items():
+        for method, path in (("GET", "/api/status"), ("GET", "/files"), ("GET", "/healthz"), ("POST", "/api/rescan")):
+            assert client.request(method, path).status_code in ({200, 202} if role is Role.ADMINISTER else {404}), (role, path)
+    assert crew.nobody.get("/healthz").status_code == 401
+
+
 def test_a_page_offers_only_what_one_may_do(crew: Crew) -> None:
     pages = ("/", "/files", "/failures", "/files/1", "/files/7", "/health", "/models", "/models/openings/1.0.0", "/account")
     for role, client in crew.by_role.items():
