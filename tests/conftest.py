@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,31 +71,44 @@ def rendered_tow(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture
-def chromium(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+def chromium(open_chromium: Callable[[str], webdriver.Chrome]) -> webdriver.Chrome:
     """A headless Chromium with a profile of its own; console errors are kept for `get_log("browser")`."""
+    return open_chromium("chromium")
+
+
+@pytest.fixture
+def open_chromium(tmp_path: Path) -> Iterator[Callable[[str], webdriver.Chrome]]:
+    """Opens a headless Chromium with a profile of its own by name, for tests with several people."""
     from selenium import webdriver  # the workshop's environment has none
 
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")
     if browser is None or driver is None:
         pytest.skip("no Chromium with chromedriver here (Debian: apt install chromium chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",  # the tests may run as root
-        "--disable-dev-shm-usage",
-        "--disable-background-networking",
-        "--no-first-run",
-        "--no-proxy-server",
-        f"--window-size={WINDOW_PX[0]},{WINDOW_PX[1]}",
-        f"--user-data-dir={tmp_path / 'chromium'}",
-    ):
-        options.add_argument(argument)
-    window = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=driver))
-    window.set_page_load_timeout(60)
+    windows: list[webdriver.Chrome] = []
+
+    def open_one(profile: str) -> webdriver.Chrome:
+        options = webdriver.ChromeOptions()
+        options.binary_location = browser
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        for argument in (
+            "--headless=new",
+            "--no-sandbox",  # the tests may run as root
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--no-first-run",
+            "--no-proxy-server",
+            f"--window-size={WINDOW_PX[0]},{WINDOW_PX[1]}",
+            f"--user-data-dir={tmp_path / profile}",
+        ):
+            options.add_argument(argument)
+        window = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=driver))
+        window.set_page_load_timeout(60)
+        windows.append(window)
+        return window
+
     try:
-        yield window
+        yield open_one
     finally:
-        window.quit()
+        for window in windows:
+            window.quit()
