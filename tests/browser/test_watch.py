@@ -54,6 +54,10 @@ class Desk:
         self.open(path)
         return str(self.find("#main").text)
 
+    def complaints(self) -> list[dict[str, Any]]:
+        """What the browser's console holds against the pages."""
+        return [entry for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]  # type: ignore[no-untyped-call]
+
     def typing(self) -> bool:
         """Whether the fields for typed minutes are shown; asks for them where they are not."""
         fields = self.driver.find_elements(By.CSS_SELECTOR, "[data-place='1/0']")
@@ -160,7 +164,7 @@ def test_a_watch(open_chromium: Callable[[str], webdriver.Chrome], edge_command:
         desks["cleo"] = Desk(open_chromium("cleo"), base, "cleo")
         settle_the_second(desks["cleo"], edge_command, home)
         check_tables(edge_command, home, tmp_path / "tables")
-        assert [entry for desk in desks.values() for entry in desk.driver.get_log("browser") if entry["level"] == "SEVERE"] == []
+        assert [complaint for desk in desks.values() for complaint in desk.complaints()] == []
     finally:
         code = appliance.stop()
     assert code == 0
