@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
 import anyio
 from fastapi import APIRouter, Body, Path, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from edge.store.connection import snapshot
@@ -24,7 +23,7 @@ from edge.web.deps import MAX_ID, ApplianceHere, SignedIn
 from edge.web.errors import Problem, no_such
 from edge.web.originals import open_bytes
 from edge.web.pictures import Conversion, PictureCache, media_type
-from edge.web.routes.pictures import PICTURE_HEADERS, stream
+from edge.web.routes.pictures import PICTURE_HEADERS
 
 router = APIRouter(prefix="/api", tags=["counting"])
 
@@ -216,18 +215,10 @@ def _frame(request: Request, appliance: ApplianceHere, tow_id: int, number: int)
     if stored is None:
         raise no_such("frame of this tow with the number", number)
     headers = {**PICTURE_HEADERS, "cache-control": "private, max-age=86400, immutable"}  # a number stands for the same bytes for good
-    handle = open_bytes(appliance.home, stored)
-    try:
+    with open_bytes(appliance.home, stored) as handle:  # read whole: a browser that plays on gives half of them up
         kind = media_type(handle, stored)
-        decoded = stored.width_px is not None
-        large = stored.size_bytes > FRAME_BYTES or (stored.width_px or 0) > FRAME_WIDTH_PX
-        if kind is not None and not (large and decoded):
-            headers["content-length"] = str(os.fstat(handle.fileno()).st_size)
-            return StreamingResponse(stream(handle), media_type=kind, headers=headers)
+        is_large = stored.size_bytes > FRAME_BYTES or (stored.width_px or 0) > FRAME_WIDTH_PX
+        if kind is not None and not (is_large and stored.width_px is not None):
+            return Response(handle.read(), media_type=kind, headers=headers)
         cache: PictureCache = request.app.state.pictures
-        body = cache.get(handle, stored, Conversion.FRAME)
-    except BaseException:
-        handle.close()
-        raise
-    handle.close()
-    return Response(body, media_type="image/jpeg", headers=headers)
+        return Response(cache.get(handle, stored, Conversion.FRAME), media_type="image/jpeg", headers=headers)

@@ -69,15 +69,14 @@ def _respond(request: Request, stored: StoredAt, handle: BinaryIO, conversion: C
     kind = media_type(handle, stored)
     if conversion is Conversion.FULL and kind is not None:
         headers["content-length"] = str(os.fstat(handle.fileno()).st_size)
-        return StreamingResponse(stream(handle), media_type=kind, headers=headers)
+        return StreamingResponse(_chunks(handle), media_type=kind, headers=headers)
     cache: PictureCache = request.app.state.pictures
     body = cache.get(handle, stored, conversion)
     handle.close()
     return Response(body, media_type="image/jpeg", headers=headers)
 
 
-def stream(handle: BinaryIO) -> Iterator[bytes]:
-    """The bytes of an open file in pieces; closes it."""
+def _chunks(handle: BinaryIO) -> Iterator[bytes]:
     with handle:
         while chunk := handle.read(CHUNK_BYTES):
             yield chunk
