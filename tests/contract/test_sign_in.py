@@ -127,7 +127,9 @@ def test_under_tls_the_cookie_is_the_hosts_own(tmp_path: Path) -> None:
     make_people(appliance)
 
     async def attempts(client: httpx.AsyncClient) -> None:
-        assert "AB:CD" in (await client.get("/sign-in")).text
+        form = (await client.get("/sign-in")).text
+        assert "imagine-edge people fingerprint" in form
+        assert "AB:CD" not in form, "whoever stood between would show his own"
         cookie = (await client.post("/actions/sign-in", data={"name": "jd", "password": PASSWORD})).headers["set-cookie"]
         assert cookie.startswith("__Host-edge-sign-in=")
         assert "secure" in cookie.lower()
