@@ -282,3 +282,40 @@ def test_the_real_sheet_is_brought_in_whole(db: Connection, shared_data: Path) -
             kept = last_entries(db, reads.tows(db, station.id)[0].id)
             assert sorted(entry.value for entry in kept.values()) == sorted(cells.values())
     assert bring(db, plan).unchanged == 43
+
+
+def test_the_real_sheet_reads_the_same_from_a_workbook(shared_data: Path) -> None:
+    path = shared_data / "uwtv_mi_2020" / "Locations.csv"
+    if not path.is_file():
+        pytest.skip(f"no {path}")
+    with path.open(newline="") as file:
+        headings, *rows = list(csv.reader(file))
+    typed: list[list[object]] = [
+        list(headings),
+        *([_as_typed(heading, cell) for heading, cell in zip(headings, one, strict=True)] for one in rows),
+    ]
+    from_csv = make_plan(read_table(path.read_bytes(), path.name), path.name)
+    from_workbook = make_plan(read_table(workbook(typed), "Locations.xlsx"), "Locations.xlsx")
+    assert from_workbook.faults == ()
+    for one, other in zip(from_csv.tows, from_workbook.tows, strict=True):
+        assert one.station == other.station
+        for name, value in one.reading.columns.items():
+            found = other.reading.columns[name]
+            if name == "comments":
+                assert str(found).split() == str(value).split()
+                continue
+            assert found == pytest.approx(value, abs=1e-9) if isinstance(value, float) else found == value, (one.station, name)
+
+
+def _as_typed(heading: str, cell: str) -> object:
+    """A cell as a spreadsheet would hold it: real dates and times, numbers as numbers, nothing for NA."""
+    if cell == "NA":
+        return None
+    if heading.startswith("Date"):
+        return date.fromisoformat(cell)
+    if heading.startswith("Time"):
+        return datetime.fromisoformat(cell).time()
+    try:
+        return float(cell)
+    except ValueError:
+        return cell.replace("\r\r\n", "\n")

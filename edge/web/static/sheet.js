@@ -83,7 +83,7 @@ async function send(id) {
       again = Object.keys(read(key)).length > 0; // typed meanwhile
     } else {
       const problem = await answer.json().catch(() => ({ message: `the appliance answered ${answer.status}`, advice: "" }));
-      say(`NOT KEPT YET, ${changes.length} in this browser: ${problem.message}. ${problem.advice}`, true);
+      say(`NOT KEPT YET, ${changes.length} in this browser: ${problem.message.replace(/\.$/, "")}. ${problem.advice}`, true);
       if (answer.status >= 500) setTimeout(() => send(id), AGAIN_MS);
     }
   } catch {
