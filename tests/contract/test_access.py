@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from starlette.routing import Mount, Route
 
 from edge.survey.people import Role
+from edge.web import access
 from edge.web.access import LOCAL, OPEN, RULES, need_of
 from edge.web.app import ROUTERS, create_app
 from tests.helpers.people import PEOPLE, browser, make_people
@@ -82,6 +83,26 @@ def test_exactly_one_line_stands_for_each_route(tmp_path: Path) -> None:
 def test_a_line_means_what_it_says(line: str) -> None:
     """No other line makes a route stricter than its own says."""
     assert need_of(*filled(line)) == RULES[line]
+
+
+def test_of_several_lines_that_fit_the_strictest_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "edge.web.access.RULES", {"GET /a/{x}": Role.VIEW, "GET /a/new": Role.REVIEW, "GET /{x}/{y}": OPEN, "GET /b": LOCAL}
+    )
+    access._patterns.cache_clear()
+    try:
+        assert [need_of("GET", path) for path in ("/a/1", "/a/new", "/c/d", "/b", "/c", "/a/1/")] == [
+            Role.VIEW,
+            Role.REVIEW,
+            OPEN,
+            LOCAL,
+            None,
+            None,
+        ]
+        assert need_of("HEAD", "/a/new") is Role.REVIEW
+        assert need_of("POST", "/a/new") is None
+    finally:
+        access._patterns.cache_clear()
 
 
 def test_only_what_signing_in_needs_is_open() -> None:

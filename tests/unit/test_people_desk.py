@@ -193,6 +193,8 @@ def test_retiring_lowering_and_a_new_password_hold_at_once(ship: Ship, jd: int) 
     token = ship.sign_in(password="another long password")
     ship.desk.retire(jd, actor="test")
     assert ship.desk.who(token) is None
+    with reading(ship.home) as connection:
+        assert all(row.ended_utc for row in sign_ins(connection, jd))
     with pytest.raises(SignInRefusedError):
         ship.sign_in(password="another long password")
 
