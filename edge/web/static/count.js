@@ -125,7 +125,7 @@ function mark(feature, parts) {
   const minute = minuteOf(now());
   if (minute < view.first || minute > view.last) hint(`kept, not counted: minute ${minute} is outside of ${view.first} to ${view.last}`, 4000);
   else if (feature === "system" && y < rules.line_height - NEAR_LINE) hint("far above the line: a system counts when it passes the line", 4000);
-  else hint(`${FEATURES[feature]}, minute ${minute}: ${marks.systemsIn(minute)}`);
+  else hint(feature === "system" ? `System, minute ${minute}: ${marks.systemsIn(minute)}` : `${FEATURES[feature]}, minute ${minute}`);
 }
 
 function holdLost(on) {
