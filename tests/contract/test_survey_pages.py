@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from edge.store.counts import NewCount, open_count
 from edge.survey.sheet_desk import NewSurvey
 from edge.values import CaptureTime
 from tests.contract.test_pages import Outline
@@ -329,3 +330,19 @@ def test_a_second_copy_is_asked_for_told_and_cancelled(watch: Watch, tmp_path: P
     assert watch.client.post("/actions/copies/1/cancel").status_code == 409
     assert watch.client.get("/api/copies/2").status_code == 404
     assert watch.client.post(f"/api/tows/{station['tow_id']}/copies", json={"to": "usb"}).status_code == 409
+
+
+def test_a_tow_that_is_being_counted_says_so_and_its_rules_say_what_a_change_does(watch: Watch) -> None:
+    watch.bring()
+    protocol = watch.post(f"/api/surveys/{watch.survey}/protocol", {**RULES, "reason": "manual"})["id"]
+    station = watch.station("125")
+    assert "Another start of line moves its minutes" not in watch.page(f"/stations/{station['id']}")
+    new = NewCount(tow_id=station["tow_id"], protocol_id=protocol, person_id=None, counter="anna", content=b"{}")
+    open_count(watch.appliance.writer, watch.appliance.seal, new, actor="anna")
+    assert "1 count has been begun on this tow" in watch.page(f"/stations/{station['id']}")
+    page = watch.page(f"/surveys/{watch.survey}/protocol")
+    assert "1 counts of 1 tows were made under version 1" in page
+    assert "never mixed" in page
+    stood = watch.station("125")
+    assert (stood["counts"], stood["signed"], stood["needed"]) == ("counter_missing", 0, 2)
+    assert "being counted" in watch.page(f"/surveys/{watch.survey}")

@@ -118,6 +118,7 @@ def test_a_formula_without_a_value_is_refused() -> None:
         (b'Video_Line_Name,Comments\n1,"never closed\n', "unexpected end"),
         (b"a,b\n1,2\n", "headings of a station sheet"),
         (b"Video_Line_Name,Comments,Comments\n1,2,3\n", "two columns"),
+        (b"Video_Line_Name,SurveyID,VideoOperatorID,Minute,BurrowCount\n1,A,2,3,4\n", "no station sheet"),
         (b"x" * (16 * 1024 * 1024 + 1), "more than 16 MiB"),
     ],
 )

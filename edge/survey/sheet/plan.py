@@ -19,6 +19,7 @@ from edge.survey.sheet.words import is_nothing, tidy
 
 DATE_FIELDS = ("start_date", "end_date")
 _FEWEST_HEADINGS = 2
+_COUNTED = frozenset({"burrowcount", "minute", "stilln", "nephropsburrowcount", "countn"})  # what tables of counts have and sheets have not
 _REFUSED = "Nothing of the file is imported as long as this stands."
 
 
@@ -125,6 +126,9 @@ def _find_columns(table: Table, name: str) -> _Columns:
     if station is None or sum(one in known for one in names) < _FEWEST_HEADINGS:
         advice = "The first row must hold the headings; one of them Video_Line_Name or Station. docs/guides/survey.md lists them all."
         raise InputError(Reason.UNKNOWN_FORMAT, f"{name} has no row with the headings of a station sheet", advice=advice)
+    if _COUNTED & set(names):
+        advice = "It is a table of counts: `imagine-edge survey import-table` takes it, or the tab Tables of the survey."
+        raise InputError(Reason.UNKNOWN_FORMAT, f"{name} is no station sheet", advice=advice)
     fields: dict[str, int] = {}
     others: dict[str, int] = {}
     survey: int | None = None
