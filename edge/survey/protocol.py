@@ -170,10 +170,10 @@ def effect_of_change(counts_under_old: int, tows_under_old: int, old_version: in
     """What a new version does to what was counted under the old one."""
     if not counts_under_old:
         return f"Nothing was counted under version {old_version}; the new version holds for every count."
+    counts, tows = (f"{n} {what}{'' if n == 1 else 's'}" for n, what in ((counts_under_old, "count"), (tows_under_old, "tow")))
     return (
-        f"{counts_under_old} counts of {tows_under_old} tows were made under version {old_version} and stay as they are. They go into no "
-        "estimate together with counts under the new version: methods are never mixed. Count those tows again, or estimate each "
-        "version alone."
+        f"What was counted under version {old_version}, {counts} of {tows}, stays as it is. It goes into no estimate together with counts "
+        "under the new version: methods are never mixed. Count those tows again, or estimate each version alone."
     )
 
 

@@ -341,7 +341,7 @@ def test_a_tow_that_is_being_counted_says_so_and_its_rules_say_what_a_change_doe
     open_count(watch.appliance.writer, watch.appliance.seal, new, actor="anna")
     assert "1 count has been begun on this tow" in watch.page(f"/stations/{station['id']}")
     page = watch.page(f"/surveys/{watch.survey}/protocol")
-    assert "1 counts of 1 tows were made under version 1" in page
+    assert "under version 1, 1 count of 1 tow, stays as it is" in page
     assert "never mixed" in page
     stood = watch.station("125")
     assert (stood["counts"], stood["signed"], stood["needed"]) == ("counter_missing", 0, 2)
