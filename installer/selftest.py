@@ -10,6 +10,7 @@ import json
 import platform
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -28,12 +29,23 @@ from rich.text import Text
 
 from edge import __version__
 from edge.ingest.watcher import Hints, Watcher
+from edge.store.seal import RUN_STEP_BYTES, open_seal
 from edge.store.sqlite import sqlite3, wal_is_safe
+from edge.survey.exchange.workbook import write_workbook
+from edge.survey.navigation.distance import leg_m
+from edge.survey.navigation.fixes import Window
+from edge.survey.navigation.read import read_log
+from edge.survey.sheet.table import read_table
+from edge.web.tls import own_certificate
 from models.manifest import Runtime
 from models.pack import Pack, verify_pack
 
 STARTER_PACK = "burrow-openings-starter"
 WAIT_S = 60.0
+# Ten minutes at 0.8 knots along a meridian.
+NMEA = """$GPRMC,120000,A,5110.0000,N,00637.0000,W,0.8,000.0,030626,,,A*6F
+$GPRMC,121000,A,5110.1333,N,00637.0000,W,0.8,000.0,030626,,,A*6C
+"""
 
 
 class SelftestError(Exception):
@@ -174,6 +186,34 @@ def check_web(workspace: Path) -> str:
     return ", ".join(seen)
 
 
+def check_keys(workspace: Path) -> str:
+    """What is sealed opens again, and a certificate for the ship's network can be made."""
+    home = workspace / "keys-home"
+    home.mkdir()
+    sealed = open_seal(home).close(b"37 systems", "selftest", step_bytes=RUN_STEP_BYTES)
+    if open_seal(home).open(sealed, "selftest") != b"37 systems":
+        raise SelftestError("a seal opened to something else")
+    made = own_certificate(home, ["localhost"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.certificate_path, made.key_path)
+    return f"{ssl.OPENSSL_VERSION}, certificate {made.sha256[:8]}..."
+
+
+def check_survey(workspace: Path) -> str:
+    """A navigation log is read and measured, and a station sheet comes out of a workbook."""
+    log = workspace / "ship.log"
+    log.write_text(NMEA, encoding="ascii", newline="\r\n")
+    (fixes,) = read_log(log, Window()).log.streams.values()
+    first, last = fixes[0], fixes[-1]
+    distance_m = leg_m(first.latitude_deg, first.longitude_deg, last.latitude_deg, last.longitude_deg)
+    workbook = workspace / "sheet.xlsx"
+    write_workbook(workbook, [("stations", ("Station", "SurveyID"), [("S01", "T2026")])])
+    station = read_table(workbook.read_bytes(), workbook.name).rows[-1].cells[0]
+    if station != "S01" or not 245 < distance_m < 250:
+        raise SelftestError(f"station {station}, {distance_m:.1f} m")
+    return f"{len(fixes)} fixes, {distance_m:.1f} m, station {station} from a workbook"
+
+
 CHECKS: tuple[tuple[str, Callable[[Path], str]], ...] = (
     ("SQLite", check_sqlite),
     ("Folder watcher", check_watcher),
@@ -182,6 +222,8 @@ CHECKS: tuple[tuple[str, Callable[[Path], str]], ...] = (
     ("OpenVINO, ONNX file", check_openvino_onnx),
     ("ONNX Runtime", check_onnx_runtime),
     ("Detection, whole way", check_detection),
+    ("Seal and certificate", check_keys),
+    ("Navigation and sheets", check_survey),
     ("Pages on the loopback", check_web),
 )
 

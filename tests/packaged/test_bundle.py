@@ -106,7 +106,7 @@ def test_selftest_passes_in_a_bare_tree(bundle: Path, bare_tree: Path, unshare: 
     assert not [path for path in bare_tree.rglob("*") if "python" in path.name or path.name in {"sh", "bash"}]
     exit_code, passed = selftest_in(bare_tree, bundle, unshare)
     assert set(passed.values()) == {True}
-    assert len(passed) >= 8
+    assert len(passed) >= 10
     assert exit_code == 0
 
 
