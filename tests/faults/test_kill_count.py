@@ -22,6 +22,7 @@ from tests.simulators.appliance import SimulatedAppliance
 
 CYCLES = max(3, int(os.environ.get("IMAGINE_EDGE_KILL_CYCLES", "50")) // 10)
 SAVING_S = 1.5
+SECRET_NOTE = "a crab of unmistakable colour"
 
 
 @pytest.mark.timeout(60 + 40 * CYCLES)
@@ -47,6 +48,8 @@ def test_no_acknowledged_click_is_lost(tmp_path: Path) -> None:
     with signed_in(home) as jd:
         check(jd.get(f"/api/counts/{count_id}").json()["content"], acknowledged[0])
     assert appliance.stop() == 0
+    told = [path for path in home.rglob("*") if path.is_file() and SECRET_NOTE.encode() in path.read_bytes()]
+    assert told == [], "neither logs nor caches nor the database's files tell what a counter wrote"
     assert acknowledged[0] > CYCLES, "the kills came too early to have seen saves"
     assert query(home, "SELECT count(*) FROM count_marks") == [(0,)]
     assert query(home, "SELECT count(*) FROM audit WHERE action = 'count_open'") == [(1,)]
@@ -56,6 +59,7 @@ def save_on(jd: httpx.Client, count_id: int, content: dict[str, Any], acknowledg
     """One click more with every save, until the appliance is gone."""
     while True:
         content["marks"] = [[float(number), None, "system", 0.5, 0.83, "x"] for number in range(content["revision"] + 1)]
+        content["notes"] = {"1": SECRET_NOTE}
         try:
             answer = jd.post(f"/api/counts/{count_id}", json=content)
         except httpx.HTTPError:

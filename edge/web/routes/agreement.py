@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -134,7 +135,7 @@ def show_agreement(request: Request, appliance: ApplianceHere, viewer: Viewer, s
         survey=of,
         it=found,
         answer=_answer(of, found, viewer),
-        standings=[one for one in standings if _may_name(viewer, one.person)],
+        standings=[(one, json.loads(one.detail_json)["stations"]) for one in standings if _may_name(viewer, one.person)],
         hidden=sum(not _may_name(viewer, one.person) for one in standings),
         rule=rule,
     )
