@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from edge.errors import DiskFullError, StoreCorruptError, StoreError, StoreRefusedError
+from edge.errors import DiskFullError, EdgeError, StoreCorruptError, StoreError, StoreRefusedError
 from edge.store.connection import open_writer
 from edge.store.sqlite import Connection, sqlite3
 
@@ -143,7 +143,11 @@ class Writer:
         except Exception as error:
             if not self._connection.in_transaction:  # SQLite itself rolled back: a full disk, an I/O error
                 raise self._judged(error) from error
-            log.exception("store_work_failed", work=getattr(work, "__qualname__", repr(work)))
+            name = getattr(work, "__qualname__", repr(work))
+            if isinstance(error, EdgeError):  # asked for and refused, such as retiring the last administrator; the caller tells why
+                log.info("store_work_refused", work=name, code=error.code)
+            else:
+                log.exception("store_work_failed", work=name)
             self._connection.execute("ROLLBACK TO work")
             self._connection.execute("RELEASE work")
             return None, self._judged(error)
