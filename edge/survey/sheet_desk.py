@@ -243,19 +243,14 @@ class SheetDesk:
             _check_zone(file.utc_offset)
         table = read_table(file.content, file.name)
 
-        def plan_for(connection: Connection) -> tuple[SheetPlan, SurveyRow]:
+        with self._reader() as connection, snapshot(connection):  # read before anything is asked of the writer: others must not wait for it
             survey = self._survey_of(connection, file.survey, make_plan(table, file.name, order=file.order).surveys)
-            options = {"survey": survey.name, "year": survey.year, "order": file.order}
-            return make_plan(table, file.name, utc_offset=file.utc_offset, **options), survey  # type: ignore[arg-type]
-
-        if is_dry:
-            with self._reader() as connection, snapshot(connection):
-                plan, survey = plan_for(connection)
+            plan = make_plan(table, file.name, survey=survey.name, year=survey.year, order=file.order, utc_offset=file.utc_offset)
+            if is_dry:
                 outcome = None if plan.is_refused else foresee(connection, plan, survey.id)
-            return SheetImport(survey=survey.name, plan=plan, outcome=outcome, is_dry=True)
+                return SheetImport(survey=survey.name, plan=plan, outcome=outcome, is_dry=True)
 
         def work(connection: Connection) -> SheetImport:
-            plan, survey = plan_for(connection)
             outcome = bring_in(connection, plan, survey.id, actor=actor)
             seal_survey(connection, self._seal, survey.id)  # drafts that were adopted may have footage with results
             return SheetImport(survey=survey.name, plan=plan, outcome=outcome, is_dry=False)
