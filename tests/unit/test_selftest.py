@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,8 @@ def test_markup_in_a_reason_is_shown_not_obeyed(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(under_test, "CHECKS", (("odd", lambda _: "[red]x[/red]"),))
     selftest(as_json=False)
     assert "[red]x[/red]" in capsys.readouterr().out
+
+
+def test_the_command_prints_its_answer_and_nothing_else(edge_command: list[str]) -> None:
+    ran = subprocess.run([*edge_command, "selftest", "--json"], capture_output=True, text=True, check=False)
+    assert [check["name"] for check in json.loads(ran.stdout)["checks"] if not check["passed"]] == []
