@@ -33,7 +33,8 @@ def status(context: typer.Context, as_json: JsonOption = False) -> None:
     figures_of = ("files", "seen", "queued", "in hand", "done", "failed", "objects")
     table = make_table("recipe", *figures_of, numbers=figures_of)
     for one in totals:
-        objects = f"{one.objects} and {one.sealed} results sealed" if one.sealed else str(one.objects)
+        words = [] if one.objects is None else [str(one.objects)]
+        objects = " and ".join(words + ([f"{one.sealed} results sealed"] if one.sealed else []))
         figures = (one.files, one.seen, one.queued, one.leased, one.done, one.quarantined, objects)
         table.add_row(one.recipe, *(str(figure) for figure in figures))
     out.print(table if totals else f"No file was seen yet. Drop stills into {home / 'inbox' / 'burrows'}.")

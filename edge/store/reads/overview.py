@@ -12,7 +12,8 @@ from edge.store.sqlite import Connection
 class RecipeTotals:
     """Files by state, and counted objects of current results, of one recipe (or of all, `recipe` = "").
 
-    `sealed`: results that count in no total, because people still count their stations blind.
+    `sealed`: results that count in no total, because people still count their stations blind; where nothing else was counted,
+    `objects` is None, for 0 would say that nothing was found.
     """
 
     recipe: str
@@ -21,7 +22,7 @@ class RecipeTotals:
     leased: int
     done: int
     quarantined: int
-    objects: int
+    objects: int | None
     sealed: int = 0
 
     @property
@@ -51,9 +52,10 @@ def sum_totals(totals: tuple[RecipeTotals, ...], recipe: str | None = None) -> R
     """Totals over all recipes, or those of one."""
     chosen = [one for one in totals if recipe is None or one.recipe == recipe]
     names = (*(state.value for state in FileState), "objects", "sealed")
-    return _totals(recipe or "", {name: sum(getattr(one, name) for one in chosen) for name in names})
+    return _totals(recipe or "", {name: sum(getattr(one, name) or 0 for one in chosen) for name in names})
 
 
 def _totals(recipe: str, counts: dict[str, int]) -> RecipeTotals:
-    names = (*(state.value for state in FileState), "objects", "sealed")
-    return RecipeTotals(recipe=recipe, **{name: counts.get(name, 0) for name in names})
+    states = {state.value: counts.get(state.value, 0) for state in FileState}
+    objects, sealed = counts.get("objects", 0), counts.get("sealed", 0)
+    return RecipeTotals(recipe=recipe, **states, objects=None if sealed and not objects else objects, sealed=sealed)

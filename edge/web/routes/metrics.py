@@ -74,7 +74,7 @@ def _totals(totals: tuple[overview.RecipeTotals, ...], issues: dict[str, int]) -
     objects = GaugeMetricFamily("imagine_edge_objects", "Counted objects of current results that are not sealed", labels=["recipe"])
     sealed = GaugeMetricFamily("imagine_edge_sealed_results", "Results sealed until their counts are signed", labels=["recipe"])
     for one in totals:
-        if one.objects or not one.sealed:  # 0 would say that nothing was found
+        if one.objects is not None:
             objects.add_metric([one.recipe], one.objects)
         sealed.add_metric([one.recipe], one.sealed)
         for state in FileState:
