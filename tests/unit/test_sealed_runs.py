@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge.errors import StoreError
+from edge.errors import CountRefusedError, StoreError
 from edge.store import surveys
+from edge.store.comparisons import ComparedSide, FileOutcome, NewComparison, add_comparison, record_outcomes
 from edge.store.connection import DATABASE_NAME, immediate
 from edge.store.export_rows import ExportFilter, iter_files, iter_results
 from edge.store.jobs import lease_jobs, reprocess
 from edge.store.reads import overview
+from edge.store.reads.comparisons import newest_files
 from edge.store.reads.files import files_by_id
 from edge.store.runs import RunContext, record_run
 from edge.store.seal import Seal
-from edge.store.sealed_runs import LOG_HOLDS_SEALED, blind_tow_of_image, empty_log, open_tow, seal_tow
+from edge.store.sealed_runs import COUNTED_BLIND, LOG_HOLDS_SEALED, blind_tow_of_image, empty_log, open_tow, seal_tow
 from tests.helpers import seed
 from tests.helpers.counted import BlindSurvey, make_blind_survey, make_protocol
 from tests.simulators.appliance import SimulatedAppliance
@@ -181,3 +183,31 @@ def test_another_key_does_not_open_and_changes_nothing(appliance: SimulatedAppli
         open_tow(db, Seal(b"another key of exactly 32 bytes."), blind.tow_id)
     assert appliance.writer.execute("SELECT count(*) FROM sealed_runs").fetchone()[0] == 3
     assert appliance.writer.execute("SELECT count(*) FROM objects").fetchone()[0] == 0
+
+
+def test_two_models_are_not_compared_on_what_is_counted_blind(appliance: SimulatedAppliance) -> None:
+    blind = make_blind_survey(appliance, stills=4, sealed=False)
+    db = appliance.writer
+    side = ComparedSide(model_id=seed.add_model(db, serves=None).model_id, variant="onnx-fp32", device="CPU", score_threshold=0.25)
+
+    def compare(file_ids: tuple[int, ...]) -> int:
+        new = NewComparison(recipe=seed.RECIPE, a=side, b=side, files_chosen="chosen", file_ids=file_ids, actor="test")
+        with immediate(db):
+            return add_comparison(db, new)
+
+    with pytest.raises(CountRefusedError, match="1 file belongs to a station"):
+        compare(blind.file_ids[:1])
+    assert newest_files(db, seed.RECIPE, limit=9) == []
+    db.execute("CREATE TEMP TABLE kept AS SELECT * FROM tow_images")
+    db.execute("DELETE FROM tow_images")
+    assert len(newest_files(db, seed.RECIPE, limit=9)) == 4
+    compare(blind.file_ids[:2])
+    first, second = [row["id"] for row in db.execute("SELECT id FROM comparison_files ORDER BY id")]
+    found = {"a_count": 3, "b_count": 2, "matched": 2, "only_a": 1, "only_b": 0, "boxes_json": '{"a": [], "b": []}'}
+    with immediate(db):
+        record_outcomes(db, [FileOutcome(row_id=first, a_infer_ms=1.0, b_infer_ms=1.0, **found)])  # type: ignore[arg-type]
+        db.execute("INSERT INTO tow_images SELECT * FROM kept")
+        seal_tow(db, appliance.seal, blind.tow_id)
+        record_outcomes(db, [FileOutcome(row_id=second, a_infer_ms=1.0, b_infer_ms=1.0, **found)])  # type: ignore[arg-type]
+    for row in db.execute("SELECT state, detail, a_count, b_count, matched, only_a, only_b, boxes_json FROM comparison_files"):
+        assert tuple(row) == ("failed", COUNTED_BLIND, None, None, None, None, None, None)

@@ -172,6 +172,23 @@ def test_whatever_is_submitted_while_it_closes_is_written_or_refused(tmp_path: P
         assert texts(database) == [future.result() for future in accepted]
 
 
+def test_of_a_quiet_change_nobody_is_told(database: Path) -> None:
+    commits: list[int] = []
+    writer = Writer(database, on_commit=lambda: commits.append(1))
+    writer.start()
+    writer.call(note("saved"), quiet=True)
+    assert commits == []
+    gate = Gate()
+    held = writer.submit(gate, quiet=True)
+    assert gate.entered.wait(10)
+    together = [writer.submit(note("quiet"), quiet=True), writer.submit(note("loud"))]
+    gate.opened.set()
+    held.result()
+    assert [future.result() for future in together] == ["quiet", "loud"]
+    writer.close()
+    assert commits == [1]
+
+
 def test_on_commit_is_told_of_changes_only(database: Path) -> None:
     commits: list[int] = []
     writer = Writer(database, on_commit=lambda: commits.append(1))
