@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge.store.reads.frames import count_untimed, tow_frames
+from edge.store.reads.files import StoredAt
+from edge.store.reads.frames import count_untimed, frame_bytes_at, tow_frames
 from edge.store.sqlite import Connection
 
 
@@ -33,6 +34,9 @@ class FrameSource(Protocol):
     def frames(self, connection: Connection, tow_id: int) -> FrameList:
         """The frames of a tow, ascending in `at_s` (seconds since the tow's start)."""
 
+    def stored(self, connection: Connection, tow_id: int, number: int) -> StoredAt | None:
+        """Where the picture of a frame lies; None if the tow has no such frame. A number stands for the same picture for good."""
+
 
 class StillFrames:
     """The stills that are attached to a tow."""
@@ -44,3 +48,7 @@ class StillFrames:
             for one in tow_frames(connection, tow_id)
         )
         return FrameList(frames=found, untimed=count_untimed(connection, tow_id))
+
+    def stored(self, connection: Connection, tow_id: int, number: int) -> StoredAt | None:
+        """The still itself."""
+        return frame_bytes_at(connection, tow_id, number)

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from edge.store.connection import snapshot
 from edge.store.reads.counts import CountedMinute, counts_of_tow
-from edge.store.reads.frames import frame_bytes_at
 from edge.store.reads.surveys import protocol, tow
 from edge.survey.counting.content import as_json, read_content
 from edge.survey.counting.desk import OwnCount
@@ -211,7 +210,7 @@ def _tally(found: Tally) -> TallyAnswer:
 
 def _frame(request: Request, appliance: ApplianceHere, tow_id: int, number: int) -> Response:
     with appliance.reader() as connection:
-        stored = frame_bytes_at(connection, tow_id, number)
+        stored = appliance.counting.frames.stored(connection, tow_id, number)
     if stored is None:
         raise no_such("frame of this tow with the number", number)
     headers = {**PICTURE_HEADERS, "cache-control": "private, max-age=86400, immutable"}  # a number stands for the same bytes for good
