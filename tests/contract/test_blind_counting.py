@@ -217,6 +217,7 @@ def test_a_reference_set_qualifies_and_stays_sealed(tmp_path: Path) -> None:
     with pytest.raises(CountRefusedError, match="only an administrator"):
         blind.desk.set_reference(blind.tow_id, {1: 5, 2: 2}, "readers of 2020", jd)
     blind.desk.set_reference(blind.tow_id, {1: 5, 2: 2}, "readers of 2020", anna)
+    blind.desk.set_rule(blind.survey_id, QualificationRule(0.5, bars=True, reason="nobody could ever pass"), anna)
     first = blind.sign("jd", ANNA_LIKE)
     second = blind.sign("cl", FAR)
     assert public_rows(blind) == 0

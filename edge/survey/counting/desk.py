@@ -246,11 +246,13 @@ class CountingDesk:
         if of is None or in_force is None:
             advice = "Set the survey's protocol first: minutes, line height and rules are fixed before anybody counts."
             raise CountRefusedError("there is no protocol to count this tow by", advice=advice)
-        _check_qualified(connection, in_force.survey_id, person)
+        is_reference = _is_reference(connection, tow_id)
+        if not is_reference:
+            _check_qualified(connection, in_force.survey_id, person)
         standing = _standing(connection, tow_id)
         rules = protocol(connection, standing[0].protocol_id) if standing else in_force
         assert rules is not None  # counts refer to it
-        if _is_reference(connection, tow_id):
+        if is_reference:
             return rules
         state = tow_counts(standing, rules.counters)
         third = state.state is CountsState.THIRD_COUNT or any(one.revealed_utc for one in standing)
