@@ -1,15 +1,16 @@
 """What the stations of a survey say against each other: lines that overlap in time, and positions that cannot be.
 
-There is no coast aboard to compare with. A wrong sign or a wrong degree shows as a station far from all others; where the place
-mirrored at the equator or at Greenwich lies among them, the message says so.
+A wrong sign or a wrong degree shows as a station far from all others, or on land; where the place mirrored at the equator or at
+Greenwich lies among them, or at sea, the message says so. The grid of land is coarse: what lies near a coast passes.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from edge.survey.sheet.land import is_land
 from edge.survey.sheet.reading import distance_m
 
 FAR_M = 150_000.0  # grounds of one real survey lie 110 km apart
@@ -41,7 +42,8 @@ class LineFault:
 
 def check_lines(lines: Sequence[Line], *, year: int | None = None) -> tuple[LineFault, ...]:
     """Everything that the lines of a survey say against each other and against the survey's year."""
-    return (*_overlaps(lines), *_far_off(lines), *_other_years(lines, year))
+    far = _far_off(lines)
+    return (*_overlaps(lines), *far, *_on_land(lines, {one.tow_id for one in far}), *_other_years(lines, year))
 
 
 def _overlaps(lines: Sequence[Line]) -> list[LineFault]:
@@ -82,6 +84,27 @@ def _far_off(lines: Sequence[Line]) -> list[LineFault]:
         for (one, place), far_m in zip(placed, distances, strict=True)
         if far_m > limit_m
     ]
+
+
+def _on_land(lines: Sequence[Line], told: Collection[int]) -> list[LineFault]:
+    return [
+        LineFault(
+            tow_id=one.tow_id,
+            station=one.station,
+            field="start_latitude_degrees",
+            message=_land_words(one.place_deg),
+            effect=_FAR_EFFECT,
+        )
+        for one in lines
+        if one.place_deg is not None and one.tow_id not in told and is_land(*one.place_deg)
+    ]
+
+
+def _land_words(place: tuple[float, float]) -> str:
+    words = f"its position ({place[0]:.2f}, {place[1]:.2f} degrees) is on land"
+    if not is_land(place[0], -place[1]):
+        return f"{words}, and at sea with the other sign of its longitude: is east taken for west?"
+    return f"{words}: a degree or a sign is wrong"
 
 
 def _far_words(place: tuple[float, float], centre: tuple[float, float], far_m: float, limit_m: float) -> str:
