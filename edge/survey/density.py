@@ -2,7 +2,8 @@
 
 Two protocols exist and are never mixed (ices-eg/wg_WGNEPS for the first, ices-tools-dev NephAssess for the second):
 
-    drop_minute   a minute in which any counter paused for 30 s or more is dropped, for all counters and from the distance
+    drop_minute   a minute in which any counter paused for 30 s or more is dropped, for all counters and from the distance; shorter
+                  losses stay out of the distance only: nothing was counted there
     scale         a count is scaled up by the seconds that its counter lost; a minute lost whole is missing for that counter
 """
 
@@ -54,11 +55,14 @@ class StationCount:
     Attributes:
         systems: None where no minute is left to count in; never 0 for want of minutes.
         per_minute: minute -> mean of the counters present.
+        counted_s: minute -> seconds that its count stands for: under `drop_minute` those that could be counted, the mean over the
+            counters present; under `scale` the whole minute, which the count was scaled up to.
         left_out: minute -> why it does not count.
     """
 
     systems: float | None
     per_minute: Mapping[int, float]
+    counted_s: Mapping[int, float]
     left_out: Mapping[int, str]
 
 
@@ -110,14 +114,18 @@ def station_count(counts: Sequence[MinuteCount], rule: MinuteRule) -> StationCou
         if by_minute.setdefault(count.minute, {}).setdefault(count.counter, count) is not count:
             raise ValueError(f"counter {count.counter} has minute {count.minute} twice")
     per_minute: dict[int, float] = {}
+    counted_s: dict[int, float] = {}
     left_out: dict[int, str] = {}
     for minute, present in sorted(by_minute.items()):
         values, why = _values(tuple(present.values()), rule)
         if values:
             per_minute[minute] = math.fsum(values) / len(values)
+            lost_s = 0.0 if rule is MinuteRule.SCALE else math.fsum(one.lost_s for one in present.values()) / len(present)
+            counted_s[minute] = MINUTE_S - lost_s
         else:
             left_out[minute] = why
-    return StationCount(systems=math.fsum(per_minute.values()) if per_minute else None, per_minute=per_minute, left_out=left_out)
+    systems = math.fsum(per_minute.values()) if per_minute else None
+    return StationCount(systems=systems, per_minute=per_minute, counted_s=counted_s, left_out=left_out)
 
 
 def _values(present: Sequence[MinuteCount], rule: MinuteRule) -> tuple[list[float], str]:
@@ -131,9 +139,10 @@ def _values(present: Sequence[MinuteCount], rule: MinuteRule) -> tuple[list[floa
 
 
 def counted_distance(distance_m_by_minute: Mapping[int, float | None], counted: StationCount, rule: MinuteRule) -> Distance:
-    """Distance over ground of the minutes that count, formula (2).
+    """Distance over ground of the seconds that count, formula (2).
 
-    Under `scale` a minute's distance that is missing, not positive or above 50 m is replaced by the mean of the others, and told;
+    Of a minute in which seconds were lost its share by time counts, since counters do not all say which seconds they were. Under
+    `scale` a minute's distance that is missing, not positive or above 50 m is replaced by the mean of the others, and told;
     under `drop_minute` such a distance is an error, since nothing there allows to replace it.
 
     Raises:
@@ -147,8 +156,9 @@ def counted_distance(distance_m_by_minute: Mapping[int, float | None], counted: 
     replaced = tuple(minute for minute in minutes if minute not in sound)
     if replaced and (rule is MinuteRule.DROP_MINUTE or not sound):
         raise ValueError(f"minute {replaced[0]}: {given[replaced[0]]} m is no distance over ground")
-    total_m = math.fsum(sound.values())
-    return Distance(distance_m=total_m + len(replaced) * (total_m / len(sound)), replaced=replaced)
+    mean_m = math.fsum(sound.values()) / len(sound)
+    shares = (sound.get(minute, mean_m) * counted.counted_s[minute] / MINUTE_S for minute in minutes)
+    return Distance(distance_m=math.fsum(shares), replaced=replaced)
 
 
 def viewed_area_m2(legs: Sequence[tuple[float, float]]) -> float:

@@ -128,8 +128,9 @@ def reckon_distance(
 ) -> Reckoned:
     """Formula (2): legs of the track in the minutes that count, or a typed distance, scaled by time where it covers the whole tow.
 
-    Seconds lost within a minute that counts stay in: under `drop_minute` they are fewer than 30, under `scale` the count was
-    already scaled up to the whole minute.
+    Under `drop_minute` seconds lost within a minute that counts are taken out by their share of the time, the mean over the counters;
+    under `scale` they stay in, since the count was already scaled up to the whole minute. What is stated for the counted
+    minutes is taken as it is stated.
     """
     by_minute = {one.minute: one.distance_m for one in profiles if one.distance_m is not None}
     if choice is None:
@@ -142,14 +143,20 @@ def reckon_distance(
         return _along_track(by_minute, count, rule)
     if choice.covers == "counted":
         return Reckoned(distance_m=choice.distance_m, method="as stated for the counted minutes", by_minute={}, reasons=(), flags=())
-    counted_s = MINUTE_S * len(count.per_minute)
+    counted_s = math.fsum(count.counted_s.values())
     if tow_s is None:
         return _no_distance("the distance is that of the whole tow, and the tow's start and end are not both known", {})
     try:
         distance_m = scaled_by_time_m(choice.distance_m, tow_s, counted_s)
     except ValueError:
         return _no_distance(f"the tow took {tow_s:.0f} s, less than the {counted_s:.0f} s that were counted", {})
-    return Reckoned(distance_m=distance_m, method="scaled by time", by_minute={}, reasons=(), flags=_speed_flags(choice.distance_m, tow_s))
+    return Reckoned(
+        distance_m=distance_m,
+        method="scaled by time",
+        by_minute={},
+        reasons=(),
+        flags=(*_lost_flags(count), *_speed_flags(choice.distance_m, tow_s)),
+    )
 
 
 def _along_track(by_minute: Mapping[int, float], count: StationCount, rule: MinuteRule) -> Reckoned:
@@ -167,8 +174,16 @@ def _along_track(by_minute: Mapping[int, float], count: StationCount, rule: Minu
         method="legs along the track",
         by_minute=by_minute,
         reasons=(),
-        flags=(*flags, *_speed_flags(found.distance_m, MINUTE_S * len(count.per_minute))),
+        flags=(*flags, *_lost_flags(count), *_speed_flags(found.distance_m, math.fsum(count.counted_s.values()))),
     )
+
+
+def _lost_flags(count: StationCount) -> tuple[str, ...]:
+    """Whether seconds of minutes that count were taken out of the distance."""
+    lost_s = math.fsum(MINUTE_S - seconds for seconds in count.counted_s.values())
+    if not lost_s:
+        return ()
+    return (f"{lost_s:g} s lost in minutes that count (the mean of the counters) are taken out of the distance",)
 
 
 def _no_distance(reason: str, by_minute: Mapping[int, float]) -> Reckoned:

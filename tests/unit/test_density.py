@@ -74,6 +74,15 @@ def test_a_dropped_minute_takes_its_distance_along() -> None:
     assert counted_distance({2: 20.0, 3: 24.0}, counted, DROP).distance_m == 20.0
 
 
+def test_seconds_that_nobody_counted_in_are_no_counted_distance() -> None:
+    """Formula (2): counted and countable time. Where the counters lost different seconds it is their mean, as for the count."""
+    counted = station_count([count("A", 2, 3, 12.0), count("B", 2, 3), count("A", 3, 3), count("B", 3, 3)], DROP)
+    assert counted.counted_s == {2: 54.0, 3: 60.0}
+    assert counted_distance({2: 20.0, 3: 24.0}, counted, DROP).distance_m == 18.0 + 24.0
+    scaled = station_count([count("A", 2, 3, 12.0), count("B", 2, 3)], SCALE)
+    assert counted_distance({2: 20.0}, scaled, SCALE).distance_m == 20.0
+
+
 def test_legs_of_their_own_width() -> None:
     assert viewed_area_m2([(10.0, 0.75), (20.0, 1.01)]) == pytest.approx(27.7)
     for legs in ([], [(1.0, 0.0)], [(-1.0, 0.7)], [(math.nan, 0.7)]):

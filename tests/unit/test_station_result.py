@@ -130,9 +130,20 @@ def test_a_paused_minute_goes_from_the_count_and_from_the_distance(sea: Sea, tmp
     sea.counts(tow, {"A": A, "B": B}, lost_s={("A", 4): 31.0, ("B", 5): 29.0})
     found = sea.result(tow)
     assert found.systems == pytest.approx((sum(A) + sum(B) - A[2] - B[2]) / 2)
-    assert found.distance_m == pytest.approx(0.41 * 360, rel=1e-3)
+    assert found.distance_m == pytest.approx(0.41 * (360 - 29 / 2), rel=1e-3)
+    assert found.flags == ("14.5 s lost in minutes that count (the mean of the counters) are taken out of the distance",)
     assert found.sources["left_out"] == {"4": "A paused for 30 s or more"}
     assert found.sources["minutes"] == [2, 3, 5, 6, 7, 8]
+
+
+def test_a_distance_of_the_whole_tow_is_scaled_to_the_seconds_that_were_counted(sea: Sea) -> None:
+    """DoG_tow (T_used - t_lost) / T_tow, formula (2); what is stated for the counted minutes stays as it is stated."""
+    tow = sea.station("S1")
+    sea.counts(tow, {"A": A, "B": B}, lost_s={("A", 3): 20.0, ("B", 5): 45.0})
+    sea.desk.type_distance(tow, NewDistance("odometer", 250.0), "test")
+    assert sea.result(tow).distance_m == pytest.approx(250 * (360 - 10) / 600)
+    sea.desk.type_distance(tow, NewDistance("odometer", 150.0, covers="counted"), "test")
+    assert sea.result(tow).distance_m == 150.0
 
 
 def test_the_other_protocol_scales_counts_and_replaces_distances(tmp_path: Path) -> None:
