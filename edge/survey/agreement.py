@@ -108,7 +108,8 @@ def _judged(series: list[tuple[float, ...]], min_mean_per_minute: float | None, 
         return AgreementState.ZERO, None
     if not any(x) or not any(y):
         return AgreementState.ZERO_FOR_ONE_COUNTER, None
-    ccc = lin_ccc(x, y)
-    if ccc is None:
+    if len(set(x)) == len(set(y)) == 1:  # nothing varies, as in a single minute: the coefficient is 0/0, or 0 for any difference
         return AgreementState.NOT_COMPUTABLE, None
+    ccc = lin_ccc(x, y)
+    assert ccc is not None  # the scale is not 0 where something varies
     return (AgreementState.THIRD_COUNT if ccc < ccc_limit else AgreementState.AGREED), ccc

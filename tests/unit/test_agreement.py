@@ -54,6 +54,8 @@ def test_equal_counts_agree_wholly_and_order_does_not_matter(values: list[int]) 
         ([0, 0, 0], [0, 0, 0], AgreementState.TOO_LOW),
         ([0, 0, 0], [9, 9, 8], AgreementState.ZERO_FOR_ONE_COUNTER),
         ([5, 5, 5], [5, 5, 5], AgreementState.NOT_COMPUTABLE),
+        ([5, 5, 5], [8, 8, 8], AgreementState.NOT_COMPUTABLE),
+        ([3], [12], AgreementState.NOT_COMPUTABLE),  # a single minute
         ([2, 9, 4], [9, 2, 4], AgreementState.THIRD_COUNT),
         ([2, 9, 4], [3, 9, 4], AgreementState.AGREED),
     ],

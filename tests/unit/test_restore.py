@@ -172,7 +172,8 @@ def test_a_newer_backup_is_refused(tmp_path: Path, backup: Backup) -> None:
     shutil.copy(backup.path, copy)
     connection = open_writer(copy)
     connection.execute(
-        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) SELECT DISTINCT migration_set, 'm999_future', '' FROM _sqlite_migrations"
+        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) "
+        "SELECT DISTINCT migration_set, 'm999_future', '' FROM _sqlite_migrations"
     )
     connection.close()
     assert_refused(tmp_path, copy, StoreNewerError, "m999_future")
