@@ -35,6 +35,7 @@ from edge.survey.exchange.workbook import write_workbook
 from edge.survey.navigation.distance import leg_m
 from edge.survey.navigation.fixes import Window
 from edge.survey.navigation.read import read_log
+from edge.survey.sheet.land import is_land
 from edge.survey.sheet.table import read_table
 from edge.web.tls import own_certificate
 from models.manifest import Runtime
@@ -200,7 +201,7 @@ def check_keys(workspace: Path) -> str:
 
 
 def check_survey(workspace: Path) -> str:
-    """A navigation log is read and measured, and a station sheet comes out of a workbook."""
+    """A navigation log is read and measured, a station sheet comes out of a workbook, and the grid of land is there."""
     log = workspace / "ship.log"
     log.write_text(NMEA, encoding="ascii", newline="\r\n")
     (fixes,) = read_log(log, Window()).log.streams.values()
@@ -209,7 +210,7 @@ def check_survey(workspace: Path) -> str:
     workbook = workspace / "sheet.xlsx"
     write_workbook(workbook, [("stations", ("Station", "SurveyID"), [("S01", "T2026")])])
     station = read_table(workbook.read_bytes(), workbook.name).rows[-1].cells[0]
-    if station != "S01" or not 245 < distance_m < 250:
+    if station != "S01" or not 245 < distance_m < 250 or not is_land(53.3, -7.5):
         raise SelftestError(f"station {station}, {distance_m:.1f} m")
     return f"{len(fixes)} fixes, {distance_m:.1f} m, station {station} from a workbook"
 
