@@ -16,9 +16,10 @@ from edge.logs import configure_logs
 from edge.store.lock import HomeLock
 from edge.store.open import open_store
 from edge.store.reads import surveys as reads
+from edge.store.reads.survey_status import protocol_uses
 from edge.store.reads.surveys import ProtocolRow
 from edge.store.seal import open_seal
-from edge.survey.protocol import FIELDS, PRESETS, find_preset, read_protocol
+from edge.survey.protocol import FIELDS, PRESETS, effect_of_change, find_preset, read_protocol
 from edge.survey.sheet_desk import SheetDesk
 
 ACTOR = "cli"
@@ -39,14 +40,15 @@ def protocol_command(
     """Show the rules that a survey counts by, or state them; a change is a new version with a reason."""
     home = home_of(context)
     with told(as_json=as_json):
-        if preset or rule:
-            _state(home, survey, _texts(preset, rule or []), reason)
+        effect = _state(home, survey, _texts(preset, rule or []), reason) if preset or rule else ""
         with reading(home) as connection:
             protocol = reads.protocol_in_force(connection, _survey_id(home, survey))
     if as_json:
-        answer(None if protocol is None else protocol._asdict())
+        answer(None if protocol is None else {**protocol._asdict(), "effect": effect})
     else:
         _print(survey, protocol)
+        if effect:
+            say(effect)
 
 
 def _texts(preset: str | None, rules: list[str]) -> dict[str, str]:
@@ -65,14 +67,19 @@ def _texts(preset: str | None, rules: list[str]) -> dict[str, str]:
     return texts
 
 
-def _state(home: Path, survey: str, texts: dict[str, str], reason: str) -> None:
+def _state(home: Path, survey: str, texts: dict[str, str], reason: str) -> str:
+    """State rules; what that does to the counts under those before, "" where there were none."""
     rules = read_protocol(texts)  # told here, before anything is asked of anybody
     survey_id = _survey_id(home, survey)
+    with reading(home) as connection:
+        before, uses = reads.protocol_in_force(connection, survey_id), protocol_uses(connection, survey_id)
     try:
         with _desk(home) as desk:
             desk.set_protocol(survey_id, texts, reason=reason, actor=ACTOR)
     except BusyError as error:
         or_running(error, home, "POST", f"/api/surveys/{survey_id}/protocol", {**asdict(rules), "reason": reason})
+    use = uses.get(before.id) if before is not None else None
+    return "" if before is None else effect_of_change(use.counts if use else 0, use.tows if use else 0, before.version)
 
 
 def _survey_id(home: Path, name: str) -> int:

@@ -5,6 +5,7 @@ Stations that were counted under different versions are never pooled: methods ar
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -45,7 +46,8 @@ class GroundFigures:
     Attributes:
         raw, adjusted: None where no station has such a density; abundances in them hold only if `area_km2` is known.
         planned: stations of the plan; None where the plan does not say.
-        left: stations of the plan that are not counted yet.
+        left: stations of the plan that are not counted yet, under any version of the protocol. A tow that is not valid, or not in the
+            analysis, does not count its station.
     """
 
     name: str
@@ -113,8 +115,13 @@ def survey_overview(connection: Connection, survey_id: int) -> SurveyOverview:
         versions=_versions(grounds, stations),
         planned=planned,
         counted=counted,
-        left=None if planned is None else max(planned - counted, 0),
+        left=None if planned is None else max(planned - sum(map(_is_done, stations)), 0),
     )
+
+
+def _is_done(one: PlacedStation) -> bool:
+    usable = one.tow is not None and one.tow.in_analysis and one.tow.is_valid is not False
+    return usable and one.result.systems is not None
 
 
 def _planned(grounds: Sequence[GroundRow], stations: Sequence[PlacedStation]) -> int | None:
@@ -174,15 +181,16 @@ def _versions(grounds: Sequence[GroundRow], stations: Sequence[PlacedStation]) -
     for one in stations:
         if one.estimated:
             by_version.setdefault(int(one.result.sources["protocol"]["version"]), []).append(one)
-    return tuple(_version(version, grounds, by_version[version]) for version in sorted(by_version, reverse=True))
+    done = Counter(one.station.ground or NO_GROUND for one in stations if _is_done(one))
+    return tuple(_version(version, grounds, by_version[version], done) for version in sorted(by_version, reverse=True))
 
 
-def _version(version: int, grounds: Sequence[GroundRow], stations: Sequence[PlacedStation]) -> VersionEstimate:
+def _version(version: int, grounds: Sequence[GroundRow], stations: Sequence[PlacedStation], done: Mapping[str, int]) -> VersionEstimate:
     rows: dict[str, GroundRow | None] = {ground.name: ground for ground in grounds}
     by_ground: dict[str, list[PlacedStation]] = {name: [] for name in rows}
     for one in stations:
         by_ground.setdefault(one.station.ground or NO_GROUND, []).append(one)
-    figures = tuple(_ground(name, rows.get(name), here) for name, here in by_ground.items())
+    figures = tuple(_ground(name, rows.get(name), here, done.get(name, 0)) for name, here in by_ground.items())
     reasons = _reasons(figures)
     counted = [one for one in figures if one.raw is not None and one.area_km2 is not None]
     adjusted = [one.adjusted for one in counted if one.adjusted is not None]
@@ -197,7 +205,7 @@ def _version(version: int, grounds: Sequence[GroundRow], stations: Sequence[Plac
     )
 
 
-def _ground(name: str, row: GroundRow | None, stations: Sequence[PlacedStation]) -> GroundFigures:
+def _ground(name: str, row: GroundRow | None, stations: Sequence[PlacedStation], done: int) -> GroundFigures:
     area_km2 = row.area_km2 if row else None
     raw = [one.result.density_raw_per_m2 for one in stations if one.result.density_raw_per_m2 is not None]
     adjusted = [one.result.density_adjusted_per_m2 for one in stations if one.result.density_adjusted_per_m2 is not None]
@@ -210,7 +218,7 @@ def _ground(name: str, row: GroundRow | None, stations: Sequence[PlacedStation])
         raw=ground_estimate(name, raw, area_km2 or 1.0) if raw else None,
         adjusted=ground_estimate(name, adjusted, area_km2 or 1.0) if adjusted and len(adjusted) == len(raw) else None,
         planned=planned,
-        left=None if planned is None else max(planned - len(stations), 0),
+        left=None if planned is None else max(planned - done, 0),
     )
 
 

@@ -36,6 +36,16 @@ def test_from_nothing_to_an_imported_table(home: Path, tmp_path: Path) -> None:
     assert "locked since" in survey(home, "protocol", "T2026")[1]
 
 
+def test_a_change_after_counts_says_what_it_does_to_them(home: Path, tmp_path: Path) -> None:
+    rules = ("--preset", "irish", "--rule", "edge_rule=any_opening_inside", "--reason", "the manual", "--json")
+    assert json.loads(survey(home, "protocol", "T2026", *rules)[1].splitlines()[-1])["effect"] == ""
+    table = recounts(tmp_path, *two_counters())
+    assert survey(home, "import-table", str(table), "--format", "mi-recounts", "--survey", "T2026")[0] == 0
+    code, text = survey(home, "protocol", "T2026", *rules, "--rule", "ccc_limit=0.6")
+    effect = json.loads(text.splitlines()[-1])["effect"]
+    assert (code, "counted under version 1, 2 counts of 1 tow, stays as it is" in effect, "never mixed" in effect) == (0, True, True)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

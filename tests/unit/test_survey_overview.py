@@ -13,10 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import SettingsError
-from edge.store.surveys import set_tow_fields
+from edge.store.reads import surveys as reads
+from edge.store.surveys import add_tow, set_tow_fields
 from edge.store.tracks import NewDistance
+from edge.survey.counting.overview import survey_agreement
 from edge.survey.estimate import running_cv, t_quantile
 from edge.survey.overview import SurveyOverview, survey_overview
+from edge.survey.sheet.status import survey_status
 from tests.helpers.stations import Sea
 
 AREAS = {"Smalls": 2962.0, "Labadie": 1200.0}
@@ -114,6 +117,55 @@ def test_versions_of_the_protocol_are_never_pooled(sea: Sea) -> None:
     assert [(one.version, one.grounds[0].stations) for one in found.versions] == [(2, ("3",)), (1, ("1", "2"))]
     assert found.versions[0].adjusted is None
     assert any("one counted station" in one for one in found.versions[0].reasons)
+
+
+def test_stations_left_of_a_ground_are_those_that_no_version_counted(sea: Sea) -> None:
+    """A new version of the protocol leaves the stations counted that the one before did; a tow that failed leaves its own to be done."""
+    sea.ground("Smalls", 1000.0, planned=6)
+    for name in "12":
+        station(sea, name, "Smalls", 3.0)
+    failed = station(sea, "3", "Smalls", 3.0)
+    sea.call(lambda connection: set_tow_fields(connection, failed, {"is_valid": 0}, actor="test"))
+    other = sea.protocol(first_minute=2, last_minute=8, counters=1, correction_factor=None, correction_source="")
+    station(sea, "4", "Smalls", 4.0, protocol_id=other)
+    found = overview(sea)
+    assert found.left == 3
+    assert [one.grounds[0].left for one in found.versions] == [3, 3]
+
+
+def test_a_tow_that_failed_gives_way_to_the_one_that_was_made_again(sea: Sea) -> None:
+    sea.ground("Smalls", 1000.0)
+    failed = station(sea, "1", "Smalls", 40.0)
+    sea.call(lambda connection: set_tow_fields(connection, failed, {"is_valid": 0}, actor="test"))
+    with sea.reader() as connection:
+        station_id = reads.stations(connection, sea.survey_id)[0].id
+    again = sea.call(lambda connection: add_tow(connection, station_id, actor="test"))
+    sea.counts(again, {"A": [3.0] * 7})
+    sea.desk.type_distance(again, NewDistance("odometer", 200.0, "counted"), "test")
+    sea.width(again)
+    (placed,) = overview(sea).stations
+    assert (placed.result.tow_id, placed.estimated) == (again, True)
+    with sea.reader() as connection:
+        row = survey_status(connection, reads.survey(connection, sea.survey_id)).stations[0]
+    assert row.tow is not None
+    assert row.tow.id == again
+
+
+def test_counts_of_a_table_that_do_not_agree_wait_for_a_third_everywhere(tmp_path: Path) -> None:
+    """They are revealed, since a table is; still the station has no count."""
+    with closing(Sea(tmp_path / "two")) as sea:
+        tow = sea.station("1")
+        sea.counts(tow, {"A": [4, 5, 6, 4, 3, 5, 6], "B": [9, 1, 0, 9, 8, 0, 1]})
+        with sea.reader() as connection:
+            row = reads.survey(connection, sea.survey_id)
+            status = survey_status(connection, row)
+            assert survey_agreement(connection, sea.survey_id).third_counts == ("1",)
+        assert (status.number_of("third_count"), status.number_of("revealed")) == (1, 0)
+        assert (status.stations[0].signed, status.stations[0].needed) == (2, 3)
+        sea.counts(tow, {"C": [4, 5, 6, 4, 3, 5, 6]})
+        with sea.reader() as connection:
+            assert survey_status(connection, row).number_of("revealed") == 1
+            assert survey_agreement(connection, sea.survey_id).third_counts == ()
 
 
 def test_what_is_left_out_is_told(sea: Sea) -> None:

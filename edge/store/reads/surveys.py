@@ -5,6 +5,7 @@ A station that was met before any survey knew of it has no survey (`survey_id` N
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 from edge.store.reads.typed import as_value, as_values
@@ -251,8 +252,16 @@ def tow(connection: Connection, tow_id: int) -> TowRow | None:
 
 
 def main_tow(connection: Connection, station_id: int) -> TowRow | None:
-    """The tow that a station is estimated from, its first one in the analysis; None if all are comparative or there is none."""
-    return _one(TowRow, connection, _TOW + "WHERE w.station_id = ? AND w.in_analysis = 1 ORDER BY w.ordinal LIMIT 1", station_id)
+    """The tow that a station is estimated from, see `main_of`."""
+    return main_of(tows(connection, station_id))
+
+
+def main_of(of_station: Sequence[TowRow]) -> TowRow | None:
+    """Of a station's tows the first in the analysis that is not marked as invalid: a tow that failed is made again.
+
+    The first in the analysis where all those are invalid; None if all are comparative or there is none.
+    """
+    return min((one for one in of_station if one.in_analysis), key=lambda one: (one.is_valid is False, one.ordinal), default=None)
 
 
 def tow_images(connection: Connection, tow_id: int, *, limit: int = -1) -> tuple[TowImageRow, ...]:

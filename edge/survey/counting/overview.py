@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from edge.store.reads.counts import CountRow, counts_of_tow
-from edge.store.reads.surveys import ProtocolRow, TowRow, protocol, protocols, survey_tows
+from edge.store.reads.surveys import ProtocolRow, TowRow, protocol, protocols, survey, survey_tows
 from edge.store.sqlite import Connection
 from edge.survey.agreement import Agreement, AgreementState
 from edge.survey.counting.judge import CountsState, TowCounts, counts_agreement, pairwise_agreement, tow_counts
@@ -50,7 +50,7 @@ class CounterAgreement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SurveyAgreement:
-    """All of it. `third_counts`: stations that wait for a third person."""
+    """All of it. `third_counts`: stations that wait for a third person, also those whose first two counts came from a table."""
 
     stations: tuple[StationAgreement, ...]
     counters: tuple[CounterAgreement, ...]
@@ -68,9 +68,16 @@ def survey_agreement(connection: Connection, survey_id: int) -> SurveyAgreement:
         if rules is not None:
             stations.append(station_agreement(of, counts, rules))
     limit = versions[0].ccc_limit if versions else 0.5
-    waiting = tuple(one.tow.station for one in stations if one.progress.state is CountsState.THIRD_COUNT)
+    row = survey(connection, survey_id)
+    is_reference = row is not None and row.kind == "reference"
+    waiting = () if is_reference else tuple(one.tow.station for one in stations if _waits_for_third(one))
     counters = _by_counter(stations, limit, f"survey/{survey_id}")
     return SurveyAgreement(stations=tuple(stations), counters=counters, ccc_limit=limit, third_counts=waiting)
+
+
+def _waits_for_third(one: StationAgreement) -> bool:
+    disagree = one.agreement is not None and one.agreement.state is AgreementState.THIRD_COUNT
+    return one.progress.state is CountsState.THIRD_COUNT or (disagree and len(one.counters) < 3)
 
 
 def station_agreement(of: TowRow, counts: Sequence[CountRow], rules: ProtocolRow) -> StationAgreement:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from edge.store.reads import surveys as reads
@@ -11,7 +11,7 @@ from edge.store.reads.counts import counts_of_tow
 from edge.store.reads.survey_status import TowProgress, all_last_entries, progress
 from edge.store.reads.surveys import StationRow, SurveyRow, TowRow
 from edge.store.sqlite import Connection
-from edge.survey.counting.judge import CountsState, tow_counts
+from edge.survey.counting.judge import CountsState, TowCounts, needs_third, tow_counts
 from edge.survey.sheet.checks import check_lines
 from edge.survey.sheet.plan import line_of
 from edge.survey.sheet.reading import Fault, Reading, read_sheet
@@ -120,7 +120,7 @@ class _Known:
 
 
 def _station(connection: Connection, station: StationRow, tows: tuple[TowRow, ...], known: _Known) -> StationStatus:
-    main = next((tow for tow in tows if tow.in_analysis), tows[0] if tows else None)
+    main = reads.main_of(tows) or (tows[0] if tows else None)
     faults = tuple(fault for tow in tows for fault in (*sheet_faults(known.readings[tow.id]), *known.among.get(tow.id, [])))
     if main is None:
         return StationStatus(
@@ -134,7 +134,7 @@ def _station(connection: Connection, station: StationRow, tows: tuple[TowRow, ..
             needed=known.needed,
             faults=faults,
         )
-    counts = tow_counts(counts_of_tow(connection, main.id) if known.far[main.id].opened else (), max(known.needed, 1))
+    counts = _counts(connection, station, main.id, known)
     return StationStatus(
         station=station,
         tow=main,
@@ -146,3 +146,18 @@ def _station(connection: Connection, station: StationRow, tows: tuple[TowRow, ..
         needed=counts.needed if known.needed else 0,
         faults=faults,
     )
+
+
+def _counts(connection: Connection, station: StationRow, tow_id: int, known: _Known) -> TowCounts:
+    """Where a tow's counts stand. Those of a table are there for all to see, also where they do not agree: a third is wanted then too."""
+    counts = [one for one in counts_of_tow(connection, tow_id) if one.state != "set_aside"] if known.far[tow_id].opened else []
+    found = tow_counts(counts, max(known.needed, 1))
+    rules = (
+        reads.protocol(connection, counts[0].protocol_id)
+        if found.state is CountsState.REVEALED and station.survey_kind != "reference"
+        else None
+    )
+    if rules is None or not needs_third({one.counter: one.minutes for one in counts if one.revealed_utc is not None}, rules):
+        return found
+    words = "the counters do not agree: a third person counts"
+    return replace(found, state=CountsState.THIRD_COUNT, needed=len(counts) + 1, words=words)
