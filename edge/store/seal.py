@@ -3,53 +3,66 @@
 Sealed with AES-256-GCM under a key in a file of its own beside the database, so that a copy of the database, a backup or a
 query tells nothing. The plain text is padded to whole steps: the length of a seal must not betray how much was counted.
 Whoever may read the service's own files can break a seal; that is the machine's administrator, and nobody else on board.
+
+A key that was lost is made anew, so that counting goes on. Each seal says which key it is under: the lost one opens its seals
+again as soon as its file lies in the folder `keys` under any name such as `seal-old.key`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from edge.errors import StoreError
-from edge.store.durable import sync_folder
+from edge.store.keys import write_private
 
 KEY_NAME = "keys/seal.key"
+_OTHER_KEYS = "seal*.key"
 _KEY_BYTES = 32
+_ID_BYTES = 8
 _NONCE_BYTES = 12
+_BODY_FROM = _ID_BYTES + _NONCE_BYTES
 _LENGTH_BYTES = 8
 COUNT_STEP_BYTES = 64 * 1024
 RUN_STEP_BYTES = 8 * 1024
 
 
 class Seal:
-    """Closes and opens what is sealed under one home folder's key."""
+    """Closes what is to be sealed under one home folder's key, and opens what was sealed under that or one it had before."""
 
-    def __init__(self, key: bytes) -> None:
-        """Take a key of 32 bytes."""
-        self._cipher = AESGCM(key)
+    def __init__(self, key: bytes, others: Sequence[bytes] = ()) -> None:
+        """Take keys of 32 bytes."""
+        self._id = _key_id(key)
+        self._ciphers = {_key_id(one): AESGCM(one) for one in (*others, key)}
 
     def close(self, content: bytes, subject: str, *, step_bytes: int) -> bytes:
         """Seal `content`, which is about `subject`, such as "count/UUID"; only under the same subject it opens again."""
         body = len(content).to_bytes(_LENGTH_BYTES, "big") + content
         padded = body.ljust(-(-len(body) // step_bytes) * step_bytes, b"\0")
         nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, padded, subject.encode())
+        return self._id + nonce + self._ciphers[self._id].encrypt(nonce, padded, subject.encode())
 
     def open(self, sealed: bytes, subject: str) -> bytes:
         """What was sealed.
 
         Raises:
-            StoreError: it was sealed under another key or about something else, or is damaged.
+            StoreError: it was sealed under a key that is not here, or is about something else, or is damaged.
         """
+        key_id, nonce, closed = sealed[:_ID_BYTES], sealed[_ID_BYTES:_BODY_FROM], sealed[_BODY_FROM:]
+        cipher = self._ciphers.get(key_id)
+        if cipher is None:
+            advice = f"Lay the {KEY_NAME} that it was sealed with into the folder keys as seal-old.key, then start the appliance again."
+            raise StoreError(f"the key of the seal of {subject} is not in this home folder", advice=advice)
         try:
-            body = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], subject.encode())
+            body = cipher.decrypt(nonce, closed, subject.encode())
         except (InvalidTag, ValueError) as error:
-            advice = f"It opens with the file {KEY_NAME} of the home folder that it was sealed in; bring that file back."
-            raise StoreError(f"the seal of {subject} does not open", advice=advice) from error
+            raise StoreError(f"the seal of {subject} does not open: it is damaged", advice="Restore the database from a backup.") from error
         length = int.from_bytes(body[:_LENGTH_BYTES], "big")
         return body[_LENGTH_BYTES : _LENGTH_BYTES + length]
 
@@ -64,26 +77,29 @@ def open_seal(home: Path) -> Seal:
     try:
         if not path.exists():
             _make_key(path)
-        text = path.read_text(encoding="ascii").split()
-        key = bytes.fromhex(text[0])
-        sound = len(key) == _KEY_BYTES and int(text[1], 16) == zlib.crc32(key)
+        others = sorted(path.parent.glob(_OTHER_KEYS))
+        return Seal(_read_key(path), [_read_key(one) for one in others if one != path])
     except OSError as error:
         raise StoreError(f"{path} cannot be used: {error.strerror}", advice="Check the permissions of the folder keys.") from error
-    except (ValueError, IndexError):
+
+
+def _read_key(path: Path) -> bytes:
+    try:
+        key_text, sum_text = path.read_text(encoding="ascii").split()
+        key = bytes.fromhex(key_text)
+        sound = len(key) == _KEY_BYTES and int(sum_text, 16) == zlib.crc32(key)
+    except ValueError:
         sound = False
     if not sound:
-        raise StoreError(f"{path} is damaged", advice="Bring the file back from where it was kept; sealed counts open with no other.")
-    return Seal(key)
+        advice = "Bring the file back from where it was kept. If there is none, move it away: a new key is made; what is sealed stays so."
+        raise StoreError(f"{path} is damaged", advice=advice)
+    return key
 
 
 def _make_key(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = os.urandom(_KEY_BYTES)
-    part = path.with_suffix(".part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(f"{key.hex()} {zlib.crc32(key):08x}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    sync_folder(path.parent)
+    write_private(path, f"{key.hex()} {zlib.crc32(key):08x}\n".encode("ascii"))
+
+
+def _key_id(key: bytes) -> bytes:
+    return hashlib.sha256(b"seal" + key).digest()[:_ID_BYTES]
