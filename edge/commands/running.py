@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from edge.errors import AccessError, BusyError, EdgeError, ModelError, SettingsError, StoreError
+from edge.errors import AccessError, BusyError, EdgeError, InputError, ModelError, Reason, SettingsError, StoreError
 
 ADDRESS_NAME = "service.json"
 TOKEN_NAME = "keys/local.token"  # noqa: S105 (where it lies, not what it is)
@@ -112,7 +112,10 @@ def _connect(url: str, sha256: str) -> http.client.HTTPConnection:
 def _refused(status: int, text: bytes) -> EdgeError:
     try:
         told = json.loads(text)
-        return family_of(told["code"])(told["message"], advice=told["advice"])
+        kind = family_of(told["code"])
+        if kind is InputError:  # the reason of a file is not told apart from the message
+            return InputError(Reason.CORRUPT, told["message"], advice=told["advice"])
+        return kind(told["message"], advice=told["advice"])
     except (ValueError, KeyError, TypeError):
         return EdgeError(f"the running appliance answered {status}")
 
@@ -121,7 +124,7 @@ def family_of(code: str) -> type[EdgeError]:
     """The kind of error that a refusal names; a code that this program does not know is the root's."""
     if code in {"sign_in_needed", "role_needed", "csrf_refused", "person_needed"}:
         return AccessError
-    for family in (SettingsError, StoreError, ModelError, BusyError, AccessError):
+    for family in (SettingsError, StoreError, InputError, ModelError, BusyError, AccessError):
         kinds: list[type[EdgeError]] = [family, *family.__subclasses__()]
         for kind in kinds:
             if kind.code == code and code != "locked_out":  # which needs more than a message

@@ -87,6 +87,11 @@ def test_both_work_while_the_appliance_runs(edge_command: list[str], tmp_path: P
         assert imported.returncode == 0, imported.stdout + imported.stderr
         assert "601 positions of beacon 1 (usbl)" in imported.stdout
         assert "It is the tow's distance now." in imported.stdout
+        wrong = ask(edge_command, appliance.home, "survey", "track", "S1", str(appliance.home / "edge.db"), "--json")
+        assert (wrong.returncode, last(wrong)["error"]["code"]) == (4, "log_invalid")  # type: ignore[index]
+        (tmp_path / "empty.csv").touch()
+        empty = ask(edge_command, appliance.home, "survey", "import", str(tmp_path / "empty.csv"), "--survey", "T2026", "--json")
+        assert (empty.returncode, last(empty)["error"]["code"]) == (4, "input_invalid")  # type: ignore[index]
     lock.release()
     appliance.close()
 
