@@ -68,7 +68,8 @@ def track_command(
     for fault in found["faults"]:
         say(f"- {fault}")
     distance_m = found["distance_m"]
-    say("The track does not cover the whole tow." if distance_m is None else f"{distance_m:.1f} m over ground along the tow")
+    if distance_m is not None:
+        say(f"{distance_m:.1f} m over ground along the tow")
     say(
         "It is the tow's distance now."
         if found["is_chosen"]

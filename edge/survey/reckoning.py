@@ -155,7 +155,7 @@ def reckon_distance(
         method="scaled by time",
         by_minute={},
         reasons=(),
-        flags=(*_lost_flags(count), *_speed_flags(choice.distance_m, tow_s)),
+        flags=(*_lost_flags(count), *speed_flags(choice.distance_m, tow_s)),
     )
 
 
@@ -174,7 +174,7 @@ def _along_track(by_minute: Mapping[int, float], count: StationCount, rule: Minu
         method="legs along the track",
         by_minute=by_minute,
         reasons=(),
-        flags=(*flags, *_lost_flags(count), *_speed_flags(found.distance_m, math.fsum(count.counted_s.values()))),
+        flags=(*flags, *_lost_flags(count), *speed_flags(found.distance_m, math.fsum(count.counted_s.values()))),
     )
 
 
@@ -190,7 +190,8 @@ def _no_distance(reason: str, by_minute: Mapping[int, float]) -> Reckoned:
     return Reckoned(distance_m=None, method="", by_minute=by_minute, reasons=(reason,), flags=())
 
 
-def _speed_flags(distance_m: float, duration_s: float) -> tuple[str, ...]:
+def speed_flags(distance_m: float, duration_s: float) -> tuple[str, ...]:
+    """What is unusual about the speed that a distance means."""
     speed = distance_m / duration_s
     if LEAST_TOW_SPEED_M_PER_S <= speed <= MOST_TOW_SPEED_M_PER_S:
         return ()

@@ -27,7 +27,7 @@ from edge.survey.navigation.csv_logs import Source
 from edge.survey.navigation.distance import leg_m, line_distance_m, speed_times_time_m
 from edge.survey.navigation.fixes import MAX_POINTS, Fix, LogError, Window
 from edge.survey.navigation.read import choose_stream, read_log
-from edge.survey.reckoning import RANK
+from edge.survey.reckoning import RANK, speed_flags
 from edge.survey.track_lines import line_of, tow_span
 from edge.survey.width import Width
 
@@ -128,7 +128,7 @@ class TrackDesk:
             flagged={flag.value: flags.count(flag) for flag in Flag if flag and flag in flags},
             rows_read=read.log.rows_read,
             rows_refused=read.log.rows_refused,
-            faults=tuple(new.faults),
+            faults=(*new.faults, *_doubts(tow, distance_m)),
             distance_m=distance_m,
             is_chosen=is_chosen,
         )
@@ -246,6 +246,16 @@ def _tow(connection: Connection, tow_id: int) -> TowRow:
     if tow is None:
         raise SettingsError(f"there is no tow {tow_id}", advice="Look at the station's page for its tows.")
     return tow
+
+
+def _doubts(tow: TowRow, distance_m: float | None) -> tuple[str, ...]:
+    """What a track's distance does to the result, where that is not what one hopes for."""
+    _, _, tow_s = tow_span(tow)
+    if tow_s is None:
+        return ()
+    if distance_m is None:
+        return ("it does not cover the whole tow: minutes without it have no distance, and under drop_minute the station then has none",)
+    return speed_flags(distance_m, tow_s)
 
 
 def _window(tow: TowRow, offset_s: float) -> tuple[Window, tuple[str, ...]]:

@@ -29,6 +29,7 @@ def sea(tmp_path: Path) -> Iterator[Sea]:
 def test_a_hole_in_the_track_leaves_the_distance_open_under_drop_minute(sea: Sea, tmp_path: Path) -> None:
     tow = sea.station("S1")
     imported = sea.desk.import_track(tow, usbl(usbl_log(tmp_path, gap=range(190, 265))), "test")
+    assert any("does not cover the whole tow" in one and "drop_minute" in one for one in imported.faults)
     assert (imported.distance_m, imported.is_chosen) == (None, False)
     sea.desk.choose_track(imported.track_id, "test")
     sea.counts(tow, {"A": A, "B": B})
@@ -122,6 +123,16 @@ def test_a_file_stands_once_and_a_clock_can_be_put_right(sea: Sea, tmp_path: Pat
     assert imported.distance_m == pytest.approx(246, rel=0.01)
     with pytest.raises(SettingsError, match="stands for this tow already"):
         sea.desk.import_track(tow, usbl(log, time_offset_s=3600.0), "test")
+
+
+def test_a_track_that_leaps_and_goes_on_there_is_told_by_its_speed(sea: Sea, tmp_path: Path) -> None:
+    tow = sea.station("S1")
+    places, _ = sim.walk(600, start=START)
+    shifted = [sim.Place(**{**vars(one), "latitude_deg": one.latitude_deg + 0.01}) for one in places[300:]]
+    path = tmp_path / "leap.log"
+    path.write_bytes(b"".join(sim.ptsag(one) for one in (*places[:300], *shifted)))
+    imported = sea.desk.import_track(tow, usbl(path), "test")
+    assert any("sledges are towed at about 0.4 m/s" in one for one in imported.faults)
 
 
 def test_flagged_points_are_stored_with_their_flag(sea: Sea, tmp_path: Path) -> None:
