@@ -186,7 +186,7 @@ def _of_tow(connection: Connection, station: StationRow, tow: TowRow) -> Station
             "tables": [_table_source(one) for one in tables],
         },
         reasons=(*counted.reasons, *figures.reasons, *map(_table_words, tables)),
-        flags=(*counted.flags, *distance.flags, *figures.flags, *_tow_flags(tow, choice, at_hand)),
+        flags=(*counted.flags, *distance.flags, *figures.flags, *_tow_flags(tow, choice, at_hand), *_other_tows(connection, tow)),
     )
 
 
@@ -383,3 +383,11 @@ def _tow_flags(tow: TowRow, choice: DistanceRow | None, at_hand: list[str]) -> t
     if not tow.in_analysis:
         flags.append("the tow is not in the analysis: estimates leave it out")
     return tuple(flags)
+
+
+def _other_tows(connection: Connection, tow: TowRow) -> tuple[str, ...]:
+    """A station is estimated from one tow; another that would do as well is not passed over in silence."""
+    usable = [str(one.ordinal) for one in reads.tows(connection, tow.station_id) if one.in_analysis and one.is_valid is not False]
+    if len(usable) < 2:
+        return ()
+    return (f"tows {', '.join(usable)} of the station are in the analysis: estimates use the first of them alone",)

@@ -149,6 +149,11 @@ def test_a_tow_that_failed_gives_way_to_the_one_that_was_made_again(sea: Sea) ->
         row = survey_status(connection, reads.survey(connection, sea.survey_id)).stations[0]
     assert row.tow is not None
     assert row.tow.id == again
+    assert not any("of the station are in the analysis" in one for one in placed.result.flags)
+    sea.call(lambda connection: set_tow_fields(connection, failed, {"is_valid": 1}, actor="test"))
+    (placed,) = overview(sea).stations
+    assert placed.result.tow_id == failed
+    assert "tows 1, 2 of the station are in the analysis: estimates use the first of them alone" in placed.result.flags
 
 
 def test_counts_of_a_table_that_do_not_agree_wait_for_a_third_everywhere(tmp_path: Path) -> None:
