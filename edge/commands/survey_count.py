@@ -124,7 +124,10 @@ def _import(home: Path, tow_id: int, file: TrackFile) -> Imported | Any:
 @contextmanager
 def _desk(home: Path) -> Iterator[TrackDesk]:
     """What a running appliance would do, without its workers: this process holds the home folder for as long as it takes."""
-    home.mkdir(parents=True, exist_ok=True)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"the home folder {home} cannot be made: {error.strerror}", advice="Give --home another folder.") from error
     configure_logs(home)
     lock = HomeLock(home)
     lock.acquire()

@@ -49,6 +49,12 @@ def test_an_unknown_station_becomes_a_draft_once(edge_command: list[str], tmp_pa
     assert found["reasons"]
 
 
+def test_a_home_that_cannot_be_made_is_one_clear_error(edge_command: list[str], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    answer = ask(edge_command, tmp_path / "file" / "home", "survey", "count", "S7", "--json")
+    assert (answer.returncode, last(answer)["error"]["code"]) == (2, "settings_invalid")  # type: ignore[index]
+
+
 def test_a_counted_station_gives_plain_numbers(edge_command: list[str], tmp_path: Path) -> None:
     with closing(Sea(tmp_path / "home")) as sea:
         tow = sea.station("S1")

@@ -156,11 +156,15 @@ def test_a_tow_that_failed_gives_way_to_the_one_that_was_made_again(sea: Sea) ->
     assert "tows 1, 2 of the station are in the analysis: estimates use the first of them alone" in placed.result.flags
 
 
-def test_counts_of_a_table_that_do_not_agree_wait_for_a_third_everywhere(tmp_path: Path) -> None:
+def test_counts_of_a_table_wait_for_the_second_and_the_third_counter_too(tmp_path: Path) -> None:
     """They are revealed, since a table is; still the station has no count."""
     with closing(Sea(tmp_path / "two")) as sea:
         tow = sea.station("1")
-        sea.counts(tow, {"A": [4, 5, 6, 4, 3, 5, 6], "B": [9, 1, 0, 9, 8, 0, 1]})
+        sea.counts(tow, {"A": [4, 5, 6, 4, 3, 5, 6]})
+        with sea.reader() as connection:
+            alone = survey_status(connection, reads.survey(connection, sea.survey_id))
+        assert (alone.number_of("counter_missing"), alone.number_of("revealed"), alone.stations[0].needed) == (1, 0, 2)
+        sea.counts(tow, {"B": [9, 1, 0, 9, 8, 0, 1]})
         with sea.reader() as connection:
             row = reads.survey(connection, sea.survey_id)
             status = survey_status(connection, row)

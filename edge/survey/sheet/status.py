@@ -149,7 +149,7 @@ def _station(connection: Connection, station: StationRow, tows: tuple[TowRow, ..
 
 
 def _counts(connection: Connection, station: StationRow, tow_id: int, known: _Known) -> TowCounts:
-    """Where a tow's counts stand. Those of a table are there for all to see, also where they do not agree: a third is wanted then too."""
+    """Where a tow's counts stand. Those of a table are there for all to see, also where a counter is missing or they do not agree."""
     counts = [one for one in counts_of_tow(connection, tow_id) if one.state != "set_aside"] if known.far[tow_id].opened else []
     found = tow_counts(counts, max(known.needed, 1))
     rules = (
@@ -157,7 +157,11 @@ def _counts(connection: Connection, station: StationRow, tow_id: int, known: _Kn
         if found.state is CountsState.REVEALED and station.survey_kind != "reference"
         else None
     )
-    if rules is None or not needs_third({one.counter: one.minutes for one in counts if one.revealed_utc is not None}, rules):
+    shown = {one.counter: one.minutes for one in counts if one.revealed_utc is not None}
+    if rules is not None and len(shown) < rules.counters:
+        words = f"{rules.counters - len(shown)} of {rules.counters} counters missing"
+        return replace(found, state=CountsState.COUNTER_MISSING, needed=rules.counters, words=words)
+    if rules is None or not needs_third(shown, rules):
         return found
     words = "the counters do not agree: a third person counts"
     return replace(found, state=CountsState.THIRD_COUNT, needed=len(counts) + 1, words=words)
