@@ -135,14 +135,14 @@ def reckon_distance(
     by_minute = {one.minute: one.distance_m for one in profiles if one.distance_m is not None}
     if choice is None:
         return _no_distance("no distance over ground: import a track or type a distance, then choose it", by_minute)
+    if choice.track_id is None and choice.covers == "counted":
+        return Reckoned(distance_m=choice.distance_m, method="as stated for the counted minutes", by_minute={}, reasons=(), flags=())
     if count is None:
         return _no_distance("without counted minutes there is no counted distance", by_minute)
     if choice.track_id is not None and tow_s is None:
         return _no_distance("the tow's start and end are not both known, so no minute of the track can be told", {})
     if choice.track_id is not None:
         return _along_track(by_minute, count, rule)
-    if choice.covers == "counted":
-        return Reckoned(distance_m=choice.distance_m, method="as stated for the counted minutes", by_minute={}, reasons=(), flags=())
     counted_s = math.fsum(count.counted_s.values())
     if tow_s is None:
         return _no_distance("the distance is that of the whole tow, and the tow's start and end are not both known", {})

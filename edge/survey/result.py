@@ -209,9 +209,11 @@ def _figures(counted: Counted, distance: Reckoned, width: WidthRow | None, proto
     factor = factor_of(protocol) if protocol else None
     if protocol is not None and factor is None:
         reasons.append("no adjusted density: the protocol names no correction factor with a source")
-    if width is None or distance.distance_m is None or counted.count is None or counted.count.systems is None:
+    if width is None or distance.distance_m is None:
         return _Figures(reasons=tuple(reasons), flags=tuple(flags))
     area_m2 = viewed_area_m2([(distance.distance_m, width.width_m)])
+    if counted.count is None or counted.count.systems is None:
+        return _Figures(area_m2=area_m2, reasons=tuple(reasons), flags=tuple(flags))
     found = density(counted.count.systems, area_m2, factor)
     return _Figures(
         area_m2=area_m2,

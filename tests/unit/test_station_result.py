@@ -146,6 +146,17 @@ def test_a_distance_of_the_whole_tow_is_scaled_to_the_seconds_that_were_counted(
     assert sea.result(tow).distance_m == 150.0
 
 
+def test_an_area_needs_no_count_where_the_distance_is_that_of_the_counted_minutes(sea: Sea) -> None:
+    """As in published tables of stations: distance and area are there, the count is not ours."""
+    tow = sea.station("S1")
+    sea.desk.type_distance(tow, NewDistance("usbl", 248.18, covers="counted"), "test")
+    sea.width(tow, 0.75)
+    found = sea.result(tow)
+    assert found.distance_m == 248.18
+    assert found.area_m2 == pytest.approx(248.18 * 0.75)
+    assert (found.systems, found.density_raw_per_m2, found.density_adjusted_per_m2) == (None, None, None)
+
+
 def test_the_other_protocol_scales_counts_and_replaces_distances(tmp_path: Path) -> None:
     with closing(Sea(tmp_path / "home", minute_rule="scale")) as sea:
         tow = sea.station("S1")
