@@ -23,7 +23,7 @@ run: .venv/.installed ## Start the appliance with a demo tow on http://127.0.0.1
 	@$(BIN)/imagine-edge demo $(ARGS)
 
 test: .venv/.installed-dev ## Run every test (what the machine lacks is skipped with a reason)
-	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-workshop: .venv/.installed .venv-workshop/.installed-test ## Run the tests of importing, quantising and training (installs torch)
 	@.venv-workshop/bin/python -m pytest tests/workshop $(ARGS)
