@@ -83,7 +83,10 @@ class VersionEstimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SurveyOverview:
-    """A survey. `planned`, `counted`, `left`: stations; `left` is None where no plan says how many there will be."""
+    """A survey. `planned`, `counted`, `left`: stations; `left` is None where no plan says how many there will be.
+
+    Counted are those whose tow is valid and in the analysis: another does not do its station.
+    """
 
     survey: SurveyRow
     stations: tuple[PlacedStation, ...]
@@ -107,7 +110,7 @@ def survey_overview(connection: Connection, survey_id: int) -> SurveyOverview:
     for tow in reads.survey_tows(connection, survey_id):
         tows.setdefault(tow.station_id, []).append(tow)
     stations = tuple(_placed(connection, station, tows.get(station.id, [])) for station in reads.stations(connection, survey_id))
-    counted = sum(one.result.systems is not None for one in stations)
+    counted = sum(map(_is_done, stations))
     planned = _planned(grounds, stations)
     return SurveyOverview(
         survey=survey,
@@ -115,7 +118,7 @@ def survey_overview(connection: Connection, survey_id: int) -> SurveyOverview:
         versions=_versions(grounds, stations),
         planned=planned,
         counted=counted,
-        left=None if planned is None else max(planned - sum(map(_is_done, stations)), 0),
+        left=None if planned is None else max(planned - counted, 0),
     )
 
 
