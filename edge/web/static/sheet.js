@@ -143,6 +143,7 @@ function follow() {
   for (const one of now.children) {
     const element = control(one.dataset.field);
     if (!element || waiting[one.dataset.field] || timers.has(element) || element === document.activeElement) continue;
+    if (Number(one.dataset.entry) < Number(element.dataset.entry)) continue; // looked at before what was typed here was on disk
     if (element.dataset.entry !== one.dataset.entry) delete element.dataset.state;
     element.dataset.entry = one.dataset.entry;
     if (element.value !== one.dataset.value.replaceAll("\r\n", "\n")) element.value = one.dataset.value;
