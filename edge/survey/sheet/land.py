@@ -1,6 +1,7 @@
 """Where land is for sure: a grid of 0.05 degrees, a cell being land if no part of it is sea.
 
-From GLOBE (NOAA, the Global Land One-kilometer Base Elevation, public domain), samples of 30": 36 of them to a cell. Lakes are land, and
+From GLOBE (NOAA, the Global Land One-kilometer Base Elevation, public domain), samples of 30": 36 of them to a cell;
+tools/make_land_grid.py makes it again. Lakes are land, and
 so is a strait that is narrower than a sample. Cells that the coast goes through are not land: none of 6,052 real stations of Scotland and
 the Celtic Sea lies on it.
 """
