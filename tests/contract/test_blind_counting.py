@@ -136,6 +136,28 @@ def test_what_is_signed_is_frozen(blind: BlindSurvey) -> None:
     assert blind.desk.begin(blind.tow_id, person) == count_id
 
 
+def test_files_that_come_or_go_after_a_signature_change_nothing_of_it(blind: BlindSurvey) -> None:
+    """A signs while 26 s of the second minute have no footage; then the stills turn up, and B counts all of them."""
+    db = blind.appliance.writer
+    with immediate(db):
+        db.execute("UPDATE tow_images SET at_s = NULL WHERE at_s >= 92 AND tow_id = ?", (blind.tow_id,))
+    blind.sign("jd", ANNA_LIKE)
+    with immediate(db):
+        db.executemany(
+            "UPDATE tow_images SET at_s = ? WHERE image_id = ?", [(place * 0.5, one) for place, one in enumerate(blind.image_ids)]
+        )
+    blind.sign("cl", CLOSE)
+    with blind.appliance.reader() as connection:
+        first, second = revealed_counts(connection, blind.tow_id)
+    assert [one.lost_s for one in first.minutes.values()] == [0, pytest.approx(28.5)]
+    assert [one.lost_s for one in second.minutes.values()] == [0, 0]
+
+
+def test_a_page_cannot_say_what_footage_is_missing(blind: BlindSurvey) -> None:
+    count_id, _ = blind.save("jd", ANNA_LIKE, missing=((0.0, 60.0),))
+    assert blind.desk.own(count_id, blind.person("jd")).content.missing is None
+
+
 def test_no_more_count_than_the_rules_ask_for(blind: BlindSurvey) -> None:
     blind.save("jd", ANNA_LIKE)
     blind.save("cl", CLOSE)

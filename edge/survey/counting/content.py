@@ -57,6 +57,8 @@ class CountContent:
         seen: (from_s, to_s) that were looked at.
         notes: minute -> what the counter wrote.
         position_s: where the counter was last; None before the first look.
+        missing: (from_s, to_s) without footage when it was signed, frozen with the signature: files that come or go later change
+            nothing of it. None until then.
     """
 
     revision: int = 0
@@ -67,6 +69,7 @@ class CountContent:
     notes: Mapping[int, str] = field(default_factory=dict)
     typed: Mapping[int, TypedMinute] = field(default_factory=dict)
     position_s: float | None = None
+    missing: Sequence[tuple[float, float]] | None = None
 
 
 def pack(content: CountContent) -> bytes:
@@ -90,6 +93,7 @@ def as_json(content: CountContent) -> dict[str, Any]:
         "notes": {str(minute): text for minute, text in content.notes.items()},
         "typed": {str(minute): [one.systems, one.lost_s, one.nephrops_in, one.nephrops_out] for minute, one in content.typed.items()},
         "position_s": content.position_s,
+        "missing": None if content.missing is None else [list(one) for one in content.missing],
     }
 
 
@@ -113,7 +117,7 @@ def next_revision(content: CountContent) -> CountContent:
 
 def _read(document: Any) -> CountContent:
     marks = tuple(_mark(one) for one in _bounded(document["marks"], MAX_MARKS, "clicks"))
-    position_s = document["position_s"]
+    position_s, missing = document["position_s"], document.get("missing")
     return CountContent(
         revision=_whole(document["revision"], "revision"),
         way=_way(document["way"]),
@@ -123,6 +127,7 @@ def _read(document: Any) -> CountContent:
         notes={_minute(minute): _note(text) for minute, text in document["notes"].items()},
         typed={_minute(minute): _typed(one) for minute, one in document["typed"].items()},
         position_s=None if position_s is None else _second(position_s),
+        missing=None if missing is None else merged(_interval(one) for one in _bounded(missing, MAX_INTERVALS, "intervals")),
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from edge.errors import CountOutdatedError, CountRefusedError
@@ -23,7 +23,7 @@ from edge.survey.counting.content import CountContent, next_revision, pack, unpa
 from edge.survey.counting.frames import FrameSource, StillFrames
 from edge.survey.counting.judge import CountsState, TowCounts, needs_third, tow_counts
 from edge.survey.counting.reference import Standing, qualification, standing
-from edge.survey.counting.tally import Tally, Window, public_marks, tally
+from edge.survey.counting.tally import Tally, Window, missing_footage, public_marks, tally
 from edge.survey.people import Person, Role
 
 T = TypeVar("T")
@@ -127,7 +127,7 @@ class CountingDesk:
             kept = unpack(counts.sealed_content(connection, self._seal, count_id))
             if kept.revision != content.revision:
                 return None
-            counts.save_content(connection, self._seal, count_id, pack(next_revision(content)))
+            counts.save_content(connection, self._seal, count_id, pack(replace(next_revision(content), missing=None)))
             return content.revision + 1
 
         with self._reader() as connection:  # what is refused for good never reaches the writer, whose log would tell of it
@@ -152,6 +152,7 @@ class CountingDesk:
         def work(connection: Connection) -> Signed:
             now = self._own(connection, count_id, person)
             _check_signable(now, revision)
+            counts.save_content(connection, self._seal, count_id, pack(self._frozen(connection, now)))
             counts.sign(connection, count_id, actor=person.name)
             is_reference = _is_reference(connection, now.tow.id)
             if is_reference:
@@ -295,6 +296,12 @@ class CountingDesk:
     def _made_up(self, connection: Connection, tow_id: int, content: CountContent, rules: ProtocolRow) -> Tally:
         times_s = [one.at_s for one in self.frames.frames(connection, tow_id).frames]
         return tally(content, Window(first_minute=rules.first_minute, last_minute=rules.last_minute), times_s)
+
+    def _frozen(self, connection: Connection, own: OwnCount) -> CountContent:
+        """The content with the footage that is missing now, as it was signed."""
+        times_s = [one.at_s for one in self.frames.frames(connection, own.tow.id).frames]
+        window = Window(first_minute=own.protocol.first_minute, last_minute=own.protocol.last_minute)
+        return replace(own.content, missing=missing_footage(times_s, window))
 
     def _own(self, connection: Connection, count_id: int, person: Person) -> OwnCount:
         row = _own_row(connection, count_id, person)

@@ -54,7 +54,8 @@ def tally(content: CountContent, window: Window, frame_times_s: Sequence[float])
     Args:
         content: what the counter did.
         window: the protocol's minutes.
-        frame_times_s: (n,) float, ascending, seconds since the tow's start of every frame that can be shown.
+        frame_times_s: (n,) float, ascending, seconds since the tow's start of every frame that can be shown; not looked at in a
+            signed count, whose missing footage is frozen.
     """
     return _typed(content, window) if content.way == "typed" else _clicked(content, window, frame_times_s)
 
@@ -97,7 +98,7 @@ def _typed(content: CountContent, window: Window) -> Tally:
 
 
 def _clicked(content: CountContent, window: Window, frame_times_s: Sequence[float]) -> Tally:
-    gaps = missing_footage(frame_times_s, window)
+    gaps = missing_footage(frame_times_s, window) if content.missing is None else content.missing
     lost = merged([*content.lost, *gaps])
     minutes = {minute: _counted(content, minute, lost) for minute in window.minutes}
     outside = sum(minute_of(one.at_s) not in window.minutes for one in content.marks)
