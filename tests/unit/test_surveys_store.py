@@ -101,6 +101,10 @@ def test_a_station_begins_with_a_tow_and_is_once_in_its_survey(db: Connection) -
     assert reads.find_station(db, "125") == station
     assert reads.find_station(db, "125", "A") == station
     assert reads.find_station(db, "125", "B") is None
+    surveys.add_station(db, surveys.add_survey(db, "B", actor="mary"), "125", actor="mary")
+    with pytest.raises(SettingsError, match="several surveys have a station 125: B, A"):
+        reads.find_station(db, "125")
+    assert reads.find_station(db, "125", "A") == station
     assert reads.stations(db, None) == (draft,)
     assert [tow.ordinal for tow in reads.tows(db, station_id)] == [1]
 

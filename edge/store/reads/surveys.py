@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
+from edge.errors import SettingsError
 from edge.store.reads.typed import as_value, as_values
 from edge.store.sqlite import Connection
 
@@ -229,10 +230,18 @@ def station(connection: Connection, station_id: int) -> StationRow | None:
 
 
 def find_station(connection: Connection, name: str, survey_name: str | None = None) -> StationRow | None:
-    """The station of that name: in that survey, or the one of the newest survey; a draft of no survey comes last."""
+    """The station of that name: in that survey, or in the only one that has it; a draft of no survey comes last.
+
+    Raises:
+        SettingsError: several surveys have a station of that name and none was named.
+    """
     if survey_name is not None:
         return _one(StationRow, connection, _STATION + "WHERE t.name = ? AND s.name = ?", name, survey_name)
-    return _one(StationRow, connection, _STATION + "WHERE t.name = ? ORDER BY t.survey_id DESC NULLS LAST LIMIT 1", name)
+    found = as_values(StationRow, connection.execute(_STATION + "WHERE t.name = ? ORDER BY t.survey_id DESC NULLS LAST", (name,)))
+    among = [one.survey for one in found if one.survey is not None]
+    if len(among) > 1:
+        raise SettingsError(f"several surveys have a station {name}: {', '.join(among)}", advice="Say which with --survey NAME.")
+    return found[0] if found else None
 
 
 def tows(connection: Connection, station_id: int) -> tuple[TowRow, ...]:
