@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edge.store.reads.counts import CountRow
@@ -87,6 +88,7 @@ def reckon_count(revealed: Sequence[CountRow], protocol: ProtocolRow) -> Counted
     all_count = disagree or any(one.origin == "imported" for one in revealed)
     used = tuple(revealed) if all_count else tuple(revealed[: protocol.counters])
     count, left_out, flags = _station_count(used, protocol)
+    flags += _agreement_flags(found)
     if len(used) < len(revealed):
         names = ", ".join(one.counter for one in revealed[len(used) :])
         flags.append(f"the count of {names} is not used: the first {protocol.counters} agree")
@@ -100,6 +102,16 @@ def reckon_count(revealed: Sequence[CountRow], protocol: ProtocolRow) -> Counted
         reasons=reasons,
         flags=tuple(flags),
     )
+
+
+def _agreement_flags(found: Agreement | None) -> list[str]:
+    """What no coefficient tells of the two counters; whether a third counts then is for a person to decide."""
+    if found is None or found.state not in {AgreementState.ZERO_FOR_ONE_COUNTER, AgreementState.NOT_COMPUTABLE}:
+        return []
+    totals = " and ".join(f"{total:g}" for total in found.totals)
+    if found.state is AgreementState.ZERO_FOR_ONE_COUNTER:
+        return [f"one counter found nothing, the other something ({totals}): look at it together"]
+    return [] if len(set(found.totals)) == 1 else [f"the counters' agreement cannot be computed, and their totals differ ({totals})"]
 
 
 def _station_count(used: Sequence[CountRow], protocol: ProtocolRow) -> tuple[StationCount, dict[int, str], list[str]]:
@@ -136,13 +148,15 @@ def reckon_distance(
     if choice is None:
         return _no_distance("no distance over ground: import a track or type a distance, then choose it", by_minute)
     if choice.track_id is None and choice.covers == "counted":
-        return Reckoned(distance_m=choice.distance_m, method="as stated for the counted minutes", by_minute={}, reasons=(), flags=())
+        flags = () if count is None else _stated_flags(choice.distance_m, count)
+        return Reckoned(distance_m=choice.distance_m, method="as stated for the counted minutes", by_minute={}, reasons=(), flags=flags)
     if count is None:
         return _no_distance("without counted minutes there is no counted distance", by_minute)
     if choice.track_id is not None and tow_s is None:
         return _no_distance("the tow's start and end are not both known, so no minute of the track can be told", {})
     if choice.track_id is not None:
-        return _along_track(by_minute, count, rule)
+        found = _along_track(by_minute, count, rule)
+        return replace(found, flags=(*found.flags, *_bridged_flags(profiles, count)))
     counted_s = math.fsum(count.counted_s.values())
     if tow_s is None:
         return _no_distance("the distance is that of the whole tow, and the tow's start and end are not both known", {})
@@ -186,6 +200,24 @@ def _lost_flags(count: StationCount) -> tuple[str, ...]:
     return (f"{lost_s:g} s lost in minutes that count (the mean of the counters) are taken out of the distance",)
 
 
+def _bridged_flags(profiles: Sequence[MinuteProfile], count: StationCount) -> tuple[str, ...]:
+    """Whether counted minutes have gaps in their track."""
+    gaps = {one.minute: one.bridged_s for one in profiles if one.minute in count.per_minute and one.bridged_s}
+    if not gaps:
+        return ()
+    minutes = ", ".join(map(str, gaps))
+    return (f"{sum(gaps.values())} s of the counted minutes ({minutes}) are a straight line over gaps in the track",)
+
+
+def _stated_flags(distance_m: float, count: StationCount) -> tuple[str, ...]:
+    """Whether a distance that was stated for the counted minutes can be that of these minutes."""
+    flags = list(speed_flags(distance_m, math.fsum(count.counted_s.values())))
+    if count.left_out:
+        minutes = ", ".join(map(str, sorted(count.left_out)))
+        flags.append(f"minute {minutes} does not count; the distance was stated as that of the counted minutes and is not shortened")
+    return tuple(flags)
+
+
 def _no_distance(reason: str, by_minute: Mapping[int, float]) -> Reckoned:
     return Reckoned(distance_m=None, method="", by_minute=by_minute, reasons=(reason,), flags=())
 
@@ -220,10 +252,11 @@ def density_flags(raw_per_m2: float, systems: float) -> tuple[str, ...]:
 
 
 def width_flags(width: WidthRow, protocol: ProtocolRow) -> tuple[str, ...]:
-    """Whether the width holds at the row that was counted at."""
-    if abs(width.row_height - protocol.line_height) <= ROW_TOLERANCE:
+    """Whether the width holds at the row that was counted at; laser dots were measured at their own row."""
+    row_height = float(json.loads(width.detail_json).get("laser_row", width.row_height))
+    if abs(row_height - protocol.line_height) <= ROW_TOLERANCE:
         return ()
-    rows = f"{width.row_height:.2f} of the frame's height and systems counted at {protocol.line_height:.2f}"
+    rows = f"{row_height:.2f} of the frame's height and systems counted at {protocol.line_height:.2f}"
     return (f"the width was measured at {rows}: the view is oblique",)
 
 
