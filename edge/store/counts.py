@@ -111,7 +111,7 @@ def reveal(connection: Connection, count_id: int, minutes: Iterable[CountedMinut
     )
     connection.executemany(
         "INSERT INTO count_marks (count_id, image_id, at_s, minute, feature, x_fraction, y_fraction, marked_utc) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "VALUES (?, (SELECT id FROM images WHERE id = ?), ?, ?, ?, ?, ?, ?)",  # a page that names no image must not hold the reveal up
         [(count_id, *one) for one in marks],
     )
     connection.execute("UPDATE counts SET revealed_utc = ?, sealed = NULL WHERE id = ?", (utc_now(), count_id))
@@ -125,7 +125,8 @@ def publish_tow(connection: Connection, seal: Seal, tow_id: int, *, actor: str, 
         "INSERT INTO outbox (uuid, kind, dedup_key, priority, created_utc) VALUES (?, 'counts', ?, ?, ?)",
         (uuid7(), f"counts/{tow_uuid}/{uuid7()}", OUTBOX_PRIORITY_COUNTS, utc_now()),
     )
-    audit.append(connection, actor, "counts_reveal", f"tow/{tow_id}", {"why": why, "model_results": runs})
+    (still_sealed,) = connection.execute("SELECT count(*) FROM sealed_runs WHERE tow_id = ?", (tow_id,)).fetchone()
+    audit.append(connection, actor, "counts_reveal", f"tow/{tow_id}", {"why": why, "model_results": runs, "still_sealed": still_sealed})
 
 
 def set_aside(connection: Connection, count_id: int, reason: str, *, actor: str) -> None:

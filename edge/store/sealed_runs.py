@@ -11,10 +11,15 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import structlog
+
+from edge.errors import StoreError
 from edge.store.clock import utc_now
 from edge.store.facts import get_fact, put_fact
 from edge.store.seal import RUN_STEP_BYTES, Seal
 from edge.store.sqlite import Connection
+
+log = structlog.get_logger()
 
 LOG_HOLDS_SEALED = "log_holds_sealed_utc"  # a fact: since when the database's log may hold what was sealed
 COUNTED_BLIND = "people count its station blind; compare it after their signatures"
@@ -93,16 +98,18 @@ def seal_run(connection: Connection, seal: Seal, tow_id: int, run_id: int, found
 
 
 def open_tow(connection: Connection, seal: Seal, tow_id: int) -> int:
-    """Bring back what was sealed. Returns how many runs came back.
+    """Bring back what was sealed. Returns how many runs came back; those whose key is not here stay sealed, and hold nothing up.
 
     An object has its own id again, unless it never had one or another object got that number meanwhile.
-
-    Raises:
-        StoreError: a seal does not open.
     """
     rows = connection.execute("SELECT run_id, sealed FROM sealed_runs WHERE tow_id = ? ORDER BY run_id", (tow_id,)).fetchall()
+    opened = 0
     for run_id, sealed in rows:
-        found = _unpacked(seal.open(sealed, _subject(_uuid_of(connection, run_id))))
+        try:
+            found = _unpacked(seal.open(sealed, _subject(_uuid_of(connection, run_id))))
+        except StoreError as error:
+            log.warning("seal_does_not_open", run_id=run_id, reason=str(error))
+            continue
         connection.executemany(
             "INSERT INTO objects (id, run_id, ordinal, label_id, score, x_min_px, y_min_px, x_max_px, y_max_px) "
             "VALUES (CASE WHEN ?1 = 0 OR EXISTS (SELECT 1 FROM objects WHERE id = ?1) THEN NULL ELSE ?1 END, "
@@ -110,8 +117,9 @@ def open_tow(connection: Connection, seal: Seal, tow_id: int) -> int:
             [(one[0], run_id, *one[1:]) for one in found.objects],
         )
         connection.execute("UPDATE runs SET object_count = ?, candidate_count = ? WHERE id = ?", (found.counted, found.candidates, run_id))
-    connection.execute("DELETE FROM sealed_runs WHERE tow_id = ?", (tow_id,))
-    return len(rows)
+        connection.execute("DELETE FROM sealed_runs WHERE run_id = ?", (run_id,))
+        opened += 1
+    return opened
 
 
 def is_blind(connection: Connection, tow_id: int) -> bool:

@@ -193,6 +193,8 @@ class SheetDesk:
             station = reads.station(connection, station_id)
             if station is None or not station.is_draft:
                 raise SettingsError(f"there is no draft {station_id}", advice="Open it from the Surveys page.")
+            if station.survey_id not in {None, survey_id}:  # its counts are made under that survey's protocol, blind
+                raise SettingsError(f"{station.name} belongs to {station.survey} already", advice="Make the station in the other survey.")
             other = reads.find_station(connection, station.name, survey.name)
             if other is not None and other.id != station_id:
                 advice = "Attach its files to that station by hand; a draft without files can stay."

@@ -13,7 +13,7 @@ from edge.store.counts import add_imported
 from edge.store.reads.counts import CountedMinute, counts_of_tow, marks_of_count, revealed_counts
 from edge.store.reads.qualifications import QualificationRule, best_standing, qualifications
 from edge.store.reads.surveys import protocols
-from edge.survey.counting.content import TypedMinute
+from edge.survey.counting.content import Mark, TypedMinute
 from edge.survey.counting.judge import CountsState, tow_counts
 from tests.helpers.counted import PIN, BlindSurvey, make_blind_survey, make_content
 from tests.simulators.appliance import SimulatedAppliance
@@ -151,6 +151,25 @@ def test_files_that_come_or_go_after_a_signature_change_nothing_of_it(blind: Bli
         first, second = revealed_counts(connection, blind.tow_id)
     assert [one.lost_s for one in first.minutes.values()] == [0, pytest.approx(28.5)]
     assert [one.lost_s for one in second.minutes.values()] == [0, 0]
+
+
+def test_a_click_on_an_image_that_is_not_there_holds_no_reveal_up(blind: BlindSurvey) -> None:
+    mark = Mark(at_s=5.0, image_id=999_999, feature="system", x=0.5, y=0.83, marked_utc="2026-11-21T12:00:00.000Z")
+    blind.sign("jd", [], marks=(mark, *make_content(ANNA_LIKE[1:]).marks))
+    blind.sign("cl", CLOSE)
+    with blind.appliance.reader() as connection:
+        first = revealed_counts(connection, blind.tow_id)[0]
+        assert next((one.at_s, one.image_id) for one in marks_of_count(connection, first.id)) == (5.0, None)
+
+
+def test_clicks_that_were_kept_beside_typed_minutes_are_not_revealed(blind: BlindSurvey) -> None:
+    typed = {1: TypedMinute(systems=6.0), 2: TypedMinute(systems=3.0)}
+    blind.sign("jd", ANNA_LIKE, way="typed", typed=typed)
+    blind.sign("cl", CLOSE)
+    with blind.appliance.reader() as connection:
+        first = revealed_counts(connection, blind.tow_id)[0]
+        assert [one.systems for one in first.minutes.values()] == [6, 3]
+        assert marks_of_count(connection, first.id) == ()
 
 
 def test_a_page_cannot_say_what_footage_is_missing(blind: BlindSurvey) -> None:

@@ -68,7 +68,9 @@ def missing_footage(frame_times_s: Sequence[float], window: Window) -> tuple[tup
 
 
 def public_marks(content: CountContent) -> tuple[CountMark, ...]:
-    """The clicks as they are revealed."""
+    """The clicks as they are revealed; where minutes were typed the clicks that were kept are not the count."""
+    if content.way == "typed":
+        return ()
     return tuple(
         CountMark(
             image_id=one.image_id,

@@ -13,12 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from edge.store.connection import snapshot
 from edge.store.reads.counts import CountedMinute, counts_of_tow
-from edge.store.reads.surveys import protocol, tow
+from edge.store.reads.surveys import protocol, survey, tow
 from edge.survey.counting.content import as_json, read_content
 from edge.survey.counting.desk import OwnCount
 from edge.survey.counting.judge import TowCounts, tow_counts
 from edge.survey.counting.tally import Tally
-from edge.web.deps import MAX_ID, ApplianceHere, SignedIn
+from edge.survey.people import Role
+from edge.web.deps import MAX_ID, ApplianceHere, SignedIn, Viewer
 from edge.web.errors import Problem, no_such
 from edge.web.originals import open_bytes
 from edge.web.pictures import Conversion, PictureCache, media_type
@@ -146,12 +147,17 @@ def begin(appliance: ApplianceHere, person: SignedIn, tow_id: TowId) -> BegunAns
 
 
 @router.get("/tows/{tow_id}/counts", summary="Where the counts of a tow stand", responses=REFUSALS)
-def list_counts(appliance: ApplianceHere, tow_id: TowId) -> TowCountsAnswer:
+def list_counts(appliance: ApplianceHere, viewer: Viewer, tow_id: TowId) -> TowCountsAnswer:
     """Who counts, and what they counted once that is revealed."""
     with appliance.reader() as connection, snapshot(connection):
-        if tow(connection, tow_id) is None:
+        of = tow(connection, tow_id)
+        if of is None:
             raise no_such("tow with the id", tow_id)
         found = counts_of_tow(connection, tow_id)
+        of_survey = None if of.survey_id is None else survey(connection, of.survey_id)
+        if of_survey is not None and of_survey.kind == "reference" and viewer is not None and not viewer.may(Role.ADMINISTER):
+            # A table's counts of footage tell the next counter what is on it.
+            found = tuple(one for one in found if one.origin != "imported")
         rules = protocol(connection, found[0].protocol_id) if found else None
     shown = tuple(
         CountAnswer(
