@@ -16,6 +16,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib import resources
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def _fixed_rows(connection: Connection, home: Path) -> None:
     root = str(home / "inbox" / "burrows")
     now = utc_text(FIRST_SEEN)
     connection.execute("INSERT INTO roots VALUES (1, ?, ?, 'burrows', 'in_place', ?)", (root, root.encode(), now))
-    manifest = {"thresholds": {"score": SCORE_THRESHOLD, "score_floor": 0.05}, "licence": "Apache-2.0", "trained_on": "rendered scenes"}
+    manifest = json.loads((resources.files("models") / "packs" / "burrow-openings-starter" / "manifest.json").read_text(encoding="utf-8"))
     for model_id, version in ((1, "1.0.0"), (2, "1.1.0")):
         connection.execute(
             "INSERT INTO models VALUES (?, 'burrow-openings-starter', ?, 'Burrow openings', 'detect', ?, ?, '/nowhere', ?, NULL)",

@@ -35,6 +35,7 @@ def addresses(file_id: int, after: int) -> list[str]:
         "/health",
         "/models",
         "/models/confirm?action=reprocess&recipe=burrows",
+        "/surveys",
         "/api",
         "/healthz",
         "/metrics",
