@@ -79,7 +79,7 @@ def reckon_count(revealed: Sequence[CountRow], protocol: ProtocolRow) -> Counted
         return _no_count("counts of this tow were made under different versions of the protocol: they are not pooled", revealed)
     if len(revealed) < protocol.counters:
         return _no_count(f"{len(revealed)} of {protocol.counters} counters have signed", revealed)
-    found = counts_agreement(revealed, protocol) if len(revealed) > 1 else None
+    found = counts_agreement(revealed, protocol) if len(revealed) > 1 and protocol.counters > 1 else None
     disagree = found is not None and found.state is AgreementState.THIRD_COUNT
     if disagree and len(revealed) < 3:
         ccc = found.ccc if found is not None and found.ccc is not None else math.nan

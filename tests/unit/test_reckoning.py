@@ -106,3 +106,10 @@ def test_counters_without_a_coefficient_are_flagged_where_they_differ(
     assert found.count is not None
     assert told in "; ".join(found.flags)
     assert bool(told) is bool(found.flags)
+
+
+def test_where_one_counter_suffices_a_further_count_takes_nothing_away() -> None:
+    found = reckon_count([count_row(1, (2.0, 9.0)), count_row(2, (9.0, 2.0))], protocol()._replace(counters=1))
+    assert found.count is not None
+    assert (found.count.systems, found.needs_third) == (11.0, False)
+    assert "the count of B is not used" in "; ".join(found.flags)
