@@ -87,6 +87,7 @@ def secrets_in(served: Served, text: str) -> set[str]:
     """What of jd's clicks and note, and of the model's boxes and scores, stands in a text."""
     secret = {SECRET_NOTE} | {words for value in SECRET_SECONDS for words in spellings(value)}
     secret |= {words for value in served.blind.values for words in spellings(value) if len(words) > 6}
+    text = re.sub(r"[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]+", "", text)  # the seconds of a clock are nobody's secret
     words = set(re.findall(r"[0-9]+\.[0-9]+", text))
     return (secret & words) | ({SECRET_NOTE} if SECRET_NOTE in text else set())
 
