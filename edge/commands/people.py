@@ -14,11 +14,10 @@ from urllib.parse import quote
 import typer
 
 from edge.commands.common import JsonOption, answer, home_of, make_table, or_running, out, plain, reading, say, told
+from edge.commands.holding import held_store
 from edge.errors import AccountError, BusyError, SettingsError
 from edge.logs import configure_logs
 from edge.settings import load_settings
-from edge.store.lock import HomeLock
-from edge.store.open import open_store
 from edge.store.reads.audit_trail import AuditFilter, all_audit_rows
 from edge.store.reads.people import PersonRow, people
 from edge.survey.audit_file import csv_parts, plain_row
@@ -206,21 +205,8 @@ def _desk(home: Path) -> Iterator[PeopleDesk]:
         BusyError: it runs.
     """
     settings = load_settings(home)
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"the home folder {home} cannot be made: {error.strerror}", advice="Give --home another folder.") from error
-    configure_logs(home)
-    lock = HomeLock(home)
-    lock.acquire()
-    try:
-        writer = open_store(home, on_commit=lambda: None)
-        try:
-            yield open_people(home, writer, partial(reading, home), settings)
-        finally:
-            writer.close()
-    finally:
-        lock.release()
+    with held_store(home) as writer:
+        yield open_people(home, writer, partial(reading, home), settings)
 
 
 def _secret(file: Path | None, what: str) -> str:

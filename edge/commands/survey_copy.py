@@ -11,10 +11,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from edge.commands.common import JsonOption, answer, err, home_of, or_running, reading, say, told
+from edge.commands.holding import held_store
 from edge.errors import BusyError, SettingsError
-from edge.logs import configure_logs
-from edge.store.lock import HomeLock
-from edge.store.open import open_store
 from edge.store.reads import surveys as reads
 from edge.store.reads.tow_media import RawCopyRow, tow_totals
 from edge.survey.copy_desk import CopyDesk
@@ -68,20 +66,13 @@ def _find(home: Path, station: str, survey: str | None, ordinal: int) -> tuple[i
 
 
 def _copy_here(home: Path, tow_id: int, to: Path, show: Any) -> dict[str, Any]:
-    configure_logs(home)
-    lock = HomeLock(home)
-    lock.acquire()
-    try:
-        writer = open_store(home, on_commit=lambda: None)
+    with held_store(home) as writer:
         desk = CopyDesk(home, writer, partial(reading, home))
         try:
             copy_id = desk.begin(tow_id, to, ACTOR, tell=show)
             return _plain(desk.wait(copy_id))
         finally:
             desk.close()
-            writer.close()
-    finally:
-        lock.release()
 
 
 def _copy_there(home: Path, error: BusyError, tow_id: int, to: Path, update: Any) -> dict[str, Any]:

@@ -10,11 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from edge.commands.common import JsonOption, answer, home_of, make_table, or_running, out, plain, reading, say, told
+from edge.commands.holding import held_store
 from edge.errors import BusyError, SettingsError
-from edge.logs import configure_logs
 from edge.store.connection import DATABASE_NAME
-from edge.store.lock import HomeLock
-from edge.store.open import open_store
 from edge.store.reads import surveys as reads
 from edge.store.sqlite import Connection
 from edge.survey.navigation.csv_logs import Source
@@ -124,21 +122,8 @@ def _import(home: Path, tow_id: int, file: TrackFile) -> Imported | Any:
 @contextmanager
 def _desk(home: Path) -> Iterator[TrackDesk]:
     """What a running appliance would do, without its workers: this process holds the home folder for as long as it takes."""
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"the home folder {home} cannot be made: {error.strerror}", advice="Give --home another folder.") from error
-    configure_logs(home)
-    lock = HomeLock(home)
-    lock.acquire()
-    try:
-        writer = open_store(home, on_commit=lambda: None)
-        try:
-            yield TrackDesk(writer, lambda: reading(home))
-        finally:
-            writer.close()
-    finally:
-        lock.release()
+    with held_store(home) as writer:
+        yield TrackDesk(writer, lambda: reading(home))
 
 
 def _print(result: StationResult) -> None:

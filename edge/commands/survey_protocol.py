@@ -11,10 +11,8 @@ from typing import Annotated
 import typer
 
 from edge.commands.common import JsonOption, answer, home_of, make_table, or_running, out, reading, say, told
+from edge.commands.holding import held_store
 from edge.errors import BusyError, SettingsError
-from edge.logs import configure_logs
-from edge.store.lock import HomeLock
-from edge.store.open import open_store
 from edge.store.reads import surveys as reads
 from edge.store.reads.survey_status import protocol_uses
 from edge.store.reads.surveys import ProtocolRow
@@ -93,17 +91,8 @@ def _survey_id(home: Path, name: str) -> int:
 @contextmanager
 def _desk(home: Path) -> Iterator[SheetDesk]:
     """What a running appliance would do, without its workers: this process holds the home folder for as long as it takes."""
-    configure_logs(home)
-    lock = HomeLock(home)
-    lock.acquire()
-    try:
-        writer = open_store(home, on_commit=lambda: None)
-        try:
-            yield SheetDesk(writer, lambda: reading(home), open_seal(home))
-        finally:
-            writer.close()
-    finally:
-        lock.release()
+    with held_store(home) as writer:
+        yield SheetDesk(writer, lambda: reading(home), open_seal(home))
 
 
 def _print(survey: str, protocol: ProtocolRow | None) -> None:

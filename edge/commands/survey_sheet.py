@@ -13,12 +13,10 @@ from typing import Annotated, Any
 import typer
 
 from edge.commands.common import JsonOption, answer, home_of, make_table, or_running, out, plain, reading, say, told
+from edge.commands.holding import held_store
 from edge.commands.survey_tables import TableFormat, import_table_command
 from edge.errors import BusyError, InputError, Reason, SettingsError
-from edge.logs import configure_logs
 from edge.store.connection import snapshot
-from edge.store.lock import HomeLock
-from edge.store.open import open_store
 from edge.store.reads import surveys as reads
 from edge.store.reads.surveys import SurveyRow
 from edge.store.seal import open_seal
@@ -241,18 +239,5 @@ def _desk(home: Path) -> Iterator[SheetDesk]:
     Raises:
         BusyError: one does.
     """
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"the home folder {home} cannot be made: {error.strerror}", advice="Give --home another folder.") from error
-    configure_logs(home)
-    lock = HomeLock(home)
-    lock.acquire()
-    try:
-        writer = open_store(home, on_commit=lambda: None)
-        try:
-            yield SheetDesk(writer, partial(reading, home), open_seal(home))
-        finally:
-            writer.close()
-    finally:
-        lock.release()
+    with held_store(home) as writer:
+        yield SheetDesk(writer, partial(reading, home), open_seal(home))

@@ -11,11 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from edge.commands.common import JsonOption, answer, home_of, make_table, or_running, out, plain, reading, say, told
+from edge.commands.holding import held_store
 from edge.errors import BusyError
-from edge.logs import configure_logs
 from edge.store.files import list_roots
-from edge.store.lock import HomeLock
-from edge.store.open import open_store
 from edge.store.seal import open_seal
 from edge.survey.exchange.run import FORMATS, ExportReport, ExportRequest, export
 from edge.survey.mi.dialects import DIALECTS, find_dialect
@@ -93,17 +91,8 @@ def _import(home: Path, file: Path, format_name: str, survey: str, *, of: str | 
 @contextmanager
 def _desk(home: Path) -> Iterator[TablesDesk]:
     """What a running appliance would do, without its workers: this process holds the home folder for as long as it takes."""
-    configure_logs(home)
-    lock = HomeLock(home)
-    lock.acquire()
-    try:
-        writer = open_store(home, on_commit=lambda: None)
-        try:
-            yield TablesDesk(writer, lambda: reading(home), open_seal(home))
-        finally:
-            writer.close()
-    finally:
-        lock.release()
+    with held_store(home) as writer:
+        yield TablesDesk(writer, lambda: reading(home), open_seal(home))
 
 
 def _tell_faults(error: TableError, *, as_json: bool) -> None:

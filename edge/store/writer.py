@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -26,6 +26,13 @@ Work = Callable[[Connection], T]
 _Piece = tuple[Work[Any], Future[Any], bool]
 MAX_GROUP = 256
 _REFUSALS = (sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG)  # of the value, not of the disk
+
+
+class Writes(Protocol):
+    """Who writes: the `Writer`, or what stands in for it."""
+
+    def call(self, work: Work[T], *, quiet: bool = False) -> T:
+        """Run `work(connection)` in a transaction and wait until that is durable; `quiet` tells nobody of it."""
 
 
 class Writer:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 import structlog
 
@@ -23,21 +22,13 @@ from edge.store.raw_copies import RawFile
 from edge.store.reads import surveys as reads
 from edge.store.reads.tow_media import RawCopyRow, raw_copies, raw_copy
 from edge.store.sqlite import Connection
+from edge.store.writer import Writes
 from edge.survey.raw_copy import CopyCancelledError, Progress, check_destination, make_copy
 
 log = structlog.get_logger()
 
-T = TypeVar("T")
-
 TELL_EVERY_S = 2.0
 SHOWN_FAILURES = 5
-
-
-class Writes(Protocol):
-    """Who writes, such as `edge.store.writer.Writer`."""
-
-    def call(self, work: Callable[[Connection], T]) -> T:
-        """Run it in a transaction and wait until that is durable."""
 
 
 class CopyDesk:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import structlog
 
@@ -26,24 +26,16 @@ from edge.store.seal import Seal
 from edge.store.sealed_runs import is_blind, seal_tow
 from edge.store.sqlite import Connection
 from edge.store.surveys import Attachment, How, attach_images
+from edge.store.writer import Writes
 from edge.survey.media import STATION_MARK, Placer, at_s_of, plans, window_of
 
 log = structlog.get_logger()
-
-T = TypeVar("T")
 
 ACTOR = "media"
 BATCH = 2000
 COALESCE_S = 0.3
 AGAIN_S = 30.0
 MAX_OFFSET_S = 400 * 86_400.0
-
-
-class Writes(Protocol):
-    """Who writes, such as `edge.store.writer.Writer`."""
-
-    def call(self, work: Callable[[Connection], T]) -> T:
-        """Run it in a transaction and wait until that is durable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

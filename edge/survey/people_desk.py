@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 from edge.errors import AccountError, LockedOutError, PinRefusedError, SignInRefusedError
 from edge.settings import Settings
@@ -25,24 +24,16 @@ from edge.store.clock import utc_text
 from edge.store.keys import PIN_KEY_NAME, read_or_make_key
 from edge.store.reads import people as reads
 from edge.store.sqlite import Connection
+from edge.store.writer import Writes
 from edge.survey.people import Person, Role
 from edge.survey.people_locks import Locks, delay_s, left_s, locked_out
 from edge.survey.people_secrets import Cost, check_name, check_password, check_pin_form, fits, is_dated, make_decoy, make_hash
-
-T = TypeVar("T")
 
 PIN_ATTEMPTS = 5
 _SEEN_EVERY_S = 60
 _TOKEN_BYTES = 32
 _NO_PIN = "Set a PIN on the page Account first."
 _PIN_SPENT = "Sign in again with your password, or set a new PIN on the page Account; then it signs again."
-
-
-class Writes(Protocol):
-    """Who writes: `edge.store.writer.Writer`."""
-
-    def call(self, work: Callable[[Connection], T], *, quiet: bool = False) -> T:
-        """Run it in a transaction and wait until that is durable; `quiet` does not let the open pages look again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,6 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
 from edge.errors import InputError, Reason, SettingsError
 from edge.store import entries, surveys
@@ -21,6 +20,7 @@ from edge.store.seal import Seal
 from edge.store.sealed_runs import seal_survey, seal_tow
 from edge.store.sqlite import Connection
 from edge.store.surveys import SurveyKind
+from edge.store.writer import Writes
 from edge.survey.protocol import differences, read_protocol
 from edge.survey.sheet.bring_in import SheetOutcome, bring_in, foresee
 from edge.survey.sheet.moments import DateOrder, read_zone
@@ -28,15 +28,6 @@ from edge.survey.sheet.plan import SheetPlan, make_plan
 from edge.survey.sheet.record import Change, SheetState, read_again, record, undo
 from edge.survey.sheet.table import read_table
 from edge.survey.sheet.words import Unreadable, tidy
-
-T = TypeVar("T")
-
-
-class Writes(Protocol):
-    """Who writes, such as `edge.store.writer.Writer`."""
-
-    def call(self, work: Callable[[Connection], T]) -> T:
-        """Run it in a transaction and wait until that is durable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

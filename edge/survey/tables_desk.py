@@ -9,22 +9,13 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 from edge.store.seal import Seal
 from edge.store.sqlite import Connection
+from edge.store.writer import Writes
 from edge.survey.mi.dialects import find_dialect
 from edge.survey.mi.import_plan import apply_plan
 from edge.survey.mi.taking import Plan, plan_import, read_table
-
-T = TypeVar("T")
-
-
-class Writes(Protocol):
-    """Who writes: `edge.store.writer.Writer`."""
-
-    def call(self, work: Callable[[Connection], T]) -> T:
-        """Run it in a transaction and wait until that is durable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

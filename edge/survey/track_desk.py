@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from edge.errors import SettingsError
 from edge.store import tracks as store
@@ -22,6 +22,7 @@ from edge.store.reads.surveys import TowRow
 from edge.store.sqlite import Connection
 from edge.store.surveys import ensure_station
 from edge.store.tracks import Kept, NewDistance, NewPoint, NewTrack, NewWidth
+from edge.store.writer import Writes
 from edge.survey.navigation.cleaning import Flag, flag_fixes, smooth_track
 from edge.survey.navigation.csv_logs import Source
 from edge.survey.navigation.distance import leg_m, line_distance_m, speed_times_time_m
@@ -33,14 +34,6 @@ from edge.survey.width import Width
 
 FAR_M = 20_000.0
 FARTHEST_TOW_M = 20_000.0
-_T = TypeVar("_T")
-
-
-class Writes(Protocol):
-    """What can run work in a transaction: the writer."""
-
-    def call(self, work: Callable[[Connection], _T]) -> _T:
-        """Run `work(connection)` and return what it returns once that is durable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

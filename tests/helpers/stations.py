@@ -62,7 +62,7 @@ class Sea:
         self.survey_id = self.call(lambda c: surveys.add_survey(c, "T2026", actor="test", functional_unit="22", year=2026))
         self.protocol_id = self.protocol(**rules)
 
-    def call(self, work: Callable[[Connection], T]) -> T:
+    def call(self, work: Callable[[Connection], T], *, quiet: bool = False) -> T:
         with immediate(self.connection) as connection:
             return work(connection)
 

@@ -164,7 +164,7 @@ class Ship:
     def new_desk(self) -> MediaDesk:
         return MediaDesk(self, self.reader, open_seal(self.home))
 
-    def call(self, work: Callable[[Connection], T]) -> T:
+    def call(self, work: Callable[[Connection], T], *, quiet: bool = False) -> T:
         with immediate(self.db):
             return work(self.db)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
 
 from edge.errors import CountOutdatedError, CountRefusedError
 from edge.store import audit, counts, surveys
@@ -19,21 +18,13 @@ from edge.store.reads.qualifications import QualificationRule, best_standing, qu
 from edge.store.reads.surveys import ProtocolRow, TowRow, protocol, protocol_in_force, survey, tow
 from edge.store.seal import Seal
 from edge.store.sqlite import Connection
+from edge.store.writer import Writes
 from edge.survey.counting.content import CountContent, next_revision, pack, unpack
 from edge.survey.counting.frames import FrameSource, StillFrames
 from edge.survey.counting.judge import CountsState, TowCounts, needs_third, tow_counts
 from edge.survey.counting.reference import Standing, qualification, standing
 from edge.survey.counting.tally import Tally, Window, missing_footage, public_marks, tally
 from edge.survey.people import Person, Role
-
-T = TypeVar("T")
-
-
-class Writes(Protocol):
-    """Who writes, such as `edge.store.writer.Writer`."""
-
-    def call(self, work: Callable[[Connection], T], *, quiet: bool = False) -> T:
-        """Run it in a transaction and wait until that is durable; `quiet` tells nobody of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

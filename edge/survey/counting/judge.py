@@ -61,7 +61,10 @@ def tow_counts(counts: Sequence[CountRow], needed: int) -> TowCounts:
 
 
 def counts_agreement(counts: Sequence[CountRow], protocol: ProtocolRow) -> Agreement:
-    """Lin's coefficient of the first two counters, over the minutes that the protocol lets count."""
+    """Lin's coefficient of the first two counters, over the minutes that both have and nobody lost.
+
+    A count made here has the minutes of the protocol's window; an imported one has those of its table.
+    """
     return minutes_agreement({one.counter: one.minutes for one in counts}, protocol)
 
 

@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,12 +100,10 @@ def _replaced_sha256(path: Path, sidecar: Path, identity: list[str]) -> str | No
     if not path.exists():
         return None
     found = file_sha256(path)
-    try:
+    with suppress(OSError, ValueError, KeyError, TypeError):  # a sidecar that cannot be read vouches for nothing
         told = json.loads(sidecar.read_text("utf-8"))
         if told["made_by"] == MADE_BY and told["of"] == identity and found in {told["sha256"], told["replaces_sha256"]}:
             return found
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
     raise SettingsError(
         f"{path} is not an export of the same as it was written: it would be lost", advice="Move it away, or give --out another folder."
     )

@@ -195,11 +195,6 @@ def _check_header(name: str, header: list[str], dialect: Dialect) -> None:
         raise TableError(f"{name} has the column {twice[0]} twice", advice="Remove the one that is wrong; nothing was taken.")
 
 
-def other_columns(header: Sequence[str], dialect: Dialect) -> list[str]:
-    """The columns that the dialect does not know; R's own column of row names has no name and is none."""
-    return [column for column in header if column and column not in dialect.columns]
-
-
 def _short(text: str) -> str:
     return repr(text if len(text) <= 40 else text[:40] + "...")
 

@@ -17,7 +17,7 @@ from edge.store.durable import file_sha256
 from edge.store.reads import counts as count_reads
 from edge.store.reads import surveys, tables
 from edge.store.reads.counts import CountedMinute, CountRow
-from edge.store.reads.surveys import ProtocolRow, StationRow, SurveyRow, TowRow
+from edge.store.reads.surveys import ProtocolRow, SurveyRow, TowRow
 from edge.store.reads.tables import KeptMark, KeptMinute
 from edge.store.sqlite import Connection
 from edge.survey.mi.clicks import FEATURE, FRAME_PX, REFERENCE, Click, click_rows, mark_of
@@ -114,10 +114,6 @@ class Survey:
             return self._by_line[name]
         of_station = self._by_station.get(name, [])
         return next((tow.id for tow in of_station if tow.in_analysis), of_station[0].id if of_station else None)
-
-    def station_of(self, name: str) -> StationRow | None:
-        """A station by name."""
-        return surveys.find_station(self.connection, name, self.row.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,18 +24,17 @@ _TIME_FIELD = {b"GGA": 1, b"RMC": 1, b"ZDA": 1, b"PTSAG": 2, b"PSONLLD": 1}
 _LOGGER_DAY = re.compile(rb"(\d{4})-(\d{2})-(\d{2})[T ]\d{2}:\d{2}")
 
 
-def read_nmea(lines: Iterable[bytes], window: Window, *, day_if_none: date | None = None) -> NavigationLog:
+def read_nmea(lines: Iterable[bytes], window: Window) -> NavigationLog:
     """Read a log.
 
     Args:
         lines: as they stand in the file, with any line ends.
         window: what is wanted of it.
-        day_if_none: the day of a log that names none, such as the tow's; it is told in the faults.
 
     Raises:
         LogError: it has no usable position, more positions than `MAX_POINTS`, or no date anywhere.
     """
-    reader = _Reader(window, day_if_none)
+    reader = _Reader(window)
     for number, line in enumerate(lines, start=1):
         reader.take(number, line)
     return reader.finish()
@@ -44,11 +43,10 @@ def read_nmea(lines: Iterable[bytes], window: Window, *, day_if_none: date | Non
 class _Reader:
     """What is known at a line of the log: the day, and what instruments last said."""
 
-    def __init__(self, window: Window, day_if_none: date | None) -> None:
+    def __init__(self, window: Window) -> None:
         self._window = window
         self._of_day = window.of_day()
         self._is_inside = True  # whether the last sentence with a time lay in the window
-        self._day_if_none = day_if_none
         self._faults = Faults()
         self._streams: dict[Stream, list[Fix]] = {}
         self._undated: list[tuple[Stream, int, Said]] = []
@@ -228,7 +226,7 @@ class _Reader:
         """The day on which a time lies nearest to the tow's start."""
         start = self._window.start
         if start is None or said.time_s is None:
-            return self._day_if_none
+            return None
         days = [start.date() + timedelta(days=days) for days in (-1, 0, 1)]
         seconds = timedelta(seconds=said.time_s)
         return min(days, key=lambda day: abs(datetime.combine(day, datetime.min.time(), tzinfo=UTC) + seconds - start))
