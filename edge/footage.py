@@ -1,0 +1,100 @@
+"""Values of footage: what is known of each frame of a tow, before anybody asks which burrow is which.
+
+A frame is one picture on the time of its camera. The sledge carries the camera over a seabed that stands still, so what moves in
+the picture is the seabed as a whole: one plane seen by one camera, frame after frame. Coordinates are pixels of the full frame,
+origin top left; times are presentation times, never a frame's number over a rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.values import Detections
+
+Float64Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Motion:
+    """How the seabed moved from the frame before into this one.
+
+    Attributes:
+        homography: (3, 3) float64 with [2, 2] = 1; takes a pixel of the frame before to where its piece of seabed is now.
+        sd_px: standard deviation of where it takes a point at the middle of the counting row, pixels; grows where it was guessed.
+        source: "registered" from the two pictures, or "carried": the pictures did not tell (silt, dark, a gap) and the motion around
+            it was carried on.
+    """
+
+    homography: Float64Array
+    sd_px: float
+    source: Literal["registered", "carried"]
+
+    def __post_init__(self) -> None:
+        if self.homography.shape != (3, 3) or self.homography.dtype != np.float64 or not np.isfinite(self.homography).all():
+            raise ValueError("a homography is (3, 3) float64 and finite")
+        if not np.isfinite(self.sd_px) or self.sd_px < 0:
+            raise ValueError("sd_px must be finite and not negative")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaserPair:
+    """The two lasers at the sides, whose true gap is known.
+
+    Attributes:
+        left_px, right_px: centres (x, y).
+        strength: how far the weaker of the two stands out of what is around it, grey levels.
+    """
+
+    left_px: tuple[float, float]
+    right_px: tuple[float, float]
+    strength: float
+
+    @property
+    def gap_px(self) -> float:
+        """Distance of the centres, pixels."""
+        return float(np.hypot(self.right_px[0] - self.left_px[0], self.right_px[1] - self.left_px[1]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visibility:
+    """What was measured of how well the seabed can be seen, outside masked text.
+
+    Attributes:
+        mean_luminance: mean grey level, 0..255.
+        contrast: standard deviation of the grey level, 0..127.5, after the light's falloff is taken out.
+        sharpness: variance of the Laplacian at the size that is looked at.
+        silt_fraction: share of the frame in which a cloud hides the seabed, 0..1.
+        dark_fraction: share of the frame that is too dark to see anything, 0..1.
+    """
+
+    mean_luminance: float
+    contrast: float
+    sharpness: float
+    silt_fraction: float
+    dark_fraction: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FootageFrame:
+    """One sampled frame.
+
+    Attributes:
+        at_s: seconds on the time of the tow (of the clip, before it is attached to one). Strictly ascending along a tow.
+        width_px, height_px: size of the full frame.
+        detections: openings found, in pixels of the full frame.
+        motion: from the sampled frame before; None for the first frame and after a break (another clip, a gap).
+        lasers: None where no pair was found.
+        visibility: None where it was not measured.
+    """
+
+    at_s: float
+    width_px: int
+    height_px: int
+    detections: Detections
+    motion: Motion | None
+    lasers: LaserPair | None
+    visibility: Visibility | None
