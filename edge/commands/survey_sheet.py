@@ -198,7 +198,7 @@ def _status_json(status: SurveyStatus) -> dict[str, Any]:
         "protocol_version": status.protocol_version,
         "planned": status.planned,
         "drafts": status.drafts,
-        "counted": status.number_of("revealed"),
+        "counted": status.counted,
         "third_count": status.number_of("third_count"),
         "faults": status.fault_count,
         "stations": [
@@ -209,6 +209,7 @@ def _status_json(status: SurveyStatus) -> dict[str, Any]:
                 "tows": one.tows,
                 "images": one.images,
                 "counts": str(one.counts),
+                "is_counted": one.is_counted,
                 "signed": one.signed,
                 "needed": one.needed,
                 "faults": [plain(fault) for fault in one.faults],
@@ -229,7 +230,7 @@ def _tell_status(status: SurveyStatus) -> None:
         )
     out.print(table)
     planned = "" if status.planned is None else f" of {status.planned} planned"
-    say(f"{len(status.stations)} stations{planned}, {status.number_of('revealed')} counted, {status.fault_count} faults")
+    say(f"{len(status.stations)} stations{planned}, {status.counted} counted, {status.fault_count} faults")
 
 
 @contextmanager

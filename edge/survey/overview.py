@@ -6,7 +6,7 @@ Stations that were counted under different versions are never pooled: methods ar
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.errors import SettingsError
@@ -14,7 +14,8 @@ from edge.store.reads import surveys as reads
 from edge.store.reads.surveys import GroundRow, StationRow, SurveyRow, TowRow
 from edge.store.sqlite import Connection
 from edge.survey.estimate import GroundEstimate, SurveyEstimate, ground_estimate, running_cv, survey_estimate
-from edge.survey.result import StationResult, result_of_station
+from edge.survey.judged import does_its_station
+from edge.survey.result import ResultState, StationResult, result_of_station
 
 NO_GROUND = "no ground"
 
@@ -96,8 +97,13 @@ class SurveyOverview:
     left: int | None
 
 
-def survey_overview(connection: Connection, survey_id: int) -> SurveyOverview:
+def survey_overview(connection: Connection, survey_id: int, *, only: Collection[int] | None = None) -> SurveyOverview:
     """Work out a survey.
+
+    Args:
+        connection: a reader's.
+        survey_id: the survey.
+        only: ids of the stations that are looked at; None for all.
 
     Raises:
         SettingsError: there is no such survey.
@@ -109,7 +115,8 @@ def survey_overview(connection: Connection, survey_id: int) -> SurveyOverview:
     tows: dict[int, list[TowRow]] = {}
     for tow in reads.survey_tows(connection, survey_id):
         tows.setdefault(tow.station_id, []).append(tow)
-    stations = tuple(_placed(connection, station, tows.get(station.id, [])) for station in reads.stations(connection, survey_id))
+    wanted = [one for one in reads.stations(connection, survey_id) if only is None or one.id in only]
+    stations = tuple(_placed(connection, station, tows.get(station.id, [])) for station in wanted)
     counted = sum(map(_is_done, stations))
     planned = _planned(grounds, stations)
     return SurveyOverview(
@@ -123,8 +130,7 @@ def survey_overview(connection: Connection, survey_id: int) -> SurveyOverview:
 
 
 def _is_done(one: PlacedStation) -> bool:
-    usable = one.tow is not None and one.tow.in_analysis and one.tow.is_valid is not False
-    return usable and one.result.systems is not None
+    return one.result.state is ResultState.COUNTED and does_its_station(one.tow)
 
 
 def _planned(grounds: Sequence[GroundRow], stations: Sequence[PlacedStation]) -> int | None:

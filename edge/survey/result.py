@@ -20,8 +20,9 @@ from edge.store.reads.counts import CountRow
 from edge.store.reads.surveys import ProtocolRow, StationRow, TowRow
 from edge.store.reads.tracks import DistanceRow, TrackRow, WidthRow
 from edge.store.sqlite import Connection
-from edge.survey.counting.judge import CountsState, tow_counts
+from edge.survey.counting.judge import CountsState
 from edge.survey.density import MinuteRule, density, viewed_area_m2
+from edge.survey.judged import JudgedTow, does_its_station, judge_tow
 from edge.survey.navigation.distance import MinuteProfile
 from edge.survey.reckoning import (
     Counted,
@@ -30,7 +31,6 @@ from edge.survey.reckoning import (
     better_source,
     density_flags,
     factor_of,
-    reckon_count,
     reckon_distance,
     width_flags,
 )
@@ -45,7 +45,18 @@ class ResultState(StrEnum):
     NOT_COUNTED = "not_counted"
     SEALED = "sealed"  # fewer signatures than the protocol asks for
     THIRD_COUNT = "third_count"
+    UNUSABLE = "unusable"  # revealed, and no result: `reasons` says why
     COUNTED = "counted"
+
+
+_STATE = {
+    CountsState.NOT_BEGUN: ResultState.NOT_COUNTED,
+    CountsState.COUNTING: ResultState.SEALED,
+    CountsState.COUNTER_MISSING: ResultState.SEALED,
+    CountsState.THIRD_COUNT: ResultState.THIRD_COUNT,
+    CountsState.UNUSABLE: ResultState.UNUSABLE,
+    CountsState.REVEALED: ResultState.COUNTED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,9 +153,9 @@ def _without_tow(connection: Connection, station: StationRow) -> StationResult:
 def _of_tow(connection: Connection, station: StationRow, tow: TowRow) -> StationResult:
     every = count_reads.counts_of_tow(connection, tow.id)
     is_reference = station.survey_kind == "reference"
-    revealed = tuple(one for one in every if one.revealed_utc is not None and one.state != "set_aside" and not is_reference)
-    protocol = _protocol(connection, station, revealed)
-    state, counted = _counted(station, every, revealed, protocol)
+    judged = judge_tow(connection, every, survey_id=station.survey_id, is_reference=is_reference)
+    revealed, protocol = judged.revealed, judged.rules
+    state, counted = _counted(station, judged, is_begun=bool(every))
     choice, width = track_reads.distance_in_force(connection, tow.id), track_reads.width_in_force(connection, tow.id)
     track, profiles = _profiles(connection, tow, choice)
     _, _, tow_s = tow_span(tow)
@@ -225,38 +236,24 @@ def _figures(counted: Counted, distance: Reckoned, width: WidthRow | None, proto
     )
 
 
-def _counted(
-    station: StationRow, every: tuple[CountRow, ...], revealed: tuple[CountRow, ...], protocol: ProtocolRow | None
-) -> tuple[ResultState, Counted]:
+def _counted(station: StationRow, judged: JudgedTow, *, is_begun: bool) -> tuple[ResultState, Counted]:
     def none(reason: str) -> Counted:
         return Counted(count=None, used=(), agreement=None, needs_third=False, left_out={}, reasons=(reason,), flags=())
 
     if station.survey_id is None:
         return ResultState.DRAFT, none("the station is a draft: nobody has put it into a survey yet")
-    if station.is_draft and not every:
+    if station.is_draft and not is_begun:
         return ResultState.DRAFT, none("the station is a draft: it is in no station plan and has no sheet yet")
-    if protocol is None:
+    if judged.rules is None:
         return ResultState.NOT_COUNTED, none("the survey has no protocol yet, so nothing can be counted")
     if station.survey_kind == "reference":
         return ResultState.SEALED, none("footage of a reference set: its counts stay sealed, the next person is measured on it too")
-    if not revealed:
-        standing = tow_counts(every, protocol.counters)
-        state = {
-            CountsState.NOT_BEGUN: ResultState.NOT_COUNTED,
-            CountsState.THIRD_COUNT: ResultState.THIRD_COUNT,
-        }.get(standing.state, ResultState.SEALED)
-        return state, none(standing.words)
-    counted = reckon_count(revealed, protocol)
-    if counted.needs_third:
-        return ResultState.THIRD_COUNT, counted
-    return (ResultState.COUNTED if counted.count else ResultState.SEALED), counted
-
-
-def _protocol(connection: Connection, station: StationRow, revealed: tuple[CountRow, ...]) -> ProtocolRow | None:
-    """The version that the tow was counted under; before that, the one in force."""
-    if revealed:
-        return reads.protocol(connection, revealed[0].protocol_id)
-    return None if station.survey_id is None else reads.protocol_in_force(connection, station.survey_id)
+    state = judged.progress.state
+    if judged.counted is None:
+        return _STATE[state], none(judged.progress.words)
+    if state is CountsState.COUNTER_MISSING:  # what is open for all to see is not sealed
+        return ResultState.UNUSABLE, judged.counted
+    return _STATE[state], judged.counted
 
 
 def _profiles(connection: Connection, tow: TowRow, choice: DistanceRow | None) -> tuple[TrackRow | None, tuple[MinuteProfile, ...]]:
@@ -389,7 +386,7 @@ def _tow_flags(tow: TowRow, choice: DistanceRow | None, at_hand: list[str]) -> t
 
 def _other_tows(connection: Connection, tow: TowRow) -> tuple[str, ...]:
     """A station is estimated from one tow; another that would do as well is not passed over in silence."""
-    usable = [str(one.ordinal) for one in reads.tows(connection, tow.station_id) if one.in_analysis and one.is_valid is not False]
+    usable = [str(one.ordinal) for one in reads.tows(connection, tow.station_id) if does_its_station(one)]
     if len(usable) < 2:
         return ()
     return (f"tows {', '.join(usable)} of the station are in the analysis: estimates use the first of them alone",)

@@ -104,7 +104,10 @@ class TowAnswer(_Row):
 
 
 class StationAnswer(BaseModel):
-    """Where a station stands. `counts` is one of no_tow, not_begun, counting, counter_missing, third_count, revealed."""
+    """Where a station stands. `counts` is one of no_tow, not_begun, counting, counter_missing, third_count, unusable, revealed.
+
+    `is_counted`: it has a result that people counted, from a tow that is valid and in the analysis.
+    """
 
     id: int
     station: str
@@ -115,6 +118,7 @@ class StationAnswer(BaseModel):
     images: int
     counts: str
     counts_words: str
+    is_counted: bool
     signed: int
     needed: int
     faults: list[StationFault]
@@ -291,6 +295,7 @@ def station_answer(one: StationStatus) -> StationAnswer:
         images=one.images,
         counts=one.counts,
         counts_words=one.counts_words,
+        is_counted=one.is_counted,
         signed=one.signed,
         needed=one.needed,
         faults=list(one.faults),

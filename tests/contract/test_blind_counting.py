@@ -15,6 +15,7 @@ from edge.store.reads.qualifications import QualificationRule, best_standing, qu
 from edge.store.reads.surveys import protocols
 from edge.survey.counting.content import Mark, TypedMinute
 from edge.survey.counting.judge import CountsState, tow_counts
+from edge.survey.counting.rules import judging_rules
 from tests.helpers.counted import PIN, BlindSurvey, make_blind_survey, make_content
 from tests.simulators.appliance import SimulatedAppliance
 
@@ -42,7 +43,8 @@ def public_rows(blind: BlindSurvey) -> int:
 
 def state(blind: BlindSurvey) -> CountsState:
     with blind.appliance.reader() as connection:
-        return tow_counts(counts_of_tow(connection, blind.tow_id), 2).state
+        found = counts_of_tow(connection, blind.tow_id)
+        return tow_counts(found, judging_rules(connection, found, blind.survey_id), is_reference=False).state
 
 
 def test_two_signatures_reveal_everything_at_once(blind: BlindSurvey) -> None:

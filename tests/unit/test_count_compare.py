@@ -153,7 +153,7 @@ def test_three_are_compared_two_by_two() -> None:
     ],
 )
 def test_what_is_missing(states: list[str], needed: int, expected: CountsState) -> None:
-    found = tow_counts([count("A", state=state, revealed=False) for state in states], needed)
+    found = tow_counts([count("A", state=state, revealed=False) for state in states], protocol(counters=needed), is_reference=False)
     assert found.state is expected
     assert found.words
 

@@ -82,7 +82,7 @@ def test_what_is_missing_is_none_with_a_reason_and_never_zero(sea: Sea) -> None:
     assert any("no width" in one for one in found.reasons)
     sea.counts(tow, {"A": A})
     found = sea.result(tow)
-    assert (found.systems, found.state) == (None, ResultState.SEALED)
+    assert (found.systems, found.state) == (None, ResultState.UNUSABLE)
     assert "1 of 2 counters have signed" in found.reasons
 
 

@@ -23,6 +23,7 @@ from edge.survey.counting.content import CountContent, next_revision, pack, unpa
 from edge.survey.counting.frames import FrameSource, StillFrames
 from edge.survey.counting.judge import CountsState, TowCounts, needs_third, tow_counts
 from edge.survey.counting.reference import Standing, qualification, standing
+from edge.survey.counting.rules import judging_rules
 from edge.survey.counting.tally import Tally, Window, missing_footage, public_marks, tally
 from edge.survey.people import Person, Role
 
@@ -150,7 +151,8 @@ class CountingDesk:
                 self._qualify(connection, person, now.tow.survey_id or 0)
             else:
                 self._settle(connection, now.tow.id, person.name)
-            return Signed(counts=tow_counts(_standing(connection, now.tow.id), now.protocol.counters), is_reference=is_reference)
+            told = tow_counts(_standing(connection, now.tow.id), now.protocol, is_reference=is_reference)
+            return Signed(counts=told, is_reference=is_reference)
 
         return self._writer.call(work)
 
@@ -242,11 +244,11 @@ class CountingDesk:
         if not is_reference:
             _check_qualified(connection, in_force.survey_id, person)
         standing = _standing(connection, tow_id)
-        rules = protocol(connection, standing[0].protocol_id) if standing else in_force
-        assert rules is not None  # counts refer to it
+        rules = judging_rules(connection, standing, of.survey_id)
+        assert rules is not None  # counts refer to it, and one is in force
         if is_reference:
             return rules
-        state = tow_counts(standing, rules.counters)
+        state = tow_counts(standing, rules, is_reference=False)
         third = state.state is CountsState.THIRD_COUNT or any(one.revealed_utc for one in standing)
         if len(standing) >= (rules.counters + 1 if third else rules.counters):
             advice = "A further person counts only where these do not agree, or when an administrator set one of them aside."

@@ -13,13 +13,17 @@ from edge.survey.density import MINUTE_S, MinuteRule
 
 
 class CountsState(StrEnum):
-    """Where the counts of a tow stand. Until REVEALED nothing of their content is anywhere but under the seal."""
+    """Where the counts of a tow stand. Before the reveal nothing of their content is anywhere but under the seal.
+
+    UNUSABLE: revealed, and still no result, such as where no minute of the window counts; only `judge_tow` finds that.
+    """
 
     NOT_BEGUN = "not_begun"
     COUNTING = "counting"
     COUNTER_MISSING = "counter_missing"
     THIRD_COUNT = "third_count"
     REVEALED = "revealed"
+    UNUSABLE = "unusable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +31,8 @@ class TowCounts:
     """The counts of a tow that stand, without their content.
 
     Attributes:
-        needed: signatures that reveal the counts: the protocol's, or one more where the first two do not agree.
+        needed: signatures that reveal the counts: the protocol's, or one more where the first two do not agree; 0 without a protocol.
+            Of reference footage, which is never revealed: as many as have begun.
         words: a sentence on what is missing.
     """
 
@@ -38,14 +43,21 @@ class TowCounts:
     words: str
 
 
-def tow_counts(counts: Sequence[CountRow], needed: int) -> TowCounts:
-    """Where the counts of a tow stand; `needed` is what its protocol asks for.
+def tow_counts(counts: Sequence[CountRow], rules: ProtocolRow | None, *, is_reference: bool) -> TowCounts:
+    """Where the counts of a tow stand under `rules`, which are those that they were made by (`judging_rules`).
 
-    As many signatures as the protocol asks for and still sealed means one thing: the first two do not agree.
+    As many signatures as those rules ask for and still sealed means one thing: the first two do not agree. Nobody is asked to
+    count reference footage again: everybody counts it alone, and it stays sealed. A table's counts of it are not spoken of.
     """
-    standing = [one for one in counts if one.state != "set_aside"]
+    standing = [one for one in counts if one.state != "set_aside" and not (is_reference and one.origin == "imported")]
     signed = sum(one.state == "signed" for one in standing)
     opened = len(standing) - signed
+    if rules is None:
+        return _told(CountsState.NOT_BEGUN, 0, signed, opened, "no protocol is stated, so nobody can count")
+    if is_reference and standing:
+        words = f"{signed} of {len(standing)} have signed; each counts for themselves, and it stays sealed"
+        return _told(CountsState.COUNTING, len(standing), signed, opened, words)
+    needed = rules.counters
     if any(one.revealed_utc for one in standing):
         return _told(CountsState.REVEALED, max(needed, signed), signed, opened, "")  # a third signature was needed where there is one
     if signed >= needed:

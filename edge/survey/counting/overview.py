@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from statistics import median
 
 from edge.store.reads.counts import CountRow, counts_of_tow
-from edge.store.reads.surveys import ProtocolRow, TowRow, protocol, protocols, survey, survey_tows
+from edge.store.reads.surveys import ProtocolRow, TowRow, protocols, survey, survey_tows
 from edge.store.sqlite import Connection
 from edge.survey.agreement import Agreement, AgreementState
 from edge.survey.counting.judge import CountsState, TowCounts, counts_agreement, pairwise_agreement, tow_counts
+from edge.survey.counting.rules import judging_rules, standing_counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +62,15 @@ class SurveyAgreement:
 def survey_agreement(connection: Connection, survey_id: int) -> SurveyAgreement:
     """Read and judge every tow of a survey that has a count."""
     versions = protocols(connection, survey_id)
-    stations = []
-    for of in survey_tows(connection, survey_id):
-        counts = [one for one in counts_of_tow(connection, of.id) if one.state != "set_aside"]
-        rules = protocol(connection, counts[0].protocol_id) if counts else None
-        if rules is not None:
-            stations.append(station_agreement(of, counts, rules))
-    limit = versions[0].ccc_limit if versions else 0.5
     row = survey(connection, survey_id)
     is_reference = row is not None and row.kind == "reference"
+    stations = []
+    for of in survey_tows(connection, survey_id):
+        counts = standing_counts(counts_of_tow(connection, of.id))
+        rules = judging_rules(connection, counts, survey_id) if counts else None
+        if rules is not None:
+            stations.append(station_agreement(of, counts, rules, is_reference=is_reference))
+    limit = versions[0].ccc_limit if versions else 0.5
     waiting = () if is_reference else tuple(one.tow.station for one in stations if _waits_for_third(one))
     counters = _by_counter(stations, limit, f"survey/{survey_id}")
     return SurveyAgreement(stations=tuple(stations), counters=counters, ccc_limit=limit, third_counts=waiting)
@@ -80,9 +81,9 @@ def _waits_for_third(one: StationAgreement) -> bool:
     return one.progress.state is CountsState.THIRD_COUNT or (disagree and len(one.counters) < 3)
 
 
-def station_agreement(of: TowRow, counts: Sequence[CountRow], rules: ProtocolRow) -> StationAgreement:
+def station_agreement(of: TowRow, counts: Sequence[CountRow], rules: ProtocolRow, *, is_reference: bool) -> StationAgreement:
     """One tow from its standing counts."""
-    progress = tow_counts(counts, rules.counters)
+    progress = tow_counts(counts, rules, is_reference=is_reference)
     shown = [one for one in counts if one.revealed_utc is not None]
     agreed = counts_agreement(shown, rules) if shown else None
     pairs = pairwise_agreement(shown, rules) if len(shown) > 2 else ()

@@ -15,6 +15,8 @@ from edge.store.reads.tables import KeptMinute, TableRowRow
 from edge.store.reads.tracks import PointRow, TrackRow
 from edge.store.sqlite import Connection
 from edge.survey.counting.judge import CountsState, tow_counts
+from edge.survey.counting.rules import judging_rules
+from edge.survey.judged import does_its_station
 from edge.survey.result import ResultState, StationResult
 
 ResultOf = Callable[[Connection, StationRow], StationResult]
@@ -142,8 +144,9 @@ def _gather_counts(
         left_out += [LeftOut(station.name, one.counter, f"set aside: {one.set_aside_reason}") for one in every if one.state == "set_aside"]
         revealed = [one for one in every if one.revealed_utc is not None and one.state != "set_aside"]
         if not revealed:
-            needed = protocols[0].counters if protocols else 2
-            left_out.append(LeftOut(station.name, "", _not_revealed(tow, tow_counts(every, needed).words)))
+            rules = judging_rules(connection, every, station.survey_id)
+            progress = tow_counts(every, rules, is_reference=station.survey_kind == "reference")
+            left_out.append(LeftOut(station.name, "", _not_revealed(tow, progress.words)))
             continue
         operators = tables.operators(connection, tow.id)
         counts += [
@@ -191,9 +194,9 @@ def _gather_station(
 def _absence(tow: TowRow | None, result: StationResult) -> str:
     if tow is None:
         return "no tow of it is in the analysis"
-    if tow.is_valid is False:
+    if not does_its_station(tow):
         return "its tow is marked as not valid"
-    if result.state is ResultState.COUNTED and result.systems is not None:
+    if result.state is ResultState.COUNTED:
         return ""
     return "; ".join(result.reasons) or str(result.state).replace("_", " ")
 

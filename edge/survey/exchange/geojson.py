@@ -10,7 +10,6 @@ from edge.store.durable import write_durably
 from edge.store.reads import surveys
 from edge.store.sqlite import Connection
 from edge.survey.exchange.gather import Gathered, GatheredStation, LeftOut, track_lines
-from edge.survey.result import ResultState
 
 DECIMALS = 7  # a centimetre
 
@@ -38,7 +37,7 @@ def write_geojson(path: Path, gathered: Gathered, found: list[dict[str, Any]]) -
 
 def _station_properties(gathered: Gathered, one: GatheredStation) -> dict[str, Any]:
     result = one.result
-    is_counted = not one.absence and result.state is ResultState.COUNTED
+    is_counted = not one.absence
     return {
         "kind": "station",
         "survey": gathered.survey.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 from edge.store.reads import surveys as reads
@@ -11,7 +11,8 @@ from edge.store.reads.counts import counts_of_tow
 from edge.store.reads.survey_status import TowProgress, all_last_entries, progress
 from edge.store.reads.surveys import StationRow, SurveyRow, TowRow
 from edge.store.sqlite import Connection
-from edge.survey.counting.judge import CountsState, TowCounts, needs_third, tow_counts
+from edge.survey.counting.judge import CountsState, TowCounts
+from edge.survey.judged import does_its_station, judge_tow
 from edge.survey.sheet.checks import check_lines
 from edge.survey.sheet.plan import line_of
 from edge.survey.sheet.reading import Fault, Reading, read_sheet
@@ -32,7 +33,8 @@ class StationFault:
 class StationStatus:
     """Where a station stands, by its tow in the analysis (its first one if none is).
 
-    `counts`: a `CountsState`, or NO_TOW; `counts_words` says what is missing.
+    `counts`: a `CountsState`, or NO_TOW; `counts_words` says what is missing. `is_counted`: it has a result that people counted, from
+    a tow that is valid and in the analysis, as the overview and the exports understand it.
     """
 
     station: StationRow
@@ -41,6 +43,7 @@ class StationStatus:
     images: int
     counts: str
     counts_words: str
+    is_counted: bool
     signed: int
     needed: int
     faults: tuple[StationFault, ...]
@@ -58,6 +61,11 @@ class SurveyStatus:
     def number_of(self, counts: CountsState | str) -> int:
         """How many of its stations stand there."""
         return sum(one.counts == counts for one in self.stations)
+
+    @property
+    def counted(self) -> int:
+        """How many of its stations are counted."""
+        return sum(one.is_counted for one in self.stations)
 
     @property
     def drafts(self) -> int:
@@ -130,6 +138,7 @@ def _station(connection: Connection, station: StationRow, tows: tuple[TowRow, ..
             images=0,
             counts=NO_TOW,
             counts_words="it has no tow",
+            is_counted=False,
             signed=0,
             needed=known.needed,
             faults=faults,
@@ -141,27 +150,15 @@ def _station(connection: Connection, station: StationRow, tows: tuple[TowRow, ..
         tows=len(tows),
         images=known.far[main.id].images,
         counts=counts.state,
-        counts_words=counts.words if known.needed else "no protocol is stated, so nobody can count",
+        counts_words=counts.words,
+        is_counted=counts.state is CountsState.REVEALED and does_its_station(main),
         signed=counts.signed,
-        needed=counts.needed if known.needed else 0,
+        needed=counts.needed,
         faults=faults,
     )
 
 
 def _counts(connection: Connection, station: StationRow, tow_id: int, known: _Known) -> TowCounts:
     """Where a tow's counts stand. Those of a table are there for all to see, also where a counter is missing or they do not agree."""
-    counts = [one for one in counts_of_tow(connection, tow_id) if one.state != "set_aside"] if known.far[tow_id].opened else []
-    found = tow_counts(counts, max(known.needed, 1))
-    rules = (
-        reads.protocol(connection, counts[0].protocol_id)
-        if found.state is CountsState.REVEALED and station.survey_kind != "reference"
-        else None
-    )
-    shown = {one.counter: one.minutes for one in counts if one.revealed_utc is not None}
-    if rules is not None and len(shown) < rules.counters:
-        words = f"{rules.counters - len(shown)} of {rules.counters} counters missing"
-        return replace(found, state=CountsState.COUNTER_MISSING, needed=rules.counters, words=words)
-    if rules is None or not needs_third(shown, rules):
-        return found
-    words = "the counters do not agree: a third person counts"
-    return replace(found, state=CountsState.THIRD_COUNT, needed=len(counts) + 1, words=words)
+    counts = counts_of_tow(connection, tow_id) if known.far[tow_id].opened else ()
+    return judge_tow(connection, counts, survey_id=station.survey_id, is_reference=station.survey_kind == "reference").progress

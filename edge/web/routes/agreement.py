@@ -14,12 +14,13 @@ from edge.store.connection import snapshot
 from edge.store.reads.counts import CountedMinute, CountRow, counts_of_tow, marks_of_count
 from edge.store.reads.frames import tow_frames
 from edge.store.reads.qualifications import QualificationRule, qualification_rule, qualifications
-from edge.store.reads.surveys import ProtocolRow, StationRow, SurveyRow, TowRow, main_tow, protocol, station, survey, tows
+from edge.store.reads.surveys import ProtocolRow, StationRow, SurveyRow, TowRow, main_tow, station, survey, tows
 from edge.store.sqlite import Connection
 from edge.survey.agreement import Agreement
 from edge.survey.counting.compare import Difference, MinuteRow, differences, minute_rows
 from edge.survey.counting.judge import TowCounts, counts_agreement, pairwise_agreement
 from edge.survey.counting.overview import StationAgreement, SurveyAgreement, station_agreement, survey_agreement
+from edge.survey.counting.rules import judging_rules
 from edge.survey.people import Person, Role
 from edge.web.deps import MAX_ID, ApplianceHere, SignedIn, Viewer
 from edge.web.errors import Problem, no_such
@@ -174,10 +175,10 @@ def _compare(connection: Connection, place: StationRow, chosen: int | None, view
     counts = () if of is None else tuple(one for one in counts_of_tow(connection, of.id) if one.state != "set_aside")
     if place.survey_kind == "reference" and viewer is not None and not viewer.may(Role.ADMINISTER):
         counts = tuple(one for one in counts if one.origin != "imported")  # a table's counts of footage tell the next counter what is on it
-    rules = protocol(connection, counts[0].protocol_id) if counts else None
+    rules = judging_rules(connection, counts, place.survey_id) if counts else None
     if of is None or rules is None:
         return _Compared(tow=of, rules=None, counts=counts, answer=_empty(place, of), frame_of={})
-    judged = station_agreement(of, counts, rules)
+    judged = station_agreement(of, counts, rules, is_reference=place.survey_kind == "reference")
     shown = tuple(one for one in counts if one.revealed_utc is not None)
     marks = [(one.counter, marks_of_count(connection, one.id)) for one in shown]
     found = differences(marks[0], marks[1], rules.minutes) if len(marks) >= 2 and all(each for _, each in marks[:2]) else ()

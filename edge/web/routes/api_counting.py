@@ -13,10 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from edge.store.connection import snapshot
 from edge.store.reads.counts import CountedMinute, counts_of_tow
-from edge.store.reads.surveys import protocol, survey, tow
+from edge.store.reads.surveys import survey, tow
 from edge.survey.counting.content import as_json, read_content
 from edge.survey.counting.desk import OwnCount
 from edge.survey.counting.judge import TowCounts, tow_counts
+from edge.survey.counting.rules import judging_rules, standing_counts
 from edge.survey.counting.tally import Tally
 from edge.survey.people import Role
 from edge.web.deps import MAX_ID, ApplianceHere, SignedIn, Viewer
@@ -155,10 +156,11 @@ def list_counts(appliance: ApplianceHere, viewer: Viewer, tow_id: TowId) -> TowC
             raise no_such("tow with the id", tow_id)
         found = counts_of_tow(connection, tow_id)
         of_survey = None if of.survey_id is None else survey(connection, of.survey_id)
-        if of_survey is not None and of_survey.kind == "reference" and viewer is not None and not viewer.may(Role.ADMINISTER):
+        is_reference = of_survey is not None and of_survey.kind == "reference"
+        if is_reference and viewer is not None and not viewer.may(Role.ADMINISTER):
             # A table's counts of footage tell the next counter what is on it.
             found = tuple(one for one in found if one.origin != "imported")
-        rules = protocol(connection, found[0].protocol_id) if found else None
+        rules = judging_rules(connection, found, of.survey_id) if standing_counts(found) else None
     shown = tuple(
         CountAnswer(
             count_id=one.id,
@@ -175,7 +177,7 @@ def list_counts(appliance: ApplianceHere, viewer: Viewer, tow_id: TowId) -> TowC
         )
         for one in found
     )
-    progress = None if rules is None else tow_counts(found, rules.counters)
+    progress = None if rules is None else tow_counts(found, rules, is_reference=is_reference)
     return TowCountsAnswer(tow_id=tow_id, protocol_version=rules.version if rules else None, progress=progress, counts=shown)
 
 

@@ -11,10 +11,11 @@ from edge.errors import CountRefusedError
 from edge.store.connection import snapshot
 from edge.store.reads.counts import CountRow, counts_of_tow
 from edge.store.reads.qualifications import QualificationRow, best_standing
-from edge.store.reads.surveys import ProtocolRow, TowRow, protocol, protocol_in_force, station, tow, tows
+from edge.store.reads.surveys import ProtocolRow, StationRow, TowRow, station, tow, tows
 from edge.store.sqlite import Connection
 from edge.survey.counting.desk import OwnCount
 from edge.survey.counting.judge import TowCounts, tow_counts
+from edge.survey.counting.rules import judging_rules
 from edge.survey.people import Person
 from edge.web.deps import MAX_ID, ApplianceHere, SignedIn, Viewer
 from edge.web.errors import no_such
@@ -39,7 +40,7 @@ def show_count(request: Request, appliance: ApplianceHere, viewer: Viewer, tow_i
             raise no_such("tow with the id", tow_id)
         place = station(connection, of.station_id)
         counts = counts_of_tow(connection, tow_id)
-        rules = _rules(connection, of, counts)
+        rules = judging_rules(connection, counts, of.survey_id)
         frames = appliance.counting.frames.frames(connection, tow_id)
         standing = _standing(connection, viewer)
     mine = _mine(counts, viewer)
@@ -50,7 +51,7 @@ def show_count(request: Request, appliance: ApplianceHere, viewer: Viewer, tow_i
         tow=of,
         station=place,
         rules=rules,
-        progress=None if rules is None else tow_counts(counts, rules.counters),
+        progress=None if rules is None or place is None else _progress(place, counts, rules),
         mine=mine,
         own=own,
         viewer=viewer,
@@ -75,7 +76,7 @@ def show_counts(request: Request, appliance: ApplianceHere, viewer: Viewer, stat
         place = station(connection, station_id)
         if place is None:
             raise no_such("station with the id", station_id)
-        parts = [_part(connection, of) for of in tows(connection, station_id)]
+        parts = [_part(connection, place, of) for of in tows(connection, station_id)]
         standings = {one.person_id: best_standing(connection, one.person_id) for _, counts, *_ in parts for one in counts if one.person_id}
     return render(
         request, "counts.html", station=place, tow=parts[0][0] if parts else None, parts=parts, standings=standings, viewer=viewer
@@ -120,17 +121,16 @@ def _reference(text: str) -> dict[int, float]:
     return found
 
 
-def _part(connection: Connection, of: TowRow) -> tuple[TowRow, tuple[CountRow, ...], ProtocolRow | None, TowCounts | None]:
+def _part(
+    connection: Connection, place: StationRow, of: TowRow
+) -> tuple[TowRow, tuple[CountRow, ...], ProtocolRow | None, TowCounts | None]:
     counts = counts_of_tow(connection, of.id)
-    rules = _rules(connection, of, counts)
-    return of, counts, rules, None if rules is None else tow_counts(counts, rules.counters)
+    rules = judging_rules(connection, counts, of.survey_id)
+    return of, counts, rules, None if rules is None else _progress(place, counts, rules)
 
 
-def _rules(connection: Connection, of: TowRow, counts: tuple[CountRow, ...]) -> ProtocolRow | None:
-    standing = [one for one in counts if one.state != "set_aside"]
-    if standing:
-        return protocol(connection, standing[0].protocol_id)
-    return None if of.survey_id is None else protocol_in_force(connection, of.survey_id)
+def _progress(place: StationRow, counts: tuple[CountRow, ...], rules: ProtocolRow) -> TowCounts:
+    return tow_counts(counts, rules, is_reference=place.survey_kind == "reference")
 
 
 def _mine(counts: tuple[CountRow, ...], viewer: Person | None) -> CountRow | None:
