@@ -98,3 +98,34 @@ class FootageFrame:
     motion: Motion | None
     lasers: LaserPair | None
     visibility: Visibility | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipFacts:
+    """What a clip says of itself before it is decoded.
+
+    Attributes:
+        container, codec: such as "mp4" and "h264".
+        width_px, height_px: as shown, turned upright and with square pixels.
+        first_pts_s: presentation time of its first frame on the clock of the container, seconds.
+        duration_s: what it claims to last; None if it does not say.
+        frames_declared: how many frames it claims to have; None if it does not say.
+        average_rate_hz: frames per second on average; None if it does not say.
+        is_interlaced: two fields to a frame.
+        is_variable_rate: frames do not follow one another evenly, as far as a cheap look tells.
+        start_utc: when the recording began, ISO 8601, where the container says it with its zone; else None.
+        start_local: what the recorder's clock said where no zone is known; else None.
+    """
+
+    container: str
+    codec: str
+    width_px: int
+    height_px: int
+    first_pts_s: float
+    duration_s: float | None
+    frames_declared: int | None
+    average_rate_hz: float | None
+    is_interlaced: bool
+    is_variable_rate: bool
+    start_utc: str | None = None
+    start_local: str | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from edge.errors import InputError, Reason
 
 _SIGNATURES = (
@@ -24,6 +26,12 @@ _EXTENSIONS = {
     ".dib": "bmp",
 }
 HEAD_BYTES = 16
+CLIP_EXTENSIONS = frozenset((".mp4", ".m4v", ".mov", ".avi", ".mpg", ".mpeg", ".m2v", ".mts", ".m2ts", ".ts", ".mkv"))
+
+
+def is_clip_name(name: str) -> bool:
+    """Whether a file's name promises a clip."""
+    return os.path.splitext(name)[1].lower() in CLIP_EXTENSIONS
 
 
 def sniff(data: bytes) -> str:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import Reason
-from edge.pipeline.plan import DetectSettings
-from edge.values import ImageResult
+from edge.footage import ClipFacts
+from edge.pipeline.plan import ClipSettings, DetectSettings
+from edge.values import ImageResult, ModelKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,18 +24,31 @@ class WorkerSpec:
     cache_dir: Path | None = None
     threads: int
     detect: DetectSettings
+    clip: ClipSettings | None = None
     max_file_bytes: int
     niceness: int = 5  # pages and queue stay quick while every core infers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """Process this file; its bytes must have this hash."""
+    """Process this file; its bytes must have this hash.
+
+    Of a clip that was read in part before, `parts` are there and reach to the frame at `read_to_s`.
+    """
 
     job_id: int
     path: Path
     name: str
     sha256: str
+    parts: int = 0
+    read_to_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """Read no further in this clip: hand over what was read, then say `Interrupted`."""
+
+    job_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +82,51 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """A thread of the worker is still busy with this task."""
+
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipPart:
+    """What was read of a clip since its last part.
+
+    Attributes:
+        ordinal: 0 for the clip's first part.
+        to_s: time of its last frame.
+        content: its frames as `edge.footage_pack` packs them.
+        wall_s: how long it took.
+    """
+
+    job_id: int
+    ordinal: int
+    facts: ClipFacts
+    model: ModelKey
+    labels: tuple[str, ...]
+    score_threshold: float
+    frames: int
+    to_s: float
+    content: bytes
+    wall_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipDone:
+    """A clip was read to its end, or as far as it can be read. `faults` are told to people."""
+
+    job_id: int
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupted:
+    """A clip was put down at its last part, as asked."""
+
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     """The file cannot become a result; trying again would say the same."""
 
@@ -85,4 +144,4 @@ class Broken:
     detail: str
 
 
-FromWorker = Ready | Unusable | Started | Done | Refused | Broken
+FromWorker = Ready | Unusable | Started | Beat | Done | ClipPart | ClipDone | Interrupted | Refused | Broken

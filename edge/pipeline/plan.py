@@ -33,3 +33,18 @@ class DetectSettings:
     max_pixels: int
     masks: tuple[Mask, ...] = ()
     fit: Literal["letterbox", "tiles"] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipSettings:
+    """What a recipe asks of the reading of a clip.
+
+    Attributes:
+        rate_hz: frames looked at per second of the clip.
+        line_height: the counting row as a share of the frame's height, at which the motion of the seabed is judged.
+        max_bytes: a clip with more is refused.
+    """
+
+    rate_hz: float
+    line_height: float
+    max_bytes: int

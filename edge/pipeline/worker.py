@@ -1,7 +1,8 @@
 """The child process: a few threads, each taking a file from bytes to result.
 
 Decoding and inference run outside Python's lock, so threads that do the whole path one after the other keep every core
-busy; while one decodes another infers. The child holds at most one image per thread. It ends when its parent does.
+busy; while one decodes another infers. The child holds at most one image per thread. Clips take minutes: they have a thread
+of their own that reads one at a time, while stills go on beside it. The child ends when its parent does.
 """
 
 from __future__ import annotations
@@ -12,14 +13,29 @@ import queue
 import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from edge.errors import EdgeError, InputError, ModelError, Reason
-from edge.pipeline.messages import Broken, Done, FromWorker, Ready, Refused, Started, Task, Unusable, WorkerSpec
+from edge.formats import is_clip_name
+from edge.pipeline.messages import (
+    Broken,
+    Cancel,
+    ClipDone,
+    Done,
+    FromWorker,
+    Interrupted,
+    Ready,
+    Refused,
+    Started,
+    Task,
+    Unusable,
+    WorkerSpec,
+)
 from edge.units import s_to_ms
-from edge.values import ImageResult
 from models.runtime.orphans import die_with_parent
 from models.runtime.quiet import give_freed_memory_back
 
@@ -52,31 +68,39 @@ def _load(spec: WorkerSpec) -> LoadedModel:
 
 
 def _serve(link: Connection, spec: WorkerSpec, model: LoadedModel) -> None:
-    tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+    images: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+    clips: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+    cancelled: set[int] = set()
     answer = _locked_sender(link)
+    read = partial(_read_clip, answer=answer, spec=spec, model=model, cancelled=cancelled)
+    look = partial(_look_at_image, spec=spec, model=model)
     threads = [
-        threading.Thread(target=_work, args=(tasks, answer, spec, model), name=f"image-{index}", daemon=True)
-        for index in range(spec.threads)
+        threading.Thread(target=_work, args=(images, answer, look), name=f"image-{index}", daemon=True) for index in range(spec.threads)
     ]
+    threads.append(threading.Thread(target=_work, args=(clips, answer, read), name="clip", daemon=True))
     for thread in threads:
         thread.start()
     try:
-        while (task := _next_task(link)) is not None:
-            tasks.put(task)
+        while (asked := _next_asked(link)) is not None:
+            if isinstance(asked, Cancel):
+                cancelled.add(asked.job_id)
+            else:
+                (clips if is_clip_name(asked.name) else images).put(asked)
     except (EOFError, OSError):
         os._exit(0)  # the parent is gone: nobody wants the answers, the leases end by themselves
-    for _ in threads:
-        tasks.put(None)
+    for _ in range(spec.threads):
+        images.put(None)
+    clips.put(None)
     for thread in threads:
         thread.join()
 
 
-def _next_task(link: Connection) -> Task | None:
-    """The next task; an idle worker gives the memory of its last images back meanwhile."""
+def _next_asked(link: Connection) -> Task | Cancel | None:
+    """What the parent asks next; an idle worker gives the memory of its last images back meanwhile."""
     if not link.poll(IDLE_S):
         give_freed_memory_back()
-    task: Task | None = link.recv()
-    return task
+    asked: Task | Cancel | None = link.recv()
+    return asked
 
 
 class _locked_sender:  # noqa: N801 (reads as a function)
@@ -92,15 +116,15 @@ class _locked_sender:  # noqa: N801 (reads as a function)
                 os._exit(0)
 
 
-def _work(tasks: queue.SimpleQueue[Task | None], answer: _locked_sender, spec: WorkerSpec, model: LoadedModel) -> None:
+def _work(tasks: queue.SimpleQueue[Task | None], answer: _locked_sender, do: Callable[[Task], Done | ClipDone | Interrupted]) -> None:
     while (task := tasks.get()) is not None:
         answer(Started(job_id=task.job_id))
-        answer(_answer(task, spec, model))
+        answer(_answer(task, do))
 
 
-def _answer(task: Task, spec: WorkerSpec, model: LoadedModel) -> Done | Refused | Broken:
+def _answer(task: Task, do: Callable[[Task], Done | ClipDone | Interrupted]) -> Done | ClipDone | Interrupted | Refused | Broken:
     try:
-        return Done(job_id=task.job_id, result=_process(task, spec, model))
+        return do(task)
     except InputError as error:
         return Refused(job_id=task.job_id, reason=error.reason, detail=str(error))
     except MemoryError as error:
@@ -111,7 +135,7 @@ def _answer(task: Task, spec: WorkerSpec, model: LoadedModel) -> Done | Refused 
         return Broken(job_id=task.job_id, reason=Reason.WORKER_DIED, detail=_told(error))
 
 
-def _process(task: Task, spec: WorkerSpec, model: LoadedModel) -> ImageResult:
+def _look_at_image(task: Task, *, spec: WorkerSpec, model: LoadedModel) -> Done:
     from edge.pipeline.decode import read_bytes
     from edge.pipeline.detect import process_image
 
@@ -121,7 +145,13 @@ def _process(task: Task, spec: WorkerSpec, model: LoadedModel) -> ImageResult:
         raise InputError(Reason.CHANGED_WHILE_READ, "the file is no longer the one that was stored")
     read_ms = s_to_ms(time.perf_counter() - begun_s)
     result = process_image(data, task.name, model, spec.detect)
-    return replace(result, stage_ms={**result.stage_ms, "read": read_ms})
+    return Done(job_id=task.job_id, result=replace(result, stage_ms={**result.stage_ms, "read": read_ms}))
+
+
+def _read_clip(task: Task, *, answer: _locked_sender, spec: WorkerSpec, model: LoadedModel, cancelled: set[int]) -> ClipDone | Interrupted:
+    from edge.pipeline.clip_task import read_clip_task
+
+    return read_clip_task(task, spec, model, answer=answer, cancelled=lambda: task.job_id in cancelled)
 
 
 def _told(error: BaseException) -> str:

@@ -1,0 +1,186 @@
+"""The main path of one clip: from a file to the frames of a tow, part by part.
+
+Frames are decoded in order by one thread, which also watches how the seabed moves; other threads look for openings meanwhile.
+What was read so far is handed over every few seconds, so that a power cut or a stop costs no more than the last of these parts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.footage import ClipFacts, FootageFrame
+from edge.footage_pack import pack_frames
+from edge.pipeline.mask import MaskedArea, masked_areas, outside, paint
+from edge.pipeline.plan import ClipSettings, DetectSettings
+from edge.pipeline.seabed.observer import SeabedObserver, Seen
+from edge.pipeline.video import ClipReader, SampledFrame, probe_clip
+from edge.values import Detections, ImageFacts, UInt8Array
+from models.runtime.predict import LoadedModel, detect
+
+PART_WALL_S = 10.0
+PART_FRAMES = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Frames of a clip, packed; see `edge.pipeline.messages.ClipPart`."""
+
+    ordinal: int
+    frames: int
+    to_s: float
+    content: bytes
+    wall_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadSoFar:
+    """How many parts of a clip were handed over by an earlier attempt, and the time of the last frame in them."""
+
+    parts: int
+    to_s: float
+
+
+def read_clip(
+    path: Path,
+    model: LoadedModel,
+    detect_settings: DetectSettings,
+    settings: ClipSettings,
+    *,
+    so_far: ReadSoFar | None,
+    threads: int,
+    on_facts: Callable[[ClipFacts], None],
+    on_part: Callable[[Part], None],
+    cancelled: Callable[[], bool],
+) -> tuple[str, ...] | None:
+    """Read a clip from where an earlier attempt ended, or from its beginning.
+
+    Args:
+        on_facts: told once, before the first part.
+        on_part: told of each part, in order.
+        cancelled: looked at after each frame; then what was read is handed over and nothing more.
+
+    Returns:
+        What was wrong on the way, in words, empty for a sound clip; None if it was cancelled.
+
+    Raises:
+        InputError: the clip cannot be read, or has no frame at all.
+        ModelError: the model failed.
+    """
+    facts = probe_clip(path, max_pixels=detect_settings.max_pixels)
+    on_facts(facts)
+    parts = _Parts(so_far, on_part)
+    with (
+        ClipReader(path, rate_hz=settings.rate_hz, from_s=0.0 if so_far is None else so_far.to_s, threads=threads) as reader,
+        ThreadPoolExecutor(max_workers=threads, thread_name_prefix="clip-look") as lookers,
+    ):
+        eye = _Eye(facts, model, detect_settings, settings)
+        for frame in _in_order(reader.frames(), eye, lookers, depth=2 * threads, skip_first=so_far is not None):
+            parts.add(frame)
+            if cancelled():
+                parts.close()
+                return None
+    parts.close()
+    return reader.faults
+
+
+class _Eye:
+    """Looks at the frames of one clip."""
+
+    def __init__(self, facts: ClipFacts, model: LoadedModel, detect_settings: DetectSettings, settings: ClipSettings) -> None:
+        self._facts = facts
+        self._model = model
+        self._settings = detect_settings
+        self._image_facts = ImageFacts(
+            format=facts.container, width_px=facts.width_px, height_px=facts.height_px, bits_per_channel=8, channels=3, exif_time_local=None
+        )
+        self._areas: tuple[MaskedArea, ...] = masked_areas(detect_settings.masks, self._image_facts)
+        self._observer = SeabedObserver(
+            facts.width_px,
+            facts.height_px,
+            masks=detect_settings.masks,
+            line_height=settings.line_height,
+            rate_hz=settings.rate_hz,
+        )
+
+    def observe(self, frame: SampledFrame) -> Seen:
+        """How the seabed moved, where the lasers are, what can be seen; frames come in their order."""
+        if frame.follows_break:
+            self._observer.break_()
+        return self._observer.observe(frame.pixels, frame.at_s)
+
+    def openings(self, pixels: UInt8Array) -> Detections:
+        """What the model finds. May be called from several threads."""
+        paint(pixels, self._areas, self._image_facts)
+        return outside(detect(pixels, self._model, fit=self._settings.fit), self._areas)
+
+    def assemble(self, at_s: float, seen: Seen, found: Detections) -> FootageFrame:
+        """A frame with all that is known of it."""
+        return FootageFrame(
+            at_s=at_s,
+            width_px=self._facts.width_px,
+            height_px=self._facts.height_px,
+            detections=found,
+            motion=seen.motion,
+            lasers=seen.lasers,
+            visibility=seen.visibility,
+        )
+
+
+def _in_order(
+    frames: Iterator[SampledFrame], eye: _Eye, lookers: ThreadPoolExecutor, *, depth: int, skip_first: bool
+) -> Iterator[FootageFrame]:
+    """The frames with what was found in them, in their order; never more than `depth` are in hand.
+
+    `skip_first`: the first frame is the last one of an earlier attempt; the motion of the next is measured from it.
+    """
+    waiting: deque[tuple[float, Seen, Future[Detections]]] = deque()
+    try:
+        for frame in frames:
+            seen = eye.observe(frame)
+            if skip_first:
+                skip_first = False
+                continue
+            waiting.append((frame.at_s, seen, lookers.submit(eye.openings, frame.pixels)))
+            if len(waiting) >= depth:
+                at_s, seen, found = waiting.popleft()
+                yield eye.assemble(at_s, seen, found.result())
+        while waiting:
+            at_s, seen, found = waiting.popleft()
+            yield eye.assemble(at_s, seen, found.result())
+    finally:
+        for _, _, found in waiting:
+            found.cancel()
+
+
+class _Parts:
+    """Gathers frames and hands them over as parts."""
+
+    def __init__(self, so_far: ReadSoFar | None, on_part: Callable[[Part], None]) -> None:
+        self._next = 0 if so_far is None else so_far.parts
+        self._on_part = on_part
+        self._frames: list[FootageFrame] = []
+        self._since_s = time.monotonic()
+
+    def add(self, frame: FootageFrame) -> None:
+        """One more frame."""
+        self._frames.append(frame)
+        if len(self._frames) >= PART_FRAMES or time.monotonic() - self._since_s >= PART_WALL_S:
+            self.close()
+
+    def close(self) -> None:
+        """Hand over what is gathered."""
+        if not self._frames:
+            return
+        now_s = time.monotonic()
+        content = pack_frames(self._frames)
+        self._on_part(
+            Part(ordinal=self._next, frames=len(self._frames), to_s=self._frames[-1].at_s, content=content, wall_s=now_s - self._since_s)
+        )
+        self._next += 1
+        self._frames = []
+        self._since_s = now_s
