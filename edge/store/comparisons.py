@@ -12,7 +12,7 @@ from typing import Literal
 
 from edge.errors import CountRefusedError
 from edge.store.clock import utc_now
-from edge.store.sealed_runs import BLIND_TOWS, COUNTED_BLIND
+from edge.store.sealed_runs import COUNTED_BLIND, image_is_blind
 from edge.store.sqlite import Connection, Row
 
 KEPT_COMPARISONS = 20
@@ -167,8 +167,7 @@ def interrupt_comparisons(connection: Connection) -> int:
 
 def _blind_files(connection: Connection, file_ids: Sequence[int]) -> int:
     row = connection.execute(
-        "SELECT count(*) FROM sightings AS s JOIN tow_images AS a ON a.image_id = s.image_id "
-        f"WHERE s.id IN (SELECT value FROM json_each(?)) AND a.tow_id IN ({BLIND_TOWS})",
+        f"SELECT count(*) FROM sightings AS s WHERE s.id IN (SELECT value FROM json_each(?)) AND {image_is_blind('s.image_id')}",
         (json.dumps(list(file_ids)),),
     ).fetchone()
     return int(row[0])
@@ -176,8 +175,8 @@ def _blind_files(connection: Connection, file_ids: Sequence[int]) -> int:
 
 def _row_is_blind(connection: Connection, row_id: int) -> bool:
     found = connection.execute(
-        "SELECT 1 FROM comparison_files AS c JOIN sightings AS s ON s.id = c.sighting_id JOIN tow_images AS a ON a.image_id = s.image_id "
-        f"WHERE c.id = ? AND a.tow_id IN ({BLIND_TOWS})",
+        "SELECT 1 FROM comparison_files AS c JOIN sightings AS s ON s.id = c.sighting_id "
+        f"WHERE c.id = ? AND {image_is_blind('s.image_id')}",
         (row_id,),
     ).fetchone()
     return found is not None

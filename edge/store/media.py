@@ -12,6 +12,7 @@ from typing import NamedTuple
 from edge.store import audit
 from edge.store.clock import utc_now
 from edge.store.reads.typed import as_values
+from edge.store.sealed_runs import remember_tows
 from edge.store.sqlite import Connection
 
 SEEN_FACT = "media_seen_image_id"
@@ -159,6 +160,7 @@ def unattached_folders(connection: Connection, *, before_id: int | None, limit: 
 
 def detach_images(connection: Connection, image_ids: Sequence[int], *, actor: str) -> int:
     """Images that nothing attaches any more belong to no tow; what a person or `ingest --station` attached stays. Returns how many."""
+    remember_tows(connection, image_ids)
     cursor = connection.execute(
         "DELETE FROM tow_images WHERE image_id IN (SELECT value FROM json_each(?)) AND how IN ('folder', 'time')",
         (json.dumps(list(image_ids)),),
@@ -166,15 +168,6 @@ def detach_images(connection: Connection, image_ids: Sequence[int], *, actor: st
     if cursor.rowcount:
         audit.append(connection, actor, "images_detach", "tows", {"images": cursor.rowcount})
     return int(cursor.rowcount)
-
-
-def follow_seals(connection: Connection, image_ids: Sequence[int], tow_id: int) -> None:
-    """What is sealed of images goes with them to another blind tow: it opens when that one's counts are revealed."""
-    connection.execute(
-        "UPDATE sealed_runs SET tow_id = ? WHERE tow_id <> ? AND run_id IN "
-        "(SELECT id FROM runs WHERE image_id IN (SELECT value FROM json_each(?)))",
-        (tow_id, tow_id, json.dumps(list(image_ids))),
-    )
 
 
 def set_camera(

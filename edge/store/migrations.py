@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
+from edge.store.blind_tables import BLIND_TABLES
 from edge.store.comparison_tables import COMPARISON_TABLES
 from edge.store.sqlite import Connection
 from edge.store.survey_tables import SURVEY_TABLES
@@ -30,7 +31,7 @@ def m001_appliance(db: Database) -> None:
 def m002_survey(db: Database) -> None:
     """People, surveys, stations, tows, their media, tracks and counts."""
     connection: Connection = db.conn
-    for statement in SURVEY_TABLES:
+    for statement in SURVEY_TABLES + BLIND_TABLES:
         connection.execute(statement)
 
 

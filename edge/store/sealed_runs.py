@@ -1,7 +1,8 @@
 """What a model found on the images of a tow, sealed until the tow's counts are signed.
 
 The rows of `objects` go into one blob per run and the run's counts become NULL; at the reveal they come back bit for bit. Sealing
-is repeatable: a run that is sealed already, or that belongs to no blind tow, is left alone.
+is repeatable: a run that is sealed already, or that belongs to no blind tow, is left alone. An image that leaves a blind tow stays
+as blind as that tow is (decision 0024): nobody sees what is on a tow by having its files belong to another, or to none.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 import structlog
 
 from edge.errors import StoreError
+from edge.store import audit
 from edge.store.clock import utc_now
 from edge.store.facts import get_fact, put_fact
 from edge.store.seal import RUN_STEP_BYTES, Seal
@@ -27,13 +29,14 @@ COUNTED_BLIND = "people count its station blind; compare it after their signatur
 _HEAD = struct.Struct("<qq")  # objects that count, candidates below the threshold
 _OBJECT = struct.Struct("<qqqddddd")  # id (0: it never had one), ordinal, label, score, box
 
-# A tow is blind from the moment its images are attached until its counts are revealed. It needs a protocol: without one
-# nobody counts, and when a first protocol comes into force, what was found by then is sealed in that transaction.
-# Footage of a reference set stays blind for good: the next person is measured on it too.
+# A tow is blind from the moment its images are attached until its counts are revealed, or an administrator releases what models
+# found on it. It needs a protocol: without one nobody counts, and when a first protocol comes into force, what was found by then
+# is sealed in that transaction. Footage of a reference set stays blind for good: the next person is measured on it too.
 BLIND_TOWS = """
     SELECT t.id FROM tows AS t JOIN stations AS s ON s.id = t.station_id JOIN surveys AS v ON v.id = s.survey_id
     WHERE EXISTS (SELECT 1 FROM protocols AS p WHERE p.survey_id = s.survey_id)
-      AND (v.kind = 'reference' OR NOT EXISTS (SELECT 1 FROM counts AS c WHERE c.tow_id = t.id AND c.revealed_utc IS NOT NULL))
+      AND (v.kind = 'reference' OR NOT EXISTS (SELECT 1 FROM releases AS e WHERE e.tow_id = t.id)
+           AND NOT EXISTS (SELECT 1 FROM counts AS c WHERE c.tow_id = t.id AND c.revealed_utc IS NOT NULL))
 """
 
 
@@ -48,6 +51,14 @@ class FoundRun:
     counted: int
     candidates: int
     objects: Sequence[FoundObject]
+
+
+def image_is_blind(image: str) -> str:
+    """A condition in SQL: the image belongs to a blind tow, or left one. `image`: its id, as the query has it."""
+    return (
+        f"(EXISTS (SELECT 1 FROM tow_images AS now_of WHERE now_of.image_id = {image} AND now_of.tow_id IN ({BLIND_TOWS})) OR "
+        f"EXISTS (SELECT 1 FROM former_tows AS once_of WHERE once_of.image_id = {image} AND once_of.tow_id IN ({BLIND_TOWS})))"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,28 +109,72 @@ def seal_run(connection: Connection, seal: Seal, tow_id: int, run_id: int, found
 
 
 def open_tow(connection: Connection, seal: Seal, tow_id: int) -> int:
-    """Bring back what was sealed. Returns how many runs came back; those whose key is not here stay sealed, and hold nothing up.
+    """Bring back what was sealed of a tow's images. Returns how many runs came back.
 
-    An object has its own id again, unless it never had one or another object got that number meanwhile.
+    What belongs to another tow that is still blind stays sealed with that one. Where a key is not here the run stays sealed, and
+    holds nothing up. An object has its own id again, unless it never had one or another object got that number meanwhile.
     """
-    rows = connection.execute("SELECT run_id, sealed FROM sealed_runs WHERE tow_id = ? ORDER BY run_id", (tow_id,)).fetchall()
+    rows = connection.execute(
+        "SELECT z.run_id, z.sealed, r.image_id FROM sealed_runs AS z JOIN runs AS r ON r.id = z.run_id WHERE z.tow_id = ?1 "
+        "OR r.image_id IN (SELECT image_id FROM former_tows WHERE tow_id = ?1) ORDER BY z.run_id",
+        (tow_id,),
+    ).fetchall()
     opened = 0
-    for run_id, sealed in rows:
-        try:
-            found = _unpacked(seal.open(sealed, _subject(_uuid_of(connection, run_id))))
-        except StoreError as error:
-            log.warning("seal_does_not_open", run_id=run_id, reason=str(error))
-            continue
-        connection.executemany(
-            "INSERT INTO objects (id, run_id, ordinal, label_id, score, x_min_px, y_min_px, x_max_px, y_max_px) "
-            "VALUES (CASE WHEN ?1 = 0 OR EXISTS (SELECT 1 FROM objects WHERE id = ?1) THEN NULL ELSE ?1 END, "
-            "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            [(one[0], run_id, *one[1:]) for one in found.objects],
-        )
-        connection.execute("UPDATE runs SET object_count = ?, candidate_count = ? WHERE id = ?", (found.counted, found.candidates, run_id))
-        connection.execute("DELETE FROM sealed_runs WHERE run_id = ?", (run_id,))
-        opened += 1
+    for run_id, sealed, image_id in rows:
+        other = blind_tow_of_image(connection, image_id, besides=tow_id)
+        if other is not None:
+            connection.execute("UPDATE sealed_runs SET tow_id = ? WHERE run_id = ?", (other.tow_id, run_id))
+        elif _open_run(connection, seal, run_id, sealed):
+            opened += 1
     return opened
+
+
+def _open_run(connection: Connection, seal: Seal, run_id: int, sealed: bytes) -> bool:
+    try:
+        found = _unpacked(seal.open(sealed, _subject(_uuid_of(connection, run_id))))
+    except StoreError as error:
+        log.warning("seal_does_not_open", run_id=run_id, reason=str(error))
+        return False
+    connection.executemany(
+        "INSERT INTO objects (id, run_id, ordinal, label_id, score, x_min_px, y_min_px, x_max_px, y_max_px) "
+        "VALUES (CASE WHEN ?1 = 0 OR EXISTS (SELECT 1 FROM objects WHERE id = ?1) THEN NULL ELSE ?1 END, "
+        "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        [(one[0], run_id, *one[1:]) for one in found.objects],
+    )
+    connection.execute("UPDATE runs SET object_count = ?, candidate_count = ? WHERE id = ?", (found.counted, found.candidates, run_id))
+    connection.execute("DELETE FROM sealed_runs WHERE run_id = ?", (run_id,))
+    return True
+
+
+def release_tow(connection: Connection, seal: Seal, tow_id: int, reason: str, *, actor: str) -> int:
+    """Let what models found on a tow be seen although nobody signed a count of it. Returns how many runs came back.
+
+    Whoever counts the tow afterwards does not count it blind, and each of those counts says so.
+    """
+    connection.execute(
+        "INSERT INTO releases (tow_id, reason, released_by, released_utc) VALUES (?, ?, ?, ?)", (tow_id, reason, actor, utc_now())
+    )
+    runs = open_tow(connection, seal, tow_id)
+    audit.append(connection, actor, "results_release", f"tow/{tow_id}", {"reason": reason, "model_results": runs})
+    return runs
+
+
+def remember_tows(connection: Connection, image_ids: Sequence[int], *, but: int | None = None) -> None:
+    """Images are about to leave their tows (all but one): they stay blind as long as those are."""
+    connection.execute(
+        "INSERT OR IGNORE INTO former_tows (image_id, tow_id, left_utc) SELECT image_id, tow_id, ? FROM tow_images "
+        f"WHERE image_id IN (SELECT value FROM json_each(?)) AND tow_id IS NOT ? AND tow_id IN ({BLIND_TOWS})",
+        (utc_now(), json.dumps(list(image_ids)), but),
+    )
+
+
+def follow_seals(connection: Connection, image_ids: Sequence[int], tow_id: int) -> None:
+    """What is sealed of images goes with them to another blind tow: it opens when neither that one nor one they left is blind."""
+    connection.execute(
+        "UPDATE sealed_runs SET tow_id = ? WHERE tow_id <> ? AND run_id IN "
+        "(SELECT id FROM runs WHERE image_id IN (SELECT value FROM json_each(?)))",
+        (tow_id, tow_id, json.dumps(list(image_ids))),
+    )
 
 
 def is_blind(connection: Connection, tow_id: int) -> bool:
@@ -127,12 +182,17 @@ def is_blind(connection: Connection, tow_id: int) -> bool:
     return connection.execute(f"SELECT 1 WHERE ? IN ({BLIND_TOWS})", (tow_id,)).fetchone() is not None
 
 
-def blind_tow_of_image(connection: Connection, image_id: int) -> SealedTow | None:
-    """The blind tow that an image is attached to, or None: then what was found on it may be shown."""
+def blind_tow_of_image(connection: Connection, image_id: int, *, besides: int | None = None) -> SealedTow | None:
+    """The blind tow that an image belongs to, or one that it left; None: what was found on it may be shown.
+
+    `besides`: a tow that is not asked about.
+    """
     row = connection.execute(
-        "SELECT t.id, s.id, s.name FROM tow_images AS a JOIN tows AS t ON t.id = a.tow_id JOIN stations AS s ON s.id = t.station_id "
-        f"WHERE a.image_id = ? AND t.id IN ({BLIND_TOWS})",
-        (image_id,),
+        "SELECT t.id, s.id, s.name FROM (SELECT tow_id, 0 AS place FROM tow_images WHERE image_id = ?1 "
+        "UNION ALL SELECT tow_id, 1 FROM former_tows WHERE image_id = ?1) AS a "
+        "JOIN tows AS t ON t.id = a.tow_id JOIN stations AS s ON s.id = t.station_id "
+        f"WHERE t.id IS NOT ?2 AND t.id IN ({BLIND_TOWS}) ORDER BY a.place, t.id LIMIT 1",
+        (image_id, besides),
     ).fetchone()
     return None if row is None else SealedTow(tow_id=row[0], station_id=row[1], station=row[2])
 

@@ -292,6 +292,8 @@ SURVEY_TABLES = (
         signed_utc TEXT,
         revealed_utc TEXT,
         set_aside_reason TEXT NOT NULL DEFAULT '',
+        not_blind TEXT NOT NULL DEFAULT '',
+        clock_json TEXT,
         operator TEXT NOT NULL DEFAULT '',
         import_id INTEGER REFERENCES table_imports (id)
     ) STRICT
@@ -335,27 +337,6 @@ SURVEY_TABLES = (
     """,
     "CREATE INDEX count_marks_count ON count_marks (count_id, at_s)",
     "CREATE INDEX count_marks_image ON count_marks (image_id)",
-    """
-    CREATE TABLE sealed_runs (
-        run_id INTEGER PRIMARY KEY REFERENCES runs (id),
-        tow_id INTEGER NOT NULL REFERENCES tows (id),
-        sealed BLOB NOT NULL,
-        sealed_utc TEXT NOT NULL
-    ) STRICT
-    """,
-    "CREATE INDEX sealed_runs_tow ON sealed_runs (tow_id)",
-    """
-    CREATE TRIGGER count_sealed_run AFTER INSERT ON sealed_runs BEGIN
-        INSERT INTO counters (kind, recipe, name, total) SELECT 'objects', recipe, 'sealed', 1 FROM runs WHERE id = NEW.run_id
-        ON CONFLICT (kind, recipe, name) DO UPDATE SET total = total + 1;
-    END
-    """,
-    """
-    CREATE TRIGGER uncount_sealed_run AFTER DELETE ON sealed_runs BEGIN
-        UPDATE counters SET total = total - 1
-        WHERE kind = 'objects' AND name = 'sealed' AND recipe = (SELECT recipe FROM runs WHERE id = OLD.run_id);
-    END
-    """,
     """
     CREATE TABLE reference_minutes (
         tow_id INTEGER NOT NULL REFERENCES tows (id),

@@ -13,6 +13,7 @@ from edge.errors import SettingsError
 from edge.store import audit
 from edge.store.clock import utc_now, uuid7
 from edge.store.reads import surveys as reads
+from edge.store.sealed_runs import remember_tows
 from edge.store.sqlite import Connection
 
 SurveyKind = Literal["survey", "reference"]
@@ -273,6 +274,11 @@ def set_tow_fields(connection: Connection, tow_id: int, values: Mapping[str, obj
 def attach_images(connection: Connection, attachments: Sequence[Attachment], *, actor: str) -> int:
     """Let images belong to tows. One that belongs to a tow by hand changes only by hand. Returns how many changed."""
     now = utc_now()
+    of_tow: dict[int, list[int]] = {}
+    for one in attachments:
+        of_tow.setdefault(one.tow_id, []).append(one.image_id)
+    for tow_id, image_ids in of_tow.items():
+        remember_tows(connection, image_ids, but=tow_id)
     before = connection.total_changes
     connection.executemany(
         "INSERT INTO tow_images (image_id, tow_id, camera_id, how, at_s, attached_by, attached_utc) VALUES (?, ?, ?, ?, ?, ?, ?) "

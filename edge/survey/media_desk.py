@@ -23,7 +23,7 @@ from edge.store.media import LineRow, MediaImage
 from edge.store.reads import surveys as reads
 from edge.store.reads.tow_media import CameraRow, cameras
 from edge.store.seal import Seal
-from edge.store.sealed_runs import is_blind, seal_tow
+from edge.store.sealed_runs import follow_seals, is_blind, seal_tow
 from edge.store.sqlite import Connection
 from edge.store.surveys import Attachment, How, attach_images
 from edge.store.writer import Writes
@@ -239,7 +239,7 @@ class MediaDesk:
             of_tow.setdefault(one.tow_id, []).append(one.image_id)
         for tow_id, image_ids in of_tow.items():
             if is_blind(connection, tow_id):
-                store.follow_seals(connection, image_ids, tow_id)
+                follow_seals(connection, image_ids, tow_id)
                 seal_tow(connection, self._seal, tow_id)
 
     def _of_folder(self, image: MediaImage, world: _World) -> Attachment | None:

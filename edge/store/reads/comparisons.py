@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from edge.store.reads.typed import as_value, as_values
-from edge.store.sealed_runs import BLIND_TOWS
+from edge.store.sealed_runs import image_is_blind
 from edge.store.sqlite import Connection
 
 FileOrder = Literal["disagreement", "name"]
@@ -129,10 +129,7 @@ def compared_boxes(connection: Connection, comparison_id: int, file_id: int) -> 
     return ComparedBoxes(a=tuple(map(tuple, boxes["a"])), b=tuple(map(tuple, boxes["b"])))
 
 
-_WITH_RESULT = (
-    "AND s.original = 'present' AND s.image_id IS NOT NULL AND s.state = 'done' "
-    f"AND NOT EXISTS (SELECT 1 FROM tow_images AS a WHERE a.image_id = s.image_id AND a.tow_id IN ({BLIND_TOWS}))"
-)
+_WITH_RESULT = f"AND s.original = 'present' AND s.image_id IS NOT NULL AND s.state = 'done' AND NOT {image_is_blind('s.image_id')}"
 _RANDOM_WALK = 20  # tries per wanted file
 
 
