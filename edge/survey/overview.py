@@ -71,13 +71,28 @@ class RunningPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartialSum:
+    """Abundance, in millions, of those grounds that have one, while others of the survey have none. It is no survey's and has no CV."""
+
+    grounds: tuple[str, ...]
+    raw_millions: float
+    adjusted_millions: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionEstimate:
-    """The estimate of the stations that were counted under one version of the protocol."""
+    """The estimate of the stations that were counted under one version of the protocol.
+
+    Attributes:
+        raw, adjusted: the survey's; None while a ground of it has no counted station or no area, which `reasons` names.
+        partial: then the sum of the others, None where there is none.
+    """
 
     version: int
     grounds: tuple[GroundFigures, ...]
     raw: SurveyEstimate | None
     adjusted: SurveyEstimate | None
+    partial: PartialSum | None
     running: tuple[RunningPoint, ...]
     reasons: tuple[str, ...]
 
@@ -86,7 +101,8 @@ class VersionEstimate:
 class SurveyOverview:
     """A survey. `planned`, `counted`, `left`: stations; `left` is None where no plan says how many there will be.
 
-    Counted are those whose tow is valid and in the analysis: another does not do its station.
+    Counted are those whose tow is valid and in the analysis: another does not do its station. `left` adds up what the grounds lack:
+    stations above the plan of one do not do those of another.
     """
 
     survey: SurveyRow
@@ -125,7 +141,7 @@ def survey_overview(connection: Connection, survey_id: int, *, only: Collection[
         versions=_versions(grounds, stations),
         planned=planned,
         counted=counted,
-        left=None if planned is None else max(planned - counted, 0),
+        left=_left(grounds, stations),
     )
 
 
@@ -140,6 +156,26 @@ def _planned(grounds: Sequence[GroundRow], stations: Sequence[PlacedStation]) ->
         return sum(told)
     listed = sum(not one.station.is_draft for one in stations)
     return listed or None
+
+
+def _left(grounds: Sequence[GroundRow], stations: Sequence[PlacedStation]) -> int | None:
+    """As many as the grounds with a plan still lack; without any plan, as many of the list as are not counted."""
+    told = [ground for ground in grounds if ground.stations_planned is not None]
+    if told:
+        done = _done_by_ground(stations)
+        return sum(_left_of(ground, done) or 0 for ground in told)
+    listed = [one for one in stations if not one.station.is_draft]
+    return sum(not _is_done(one) for one in listed) if listed else None
+
+
+def _left_of(ground: GroundRow | None, done: Mapping[str, int]) -> int | None:
+    if ground is None or ground.stations_planned is None:
+        return None
+    return max(ground.stations_planned - done.get(ground.name, 0), 0)
+
+
+def _done_by_ground(stations: Sequence[PlacedStation]) -> Mapping[str, int]:
+    return Counter(one.station.ground or NO_GROUND for one in stations if _is_done(one))
 
 
 def _placed(connection: Connection, station: StationRow, tows: Sequence[TowRow]) -> PlacedStation:
@@ -190,7 +226,7 @@ def _versions(grounds: Sequence[GroundRow], stations: Sequence[PlacedStation]) -
     for one in stations:
         if one.estimated:
             by_version.setdefault(int(one.result.sources["protocol"]["version"]), []).append(one)
-    done = Counter(one.station.ground or NO_GROUND for one in stations if _is_done(one))
+    done = _done_by_ground(stations)
     return tuple(_version(version, grounds, by_version[version], done) for version in sorted(by_version, reverse=True))
 
 
@@ -199,26 +235,50 @@ def _version(version: int, grounds: Sequence[GroundRow], stations: Sequence[Plac
     by_ground: dict[str, list[PlacedStation]] = {name: [] for name in rows}
     for one in stations:
         by_ground.setdefault(one.station.ground or NO_GROUND, []).append(one)
-    figures = tuple(_ground(name, rows.get(name), here, done.get(name, 0)) for name, here in by_ground.items())
-    reasons = _reasons(figures)
-    counted = [one for one in figures if one.raw is not None and one.area_km2 is not None]
-    adjusted = [one.adjusted for one in counted if one.adjusted is not None]
-    areas = {one.name: one.area_km2 for one in counted if one.area_km2 is not None}
+    figures = tuple(_ground(name, rows.get(name), here, done) for name, here in by_ground.items())
+    raw, adjusted, partial = _sums(figures)
     return VersionEstimate(
         version=version,
         grounds=figures,
-        raw=survey_estimate([one.raw for one in counted if one.raw is not None]) if counted else None,
-        adjusted=survey_estimate(adjusted) if adjusted and len(adjusted) == len(counted) else None,
-        running=_running(stations, areas),
-        reasons=reasons,
+        raw=raw,
+        adjusted=adjusted,
+        partial=partial,
+        running=_running(stations, [one for one in figures if _is_asked_for(one)]),
+        reasons=_reasons(figures, version),
     )
 
 
-def _ground(name: str, row: GroundRow | None, stations: Sequence[PlacedStation], done: int) -> GroundFigures:
+def _sums(figures: Sequence[GroundFigures]) -> tuple[SurveyEstimate | None, SurveyEstimate | None, PartialSum | None]:
+    """Raw and adjusted of the survey, or else the sum of the grounds that have an abundance."""
+    known = [one for one in figures if one.raw is not None and one.area_km2 is not None]
+    raw = [one.raw for one in known if one.raw is not None]
+    adjusted = [one.adjusted for one in known if one.adjusted is not None]
+    if not raw:
+        return None, None, None
+    of_raw = survey_estimate(raw)
+    of_adjusted = survey_estimate(adjusted) if len(adjusted) == len(raw) else None
+    if all(one in known for one in figures if _is_asked_for(one)):
+        return of_raw, of_adjusted, None
+    return (
+        None,
+        None,
+        PartialSum(
+            grounds=tuple(one.name for one in known),
+            raw_millions=of_raw.abundance_millions,
+            adjusted_millions=None if of_adjusted is None else of_adjusted.abundance_millions,
+        ),
+    )
+
+
+def _is_asked_for(one: GroundFigures) -> bool:
+    """Whether a survey is none without this ground: all but those for which nothing is planned and nothing is counted."""
+    return one.planned != 0 or one.raw is not None
+
+
+def _ground(name: str, row: GroundRow | None, stations: Sequence[PlacedStation], done: Mapping[str, int]) -> GroundFigures:
     area_km2 = row.area_km2 if row else None
     raw = [one.result.density_raw_per_m2 for one in stations if one.result.density_raw_per_m2 is not None]
     adjusted = [one.result.density_adjusted_per_m2 for one in stations if one.result.density_adjusted_per_m2 is not None]
-    planned = row.stations_planned if row else None
     return GroundFigures(
         name=name,
         area_km2=area_km2,
@@ -226,28 +286,30 @@ def _ground(name: str, row: GroundRow | None, stations: Sequence[PlacedStation],
         stations=tuple(one.station.name for one in stations),
         raw=ground_estimate(name, raw, area_km2 or 1.0) if raw else None,
         adjusted=ground_estimate(name, adjusted, area_km2 or 1.0) if adjusted and len(adjusted) == len(raw) else None,
-        planned=planned,
-        left=None if planned is None else max(planned - done, 0),
+        planned=row.stations_planned if row else None,
+        left=_left_of(row, done),
     )
 
 
-def _reasons(figures: Sequence[GroundFigures]) -> tuple[str, ...]:
-    """What the total leaves out, and why it is uncertain or not there."""
+def _reasons(figures: Sequence[GroundFigures], version: int) -> tuple[str, ...]:
+    """Why a total is uncertain or not there."""
     reasons = []
-    for one in figures:
+    for one in filter(_is_asked_for, figures):
         if one.raw is None:
-            reasons.append(f"{one.name} has no counted station: the total is without it")
+            reasons.append(f"{one.name} has no station in the estimate of version {version}: there is no total of the survey, and no CV")
         elif one.area_km2 is None:
-            reasons.append(f"{one.name} has no area: its density has no abundance, and the total is without it")
+            reasons.append(f"{one.name} has no area: its density has no abundance, and the survey no total and no CV")
         elif one.raw.se_per_m2 is None:
             reasons.append(f"{one.name} has one counted station: it has no spread, and the survey no CV")
     return tuple(reasons)
 
 
-def _running(stations: Sequence[PlacedStation], areas_km2: Mapping[str, float]) -> tuple[RunningPoint, ...]:
-    ordered = sorted((one for one in stations if one.station.ground in areas_km2), key=lambda one: (one.order_utc, one.station.id))
+def _running(stations: Sequence[PlacedStation], grounds: Sequence[GroundFigures]) -> tuple[RunningPoint, ...]:
+    areas_km2 = {one.name: one.area_km2 for one in grounds if one.area_km2 is not None}
+    ordered = sorted(stations, key=lambda one: (one.order_utc, one.station.id))
     series = [(one.station.ground or NO_GROUND, one.result.density_raw_per_m2 or 0.0) for one in ordered]
+    cvs = running_cv(series, areas_km2) if len(areas_km2) == len(grounds) else [None] * len(ordered)
     return tuple(
         RunningPoint(stations=place, station=one.station.name, cv=cv)
-        for place, (one, cv) in enumerate(zip(ordered, running_cv(series, areas_km2), strict=True), start=1)
+        for place, (one, cv) in enumerate(zip(ordered, cvs, strict=True), start=1)
     )

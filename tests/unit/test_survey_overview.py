@@ -196,9 +196,57 @@ def test_what_is_left_out_is_told(sea: Sea) -> None:
     assert why["5"] == "the tow is marked as not valid"
     assert why["6"] == "the tow is not in the analysis"
     (version,) = found.versions
-    assert version.raw is not None
-    assert version.raw.abundance_millions == pytest.approx(statistics.fmean([density(3.0), density(5.0)]) * 1000)
-    assert any("Empty has no counted station" in one for one in version.reasons)
+    assert (version.raw, version.adjusted) == (None, None)
+    assert version.partial is not None
+    assert version.partial.grounds == ("Smalls",)
+    assert version.partial.raw_millions == pytest.approx(statistics.fmean([density(3.0), density(5.0)]) * 1000)
+    assert version.partial.adjusted_millions == pytest.approx(version.partial.raw_millions / 1.3)
+    assert [one.cv for one in version.running] == [None, None, None]
+    assert any("Empty has no station in the estimate" in one for one in version.reasons)
     assert any("Unknown has no area" in one for one in version.reasons)
     with sea.reader() as connection, pytest.raises(SettingsError, match="no survey"):
         survey_overview(connection, 99)
+
+
+def test_an_empty_ground_takes_the_total_away_until_it_has_a_station(sea: Sea) -> None:
+    sea.ground("Smalls", 1000.0, planned=2)
+    sea.ground("Labadie", 500.0, planned=2)
+    sea.ground("Spare", 700.0, planned=0)
+    for name, value in (("1", 3.0), ("2", 5.0)):
+        station(sea, name, "Smalls", value, order=int(name))
+    (version,) = overview(sea).versions
+    assert (version.raw, version.adjusted) == (None, None)
+    assert version.partial is not None
+    assert version.partial.grounds == ("Smalls",)
+    assert [one.cv for one in version.running] == [None, None]
+    assert [one for one in version.reasons if "no total" in one] == [
+        "Labadie has no station in the estimate of version 1: there is no total of the survey, and no CV"
+    ]
+    for name, value in (("3", 2.0), ("4", 4.0)):
+        station(sea, name, "Labadie", value, order=int(name))
+    (version,) = overview(sea).versions
+    assert version.partial is None
+    assert version.raw is not None
+    assert version.raw.cv is not None
+    assert version.running[-1].cv == pytest.approx(version.raw.cv)
+    assert version.reasons == ()
+
+
+def test_what_is_left_of_a_survey_is_what_its_grounds_lack(sea: Sea) -> None:
+    """Five stations where four were planned do not do the one that another ground lacks."""
+    sea.ground("Smalls", 1000.0, planned=4)
+    sea.ground("Labadie", 500.0, planned=3)
+    for place in range(5):
+        station(sea, f"S{place}", "Smalls", 3.0)
+    station(sea, "L1", "Labadie", 3.0)
+    found = overview(sea)
+    assert (found.planned, found.counted, found.left) == (7, 6, 2)
+    assert found.left == sum(one.left or 0 for one in found.versions[0].grounds)
+
+
+def test_without_a_plan_the_list_is_what_there_is_to_do(sea: Sea) -> None:
+    sea.ground("Smalls", 1000.0)
+    station(sea, "1", "Smalls", 3.0)
+    sea.station("2", ground="Smalls")
+    found = overview(sea)
+    assert (found.planned, found.counted, found.left) == (2, 1, 1)
