@@ -136,7 +136,7 @@ def test_the_overview_has_zero_stations_as_rings_and_says_what_is_left(still_shi
     assert len(re.findall(r'<a href="/stations/\d+/result" aria-label="Station ', answer.text)) == 3
     assert answer.text.count('<circle class="ring"') == 2  # the station and the legend
     assert "<b>2</b> counted of 6, <b>4</b> left" in page
-    for expected in ("<b>Odd & ground</b> has no counted station", "Running CV", "51°"):
+    for expected in ("<b>Odd & ground</b> has no station in the estimate of version 1", "Running CV", "51°"):
         assert expected in page
 
 
