@@ -36,6 +36,11 @@ class Reason(StrEnum):
     TOO_MANY_BYTES = "too_many_bytes"
     UNSUPPORTED_PIXELS = "unsupported_pixels"
     SEVERAL_IMAGES = "several_images"
+    UNFINISHED = "unfinished"
+    NO_VIDEO_STREAM = "no_video_stream"
+    UNSUPPORTED_CODEC = "unsupported_codec"
+    NO_FRAMES = "no_frames"
+    NO_TIMES = "no_times"
     COPY_FAILED = "copy_failed"
     OUT_OF_MEMORY = "out_of_memory"
     TIMED_OUT = "timed_out"
@@ -50,7 +55,7 @@ REASON_ADVICE: dict[Reason, str] = {
     Reason.VANISHED: "The file was gone before it was processed. Put it back; it is taken by itself.",
     Reason.NOT_A_REGULAR_FILE: "This is a link, a pipe or a device. Put the image itself into the folder.",
     Reason.CHANGED_WHILE_READ: "The file was overwritten while it was read. It is looked at again by itself.",
-    Reason.UNKNOWN_FORMAT: "The content is none of JPEG, PNG, TIFF or BMP. Open it in a viewer to see what it is.",
+    Reason.UNKNOWN_FORMAT: "The content is neither an image nor a clip that is read. Open it in a viewer to see what it is.",
     Reason.EXTENSION_MISMATCH: "Name and content disagree on the format. Give the file the right extension.",
     Reason.TRUNCATED: "The end of the file is missing. Copy it again from the camera, then press Retry.",
     Reason.CORRUPT: "The file is damaged. Copy it again from the camera, then press Retry.",
@@ -58,6 +63,12 @@ REASON_ADVICE: dict[Reason, str] = {
     Reason.TOO_MANY_BYTES: "The file is larger than `max_file_bytes` allows. Raise the setting if it is genuine.",
     Reason.UNSUPPORTED_PIXELS: "The detail says what is in the file. Save the image as PNG or as TIFF, grey or RGB, 8 or 16 bits.",
     Reason.SEVERAL_IMAGES: "One file is one still. Save each image of the file on its own (ImageJ: Save As, Image Sequence).",
+    Reason.UNFINISHED: "The recorder did not finish the clip: its table of contents is missing. Put the card back into the camera, which "
+    "may repair it, or rebuild the clip with a tool such as untrunc and a sound clip of the same camera.",
+    Reason.NO_VIDEO_STREAM: "The file has sound or data but no moving picture. Look for the clip that belongs to it.",
+    Reason.UNSUPPORTED_CODEC: "The detail names the codec. Read are H.264, HEVC, MPEG-1, MPEG-2, MPEG-4, MJPEG, ProRes, DV and FFV1.",
+    Reason.NO_FRAMES: "The clip holds no picture that can be shown. Copy it again from the camera, then press Retry.",
+    Reason.NO_TIMES: "The clip does not say when its frames were taken: nothing can be placed along the tow. Ask for the original.",
     Reason.COPY_FAILED: "The copy did not equal the original. Check the medium, then press Retry.",
     Reason.OUT_OF_MEMORY: "Processing needed more memory than `worker_memory_mb`. Raise it or shrink the image.",
     Reason.TIMED_OUT: "Processing took longer than `worker_timeout_s`. Press Retry when the machine is idle.",
@@ -95,6 +106,13 @@ class CountRefusedError(SettingsError):
 
     code = "count_refused"
     default_advice = "The Counts page of the station says who counts, and what is missing."
+
+
+class ReasonNeededError(CountRefusedError):
+    """A change of what counts were made by, such as the start of a line, without a reason."""
+
+    code = "reason_needed"
+    default_advice = "Change it with a reason: that is kept in the audit trail, and the counts made before are flagged."
 
 
 class CountOutdatedError(CountRefusedError):

@@ -32,6 +32,8 @@ def read_facts(data: bytes, name: str) -> ImageFacts:
     """
     image_format = sniff(data)
     check_extension(PurePath(name).suffix, image_format)
+    if image_format not in _READERS:
+        raise InputError(Reason.UNKNOWN_FORMAT, f"the content is a clip ({image_format}) under a name that says nothing of it")
     facts = _READERS[image_format](data)
     if min(facts.width_px, facts.height_px) < 1:
         raise InputError(Reason.CORRUPT, f"the header says {facts.width_px} x {facts.height_px} pixels")
