@@ -71,6 +71,7 @@ def import_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list every fault and every change.")] = False,
     date_order: Annotated[DateOrder | None, typer.Option(help="Of dates such as 07/08/2020, where the sheet does not prove it.")] = None,
     utc_offset: Annotated[str, typer.Option(help="How far the sheet's clock is from UTC, such as +01:00.")] = "",
+    reason: Annotated[str, typer.Option(help="Why it may move lines that counts were made by; asked for where it does.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Bring a station sheet in, whole or not at all; the same sheet again changes nothing."""
@@ -79,7 +80,7 @@ def import_command(
         return
     home = home_of(context)
     with told(as_json=as_json):
-        sheet = SheetFile(name=file.name, content=_content(file), survey=survey, order=date_order, utc_offset=utc_offset)
+        sheet = SheetFile(name=file.name, content=_content(file), survey=survey, order=date_order, utc_offset=utc_offset, reason=reason)
         try:
             with _desk(home) as desk:
                 done = _import_answer(desk.import_sheet(sheet, ACTOR, is_dry=dry_run))
@@ -140,6 +141,7 @@ def _body(sheet: SheetFile, *, dry_run: bool) -> dict[str, object]:
         "survey": sheet.survey,
         "date_order": sheet.order,
         "utc_offset": sheet.utc_offset,
+        "reason": sheet.reason,
         "dry_run": dry_run,
     }
 

@@ -12,6 +12,7 @@ from typing import Literal
 from edge.errors import SettingsError
 from edge.store import audit
 from edge.store.clock import utc_now, uuid7
+from edge.store.counted_tows import check_reason
 from edge.store.reads import surveys as reads
 from edge.store.sealed_runs import remember_tows
 from edge.store.sqlite import Connection
@@ -255,8 +256,12 @@ def add_tow(connection: Connection, station_id: int, *, actor: str) -> int:
     return _id(cursor.lastrowid)
 
 
-def set_tow_fields(connection: Connection, tow_id: int, values: Mapping[str, object], *, actor: str) -> None:
-    """Give columns of a tow what their entries were read as; None and "" where nothing could be read."""
+def set_tow_fields(connection: Connection, tow_id: int, values: Mapping[str, object], *, actor: str, reason: str = "") -> None:
+    """Give columns of a tow what their entries were read as; None and "" where nothing could be read.
+
+    Raises:
+        ReasonNeededError: start or end of a line change that counts were made by, and there is no reason.
+    """
     unknown = set(values) - TOW_FIELDS
     if unknown:
         raise ValueError(f"tows have no {', '.join(sorted(unknown))}")
@@ -264,6 +269,9 @@ def set_tow_fields(connection: Connection, tow_id: int, values: Mapping[str, obj
         return
     row = connection.execute(f"SELECT {', '.join(values)} FROM tows WHERE id = ?", (tow_id,)).fetchone()
     changed = {name: value for name, value in values.items() if row[name] != value}
+    for name in sorted({"start_utc", "end_utc"} & set(changed)):
+        if row[name] is not None:  # the first time that is typed takes nothing from under a count
+            check_reason(connection, [tow_id], reason, what=f"the {name.removesuffix('_utc')} of line", actor=actor)
     if changed:
         pairs = ", ".join(f"{name} = :{name}" for name in changed)
         connection.execute(f"UPDATE tows SET {pairs} WHERE id = :tow_id", {**changed, "tow_id": tow_id})

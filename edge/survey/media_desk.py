@@ -1,7 +1,8 @@
 """Keeps every image with its tow: as files arrive, and again when a sheet's times, a camera or a station change.
 
 A thread looks after each commit. It takes the images that are new since it last looked, and those that a change can concern; so a
-season of 2,000,000 images costs nothing while nothing changes. What a person attached by hand changes only by hand.
+season of 2,000,000 images costs nothing while nothing changes. What a person attached by hand changes only by hand. A tow that people
+count or have counted loses no file by a rule unless its own line or camera was changed, which asks for a reason.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +20,7 @@ import structlog
 from edge.errors import SettingsError
 from edge.store import media as store
 from edge.store.connection import snapshot
+from edge.store.counted_tows import check_reason, counted_tows, counted_tows_of_survey
 from edge.store.facts import get_fact, put_fact
 from edge.store.media import LineRow, MediaImage
 from edge.store.reads import surveys as reads
@@ -112,20 +115,25 @@ class MediaDesk:
                 before = json.loads(get_fact(connection, store.PLAN_FACT) or "{}")
                 if self._seen is None:
                     self._seen = int(get_fact(connection, store.SEEN_FACT) or 0)
-                concerned = sorted(_concerned(connection, world, before)) if before != world.signature else []
+                own = _changed_tows(world, before)
+                concerned = sorted(_concerned(connection, world, before, own)) if before != world.signature else []
+                held = counted_tows(connection) - own
                 newest = store.last_image_id(connection)
             if not world.cameras and not self._folders_of_tows and not concerned:
                 self._seen = newest  # a camera that comes later looks at every image that it can concern
                 return 0
-            changed = sum(self._settle(images, world) for images in self._batches(concerned))
-            changed += sum(self._settle(images, world) for images in self._new(newest))
+            changed = sum(self._settle(images, world, held) for images in self._batches(concerned))
+            changed += sum(self._settle(images, world, held) for images in self._new(newest))
             self._remember(world, before)
             return changed
 
-    def set_camera(self, survey_id: int, name: str, *, time_offset_s: float, source: str, folder_pattern: str, actor: str) -> int:
+    def set_camera(
+        self, survey_id: int, name: str, *, time_offset_s: float, source: str, folder_pattern: str, actor: str, reason: str = ""
+    ) -> int:
         """The id of a survey's camera, made or given these; its files are attached again.
 
         Raises:
+            ReasonNeededError: counts were made by the cameras as they were, and there is no reason.
             SettingsError: there is no such survey, no name, an offset without its source, or a pattern that says nothing.
         """
         name, pattern = name.strip(), folder_pattern.strip()
@@ -145,6 +153,10 @@ class MediaDesk:
         def work(connection: Connection) -> int:
             if reads.survey(connection, survey_id) is None:
                 raise SettingsError(f"there is no survey {survey_id}", advice="Choose one on the Surveys page.")
+            known = next((one for one in cameras(connection, survey_id) if one.name == name), None)
+            if known is None or (known.time_offset_s, known.folder_pattern) != (time_offset_s, pattern):
+                counted = counted_tows_of_survey(connection, survey_id)
+                check_reason(connection, counted, reason, what=f"the clock and folders of the camera {name}", actor=actor)
             return store.set_camera(
                 connection,
                 survey_id,
@@ -159,22 +171,24 @@ class MediaDesk:
         self.kick()
         return camera_id
 
-    def attach_files(self, tow_id: int, file_ids: Sequence[int], actor: str) -> int:
+    def attach_files(self, tow_id: int, file_ids: Sequence[int], actor: str, *, reason: str = "") -> int:
         """Let files belong to a tow because a person says so. Returns how many images changed.
 
         Raises:
+            ReasonNeededError: they come from or go to a tow that people count or have counted, and there is no reason.
             SettingsError: there is no such tow, or none of the files has been read yet.
         """
         with self._reader() as connection:
             image_ids = store.image_ids_of_files(connection, file_ids)
         if not image_ids:
             raise SettingsError("none of these files has been read yet", advice="Wait until they are taken, then attach them.")
-        return self._attach_by_hand(tow_id, image_ids, actor)
+        return self._attach_by_hand(tow_id, image_ids, actor, reason)
 
-    def attach_folder(self, tow_id: int, folder_id: int, actor: str) -> int:
+    def attach_folder(self, tow_id: int, folder_id: int, actor: str, *, reason: str = "") -> int:
         """Let every image of a folder that belongs to no tow belong to this one. Returns how many.
 
         Raises:
+            ReasonNeededError: people count this tow or have counted it, and there is no reason.
             SettingsError: there is no such tow, or no such image.
         """
         with self._reader() as connection:
@@ -182,15 +196,18 @@ class MediaDesk:
             free = [one.image_id for some in self._batches(ids) for one in some if one.tow_id is None]
         if not free:
             raise SettingsError("no image of the folder is without a tow", advice="Reload the page.")
-        return self._attach_by_hand(tow_id, free, actor)
+        return self._attach_by_hand(tow_id, free, actor, reason)
 
-    def _attach_by_hand(self, tow_id: int, image_ids: Sequence[int], actor: str) -> int:
+    def _attach_by_hand(self, tow_id: int, image_ids: Sequence[int], actor: str, reason: str) -> int:
         def work(connection: Connection) -> int:
             world = _world(connection)
             line = world.lines.get(tow_id)
             if line is None:
                 raise SettingsError(f"there is no tow {tow_id}", advice="Open the station from its survey's page.")
-            made = [_attached(image, line, world, how="hand") for image in store.images_by_id(connection, image_ids)]
+            images = store.images_by_id(connection, image_ids)
+            made = [_attached(image, line, world, how="hand") for image in images]
+            tows = {tow_id} | {image.tow_id for image in images if image.tow_id is not None}
+            check_reason(connection, tows, reason, what="what files belong to the tow", actor=actor)
             changed = attach_images(connection, made, actor=actor)
             self._follow(connection, made)
             return changed
@@ -211,13 +228,15 @@ class MediaDesk:
             yield images
             self._seen = images[-1].image_id
 
-    def _settle(self, images: Sequence[MediaImage], world: _World) -> int:
-        """Let a batch of images have the tows that they belong to now."""
+    def _settle(self, images: Sequence[MediaImage], world: _World, held: AbstractSet[int]) -> int:
+        """Let a batch of images have the tows that they belong to now; those of `held` tows stay where they are."""
         placer = Placer(plans(list(world.lines.values()), world.names, world.cameras))
         made: list[Attachment] = []
         loose: list[int] = []
         for image in images:
             found = self._of_folder(image, world) or _kept(image, world) or placer.place(image).attachment
+            if image.tow_id in held and (found is None or found.tow_id != image.tow_id):
+                continue
             if found is None and image.tow_id is not None:
                 loose.append(image.image_id)
             elif found is not None and not _is_same(found, image):
@@ -309,25 +328,29 @@ def _is_same(found: Attachment, image: MediaImage) -> bool:
     return (found.tow_id, found.camera_id, found.how, found.at_s) == (image.tow_id, image.camera_id, image.how, image.at_s)
 
 
-def _concerned(connection: Connection, world: _World, before: Mapping[str, Any]) -> set[int]:
-    """The images that a change since `before` can give another tow, or another time in theirs."""
+def _changed_tows(world: _World, before: Mapping[str, Any]) -> set[int]:
+    """Tows whose own line, or a camera of whose survey, is not as it was."""
     now = world.signature
     old_lines, old_cameras = before.get("lines", {}), before.get("cameras", {})
-    changed = {tow_id for tow_id, line in now["lines"].items() if old_lines.get(tow_id) != line}
-    moved = {one[0] for key, one in now["cameras"].items() if old_cameras.get(key) != one}
-    changed |= {tow_id for tow_id, line in now["lines"].items() if line[0] in moved}
+    surveys = {one[0] for key, one in now["cameras"].items() if old_cameras.get(key) != one}
+    return {int(tow_id) for tow_id, line in now["lines"].items() if old_lines.get(tow_id) != line or line[0] in surveys}
+
+
+def _concerned(connection: Connection, world: _World, before: Mapping[str, Any], changed: AbstractSet[int]) -> set[int]:
+    """The images that a change since `before` can give another tow, or another time in theirs."""
+    old_lines = before.get("lines", {})
     found: set[int] = set()
     for tow_id in changed:
-        line = world.lines[int(tow_id)]
+        line = world.lines[tow_id]
         found |= store.image_ids_of_tow(connection, line.tow_id)
         some = world.cameras.get(line.survey_id or 0, ())
-        previous = old_lines.get(tow_id)
+        previous = old_lines.get(str(tow_id))
         rows = [line] if previous is None else [line, line._replace(start_utc=previous[2], end_utc=previous[3])]
         for row in rows:
             if (window := window_of(row, some)) is not None:
                 found |= store.image_ids_between(connection, *window)
                 found |= store.image_ids_of_local_days(connection, _days(*window))
-    stations = {(world.lines[int(tow_id)].survey_id, world.lines[int(tow_id)].station) for tow_id in changed}
+    stations = {(world.lines[tow_id].survey_id, world.lines[tow_id].station) for tow_id in changed}
     return found | store.image_ids_of_folders(connection, _folders(connection, world, stations))
 
 

@@ -44,13 +44,17 @@ class NewSurvey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetFile:
-    """A station sheet that somebody wants to import. `survey`: its name; None: the one that the sheet names."""
+    """A station sheet that somebody wants to import. `survey`: its name; None: the one that the sheet names.
+
+    `reason`: why it may move lines that counts were made by; "" for none.
+    """
 
     name: str
     content: bytes
     survey: str | None = None
     order: DateOrder | None = None
     utc_offset: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,19 +213,20 @@ class SheetDesk:
         """The id of the station of that name; one that nobody knows becomes a draft."""
         return self._writer.call(lambda connection: surveys.ensure_station(connection, name, survey, actor=actor))
 
-    def record(self, tow_id: int, changes: Sequence[Change], *, source: str, actor: str) -> SheetState:
+    def record(self, tow_id: int, changes: Sequence[Change], *, source: str, actor: str, reason: str = "") -> SheetState:
         """Keep what was typed; it is on disk when this returns.
 
         Raises:
+            ReasonNeededError: it moves a line that counts were made by, and there is no reason.
             SettingsError: there is no such tow or field.
         """
-        state = self._writer.call(lambda connection: record(connection, tow_id, changes, source=source, actor=actor))
+        state = self._writer.call(lambda connection: record(connection, tow_id, changes, source=source, actor=actor, reason=reason))
         self._on_lines()
         return state
 
-    def undo(self, tow_id: int, field: str, actor: str) -> SheetState:
-        """Let a field say what it said before."""
-        state = self._writer.call(lambda connection: undo(connection, tow_id, field, actor=actor))
+    def undo(self, tow_id: int, field: str, actor: str, *, reason: str = "") -> SheetState:
+        """Let a field say what it said before; a reason as for `record`."""
+        state = self._writer.call(lambda connection: undo(connection, tow_id, field, actor=actor, reason=reason))
         self._on_lines()
         return state
 
@@ -244,7 +249,7 @@ class SheetDesk:
                 return SheetImport(survey=survey.name, plan=plan, outcome=outcome, is_dry=True)
 
         def work(connection: Connection) -> SheetImport:
-            outcome = bring_in(connection, plan, survey.id, actor=actor)
+            outcome = bring_in(connection, plan, survey.id, actor=actor, reason=file.reason)
             seal_survey(connection, self._seal, survey.id)  # drafts that were adopted may have footage with results
             return SheetImport(survey=survey.name, plan=plan, outcome=outcome, is_dry=False)
 

@@ -17,6 +17,7 @@ from edge.survey.sheet.status import StationFault, StationStatus, SurveyStatus
 from edge.survey.sheet_desk import SheetImport
 
 Short = Annotated[str, Field(max_length=200)]
+ReasonText = Annotated[str, Field(max_length=500, description="Why, where counts stand that the change concerns.")]
 Text = Annotated[str, Field(max_length=10_000)]
 
 
@@ -165,15 +166,17 @@ class ChangeBody(Body):
 
 
 class ChangesBody(Body):
-    """Fields of one sheet."""
+    """Fields of one sheet. `reason`: asked for where they move a line that counts were made by (409 reason_needed)."""
 
     changes: Annotated[list[ChangeBody], Field(min_length=1, max_length=200)]
+    reason: ReasonText = ""
 
 
 class UndoBody(Body):
-    """Which field shall say again what it said before."""
+    """Which field shall say again what it said before; `reason` as for changes."""
 
     field: Short
+    reason: ReasonText = ""
 
 
 class RecordedAnswer(_Row):
@@ -260,6 +263,7 @@ class SheetFileBody(Body):
     survey: Annotated[str, Field(max_length=100)] | None = None
     date_order: DateOrder | None = None
     utc_offset: Annotated[str, Field(max_length=20)] = ""
+    reason: ReasonText = ""
     dry_run: bool = False
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -114,7 +114,7 @@ def test_between_blind_tows_both_have_to_be_revealed(blind: BlindSurvey, first: 
         file_ids=blind.file_ids,
         values=blind.values,
     )
-    steps = [lambda: sign_both(blind), lambda: mine.sign("rita", AGREEING)]
+    steps: list[Callable[[], object]] = [lambda: sign_both(blind), lambda: mine.sign("rita", AGREEING)]
     for step in steps if first == "old" else reversed(steps):
         assert seen(blind) == 0
         step()

@@ -67,11 +67,12 @@ def foresee(connection: Connection, plan: SheetPlan, survey_id: int) -> SheetOut
     return _outcome(connection, plan, survey_id, _targets(connection, plan, survey_id))
 
 
-def bring_in(connection: Connection, plan: SheetPlan, survey_id: int, *, actor: str) -> SheetOutcome:
+def bring_in(connection: Connection, plan: SheetPlan, survey_id: int, *, actor: str, reason: str = "") -> SheetOutcome:
     """Bring the sheet in, all of it or, if it is refused, nothing.
 
     Raises:
         InputError: the plan has a fault that refuses the file.
+        ReasonNeededError: it moves a line that counts were made by, and there is no reason.
     """
     if plan.is_refused:
         first = next(fault for fault in plan.faults if fault.refuses)
@@ -85,7 +86,7 @@ def bring_in(connection: Connection, plan: SheetPlan, survey_id: int, *, actor: 
     for target in targets:
         tow_id = _make_room(connection, target, survey_id, made, actor=actor)
         changes = [Change(field=field, value=value) for field, value in target.cells.items()]
-        record(connection, tow_id, changes, source=FILE_SOURCE + plan.name, actor=actor)
+        record(connection, tow_id, changes, source=FILE_SOURCE + plan.name, actor=actor, reason=reason)
     return outcome
 
 

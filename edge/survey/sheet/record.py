@@ -59,10 +59,11 @@ class SheetState:
     reading: Reading
 
 
-def record(connection: Connection, tow_id: int, changes: Sequence[Change], *, source: str, actor: str) -> SheetState:
-    """Keep changes of a tow's sheet.
+def record(connection: Connection, tow_id: int, changes: Sequence[Change], *, source: str, actor: str, reason: str = "") -> SheetState:
+    """Keep changes of a tow's sheet. `reason`: asked for where they move the line that counts were made by.
 
     Raises:
+        ReasonNeededError: they do, and there is none; nothing is kept.
         SettingsError: there is no such tow or field, or a text is longer than `MAX_TEXT`.
     """
     tow = reads.tow(connection, tow_id)
@@ -87,11 +88,11 @@ def record(connection: Connection, tow_id: int, changes: Sequence[Change], *, so
             Meanwhile(value=before.value, entered_by=before.entered_by, entered_utc=before.entered_utc) if before and is_newer else None
         )
         recorded.append(Recorded(field=change.field, value=change.value, entry_id=ids.get(change.field), meanwhile=meanwhile))
-    _let_tow_have(connection, tow, reading, texts, actor=actor)
+    _let_tow_have(connection, tow, reading, texts, actor=actor, reason=reason)
     return SheetState(tow_id=tow_id, recorded=tuple(recorded), reading=reading)
 
 
-def undo(connection: Connection, tow_id: int, field: str, *, actor: str) -> SheetState:
+def undo(connection: Connection, tow_id: int, field: str, *, actor: str, reason: str = "") -> SheetState:
     """Let a field say again what it said before its last change; that is a new entry, so undoing twice brings the change back.
 
     Raises:
@@ -101,7 +102,7 @@ def undo(connection: Connection, tow_id: int, field: str, *, actor: str) -> Shee
     if not history:
         raise SettingsError(f"nothing was ever typed into {field}", advice="There is nothing to undo.")
     before = next((entry.value for entry in history if entry.value != history[0].value), "")
-    return record(connection, tow_id, [Change(field=field, value=before)], source="undo", actor=actor)
+    return record(connection, tow_id, [Change(field=field, value=before)], source="undo", actor=actor, reason=reason)
 
 
 def read_again(connection: Connection, survey_id: int, *, actor: str) -> int:
@@ -138,10 +139,12 @@ def _message(reading: Reading, field: str) -> str | None:
     return None if fault is None else fault.message
 
 
-def _let_tow_have(connection: Connection, tow: reads.TowRow, reading: Reading, texts: Collection[str], *, actor: str) -> None:
+def _let_tow_have(
+    connection: Connection, tow: reads.TowRow, reading: Reading, texts: Collection[str], *, actor: str, reason: str = ""
+) -> None:
     """Columns that no field of this sheet was ever filled for stay: they may be from an imported table."""
     columns = {name: value for name, value in reading.columns.items() if any(key in texts for key in fields_of(name))}
-    surveys.set_tow_fields(connection, tow.id, columns, actor=actor)
+    surveys.set_tow_fields(connection, tow.id, columns, actor=actor, reason=reason)
     if tow.survey_id is not None and tow.ordinal == 1 and "ground" in texts:
         ground_id = surveys.find_ground(connection, tow.survey_id, reading.ground) if reading.ground else None
         store.set_ground(connection, tow.station_id, ground_id, actor=actor)

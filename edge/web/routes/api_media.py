@@ -13,7 +13,7 @@ from edge.store.reads.tow_media import cameras, raw_copies, raw_copy
 from edge.web.deps import DEFAULT_LIMIT, MAX_ID, Actor, ApplianceHere
 from edge.web.errors import Problem, no_such
 from edge.web.routes.api_surveys import SurveyId, TowId
-from edge.web.survey_answers import Body, Made
+from edge.web.survey_answers import Body, Made, ReasonText
 
 REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in (403, 404, 409, 422, 503)}
 router = APIRouter(prefix="/api", tags=["survey"], responses=REFUSALS)
@@ -43,6 +43,7 @@ class CameraBody(Body):
     time_offset_s: float = 0.0
     time_offset_source: Annotated[str, Field(max_length=200)] = ""
     folder_pattern: Annotated[str, Field(max_length=400)] = ""
+    reason: ReasonText = ""
 
 
 class TowImageAnswer(_Row):
@@ -65,6 +66,7 @@ class AttachBody(Body):
 
     file_ids: FileIds | None = None
     folder_id: Annotated[int, Field(ge=1, le=MAX_ID)] | None = None
+    reason: ReasonText = ""
 
 
 class Attached(BaseModel):
@@ -106,7 +108,7 @@ def list_cameras(appliance: ApplianceHere, survey_id: SurveyId) -> list[CameraAn
 
 @router.post("/surveys/{survey_id}/cameras", summary="Add a camera, or change it", status_code=201)
 def set_camera(appliance: ApplianceHere, actor: Actor, survey_id: SurveyId, body: CameraBody) -> Made:
-    """Its files are attached again by themselves."""
+    """Its files are attached again by themselves. Where counts stand in the survey, `reason` is asked for."""
     return Made(
         id=appliance.media.set_camera(
             survey_id,
@@ -115,6 +117,7 @@ def set_camera(appliance: ApplianceHere, actor: Actor, survey_id: SurveyId, body
             source=body.time_offset_source,
             folder_pattern=body.folder_pattern,
             actor=actor,
+            reason=body.reason,
         )
     )
 
@@ -132,10 +135,10 @@ def list_images(
 
 @router.post("/tows/{tow_id}/images", summary="Let files belong to a tow")
 def attach(appliance: ApplianceHere, actor: Actor, tow_id: TowId, body: AttachBody) -> Attached:
-    """What a person attaches changes only by hand."""
+    """What a person attaches changes only by hand. Where counts stand on a tow that loses or gets files, `reason` is asked for."""
     if body.folder_id is not None:
-        return Attached(changed=appliance.media.attach_folder(tow_id, body.folder_id, actor))
-    return Attached(changed=appliance.media.attach_files(tow_id, body.file_ids or [], actor))
+        return Attached(changed=appliance.media.attach_folder(tow_id, body.folder_id, actor, reason=body.reason))
+    return Attached(changed=appliance.media.attach_files(tow_id, body.file_ids or [], actor, reason=body.reason))
 
 
 @router.get("/tows/{tow_id}/copies", summary="Second copies of a tow's raw media")

@@ -104,6 +104,7 @@ def import_sheet(appliance: ApplianceHere, actor: Actor, body: answers.SheetFile
         survey=body.survey,
         order=body.date_order,
         utc_offset=body.utc_offset,
+        reason=body.reason,
     )
     return answers.import_answer(appliance.sheets.import_sheet(file, actor, is_dry=body.dry_run))
 
@@ -132,7 +133,7 @@ def fill_sheet(
     with appliance.reader() as connection:
         _tow(connection, tow_id)
     source = "page" if "sec-fetch-site" in request.headers else "api"
-    state = appliance.sheets.record(tow_id, changes, source=source, actor=actor)
+    state = appliance.sheets.record(tow_id, changes, source=source, actor=actor, reason=body.reason)
     with appliance.reader() as connection:
         return answers.state_answer(state, _tow(connection, tow_id))
 
@@ -140,7 +141,7 @@ def fill_sheet(
 @router.post("/tows/{tow_id}/sheet/undo", summary="Let a field say what it said before")
 def undo(appliance: ApplianceHere, actor: Actor, tow_id: TowId, body: answers.UndoBody) -> answers.SheetStateAnswer:
     """That is a new entry: undoing twice brings the change back."""
-    state = appliance.sheets.undo(tow_id, body.field, actor)
+    state = appliance.sheets.undo(tow_id, body.field, actor, reason=body.reason)
     with appliance.reader() as connection:
         return answers.state_answer(state, _tow(connection, tow_id))
 

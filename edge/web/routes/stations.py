@@ -81,7 +81,7 @@ def show_station(request: Request, appliance: ApplianceHere, station_id: Station
 def save_sheet(appliance: ApplianceHere, actor: Actor, form: PostedForm, tow_id: TowId) -> RedirectResponse:
     """The whole form at once, for browsers without script."""
     changes = [Change(field=field.key, value=form.optional(field.key)) for field in FIELDS]
-    appliance.sheets.record(tow_id, changes, source="page", actor=actor)
+    appliance.sheets.record(tow_id, changes, source="page", actor=actor, reason=form.optional("reason"))
     return form.back("sheet_kept")
 
 

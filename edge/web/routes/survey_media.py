@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from edge.store.connection import snapshot
+from edge.store.counted_tows import counted_tows
 from edge.store.media import unattached_folders
 from edge.store.reads import surveys as reads
 from edge.store.reads.tow_media import cameras
@@ -38,6 +39,7 @@ def show_media(request: Request, appliance: ApplianceHere, survey_id: SurveyId, 
         reasons = why_loose(connection, [one.image_id for one in loose])
         some = cameras(connection, survey_id)
         tows = reads.survey_tows(connection, survey_id)
+        counted = counted_tows(connection)
     return render(
         request,
         "survey_media.html",
@@ -48,6 +50,7 @@ def show_media(request: Request, appliance: ApplianceHere, survey_id: SurveyId, 
         following=following,
         before=before,
         tows=tows,
+        is_counted=any(one.id in counted for one in tows),
     )
 
 
@@ -65,6 +68,7 @@ def set_camera(appliance: ApplianceHere, actor: Actor, form: PostedForm, survey_
         source=form.optional("time_offset_source"),
         folder_pattern=form.optional("folder_pattern"),
         actor=actor,
+        reason=form.optional("reason"),
     )
     return form.back("camera_set")
 
@@ -79,10 +83,13 @@ def attach(appliance: ApplianceHere, actor: Actor, form: PostedForm, survey_id: 
         row = reads.tow(connection, int(tow))
     if row is None or row.survey_id != survey_id:
         raise no_such("tow of this survey with the id", tow)
+    reason = form.optional("reason")
     if folder:
-        return form.back("attached", appliance.media.attach_folder(row.id, int(folder), actor))
+        return form.back("attached", appliance.media.attach_folder(row.id, int(folder), actor, reason=reason))
     file_ids = form.file_ids()
-    return form.back("attached", appliance.media.attach_files(row.id, file_ids, actor)) if file_ids else form.back("none_chosen")
+    if not file_ids:
+        return form.back("none_chosen")
+    return form.back("attached", appliance.media.attach_files(row.id, file_ids, actor, reason=reason))
 
 
 @router.post("/actions/tows/{tow_id:int}/copy")

@@ -43,6 +43,9 @@ function waitingTows() {
   return new Set(keys.filter((key) => key.startsWith(PREFIX) && Object.keys(read(key)).length).map((key) => Number(key.slice(PREFIX.length))));
 }
 
+/** Why the line may move under counts that stand; asked for by the appliance where it does. */
+const reason = () => document.getElementById("change-reason")?.value.trim() ?? "";
+
 const control = (field) => form.querySelector(`[data-field="${CSS.escape(field)}"]`);
 
 function say(words, lost = false) {
@@ -75,7 +78,7 @@ async function send(id) {
   sending.add(id);
   let again = false;
   try {
-    const answer = await ask("POST", `/api/tows/${id}/sheet`, { changes });
+    const answer = await ask("POST", `/api/tows/${id}/sheet`, { changes, reason: id === tow ? reason() : "" });
     if (answer.ok) {
       const state = await answer.json();
       forget(key, changes);
@@ -84,6 +87,7 @@ async function send(id) {
     } else {
       const problem = await answer.json().catch(() => ({ message: `the appliance answered ${answer.status}`, advice: "" }));
       say(`NOT KEPT YET, ${changes.length} in this browser: ${problem.message.replace(/\.$/, "")}. ${problem.advice}`, true);
+      if (problem.code === "reason_needed" && id === tow) document.getElementById("counted").hidden = false;
       if (answer.status >= 500) setTimeout(() => send(id), AGAIN_MS);
     }
   } catch {
@@ -198,7 +202,7 @@ function historyLine(element, entry, at) {
 async function undo(element) {
   if (!element || form.dataset.readonly) return;
   flush(element);
-  const answer = await ask("POST", `/api/tows/${tow}/sheet/undo`, { field: element.dataset.field }).catch(() => null);
+  const answer = await ask("POST", `/api/tows/${tow}/sheet/undo`, { field: element.dataset.field, reason: reason() }).catch(() => null);
   if (!answer) return say("NO LINK: nothing was undone.", true);
   const state = await answer.json();
   if (!answer.ok) return say(`${state.message}. ${state.advice}`);
@@ -228,6 +232,7 @@ function listen() {
     showHistory(element);
   });
   form.addEventListener("submit", (event) => event.preventDefault());
+  document.getElementById("change-reason")?.addEventListener("change", () => send(tow));
   document.getElementById("field-undo").addEventListener("click", () => undo(inHand));
   document.addEventListener("keydown", (event) => {
     const inField = form.contains(document.activeElement) && document.activeElement.matches("[data-field]");

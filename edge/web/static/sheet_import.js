@@ -79,6 +79,7 @@ async function ask(isDry) {
       survey: form.dataset.survey,
       date_order: document.getElementById("date-order").value || null,
       utc_offset: document.getElementById("utc-offset").value.trim(),
+      reason: document.getElementById("reason").value.trim(),
       dry_run: isDry,
     };
     const headers = { "content-type": "application/json", ...(csrf ? { "x-csrf-token": csrf } : {}) };
