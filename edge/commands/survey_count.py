@@ -92,7 +92,7 @@ def _result(connection: Connection, name: str, survey: str | None) -> StationRes
     row = reads.find_station(connection, name.strip(), survey)
     if row is None:
         raise SettingsError(f"there is no station {name}", advice="Look at the list of stations.")
-    return result_of_station(connection, row)
+    return result_of_station(connection, row, sees_tables=True)  # who may read this folder administers it
 
 
 def _tow_id(connection: Connection, name: str, survey: str | None, ordinal: int) -> int:

@@ -15,6 +15,7 @@ from edge.commands.holding import held_store
 from edge.errors import BusyError
 from edge.store.files import list_roots
 from edge.store.seal import open_seal
+from edge.survey.exchange.methods import CHOICES, choice_of
 from edge.survey.exchange.run import FORMATS, ExportReport, ExportRequest, export
 from edge.survey.mi.dialects import DIALECTS, find_dialect
 from edge.survey.mi.reading import TableError
@@ -24,6 +25,7 @@ from edge.survey.tables_desk import ImportReport, TablesDesk
 ACTOR = "cli"
 SHOWN_REASONS = 12
 ExportFormat = StrEnum("ExportFormat", {name: name for name in FORMATS})  # type: ignore[misc]
+Origin = StrEnum("Origin", {name: name for name in CHOICES})  # type: ignore[misc]
 TableFormat = StrEnum("TableFormat", {name: name for name in DIALECTS})  # type: ignore[misc]
 
 SurveyName = Annotated[str, typer.Option("--survey", metavar="NAME", help="The survey.")]
@@ -35,16 +37,29 @@ def export_table_command(
     table_format: Annotated[ExportFormat, typer.Option("--format", help="The table or map to write.")],
     folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to write into; made if it is not there.")],
     station: Annotated[str | None, typer.Option("--station", metavar="S", help="Only this station.")] = None,
+    protocol: Annotated[int | None, typer.Option(metavar="N", help="Only what was counted under this version of the protocol.")] = None,
+    origin: Annotated[
+        Origin | None,
+        typer.Option(help="Only what was counted here, or what tables brought; of that, `table` is rows of tables of stations alone."),
+    ] = None,
+    all_methods: Annotated[
+        bool, typer.Option("--all-methods", help="All of them in one file, each named in its name and in the sidecar.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write one table of a survey, with a text beside it that says what it is made from and what it leaves out."""
+    """Write one table of a survey, with a text beside it that says what it is made from and what it leaves out.
+
+    A file holds what was counted by one method. Where there are several, choose with --protocol and --origin.
+    """
     with told(as_json=as_json), reading(home_of(context)) as connection:
-        request = ExportRequest(survey=survey, format=table_format.value, station=station)
+        choice = choice_of(protocol, origin.value if origin else None, every=all_methods)
+        request = ExportRequest(survey=survey, format=table_format.value, station=station, choice=choice, sees_tables=True)
         report = export(connection, request, folder, watched=[root.path for root in list_roots(connection)])
     if as_json:
         answer(_report_json(report))
         return
     say(f"{report.rows} rows written to {report.file}")
+    say(f"- method: {'; '.join(one.words for one in report.methods) or 'none: nothing is counted yet'}")
     for one in report.left_out[:SHOWN_REASONS]:
         say(f"- left out: {one.station}{f', {one.counter}' if one.counter else ''}: {one.reason}")
     if len(report.left_out) > SHOWN_REASONS:
@@ -134,6 +149,7 @@ def _report_json(report: ExportReport) -> dict[str, Any]:
         "format": report.format,
         "file": report.file,
         "sidecar": report.sidecar,
+        "methods": [{"origin": one.origin, "protocol_version": one.version} for one in report.methods],
         "rows": report.rows,
         "sha256": report.sha256,
         "left_out": left_out,

@@ -49,6 +49,7 @@ class ResultState(StrEnum):
     COUNTED = "counted"
 
 
+_HIDDEN = "what tables of others say of it is for administrators until it is counted here"
 _STATE = {
     CountsState.NOT_BEGUN: ResultState.NOT_COUNTED,
     CountsState.COUNTING: ResultState.SEALED,
@@ -115,8 +116,10 @@ class StationResult:
     model_systems: float | None = None
 
 
-def station_result(connection: Connection, tow_id: int) -> StationResult:
+def station_result(connection: Connection, tow_id: int, *, sees_tables: bool = False) -> StationResult:
     """The result of a tow and its station.
+
+    `sees_tables`: whether whoever asks may see what tables of others say of a tow that waits for blind counts; administrators may.
 
     Raises:
         SettingsError: there is no such tow.
@@ -125,13 +128,13 @@ def station_result(connection: Connection, tow_id: int) -> StationResult:
     station = None if tow is None else reads.station(connection, tow.station_id)
     if tow is None or station is None:
         raise SettingsError(f"there is no tow {tow_id}", advice="Look at the station's page for its tows.")
-    return _of_tow(connection, station, tow)
+    return _of_tow(connection, station, tow, sees_tables=sees_tables)
 
 
-def result_of_station(connection: Connection, station: StationRow) -> StationResult:
+def result_of_station(connection: Connection, station: StationRow, *, sees_tables: bool = False) -> StationResult:
     """The result of a station, from the first of its tows that is in the analysis; from its first one where none is."""
     tow = reads.main_tow(connection, station.id) or next(iter(reads.tows(connection, station.id)), None)
-    return _without_tow(connection, station) if tow is None else _of_tow(connection, station, tow)
+    return _without_tow(connection, station) if tow is None else _of_tow(connection, station, tow, sees_tables=sees_tables)
 
 
 def _without_tow(connection: Connection, station: StationRow) -> StationResult:
@@ -150,7 +153,7 @@ def _without_tow(connection: Connection, station: StationRow) -> StationResult:
     )
 
 
-def _of_tow(connection: Connection, station: StationRow, tow: TowRow) -> StationResult:
+def _of_tow(connection: Connection, station: StationRow, tow: TowRow, *, sees_tables: bool) -> StationResult:
     every = count_reads.counts_of_tow(connection, tow.id)
     is_reference = station.survey_kind == "reference"
     judged = judge_tow(connection, every, survey_id=station.survey_id, is_reference=is_reference)
@@ -167,8 +170,8 @@ def _of_tow(connection: Connection, station: StationRow, tow: TowRow) -> Station
     if not openings.stills and station.is_draft:
         openings = opening_reads.of_folder_named(connection, station.name)
     figures = _figures(counted, distance, width, protocol)
-    hides_tables = bool(revealed) or is_reference or table_reads.is_counted_blind(connection, tow.id)
-    tables = () if hides_tables else table_reads.table_rows_of_tow(connection, tow.id)
+    rows = () if revealed or is_reference else table_reads.table_rows_of_tow(connection, tow.id)
+    tables = rows if sees_tables or protocol is None else ()  # a total would tell a counter what to find
     at_hand = [one.source for one in track_reads.tracks(connection, tow.id) if one.withdrawn_utc is None]
     return StationResult(
         station=station.name,
@@ -196,7 +199,7 @@ def _of_tow(connection: Connection, station: StationRow, tow: TowRow) -> Station
             "factor": figures.factor_source,
             "tables": [_table_source(one) for one in tables],
         },
-        reasons=(*counted.reasons, *figures.reasons, *map(_table_words, tables)),
+        reasons=(*counted.reasons, *figures.reasons, *map(_table_words, tables), *((_HIDDEN,) if rows and not tables else ())),
         flags=(*counted.flags, *distance.flags, *figures.flags, *_tow_flags(tow, choice, at_hand), *_other_tows(connection, tow)),
     )
 

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from edge.errors import Reason
 from edge.store.reads.files import FileFilter, FileState, Original
-from edge.survey.people import COMMAND_LINE, Person
+from edge.survey.people import COMMAND_LINE, Person, Role
 from edge.web.appliance import Appliance
 from edge.web.callers import Caller, address_of
 from edge.web.errors import Problem, RequestError
@@ -43,6 +43,11 @@ def _address(request: Request) -> str:
 
 def _viewer(request: Request) -> Person | None:
     return _caller(request).person
+
+
+def sees_tables(viewer: Person | None) -> bool:
+    """Whether somebody may see what tables of others say of stations that wait for blind counts; all may while there are no accounts."""
+    return viewer is None or viewer.may(Role.ADMINISTER)
 
 
 def _signed_in(request: Request) -> Person:

@@ -23,11 +23,14 @@ _STYLES = ("tokens.css", "edge.css", "survey.css", "track.css")
 _OWN_ADDRESS = re.compile(r' (?:href|data-detail|data-live|data-key)="[^"]*"')
 
 
-def result_values(connection: Connection, station: StationRow, tow_id: int | None) -> dict[str, Any]:
+def result_values(connection: Connection, station: StationRow, tow_id: int | None, *, sees_tables: bool) -> dict[str, Any]:
     """What the result page shows of a station: of the tow that is asked for, else of the one that it is estimated from."""
     tows = reads.tows(connection, station.id)
     asked = next((one for one in tows if one.id == tow_id), None)
-    result = result_of_station(connection, station) if asked is None else station_result(connection, asked.id)
+    if asked is None:
+        result = result_of_station(connection, station, sees_tables=sees_tables)
+    else:
+        result = station_result(connection, asked.id, sees_tables=sees_tables)
     shown = next((one for one in tows if one.id == result.tow_id), None)
     rows = () if shown is None else track_reads.tracks(connection, shown.id)
     lines = [line for row in rows if shown and not row.withdrawn_utc and (line := line_of(connection, shown, row)) is not None]
@@ -47,10 +50,10 @@ def result_values(connection: Connection, station: StationRow, tow_id: int | Non
     }
 
 
-def station_report(connection: Connection, station: StationRow, tow_id: int | None, *, environment: Environment) -> str:
+def station_report(connection: Connection, station: StationRow, tow_id: int | None, *, sees_tables: bool, environment: Environment) -> str:
     """The report as the text of one HTML file."""
     style = "\n".join((FOLDER / "static" / name).read_text(encoding="utf-8") for name in _STYLES)
-    values = result_values(connection, station, tow_id)
+    values = result_values(connection, station, tow_id, sees_tables=sees_tables)
     text = environment.get_template("report.html").render(**values, style=style, now_utc=utc_now())
     head, body = text.split("</head>", 1)
     return f"{head}</head>{_OWN_ADDRESS.sub('', body)}"  # its rows are where it came from, not beside the file

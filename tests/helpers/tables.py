@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from edge.store import surveys
+from edge.survey.exchange.methods import ANY, Choice
 from edge.survey.exchange.run import ExportReport, ExportRequest, export
 from edge.survey.mi.dialects import CLICKS, FU2021, RECOUNTS
 from edge.survey.tables_desk import ImportReport, TablesDesk
@@ -35,10 +36,20 @@ class Tables(Sea):
         """Take a table."""
         return self.tables.import_table(path, table_format, survey, actor="test", **options)
 
-    def write(self, out: Path, table_format: str, survey: str = "T2026", station: str | None = None) -> ExportReport:
-        """Write a table."""
+    def write(
+        self,
+        out: Path,
+        table_format: str,
+        survey: str = "T2026",
+        station: str | None = None,
+        *,
+        choice: Choice = ANY,
+        sees_tables: bool = True,
+    ) -> ExportReport:
+        """Write a table, as somebody who administers."""
+        request = ExportRequest(survey=survey, format=table_format, station=station, choice=choice, sees_tables=sees_tables)
         with self.reader() as connection:
-            return export(connection, ExportRequest(survey=survey, format=table_format, station=station), out)
+            return export(connection, request, out)
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """What a query of the database says now."""

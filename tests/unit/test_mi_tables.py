@@ -108,6 +108,8 @@ def test_a_station_twice_names_both_rows(tmp_path: Path) -> None:
         (RECOUNTS, RECOUNTS_HEADER, "1,7,CV1,8,2,5,0.5,0,NA,NA,NA", "NephropsIn", "not a whole number"),
         (RECOUNTS, RECOUNTS_HEADER, "1,7\0,CV1,8,2,5,0,0,NA,NA,NA", "Video_Line_Name", "NUL"),
         (RECOUNTS, RECOUNTS_HEADER, "1,7,CV1,8,2,5,0,0,1899-12-30 00:02:05,1899-12-30 00:02:00,NA", "StartTime", "before StopTime"),
+        (RECOUNTS, RECOUNTS_HEADER, "1,7,CV1,8,2,5,0,0,1899-12-30 00:02:05,NA,NA", "StartTime", "how long the counter paused is not known"),
+        (RECOUNTS, RECOUNTS_HEADER, "1,7,CV1,8,2,5,0,0,NA,1899-12-30 00:02:05,0", "StopTime", "how long the counter paused is not known"),
         (RECOUNTS, RECOUNTS_HEADER, "1,,CV1,8,2,5,0,0,NA,NA,NA", "Video_Line_Name", "missing"),
         (RECOUNTS, RECOUNTS_HEADER, "1,7,CV1,8,2,5", "", "as many values"),
         (CLICKS, CLICKS_HEADER, CLICK.replace('"1","1"', '"1","3"'), "minute", "is in minute 1"),
@@ -129,6 +131,37 @@ def test_a_fault_is_named_by_row_and_column(tmp_path: Path, dialect: Dialect, he
         faults.raise_any("table.csv")
     assert caught.value.exit_code == 4
     assert caught.value.fault_count == 1
+
+
+def test_half_a_pause_in_an_unusable_minute_changes_nothing(tmp_path: Path) -> None:
+    rows, faults = read(recounts(tmp_path, "1,7,CV1,8,2,5,0,0,1899-12-30 00:02:05,NA,1"), RECOUNTS)
+    (one,) = rows
+    assert isinstance(one, Recount)
+    assert (one.lost_s, faults.count) == (60.0, 0)
+
+
+@pytest.mark.parametrize("quoted", [False, True])
+@pytest.mark.parametrize(("mark", "words"), [(";", "separated by semicolons"), ("\t", "separated by tabs")])
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=str)
+def test_what_excel_saves_where_a_comma_is_the_decimal_mark_is_refused(
+    tmp_path: Path, dialect: Dialect, mark: str, words: str, quoted: bool
+) -> None:
+    columns = [f'"{name}"' if quoted else name for name in dialect.columns]
+    path = tmp_path / "german.csv"
+    path.write_text(mark.join(columns) + "\r\n" + mark.join(["12,5"] * len(columns)) + "\r\n", encoding="utf-8-sig", newline="")
+    with pytest.raises(TableError, match=words) as caught:
+        read(path, dialect)
+    assert "original file" in caught.value.advice()
+    path.write_text("sep=;\r\n" + path.read_text("utf-8-sig"), encoding="utf-8-sig", newline="")
+    with pytest.raises(TableError, match="first line says"):
+        read(path, dialect)
+
+
+def test_the_mark_that_excel_puts_before_utf_8_is_no_part_of_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "marked.csv"
+    path.write_text(f"{FU2021_HEADER}\r\n{STATION}\r\n", encoding="utf-8-sig", newline="")
+    rows, faults = read(path, FU2021)
+    assert (len(rows), faults.count) == (1, 0)
 
 
 def test_all_faults_are_counted_and_the_first_listed(tmp_path: Path) -> None:

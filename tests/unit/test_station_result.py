@@ -21,7 +21,7 @@ from edge.store.sqlite import Connection
 from edge.store.tracks import NewDistance
 from edge.survey.density import CorrectionFactor, density
 from edge.survey.reckoning import OBSERVED_MAX_PER_M2, OBSERVED_P95_PER_M2, OBSERVED_P99_PER_M2
-from edge.survey.result import ResultState
+from edge.survey.result import ResultState, station_result
 from edge.survey.width import table_width
 from tests.helpers.seed import add_model, add_station, done
 from tests.helpers.stations import Sea, usbl, usbl_log
@@ -297,7 +297,11 @@ def test_a_tables_total_is_told_and_is_no_count_and_never_beside_a_blind_one(sea
         "INSERT INTO table_rows (import_id, tow_id, format, row_number, systems, cells_json) VALUES (1, ?, 'mi-fu2021', 7, 109.5, '{}')",
         (tow,),
     )
-    found = sea.result(tow)
+    waiting = sea.result(tow)
+    assert "109.5" not in repr(waiting)
+    assert any("for administrators until it is counted here" in one for one in waiting.reasons)
+    with sea.reader() as connection:
+        found = station_result(connection, tow, sees_tables=True)
     assert (found.systems, found.sources["tables"][0]["systems"]) == (None, 109.5)
     assert any("tv.csv (mi-fu2021) gives 109.5 systems in all" in one for one in found.reasons)
     new = NewCount(tow_id=tow, protocol_id=sea.protocol_id, person_id=None, counter="anna", content=b"{}")

@@ -17,6 +17,7 @@ from edge.store import counts, surveys, tracks
 from edge.store.counts import NewCount
 from edge.survey.agreement import agreement
 from edge.survey.exchange import place
+from edge.survey.exchange.methods import Choice
 from edge.survey.exchange.place import file_stem, put_export
 from edge.survey.exchange.plots import StationAgreement, anonymous, ccc_plot, minutes_plot
 from edge.survey.exchange.run import FORMATS, preview
@@ -140,8 +141,10 @@ def test_seconds_lost_are_a_pause_from_the_begin_of_the_minute(sea: Tables, tmp_
 def test_own_rows_are_numbered_after_imported_ones(sea: Tables, tmp_path: Path) -> None:
     sea.take(recounts(tmp_path, *two_counters(first=101)), "mi-recounts")
     sea.counts(sea.station("S1"), {"ann": [4, 5, 6, 4, 3, 5, 6]}, origin="counted")
-    ids = [int(row["RecountID"]) for row in rows_of(sea.write(tmp_path / "out", "mi-recounts").file)]
-    assert ids == list(range(101, 122))
+    both = sea.write(tmp_path / "out", "mi-recounts", choice=Choice(every=True))
+    assert [int(row["RecountID"]) for row in rows_of(both.file)] == list(range(101, 122))
+    own = sea.write(tmp_path / "out", "mi-recounts", choice=Choice(origin="own"))
+    assert [int(row["RecountID"]) for row in rows_of(own.file)] == list(range(115, 122)), "a number is that of one row, in whichever file"
 
 
 def test_one_station_alone(sea: Tables, tmp_path: Path) -> None:
@@ -167,7 +170,7 @@ def test_what_is_shown_is_what_is_written(sea: Tables, tmp_path: Path) -> None:
     measured(sea)
     sealed(sea, "blind")
     with sea.reader() as connection:
-        shown = {name: (rows, left_out) for name, rows, left_out in preview(connection, "T2026", None)}
+        shown = {one.format: (one.rows, one.left_out) for one in preview(connection, "T2026", None, sees_tables=True)}
     for name in FORMATS:
         report = sea.write(tmp_path / "out", name)
         assert (report.rows, report.left_out) == shown[name]

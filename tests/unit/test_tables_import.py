@@ -143,6 +143,15 @@ def test_a_count_begun_between_the_look_and_the_writing_is_refused(sea: Tables, 
     assert sea.rows("SELECT count(*) FROM counts") == [(0,)]
 
 
+def test_a_table_goes_to_the_tow_that_took_the_place_of_the_failed_one(sea: Tables, tmp_path: Path) -> None:
+    failed = sea.station("STN_12")
+    ((station_id,),) = sea.rows("SELECT station_id FROM tows")
+    repeated = sea.call(lambda c: surveys.add_tow(c, station_id, actor="test"))
+    sea.call(lambda c: surveys.set_tow_fields(c, failed, {"is_valid": 0}, actor="test"))
+    sea.take(recounts(tmp_path, *two_counters("STN_12")), "mi-recounts")
+    assert sea.rows("SELECT DISTINCT tow_id FROM counts") == [(repeated,)]
+
+
 def test_a_line_of_the_sheet_is_the_tow_that_is_counted(sea: Tables, tmp_path: Path) -> None:
     tow_id = sea.station("STN_12")
     sea.call(lambda c: surveys.set_tow_fields(c, tow_id, {"line_name": "7"}, actor="test"))
@@ -168,7 +177,7 @@ def test_the_only_survey_of_a_table_is_meant_and_told(sea: Tables, tmp_path: Pat
 def test_other_minutes_than_the_protocols_are_told(sea: Tables, tmp_path: Path) -> None:
     rows = [f'{minute},9,"T2026",8,{minute},5,0,0,NA,NA,NA' for minute in range(4, 11)]
     report = sea.take(recounts(tmp_path, *rows), "mi-recounts")
-    assert report.notes == ("counted in other minutes than the protocol's 2 to 8: stations 9",)
+    assert report.notes == ("counted in other minutes than the protocol's 2 to 8, which alone enter count and CCC: stations 9",)
 
 
 def test_minute_zero_is_a_fault(sea: Tables, tmp_path: Path) -> None:

@@ -12,9 +12,11 @@ import pytest
 from edge.store.reads import counts as count_reads
 from edge.store.reads import surveys as survey_reads
 from edge.store.reads import tables as table_reads
+from edge.survey.agreement import AgreementState
 from edge.survey.counting.judge import counts_agreement
-from edge.survey.counting.reference import standing
+from edge.survey.counting.reference import CountedTow, standing
 from edge.survey.density import CorrectionFactor, density, viewed_area_m2
+from edge.survey.result import station_result
 from tests.helpers.tables import Tables, real, real_clicks
 
 STATIONS = tuple(f"ref_fu22_{place}" for place in range(1, 6))
@@ -57,7 +59,7 @@ def footage(tmp_path: Path, shared_data: Path) -> Tables:
 
 def test_recounts_in_the_database_give_what_the_working_group_found(tmp_path: Path, shared_data: Path) -> None:
     sea = Tables(tmp_path / "home")
-    survey_id = sea.survey("CV20017")
+    survey_id = sea.survey("CV20017", first_minute=1, last_minute=10)  # every minute that the table has
     report = sea.take(real(shared_data, "uwtv_mi_2020", "Recounts.csv"), "mi-recounts", "CV20017")
     assert (report.rows, report.counts, len(report.new_stations), report.rows_of_others) == (604, 86, 43, {})
     with sea.reader() as connection:
@@ -72,6 +74,28 @@ def test_recounts_in_the_database_give_what_the_working_group_found(tmp_path: Pa
     assert np.quantile(ccc, [0, 0.1, 0.25, 0.5, 0.75, 0.9, 1]).round(2).tolist() == [0.16, 0.57, 0.65, 0.73, 0.82, 0.86, 0.96]
 
 
+def test_recounts_under_the_window_of_2_to_8_are_judged_by_what_is_counted(tmp_path: Path, shared_data: Path) -> None:
+    """Five stations were counted in other minutes too: count and CCC are of the same ones, and one median moves."""
+    sea = Tables(tmp_path / "home")
+    survey_id = sea.survey("CV20017")
+    sea.take(real(shared_data, "uwtv_mi_2020", "Recounts.csv"), "mi-recounts", "CV20017")
+    with sea.reader() as connection:
+        protocol = survey_reads.protocol_in_force(connection, survey_id)
+        assert protocol is not None
+        tows = survey_reads.survey_tows(connection, survey_id)
+        found = {tow.id: counts_agreement(count_reads.revealed_counts(connection, tow.id), protocol) for tow in tows}
+        results = {tow.id: station_result(connection, tow.id) for tow in tows}
+    ccc = [one.ccc for one in found.values() if one.ccc is not None]
+    states = Counter(str(one.state) for one in found.values())
+    assert (len(ccc), states["too_low"], states["third_count"]) == (40, 3, 3)
+    assert np.quantile(ccc, [0, 0.1, 0.25, 0.5, 0.75, 0.9, 1]).round(2).tolist() == [0.16, 0.57, 0.65, 0.72, 0.82, 0.86, 0.96]
+    for tow_id, one in found.items():
+        assert set(one.minutes) <= set(protocol.minutes)
+        result = results[tow_id]
+        if result.systems is not None and one.state is not AgreementState.THIRD_COUNT:
+            assert result.sources["minutes"] == list(one.minutes)
+
+
 def test_recounts_ccc_by_station_equal_a_computation_of_their_own(tmp_path: Path, shared_data: Path) -> None:
     path = real(shared_data, "uwtv_mi_2020", "Recounts.csv")
     by_count: dict[str, dict[str, dict[int, int]]] = {}
@@ -79,7 +103,7 @@ def test_recounts_ccc_by_station_equal_a_computation_of_their_own(tmp_path: Path
         counter = by_count.setdefault(row["Video_Line_Name"], {}).setdefault(row["VideoOperatorID"], {})
         counter[int(row["Minute"])] = int(row["BurrowCount"])
     sea = Tables(tmp_path / "home")
-    survey_id = sea.survey("CV20017")
+    survey_id = sea.survey("CV20017", first_minute=1, last_minute=10)
     sea.take(path, "mi-recounts", "CV20017")
     with sea.reader() as connection:
         protocol = survey_reads.protocol_in_force(connection, survey_id)
@@ -120,12 +144,16 @@ def test_errors_and_ccc_against_the_reference_equal_a_computation_of_their_own(f
     with footage.reader() as connection:
         rows = [survey_reads.find_station(connection, station, "REF_FOOTAGE") for station in STATIONS]
         tows = {row.name: tow for row in rows if row is not None and (tow := survey_reads.main_tow(connection, row.id)) is not None}
-        reference = {name: table_reads.reference_minutes(connection, tow.id) for name, tow in tows.items()}
+        reference = {tow.id: table_reads.reference_minutes(connection, tow.id) for tow in tows.values()}
         for counter in COUNTERS:
-            counted = {
-                name: next(one.minutes for one in count_reads.revealed_counts(connection, tow.id) if one.counter == counter)
+            counted = [
+                CountedTow(
+                    tow_id=tow.id,
+                    station=name,
+                    minutes=next(one.minutes for one in count_reads.revealed_counts(connection, tow.id) if one.counter == counter),
+                )
                 for name, tow in tows.items()
-            }
+            ]
             found = {one.station: one for one in standing(counted, reference).stations}
             for station in STATIONS:
                 x, y = oracle[station, counter], oracle[station, "REF"]

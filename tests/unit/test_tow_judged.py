@@ -20,7 +20,7 @@ from edge.survey.counting.rules import judging_rules
 from edge.survey.exchange.gather import Gathered, gather
 from edge.survey.judged import judge_tow
 from edge.survey.overview import survey_overview
-from edge.survey.result import ResultState, result_of_station
+from edge.survey.result import ResultState
 from edge.survey.sheet.status import StationStatus, SurveyStatus, survey_status
 from tests.helpers.counted import make_blind_survey, make_protocol
 from tests.helpers.stations import Sea
@@ -59,7 +59,7 @@ def station(sea: Sea) -> StationStatus:
 
 def gathered(sea: Sea) -> Gathered:
     with sea.reader() as connection, snapshot(connection):
-        return gather(connection, "T2026", None, result_of_station)
+        return gather(connection, "T2026", None)
 
 
 def test_counts_are_judged_by_the_version_they_were_made_under(sea: Sea) -> None:

@@ -279,6 +279,12 @@ def tow_images(connection: Connection, tow_id: int, *, limit: int = -1) -> tuple
     return as_values(TowImageRow, rows)
 
 
+def still_times_s(connection: Connection, tow_id: int) -> tuple[float, ...]:
+    """When the images of a tow were taken, in seconds since its start, ascending; those without a time are not among them."""
+    rows = connection.execute("SELECT at_s FROM tow_images WHERE tow_id = ? AND at_s IS NOT NULL ORDER BY at_s", (tow_id,))
+    return tuple(row[0] for row in rows)
+
+
 def _one(kind: type[T], connection: Connection, query: str, *values: object) -> T | None:
     row = connection.execute(query, values).fetchone()
     return None if row is None else as_value(kind, row)

@@ -96,6 +96,17 @@ def kept_minutes(connection: Connection, count_id: int) -> dict[int, KeptMinute]
     return {row[0]: KeptMinute._make(row) for row in rows}
 
 
+def largest_row_id(connection: Connection, survey_id: int) -> int:
+    """The largest number that a row of a Recounts table taken into the survey has for its key; 0 where none has one."""
+    rows = connection.execute(
+        "SELECT m.table_row FROM count_minutes AS m JOIN counts AS c ON c.id = m.count_id JOIN tows AS w ON w.id = c.tow_id "
+        "JOIN stations AS t ON t.id = w.station_id WHERE t.survey_id = ? AND c.origin = 'imported' AND c.revealed_utc IS NOT NULL "
+        "AND c.state <> 'set_aside' AND m.table_row GLOB '[0-9]*' AND length(m.table_row) < 16",
+        (survey_id,),
+    )
+    return max((int(row[0]) for row in rows if row[0].isascii() and row[0].isdecimal()), default=0)
+
+
 def operators(connection: Connection, tow_id: int) -> dict[int, str]:
     """Count -> the number that an imported table knows its counter by, for the counts that have one."""
     return dict(connection.execute("SELECT id, operator FROM counts WHERE tow_id = ? AND operator <> ''", (tow_id,)).fetchall())

@@ -73,9 +73,9 @@ def tow_counts(counts: Sequence[CountRow], rules: ProtocolRow | None, *, is_refe
 
 
 def counts_agreement(counts: Sequence[CountRow], protocol: ProtocolRow) -> Agreement:
-    """Lin's coefficient of the first two counters, over the minutes that both have and nobody lost.
+    """Lin's coefficient of the first two counters, over the minutes of the window that both have and nobody lost.
 
-    A count made here has the minutes of the protocol's window; an imported one has those of its table.
+    A table's counts may have other minutes too: they enter neither this nor the station's count.
     """
     return minutes_agreement({one.counter: one.minutes for one in counts}, protocol)
 
@@ -84,7 +84,10 @@ def minutes_agreement(by_counter: Mapping[str, Mapping[int, CountedMinute]], pro
     """The same for counts that are not revealed: counter -> minute -> what was counted, in the order of the counters."""
     rule = MinuteRule(protocol.minute_rule)
     limit_s = PAUSE_LIMIT_S if rule is MinuteRule.DROP_MINUTE else MINUTE_S
-    pair = dict(list(by_counter.items())[:2])
+    pair = {
+        counter: {minute: one for minute, one in minutes.items() if minute in protocol.minutes}
+        for counter, minutes in list(by_counter.items())[:2]
+    }
     unusable = {minute for minutes in pair.values() for minute, one in minutes.items() if one.lost_s >= limit_s}
     series = {counter: {minute: _systems(one, rule) for minute, one in minutes.items()} for counter, minutes in pair.items()}
     return agreement(series, unusable, min_mean_per_minute=protocol.min_mean_per_minute, ccc_limit=protocol.ccc_limit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,9 +17,7 @@ from edge.store.sqlite import Connection
 from edge.survey.counting.judge import CountsState, tow_counts
 from edge.survey.counting.rules import judging_rules
 from edge.survey.judged import does_its_station
-from edge.survey.result import ResultState, StationResult
-
-ResultOf = Callable[[Connection, StationRow], StationResult]
+from edge.survey.result import ResultState, StationResult, result_of_station
 
 
 class LeftOut(NamedTuple):
@@ -56,7 +54,7 @@ class GatheredStation:
 
     Attributes:
         tow: the one that its results come from; None if all are comparative or none is valid.
-        rows: dialect -> what a table of others says of that tow.
+        rows: dialect -> what a table of others says of that tow; none while that is not for whoever asks.
         middle: where it is; None if nobody wrote that.
         absence: why there is no result that people counted; empty if there is one.
     """
@@ -70,10 +68,21 @@ class GatheredStation:
     width_m: float | None
     absence: str
 
+    @property
+    def has_usable_rows(self) -> bool:
+        """Whether a table of stations may take its row from a table of others."""
+        return bool(self.rows) and self.tow is not None and self.tow.is_valid is not False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
-    """A survey as an export needs it; `station` is the one that was asked for, None for all."""
+    """A survey as an export needs it.
+
+    Attributes:
+        station: the one that was asked for, None for all.
+        holds_references: whether clicks of a reference are among what is exported.
+        largest_row_id: of the rows of Recounts tables that were taken into the survey; counts made here are numbered on from it.
+    """
 
     survey: SurveyRow
     station: str | None
@@ -82,16 +91,18 @@ class Gathered:
     stations: tuple[GatheredStation, ...]
     counts: tuple[GatheredCount, ...]
     left_out: tuple[LeftOut, ...] = field(default=())
+    holds_references: bool = False
+    largest_row_id: int = 0
 
 
-def gather(connection: Connection, survey_name: str, station_name: str | None, result_of: ResultOf) -> Gathered:
+def gather(connection: Connection, survey_name: str, station_name: str | None, *, sees_tables: bool = False) -> Gathered:
     """Read a survey, or one station of it.
 
     Args:
         connection: of a reader, inside a snapshot.
         survey_name: the survey.
         station_name: only this station; None for all.
-        result_of: what is known of a station from its counts, track and width.
+        sees_tables: whether whoever asks may see what tables of others say of stations that wait for blind counts.
 
     Raises:
         SettingsError: there is no such survey, or no such station in it.
@@ -114,14 +125,19 @@ def gather(connection: Connection, survey_name: str, station_name: str | None, r
     left_out: list[LeftOut] = []
     for station in stations:
         _gather_counts(connection, station, protocols, counts, left_out)
+    if protocols and not sees_tables:  # what others found would tell a counter what to find
+        revealed = {one.tow.id for one in counts}
+        rows = {tow_id: of_tow for tow_id, of_tow in rows.items() if tow_id in revealed}
     return Gathered(
         survey=survey,
         station=station_name,
         grounds={ground.name: ground for ground in surveys.grounds(connection, survey.id)},
         protocols=protocols,
-        stations=tuple(_gather_station(connection, station, rows, result_of) for station in stations),
+        stations=tuple(_gather_station(connection, station, rows, sees_tables=sees_tables) for station in stations),
         counts=tuple(sorted(counts, key=lambda one: one.count.id)),
         left_out=tuple(left_out),
+        holds_references=survey.kind == "reference",
+        largest_row_id=tables.largest_row_id(connection, survey.id),
     )
 
 
@@ -173,9 +189,13 @@ def line_of(tow: TowRow) -> str:
 
 
 def _gather_station(
-    connection: Connection, station: StationRow, rows: Mapping[int, Mapping[str, TableRowRow]], result_of: ResultOf
+    connection: Connection,
+    station: StationRow,
+    rows: Mapping[int, Mapping[str, TableRowRow]],
+    *,
+    sees_tables: bool,
 ) -> GatheredStation:
-    tow, result = surveys.main_tow(connection, station.id), result_of(connection, station)
+    tow, result = surveys.main_tow(connection, station.id), result_of_station(connection, station, sees_tables=sees_tables)
     of_tow = rows.get(tow.id, {}) if tow else {}
     distance = tracks.distance_in_force(connection, tow.id) if tow else None
     width = tracks.width_in_force(connection, tow.id) if tow else None

@@ -10,6 +10,7 @@ from edge.store.durable import write_durably
 from edge.store.reads import surveys
 from edge.store.sqlite import Connection
 from edge.survey.exchange.gather import Gathered, GatheredStation, LeftOut, track_lines
+from edge.survey.exchange.methods import method_of_station
 
 DECIMALS = 7  # a centimetre
 
@@ -36,7 +37,7 @@ def write_geojson(path: Path, gathered: Gathered, found: list[dict[str, Any]]) -
 
 
 def _station_properties(gathered: Gathered, one: GatheredStation) -> dict[str, Any]:
-    result = one.result
+    result, method = one.result, method_of_station(one)
     is_counted = not one.absence
     return {
         "kind": "station",
@@ -45,6 +46,7 @@ def _station_properties(gathered: Gathered, one: GatheredStation) -> dict[str, A
         "ground": one.station.ground,
         "position_source": None if one.middle is None else one.middle.source,
         "state": str(result.state),
+        "method": None if method is None else method.slug,
         "systems": result.systems if is_counted else None,
         "distance_m": result.distance_m if is_counted else None,
         "area_m2": result.area_m2 if is_counted else None,

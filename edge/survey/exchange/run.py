@@ -16,7 +16,8 @@ from edge.store.sqlite import Connection
 from edge.survey.agreement import CCC_LIMIT
 from edge.survey.counting.judge import counts_agreement
 from edge.survey.exchange import geojson, minutes, plots, summary, tables
-from edge.survey.exchange.gather import Gathered, GatheredCount, GatheredStation, LeftOut, ResultOf, gather
+from edge.survey.exchange.gather import Gathered, GatheredCount, GatheredStation, LeftOut, gather
+from edge.survey.exchange.methods import ANY, Choice, Chosen, Method, choose, method_of_count, method_of_station, methods_of
 from edge.survey.exchange.place import file_stem, put_export
 from edge.survey.exchange.workbook import write_workbook
 from edge.survey.mi.clicks import FRAME_PX, click_cells
@@ -25,7 +26,6 @@ from edge.survey.mi.recounts import recount_cells
 from edge.survey.mi.stations import station_cells
 from edge.survey.mi.writing import write_table
 from edge.survey.overview import survey_overview
-from edge.survey.result import result_of_station
 
 Rows = list[dict[str, str | int | float]]
 
@@ -49,24 +49,49 @@ _NOTES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportRequest:
-    """What is asked for. `station`: only this one; None for all."""
+    """What is asked for.
+
+    Attributes:
+        station: only this one; None for all.
+        choice: which methods; nothing chosen where there is only one.
+        sees_tables: whether whoever asks may see what tables of others say of stations that wait for blind counts: administrators.
+    """
 
     survey: str
     format: str
     station: str | None = None
+    choice: Choice = ANY
+    sees_tables: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportReport:
-    """What was written. `rows`: without the header; `left_out`: what is not in it, each with its reason."""
+    """What was written. `methods`: of the figures in it; `rows`: without the header; `left_out`: what is not in it, with the reason."""
 
     survey: str
     format: str
     file: Path
     sidecar: Path
+    methods: tuple[Method, ...]
     rows: int
     sha256: str
     left_out: tuple[LeftOut, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What an export would be. `refused`: why there would be none, "" if there would; several methods there mean that one is to be chosen.
+
+    Attributes:
+        methods: those that are there, whatever is chosen.
+        rows: of the file; None where it is refused.
+    """
+
+    format: str
+    methods: tuple[Method, ...]
+    rows: int | None
+    left_out: tuple[LeftOut, ...]
+    refused: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +104,7 @@ class Written:
     columns: Sequence[str]
 
 
-def export(
-    connection: Connection, request: ExportRequest, out_dir: Path, *, watched: Iterable[Path] = (), result_of: ResultOf = result_of_station
-) -> ExportReport:
+def export(connection: Connection, request: ExportRequest, out_dir: Path, *, watched: Iterable[Path] = ()) -> ExportReport:
     """Write a table or map of a survey and its sidecar into a folder.
 
     Args:
@@ -89,25 +112,26 @@ def export(
         request: which.
         out_dir: the folder.
         watched: folders that it must not lie in.
-        result_of: what is known of a station.
 
     Raises:
-        SettingsError: there is no such format, survey or station, or the folder cannot be used.
+        SeveralMethodsError: the file would hold several methods, and nobody chose.
+        SettingsError: there is no such format, survey, station or method, or the folder cannot be used.
         DiskFullError: no room.
     """
     if request.format not in FORMATS:
         raise SettingsError(f"there is no format {request.format}", advice=f"The formats are {', '.join(FORMATS)}.")
     suffix, title = FORMATS[request.format]
     with snapshot(connection):
-        gathered = gather(connection, request.survey, request.station, result_of)
-        ready = _ready(connection, gathered, request.format)
+        gathered = gather(connection, request.survey, request.station, sees_tables=request.sees_tables)
+        chosen = choose(gathered, request.format, request.choice)
+        ready = _ready(connection, chosen, request.format)
     own = "" if suffix == f".{request.format}" else request.format
-    stem = file_stem(request.survey, request.station or "", own)
+    stem = file_stem(request.survey, request.station or "", chosen.slug, own)
     name, sidecar = f"{stem}{suffix}", f"{stem}.json" if own else f"{stem}{suffix}.json"
-    about = {"format": request.format, "title": title, **_about(gathered, ready)}
+    about = {"format": request.format, "title": title, **_about(chosen, ready)}
     if request.format in _NOTES:
         about["reading"] = _NOTES[request.format]
-    identity = (request.survey, request.station or "", request.format)
+    identity = (request.survey, request.station or "", *filter(None, (chosen.slug,)), request.format)
     sha256 = put_export(
         out_dir,
         name,
@@ -122,29 +146,39 @@ def export(
         format=request.format,
         file=out_dir / name,
         sidecar=out_dir / sidecar,
+        methods=chosen.methods,
         rows=ready.rows,
         sha256=sha256,
         left_out=tuple(ready.left_out),
     )
 
 
-def preview(connection: Connection, survey: str, station: str | None) -> list[tuple[str, int, tuple[LeftOut, ...]]]:
-    """For every format: its name, how many rows an export would have, and what it would leave out.
+def preview(connection: Connection, survey: str, station: str | None, choice: Choice = ANY, *, sees_tables: bool = False) -> list[Preview]:
+    """For every format how many rows an export would have, and what it would leave out.
 
     Raises:
         SettingsError: there is no such survey or station.
     """
     with snapshot(connection):
-        gathered = gather(connection, survey, station, result_of_station)
-        ready = {name: _ready(connection, gathered, name) for name in FORMATS}
-    return [(name, one.rows, tuple(one.left_out)) for name, one in ready.items()]
+        gathered = gather(connection, survey, station, sees_tables=sees_tables)
+        return [_previewed(connection, gathered, name, choice) for name in FORMATS]
+
+
+def _previewed(connection: Connection, gathered: Gathered, format_name: str, choice: Choice) -> Preview:
+    methods = methods_of(gathered, format_name)
+    try:
+        ready = _ready(connection, choose(gathered, format_name, choice), format_name)
+    except SettingsError as error:  # of the choice: survey and station are there
+        return Preview(format=format_name, methods=methods, rows=None, left_out=(), refused=str(error))
+    return Preview(format=format_name, methods=methods, rows=ready.rows, left_out=tuple(ready.left_out), refused="")
 
 
 def _drop(_: object) -> None:
     """What a writer returns is known before."""
 
 
-def _ready(connection: Connection, gathered: Gathered, format_name: str) -> Written:
+def _ready(connection: Connection, chosen: Chosen, format_name: str) -> Written:
+    gathered = chosen.gathered
     if format_name in DIALECTS:
         dialect = DIALECTS[format_name]
         rows, left_out = _table(connection, gathered, dialect)
@@ -158,11 +192,12 @@ def _ready(connection: Connection, gathered: Gathered, format_name: str) -> Writ
         found, nowhere = geojson.features(connection, gathered)
         return Written(write=lambda path: geojson.write_geojson(path, gathered, found), rows=len(found), left_out=nowhere, columns=())
     if format_name == "workbook":
-        sheets = _sheets(connection, gathered)
+        sheets = _sheets(connection, chosen)
         count = sum(len(rows) for _, _, rows in sheets)
         return Written(write=lambda path: write_workbook(path, sheets), rows=count, left_out=list(gathered.left_out), columns=())
     stations = agreements(gathered)
-    limit = gathered.protocols[0].ccc_limit if gathered.protocols else CCC_LIMIT
+    limits = {one.version: one.ccc_limit for one in gathered.protocols}
+    limit = limits.get(max((one.version or 0 for one in chosen.methods), default=0), CCC_LIMIT)
     drawing = plots.ccc_plot(stations, limit, f"CCC by station, {gathered.survey.name}")
     return Written(
         write=lambda path: path.write_text(drawing, encoding="utf-8"), rows=len(stations), left_out=list(gathered.left_out), columns=()
@@ -186,10 +221,10 @@ def _write_csv(path: Path, dialect: Dialect, rows: Rows) -> int:
 
 
 def agreements(gathered: Gathered) -> list[plots.StationAgreement]:
-    """The agreement of the first two counters of each tow, under the protocol that they counted by."""
-    by_tow: dict[int, list[GatheredCount]] = {}
+    """The agreement of the first two counters of each tow, under the protocol that they counted by; each method for itself."""
+    by_tow: dict[tuple[int, Method], list[GatheredCount]] = {}
     for one in gathered.counts:
-        by_tow.setdefault(one.tow.id, []).append(one)
+        by_tow.setdefault((one.tow.id, method_of_count(one)), []).append(one)
     found = []
     for of_tow in by_tow.values():
         ordered = sorted(of_tow, key=lambda one: one.count.ordinal)
@@ -202,10 +237,11 @@ def agreements(gathered: Gathered) -> list[plots.StationAgreement]:
     return sorted(found, key=lambda one: (len(one.station), one.station))
 
 
-def _sheets(connection: Connection, gathered: Gathered) -> list[tuple[str, Sequence[str], list[Sequence[Cell]]]]:
+def _sheets(connection: Connection, chosen: Chosen) -> list[tuple[str, Sequence[str], list[Sequence[Cell]]]]:
+    gathered = chosen.gathered
     sheets: list[tuple[str, Sequence[str], list[Sequence[Cell]]]] = [
-        ("About", ("what", "value"), [(name, value) for name, value in _about_rows(gathered)]),
-        ("Summary", summary.COLUMNS, summary.summary_rows(survey_overview(connection, gathered.survey.id))),
+        ("About", ("what", "value"), [(name, value) for name, value in _about_rows(chosen)]),
+        ("Summary", summary.COLUMNS, _summary_rows(connection, gathered)),
         ("Agreement", ("station", "counter_1", "counter_2", "total_1", "total_2", "minutes", "ccc", "state"), _agreement_rows(gathered)),
         ("Minutes", minutes.COLUMNS, list(minutes.minute_rows(gathered))),
     ]
@@ -218,6 +254,20 @@ def _sheets(connection: Connection, gathered: Gathered) -> list[tuple[str, Seque
     return sheets
 
 
+def _summary_rows(connection: Connection, gathered: Gathered) -> list[Sequence[Cell]]:
+    """Each method for itself: the means and the CV of the stations that were counted by it."""
+    by_method: dict[Method, set[int]] = {}
+    for one in gathered.stations:
+        method = method_of_station(one)
+        if method is not None and method.version is not None:
+            by_method.setdefault(method, set()).add(one.station.id)
+    return [
+        row
+        for method, only in sorted(by_method.items())
+        for row in summary.summary_rows(survey_overview(connection, gathered.survey.id, only=only), method.origin)
+    ]
+
+
 def _agreement_rows(gathered: Gathered) -> list[Sequence[Cell]]:
     rows: list[Sequence[Cell]] = []
     for one in agreements(gathered):
@@ -226,14 +276,15 @@ def _agreement_rows(gathered: Gathered) -> list[Sequence[Cell]]:
     return rows
 
 
-def _about_rows(gathered: Gathered) -> list[tuple[str, Cell]]:
-    survey = gathered.survey
+def _about_rows(chosen: Chosen) -> list[tuple[str, Cell]]:
+    gathered, survey = chosen.gathered, chosen.gathered.survey
     rows: list[tuple[str, Cell]] = [
         ("survey", survey.name),
         ("kind", survey.kind),
         ("functional unit", survey.functional_unit),
         ("vessel", survey.vessel),
         ("year", survey.year),
+        *(("method", one.words) for one in chosen.methods),
         ("written, UTC", utc_now()),
         ("software", f"iMagine Edge {__version__}"),
     ]
@@ -243,11 +294,11 @@ def _about_rows(gathered: Gathered) -> list[tuple[str, Cell]]:
     return [*rows, *((f"in {name}", note) for name, note in _NOTES.items())]
 
 
-def _about(gathered: Gathered, ready: Written) -> dict[str, Any]:
+def _about(chosen: Chosen, ready: Written) -> dict[str, Any]:
     """What a sidecar says beyond the file's name."""
-    survey = gathered.survey
-    versions = sorted({one.protocol.version for one in gathered.counts if one.protocol})
-    notes = [f"counted under several versions of the protocol: {', '.join(map(str, versions))}"] if len(versions) > 1 else []
+    gathered, survey = chosen.gathered, chosen.gathered.survey
+    told = "; ".join(one.words for one in chosen.methods)
+    notes = [f"this file holds several methods, each row is of one of them: {told}"] if len(chosen.methods) > 1 else []
     return {
         "columns": list(ready.columns),
         "rows": ready.rows,
@@ -255,6 +306,7 @@ def _about(gathered: Gathered, ready: Written) -> dict[str, Any]:
         "software_version": __version__,
         "survey": {name: getattr(survey, name) for name in ("name", "uuid", "kind", "functional_unit", "vessel", "year")},
         "station": gathered.station,
+        "methods": [{"origin": one.origin, "protocol_version": one.version, "what": one.words} for one in chosen.methods],
         "protocols": [protocol._asdict() for protocol in gathered.protocols],
         "sources": {one.station.name: _sources(gathered, one) for one in gathered.stations},
         "left_out": [one._asdict() for one in ready.left_out],
@@ -263,8 +315,10 @@ def _about(gathered: Gathered, ready: Written) -> dict[str, Any]:
 
 
 def _sources(gathered: Gathered, one: GatheredStation) -> dict[str, Any]:
+    method = method_of_station(one)
     return {
         "uuid": one.station.uuid,
+        "method": None if method is None else method.slug,
         "counts": [
             {"uuid": each.count.uuid, "counter": each.count.counter, "origin": each.count.origin, "signed_utc": each.count.signed_utc}
             for each in gathered.counts

@@ -13,6 +13,7 @@ from edge.survey.overview import GroundFigures, PlacedStation, SurveyOverview, V
 
 COLUMNS = (
     "protocol_version",
+    "origin",
     "ground",
     "stations",
     "zero_stations",
@@ -30,17 +31,21 @@ COLUMNS = (
 )
 
 
-def summary_rows(overview: SurveyOverview) -> list[Sequence[Cell]]:
-    """For each version of the protocol a row per ground and one for the survey; None is what cannot be given."""
+def summary_rows(overview: SurveyOverview, origin: str) -> list[Sequence[Cell]]:
+    """For each version of the protocol a row per ground and one for the survey; None is what cannot be given.
+
+    `origin`: of the counts of the overview's stations, such as "own".
+    """
     results = {one.station.name: one for one in overview.stations}
     rows: list[Sequence[Cell]] = []
     for version in overview.versions:
-        rows += [_ground(version, ground, [results[name] for name in ground.stations]) for ground in version.grounds]
-        rows.append(_survey(version, results))
+        of_version = [_ground(ground, [results[name] for name in ground.stations]) for ground in version.grounds]
+        of_version.append(_survey(version, results))
+        rows += [(version.version, origin, *row) for row in of_version]
     return rows
 
 
-def _ground(version: VersionEstimate, ground: GroundFigures, stations: Sequence[PlacedStation]) -> Sequence[Cell]:
+def _ground(ground: GroundFigures, stations: Sequence[PlacedStation]) -> Sequence[Cell]:
     raw, adjusted = ground.raw, ground.adjusted
     systems = [one.result.systems for one in stations if one.result.systems is not None]
     distances = [one.result.distance_m for one in stations if one.result.distance_m is not None]
@@ -49,7 +54,6 @@ def _ground(version: VersionEstimate, ground: GroundFigures, stations: Sequence[
         cv = adjusted.se_per_m2 / adjusted.mean_per_m2
     has_area = adjusted is not None and ground.area_km2 is not None
     return (
-        version.version,
         ground.name,
         len(stations),
         sum(one == 0 for one in systems),
@@ -77,7 +81,6 @@ def _survey(version: VersionEstimate, results: dict[str, PlacedStation]) -> Sequ
             0, f"CV {'below' if found.is_precise_enough else 'not below'} {CV_LIMIT:.0%}; the interval adds up those of the grounds"
         )
     return (
-        version.version,
         "survey",
         len(names),
         sum(one == 0 for one in systems),

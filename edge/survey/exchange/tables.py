@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,7 +20,6 @@ from edge.survey.mi.recounts import Recount
 from edge.survey.mi.stations import DistanceSource, StationRecord, record_of
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_NUMBER = re.compile(r"\d{1,15}", re.ASCII)
 _SOURCES: dict[str, DistanceSource] = {
     "usbl": "usbl",
     "ship": "ship",
@@ -33,8 +31,7 @@ _SOURCES: dict[str, DistanceSource] = {
 
 def recounts(gathered: Gathered) -> tuple[list[Recount], list[LeftOut]]:
     """Rows of the Recounts table, in the order in which the counts came; and what they leave out."""
-    numbered = [int(kept.table_row) for one in gathered.counts for kept in one.kept.values() if _NUMBER.fullmatch(kept.table_row)]
-    number = max(numbered, default=0)
+    number = gathered.largest_row_id
     rows: list[Recount] = []
     for one in gathered.counts:
         for minute in one.count.minutes.values():
@@ -76,24 +73,22 @@ def clicks(connection: Connection, gathered: Gathered) -> tuple[list[Click], lis
     """Rows of the click table; references of footage are rows of REF. Counts that were typed have no clicks and are left out."""
     rows: list[Click] = []
     left_out = list(gathered.left_out)
+    times: dict[int, tuple[float, ...]] = {}  # of a tow's stills: each tow has several counts
     for one in gathered.counts:
         marks = tables.marks(connection, one.count.id)
         if not marks and any(minute.systems for minute in one.count.minutes.values()):
             left_out.append(LeftOut(one.tow.station, one.count.counter, "counted without clicks"))
-        stills = _still_numbers(connection, one.tow.id) if any(mark.marked_utc for mark in marks) else []
+        if one.tow.id not in times and any(mark.marked_utc for mark in marks):
+            times[one.tow.id] = surveys.still_times_s(connection, one.tow.id)
+        stills = times.get(one.tow.id, ())
         named = (gathered.survey.name, one.line, one.count.counter, one.operator or one.count.counter)
         rows += [_click(mark, named, stills, len(rows) + place) for place, mark in enumerate(marks, start=2)]
-    if gathered.survey.kind == "reference":
+    if gathered.holds_references:
         for station in gathered.stations:
             for tow in surveys.tows(connection, station.station.id):
                 for operator, mark in tables.reference_marks(connection, tow.id):
                     rows.append(_kept_click(mark, (gathered.survey.name, line_of(tow), REFERENCE, operator), len(rows) + 2))
     return rows, left_out
-
-
-def _still_numbers(connection: Connection, tow_id: int) -> list[float]:
-    """Times of a tow's stills, ascending: the place in this list is the still's number, from 1."""
-    return [image.at_s for image in surveys.tow_images(connection, tow_id) if image.at_s is not None]
 
 
 def _click(mark: MarkRow, named: tuple[str, str, str, str], stills: Sequence[float], row: int) -> Click:
@@ -137,8 +132,9 @@ def station_records(gathered: Gathered, dialect: Dialect) -> tuple[list[StationR
     records: list[StationRecord] = []
     left_out: list[LeftOut] = []
     for one in gathered.stations:
-        usable = one.tow is not None and one.tow.is_valid is not False
-        record = _own_record(gathered, one) if not one.absence else _kept_record(gathered, one, dialect) if usable else None
+        record = _own_record(gathered, one) if not one.absence else None
+        if record is None and one.has_usable_rows:
+            record = _kept_record(gathered, one, dialect)
         if record is None:
             left_out.append(LeftOut(one.station.name, "", one.absence))
         else:

@@ -19,6 +19,7 @@ from edge.survey.mi.dialects import DIALECTS, Dialect
 
 NOT_AVAILABLE = frozenset({"", "NA", "NULL", "N/A"})
 MAX_ROWS = 2_000_000
+MAX_HEADER = 10_000  # characters
 MAX_FAULTS = 200  # listed; all are counted
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
@@ -151,6 +152,8 @@ def table_rows(path: Path, dialect: Dialect, faults: Faults) -> Iterator[TableRo
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
+            _check_separator(path.name, file.readline(MAX_HEADER), dialect)
+            file.seek(0)
             yield from _rows(path.name, file, dialect, faults)
     except OSError as error:
         raise TableError(f"{path.name} cannot be read: {error.strerror}", advice="Check the name and the disk.") from error
@@ -193,6 +196,26 @@ def _check_header(name: str, header: list[str], dialect: Dialect) -> None:
     twice = sorted({column for column in header if column and header.count(column) > 1})
     if twice:
         raise TableError(f"{name} has the column {twice[0]} twice", advice="Remove the one that is wrong; nothing was taken.")
+
+
+def _check_separator(name: str, first_line: str, dialect: Dialect) -> None:
+    """Refuse what Excel writes where a comma is the decimal mark: it may have changed numbers when it opened the original.
+
+    There `16.524` is sixteen thousand and `12.5` the twelfth of May, and what it wrote no longer tells.
+    """
+    marks = {";": "semicolons", "\t": "tabs"}
+    found = [
+        mark for mark in marks if {cell.strip(' "\r\n') for cell in first_line.split(mark)} & set(dialect.needed) and mark in first_line
+    ]
+    if not found and not first_line.startswith("sep="):
+        return
+    what = marks[found[0]] if found else "what its first line says"
+    why = "Excel writes so where a comma is the decimal mark, and may have changed numbers"
+    raise TableError(
+        f"{name} is separated by {what}, not by commas: {why}",
+        advice="Take the original file, not one that Excel saved. Where the table was typed in Excel, set its decimal mark to the full "
+        "stop (File, Options, Advanced) and save it as CSV UTF-8 with commas.",
+    )
 
 
 def _short(text: str) -> str:

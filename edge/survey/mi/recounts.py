@@ -3,7 +3,8 @@
     RecountID, Video_Line_Name, SurveyID, VideoOperatorID, Minute, BurrowCount, NephropsIn, NephropsOut, StopTime, StartTime, Unusuable
 
 `Unusuable` is the table's own spelling. `StopTime` and `StartTime` are when a counter paused and went on, in the footage's
-time with the date 1899-12-30, or NA. Numbers from a spreadsheet may carry a decimal point.
+time with the date 1899-12-30, or NA. One without the other says of a pause, but not how long it was: such a row is refused, unless
+its minute is unusable anyway. Numbers from a spreadsheet may carry a decimal point.
 """
 
 from __future__ import annotations
@@ -139,6 +140,7 @@ def _recount(row: TableRow) -> Recount | None:
     nephrops_in, nephrops_out = (row.whole_or_none(name, 0, int(MAX_COUNT)) for name in ("NephropsIn", "NephropsOut"))
     stopped_s, went_on_s = _time_s(row, "StopTime"), _time_s(row, "StartTime")
     unusable = _flag(row)
+    _check_pause(row, unusable=unusable is True)
     if stopped_s is not None and went_on_s is not None and went_on_s < stopped_s:
         row.refuse("StartTime", f"StartTime is {row.raw('StartTime')!r}, before StopTime")
     if station is None or counter is None or minute is None or systems is None:
@@ -157,6 +159,15 @@ def _recount(row: TableRow) -> Recount | None:
         went_on_s=went_on_s,
         unusable=unusable,
     )
+
+
+def _check_pause(row: TableRow, *, unusable: bool) -> None:
+    """A pause has two ends: half of it as 0 s would make a minute look counted that was not."""
+    missing = [column for column in ("StopTime", "StartTime") if row.is_missing(column)]
+    if len(missing) == 1 and not unusable:
+        there = "StartTime" if missing == ["StopTime"] else "StopTime"
+        why = f"{there} is {row.raw(there)!r} without a {missing[0]}: how long the counter paused is not known"
+        row.refuse(missing[0], f"{why}; give both, or mark the minute as unusable")
 
 
 def _flag(row: TableRow) -> bool | None:

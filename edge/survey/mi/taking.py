@@ -113,7 +113,8 @@ class Survey:
         if name in self._by_line:
             return self._by_line[name]
         of_station = self._by_station.get(name, [])
-        return next((tow.id for tow in of_station if tow.in_analysis), of_station[0].id if of_station else None)
+        tow = surveys.main_of(of_station) or next(iter(of_station), None)
+        return None if tow is None else tow.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +241,8 @@ class _Planner:
                 self.plan.counts.append(planned)
         other = sorted({row.station for row in rows if row.minute not in self.plan.protocol.minutes})
         if other:
-            self.plan.notes.append(f"counted in other minutes than the protocol's {self._window()}: stations {', '.join(other)}")
+            told = f"counted in other minutes than the protocol's {self._window()}, which alone enter count and CCC"
+            self.plan.notes.append(f"{told}: stations {', '.join(other)}")
 
     def _window(self) -> str:
         return f"{self.plan.protocol.first_minute} to {self.plan.protocol.last_minute}"

@@ -19,7 +19,7 @@ from edge.survey.overview import PlacedStation, VersionEstimate, survey_overview
 from edge.survey.result import StationResult, result_of_station
 from edge.survey.track_desk import Imported, TrackFile
 from edge.survey.width import LaserClicks, RangeFinder, Width, WidthMethod, fixed_width, laser_width, range_finder_width, table_width
-from edge.web.deps import MAX_ID, Actor, ApplianceHere
+from edge.web.deps import MAX_ID, Actor, ApplianceHere, Viewer, sees_tables
 from edge.web.errors import Problem, invalid, no_such
 from edge.web.uploads import receive
 
@@ -169,13 +169,13 @@ def ensure_station(appliance: ApplianceHere, actor: Actor, body: EnsureBody) -> 
 
 
 @router.get("/stations/{station_id}/result", summary="A station's count, distance, area and density")
-def one_result(appliance: ApplianceHere, station_id: StationId) -> StationResult:
+def one_result(appliance: ApplianceHere, viewer: Viewer, station_id: StationId) -> StationResult:
     """Figures that are not known are null, and `reasons` says why; `sources` names the rows that each was made from."""
     with appliance.reader() as connection, snapshot(connection):
         row = reads.station(connection, station_id)
         if row is None:
             raise no_such("station with the id", station_id)
-        return result_of_station(connection, row)
+        return result_of_station(connection, row, sees_tables=sees_tables(viewer))
 
 
 @router.get("/surveys/{survey_id}/estimate", summary="A survey's stations and its estimate by ground")

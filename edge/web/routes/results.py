@@ -10,7 +10,7 @@ from edge.store.reads import surveys as reads
 from edge.store.reads.surveys import StationRow
 from edge.store.sqlite import Connection
 from edge.survey.overview import survey_overview
-from edge.web.deps import ApplianceHere
+from edge.web.deps import ApplianceHere, Viewer, sees_tables
 from edge.web.drawings.chart import detail, legend, survey_chart
 from edge.web.drawings.figures import running_chart
 from edge.web.errors import no_such
@@ -21,19 +21,20 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/stations/{station_id:int}/result")
-def show_result(request: Request, appliance: ApplianceHere, station_id: int, tow: int | None = None) -> Response:
+def show_result(request: Request, appliance: ApplianceHere, viewer: Viewer, station_id: int, tow: int | None = None) -> Response:
     """Counts, distance, area and density of a station; printed, it is the station's report."""
     with appliance.reader() as connection, snapshot(connection):
-        values = result_values(connection, _station(connection, station_id), tow)
+        values = result_values(connection, _station(connection, station_id), tow, sees_tables=sees_tables(viewer))
     return render(request, "result.html", **values)
 
 
 @router.get("/stations/{station_id:int}/report")
-def save_report(request: Request, appliance: ApplianceHere, station_id: int, tow: int | None = None) -> Response:
+def save_report(request: Request, appliance: ApplianceHere, viewer: Viewer, station_id: int, tow: int | None = None) -> Response:
     """The same as one file that needs nothing else, to keep, to send and to print."""
     with appliance.reader() as connection, snapshot(connection):
         station = _station(connection, station_id)
-        text = station_report(connection, station, tow, environment=request.app.state.templates)
+        sees = sees_tables(viewer)
+        text = station_report(connection, station, tow, sees_tables=sees, environment=request.app.state.templates)
     headers = {"content-disposition": f'attachment; filename="{report_name(station)}"'}
     return Response(text, media_type="text/html", headers=headers)
 

@@ -8,6 +8,7 @@ import zipfile
 from functools import partial
 from pathlib import Path as FilePath
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import anyio
 import anyio.to_thread
@@ -22,13 +23,14 @@ from edge.store.reads.surveys import SurveyRow
 from edge.store.reads.tables import imports
 from edge.store.sqlite import Connection
 from edge.survey.exchange.gather import LeftOut
+from edge.survey.exchange.methods import CHOICES, Choice, choice_of
 from edge.survey.exchange.run import FORMATS, ExportReport, ExportRequest, export, preview
 from edge.survey.mi.dialects import DIALECTS, Format
 from edge.survey.mi.reading import TableError, TableFault
 from edge.survey.people import Person, Role
 from edge.survey.tables_desk import ImportReport
 from edge.web.appliance import Appliance
-from edge.web.deps import MAX_ID, Actor, ApplianceHere, Viewer
+from edge.web.deps import MAX_ID, Actor, ApplianceHere, Viewer, sees_tables
 from edge.web.errors import Problem, invalid, no_such
 from edge.web.pages import render
 from edge.web.uploads import receive
@@ -46,6 +48,13 @@ MEDIA_TYPES = {
 ROOM_FACTOR = 2.0
 SurveyId = Annotated[int, Path(ge=1, le=MAX_ID, description="The id of the survey.")]
 StationName = Annotated[str, Query(max_length=200, description="Only this station; empty for all.")]
+ProtocolVersion = Annotated[int | None, Query(ge=1, le=MAX_ID, description="Only what was counted under this version of the protocol.")]
+OriginName = Annotated[
+    str, Query(max_length=20, description=f"Only what is of this origin, one of {', '.join(CHOICES)}; empty: the only one there is.")
+]
+EveryMethod = Annotated[bool, Query(description="All methods in one file, each named in its name.")]
+EVERY = "all"
+MethodName = Annotated[str, Query(max_length=40, description="A method as files name it, or `all`; empty: the only one there is.")]
 FormatName = Annotated[str, Path(max_length=40, description=f"One of {', '.join(FORMATS)}.")]
 
 
@@ -72,18 +81,22 @@ class TableAnswer(BaseModel):
 
 
 @router.get("/surveys/{survey_id:int}/export")
-def show_export(request: Request, appliance: ApplianceHere, viewer: Viewer, survey_id: int, station: StationName = "") -> Response:
+def show_export(
+    request: Request, appliance: ApplianceHere, viewer: Viewer, survey_id: int, *, station: StationName = "", method: MethodName = ""
+) -> Response:
     """Every table that can be written, with how many rows it has and what it leaves out."""
+    choice = _page_choice(method)
     with appliance.reader() as connection:
         survey = _survey(connection, survey_id, viewer)
         with snapshot(connection):
             names = [one.name for one in surveys.stations(connection, survey_id)]
         if station and station not in names:
             raise no_such("station of this survey with the name", station)
-        tables = [(name, FORMATS[name][1], rows, missing) for name, rows, missing in preview(connection, survey.name, station or None)]
+        tables = preview(connection, survey.name, station or None, choice, sees_tables=sees_tables(viewer))
         read_in = imports(connection, survey_id)
     shown = "mi-recounts", "mi-analysis"
-    left_out: list[tuple[str, LeftOut]] = [(name, one) for name, _, _, missing in tables if name in shown for one in missing]
+    left_out: list[tuple[str, LeftOut]] = [(table.format, one) for table in tables if table.format in shown for one in table.left_out]
+    methods = sorted({one for table in tables for one in table.methods}, key=lambda one: (one.origin, one.version or 0))
     return render(
         request,
         "survey_export.html",
@@ -91,6 +104,10 @@ def show_export(request: Request, appliance: ApplianceHere, viewer: Viewer, surv
         stations=names,
         station=station,
         tables=tables,
+        titles={name: title for name, (_, title) in FORMATS.items()},
+        methods=methods,
+        method=method,
+        query=_query(station, choice),
         left_out=left_out,
         imports=read_in,
         dialects=DIALECTS.values(),
@@ -110,15 +127,28 @@ def get_table(
     table: FormatName,
     *,
     station: StationName = "",
+    protocol: ProtocolVersion = None,
+    origin: OriginName = "",
+    all_methods: EveryMethod = False,
     with_sidecar: Annotated[bool, Query(description="A zip of the file and the text that tells about it.")] = False,
 ) -> Response:
-    """The file as `survey export` writes it: only revealed counts; what is left out stands in the sidecar, with the reason."""
+    """The file as `survey export` writes it: only revealed counts, of one method; what is left out stands in the sidecar.
+
+    Where several methods are there and none is chosen it is refused with the code `several_methods`.
+    """
     if table not in FORMATS:
         raise invalid(f"there is no table format {table}", f"The formats are {', '.join(FORMATS)}.")
     with appliance.reader() as connection:
         survey = _survey(connection, survey_id, viewer)
         with tempfile.TemporaryDirectory(prefix="tables-", dir=_scratch(appliance)) as folder:
-            report = export(connection, _wanted(survey, table, station), FilePath(folder))
+            request = ExportRequest(
+                survey=survey.name,
+                format=table,
+                station=station or None,
+                choice=choice_of(protocol, origin or None, every=all_methods),
+                sees_tables=sees_tables(viewer),
+            )
+            report = export(connection, request, FilePath(folder))
             return _zipped(report) if with_sidecar else _plain(report)
 
 
@@ -165,8 +195,26 @@ def _survey(connection: Connection, survey_id: int, viewer: Person | None) -> Su
     return found
 
 
-def _wanted(survey: SurveyRow, table: str, station: str) -> ExportRequest:
-    return ExportRequest(survey=survey.name, format=table, station=station or None)
+def _page_choice(method: str) -> Choice:
+    """What the page's list of methods says: `all`, or a method as it stands in a file's name."""
+    origin, _, version = method.partition("-v")
+    if method == EVERY:
+        return choice_of(None, None, every=True)
+    if version and not (version.isascii() and version.isdecimal()):
+        raise invalid(f"there is no method {method}", "Choose one from the page's list.")
+    return choice_of(int(version) if version else None, origin or None, every=False)
+
+
+def _query(station: str, choice: Choice) -> str:
+    """The part of a download's address that says what is chosen."""
+    asked: dict[str, str | int] = {"station": station}
+    if choice.every:
+        asked["all_methods"] = "true"
+    if choice.origin is not None:
+        asked["origin"] = choice.origin
+    if choice.protocol is not None:
+        asked["protocol"] = choice.protocol
+    return urlencode(asked)
 
 
 def _scratch(appliance: Appliance) -> FilePath:
