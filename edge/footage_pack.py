@@ -64,7 +64,7 @@ def unpack_frames(content: bytes) -> list[FootageFrame]:
 
 def _frames(arrays: dict[str, NDArray[np.generic]]) -> list[FootageFrame]:
     ends = np.cumsum(arrays["openings"].astype(np.int64))
-    starts = ends - arrays["openings"]
+    starts = ends - arrays["openings"].astype(np.int64)
     return [
         FootageFrame(
             at_s=float(arrays["at_s"][index]),

@@ -107,6 +107,14 @@ class Settings(BaseSettings):
     max_file_bytes: Annotated[int, Field(ge=1_000_000)] = Field(
         default=1_073_741_824, title="Largest file (bytes)", description="A file with more bytes is quarantined without being read."
     )
+    clip_rate_hz: Annotated[float, Field(gt=0, le=60)] = Field(
+        default=6.0,
+        title="Frames looked at per second of a clip (Hz)",
+        description="An opening of a towed survey stays in view for about a second: fewer than 5 lose some.",
+    )
+    max_clip_bytes: Annotated[int, Field(ge=1_000_000)] = Field(
+        default=137_438_953_472, title="Largest clip (bytes)", description="A clip with more bytes is quarantined without being read."
+    )
     worker_threads: Annotated[int, Field(ge=0, le=256)] = Field(
         default=0, title="Worker threads", description="Images processed at once; 0 takes one more than there are processor cores."
     )

@@ -139,7 +139,7 @@ class CaptureTime:
 
     utc: str | None
     local: str | None
-    source: Literal["exif", "file_name"]
+    source: Literal["exif", "file_name", "container"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge.errors import InputError, Reason
+from edge.formats import is_clip_name
 from edge.ingest.inventory import FileKey
 from edge.ingest.looks import FileLook, look_at_file
 from edge.ingest.settle import SettleTracker
@@ -89,7 +90,8 @@ class Taker:
         return lambda connection: files.fail_file(connection, seen, reason=Reason.STILL_GROWING, detail=detail, waiting=True)
 
     def _read(self, watched: WatchedRoot, path: bytes, look: FileLook) -> Taken:
-        limit = self._settings.max_file_bytes
+        is_clip = is_clip_name(os.fsdecode(path))
+        limit = self._settings.max_clip_bytes if is_clip else self._settings.max_file_bytes
         if watched.root.intake == "copy":
             return take_copy(path, look, self._media, max_file_bytes=limit, stopping=self._stopping)
         return take_in_place(path, look, max_file_bytes=limit, stopping=self._stopping)

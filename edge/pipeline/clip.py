@@ -38,6 +38,14 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WholeClip:
+    """How many parts a clip has, earlier attempts included, and what was wrong on the way, in words."""
+
+    parts: int
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadSoFar:
     """How many parts of a clip were handed over by an earlier attempt, and the time of the last frame in them."""
 
@@ -56,7 +64,7 @@ def read_clip(
     on_facts: Callable[[ClipFacts], None],
     on_part: Callable[[Part], None],
     cancelled: Callable[[], bool],
-) -> tuple[str, ...] | None:
+) -> WholeClip | None:
     """Read a clip from where an earlier attempt ended, or from its beginning.
 
     Args:
@@ -65,7 +73,7 @@ def read_clip(
         cancelled: looked at after each frame; then what was read is handed over and nothing more.
 
     Returns:
-        What was wrong on the way, in words, empty for a sound clip; None if it was cancelled.
+        How it ended; None if it was cancelled.
 
     Raises:
         InputError: the clip cannot be read, or has no frame at all.
@@ -85,7 +93,7 @@ def read_clip(
                 parts.close()
                 return None
     parts.close()
-    return reader.faults
+    return WholeClip(parts=parts.handed_over, faults=reader.faults)
 
 
 class _Eye:
@@ -161,7 +169,7 @@ class _Parts:
     """Gathers frames and hands them over as parts."""
 
     def __init__(self, so_far: ReadSoFar | None, on_part: Callable[[Part], None]) -> None:
-        self._next = 0 if so_far is None else so_far.parts
+        self.handed_over = 0 if so_far is None else so_far.parts
         self._on_part = on_part
         self._frames: list[FootageFrame] = []
         self._since_s = time.monotonic()
@@ -179,8 +187,14 @@ class _Parts:
         now_s = time.monotonic()
         content = pack_frames(self._frames)
         self._on_part(
-            Part(ordinal=self._next, frames=len(self._frames), to_s=self._frames[-1].at_s, content=content, wall_s=now_s - self._since_s)
+            Part(
+                ordinal=self.handed_over,
+                frames=len(self._frames),
+                to_s=self._frames[-1].at_s,
+                content=content,
+                wall_s=now_s - self._since_s,
+            )
         )
-        self._next += 1
+        self.handed_over += 1
         self._frames = []
         self._since_s = now_s

@@ -40,7 +40,6 @@ def read_clip_task(
                 ordinal=part.ordinal,
                 facts=told[0],
                 model=model.key,
-                labels=model.labels,
                 score_threshold=model.manifest.thresholds.score,
                 frames=part.frames,
                 to_s=part.to_s,
@@ -53,7 +52,7 @@ def read_clip_task(
         beat()
         return cancelled()
 
-    faults = read_clip(
+    whole = read_clip(
         task.path,
         model,
         spec.detect,
@@ -64,7 +63,7 @@ def read_clip_task(
         on_part=pass_on,
         cancelled=is_cancelled,
     )
-    return Interrupted(job_id=task.job_id) if faults is None else ClipDone(job_id=task.job_id, faults=faults)
+    return Interrupted(job_id=task.job_id) if whole is None else ClipDone(job_id=task.job_id, parts=whole.parts, faults=whole.faults)
 
 
 def _is_as_stored(task: Task, beat: Callable[[], None], cancelled: Callable[[], bool]) -> bool:

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from edge.errors import ModelError
-from edge.pipeline.messages import Broken, Done, Ready, Refused, Started, Task, Unusable, WorkerSpec
+from edge.pipeline.messages import Broken, Done, Ready, Refused, Task, Unusable, WorkerSpec
 from edge.pipeline.process import WorkerProcess
 from edge.units import mib_to_bytes
 from edge.values import Detections, ImageResult
@@ -128,7 +128,7 @@ class _Side:
             wait([worker.link, worker.process.sentinel], _LOOK_S)
             has_ended = not worker.is_alive()
             for message in worker.drain():
-                if not isinstance(message, Started):
+                if isinstance(message, Done | Refused | Broken | Ready | Unusable):
                     return message
             if has_ended:
                 return f"the process of model {self.name} died (exit code {worker.exit_code})"

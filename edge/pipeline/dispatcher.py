@@ -10,22 +10,37 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 import structlog
 
-from edge.errors import Reason, StoreError, StoreRefusedError
-from edge.pipeline.messages import Broken, Done, Ready, Refused, Started, Task, Unusable, WorkerSpec
+from edge.errors import Reason
+from edge.formats import is_clip_name
+from edge.pipeline.clip_hands import ClipHands, ClipProgress
+from edge.pipeline.messages import (
+    Beat,
+    Broken,
+    Cancel,
+    ClipDone,
+    ClipPart,
+    Done,
+    Interrupted,
+    Ready,
+    Refused,
+    Started,
+    Task,
+    Unusable,
+    WorkerSpec,
+)
 from edge.pipeline.process import Signal, WorkerProcess, messages
+from edge.pipeline.recorder import Recorder
+from edge.pipeline.tally import Tally
 from edge.settings import Settings
 from edge.store import files, jobs, runs
 from edge.store.seal import Seal
-from edge.store.sqlite import Connection
 from edge.store.writer import Writer
 from edge.values import CaptureTime
 
@@ -35,47 +50,25 @@ WorkerState = Literal["stopped", "starting", "running", "failed"]
 _MAX_PENDING_COMMITS = 64
 _START_LIMIT_S = 120.0
 _STOP_GRACE_S = 10.0
-_RATE_WINDOW_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
-    """What the worker shall run, and what its results are recorded under."""
+    """What the worker shall run, and what its results are recorded under; `clip_sha256` is the recipe's identity for clips."""
 
     spec: WorkerSpec
     model_id: int
     recipe: str
     recipe_sha256: str
+    clip_sha256: str = ""
 
 
 @dataclass(slots=True)
 class _InFlight:
     job: jobs.Job
+    is_clip: bool
     started_s: float | None = None
-
-
-@dataclass(slots=True)
-class Tally:
-    """What this dispatcher did since it started. Times of results are monotonic seconds."""
-
-    done: int = 0
-    quarantined: int = 0
-    restarts: int = 0
-    result_times_s: deque[float] = field(default_factory=deque)
-
-    def note_result(self, now_s: float) -> None:
-        """One more result; only those of the last minute are remembered one by one."""
-        self.done += 1
-        self.result_times_s.append(now_s)
-        while now_s - self.result_times_s[0] > _RATE_WINDOW_S:
-            self.result_times_s.popleft()
-
-    def images_per_s(self, now_s: float) -> float | None:
-        """Results per second over the last minute, or since the first of them if that is less."""
-        recent = [moment for moment in self.result_times_s.copy() if now_s - moment <= _RATE_WINDOW_S]
-        if len(recent) < 2:
-            return None
-        return len(recent) / max(now_s - recent[0], 1.0)
+    is_cancelled: bool = False
 
 
 class Dispatcher:
@@ -109,14 +102,11 @@ class Dispatcher:
         self._capture_time = capture_time
         self._folder_is_away = folder_is_away
         self._seal = seal
+        self._clips = ClipHands(writer, seal)
         self._serving: Serving | None = None
         self._wanted: Serving | None = None
         self._worker: WorkerProcess | None = None
         self._in_flight: dict[int, _InFlight] = {}
-        self._pending: set[Future[bool]] = set()
-        self._unrecorded: set[int] = set()
-        self._unrecordable: dict[int, str] = {}
-        self._suspects = True
         self._more = True
         self._failed_starts = 0
         self._next_start_s = 0.0
@@ -124,6 +114,7 @@ class Dispatcher:
         self._quiet_since_s = 0.0
         self._stopping = threading.Event()
         self._signal = Signal()
+        self._recorder = Recorder(recipe, writer, max_attempts=settings.worker_attempts, tally=self.tally, wake=self._signal.set)
         self._thread = threading.Thread(target=self._run, name=f"dispatch-{recipe}", daemon=True)
 
     def start(self) -> None:
@@ -161,6 +152,11 @@ class Dispatcher:
         return tuple(flight.job.name for flight in list(self._in_flight.values()))
 
     @property
+    def clips(self) -> tuple[ClipProgress, ...]:
+        """The clips in the worker's hands, and how far each is read."""
+        return self._clips.progress
+
+    @property
     def worker_pid(self) -> int | None:
         """The worker's process id while there is one."""
         worker = self._worker
@@ -182,14 +178,15 @@ class Dispatcher:
                 self.trouble = str(error) or type(error).__name__
                 self._stopping.wait(1.0)
         self._end_worker()
-        while self._pending:
+        while self._recorder.pending:
             time.sleep(0.01)
 
     def _step(self) -> None:
         self._choose_worker()
-        self._release_unrecorded()
+        self._recorder.settle(may_work=self._may_work())
         if not self._stopping.is_set():
             self._fill()
+        self._cancel_clips()
         for message in messages(self._worker, self._signal, timeout_s=self._patience_s()):
             self._handle(message)
         self._check_worker()
@@ -214,15 +211,15 @@ class Dispatcher:
         """Keep the worker's window full; a suspect goes alone."""
         if self.state != "running" or self._serving is not self._wanted or not self._may_work():
             return
-        if len(self._pending) > _MAX_PENDING_COMMITS:
+        if self._recorder.pending > _MAX_PENDING_COMMITS:
             return
-        if self._suspects:
+        if self._recorder.suspects:
             if self._in_flight:
                 return
             leased = self._writer.call(partial(jobs.lease_suspect, recipe=self.recipe, owner=self._owner))
-            self._suspects = bool(leased)
+            self._recorder.suspects = bool(leased)
             self._send(leased)
-            if self._suspects:
+            if self._recorder.suspects:
                 return
         room = self._window() - len(self._in_flight)
         if self._more and room >= self._window() // 2:
@@ -238,12 +235,24 @@ class Dispatcher:
     def _send(self, leased: list[jobs.Job]) -> None:
         for job in leased:
             if job.path is None:
-                self._fail(job.job_id, Reason.VANISHED, "no file of this content is known any more")
+                self._recorder.fail(job.job_id, Reason.VANISHED, "no file of this content is known any more")
                 continue
-            self._in_flight[job.job_id] = _InFlight(job)
-            self._quiet_since_s = time.monotonic()
             assert self._worker is not None
-            self._worker.send(Task(job_id=job.job_id, path=job.path, name=job.name, sha256=job.sha256))
+            flight = _InFlight(job, is_clip=is_clip_name(job.name))
+            task = Task(job_id=job.job_id, path=job.path, name=job.name, sha256=job.sha256)
+            self._in_flight[job.job_id] = flight
+            self._quiet_since_s = time.monotonic()
+            self._worker.send(self._clips.task(job, self._context(flight), task) if flight.is_clip else task)
+
+    def _cancel_clips(self) -> None:
+        """A clip takes minutes: it is put down where it is when the work has to end, pause or wait for room on the disk."""
+        may_go_on = not self._stopping.is_set() and self._may_work()
+        for job_id, flight in self._in_flight.items():
+            if flight.is_clip and not flight.is_cancelled and self._worker is not None:
+                if may_go_on and not self._clips.is_spoiled(job_id):
+                    continue
+                flight.is_cancelled = True
+                self._worker.send(Cancel(job_id=job_id))
 
     def _handle(self, message: object) -> None:
         self._quiet_since_s = time.monotonic()
@@ -253,17 +262,21 @@ class Dispatcher:
                 log.info("worker_ready", recipe=self.recipe, device=message.device, load_s=round(message.load_s, 2))
             case Unusable():
                 self._start_failed(message.detail, is_certain=True)
-            case Started():
+            case Started() | Beat():
                 if (flight := self._in_flight.get(message.job_id)) is not None:
                     flight.started_s = time.monotonic()
             case Done():
                 self._record(message)
+            case ClipPart() | ClipDone() | Interrupted():
+                self._handle_clip(message)
             case Refused():
                 if (flight := self._in_flight.pop(message.job_id, None)) is not None:
+                    self._clips.let_go(message.job_id)
                     self._refuse(flight.job, message)
             case Broken():
                 if self._in_flight.pop(message.job_id, None) is not None:
-                    self._suspect(message.job_id, message.reason, message.detail)
+                    self._clips.let_go(message.job_id)
+                    self._recorder.suspect(message.job_id, message.reason, message.detail)
 
     def _refuse(self, job: jobs.Job, message: Refused) -> None:
         """The file's own fault, unless its whole folder cannot be looked at: then the job waits for that."""
@@ -272,73 +285,47 @@ class Dispatcher:
             waits = message.reason in files.REASONS_OF_ABSENCE and folder_id is not None and self._folder_is_away(folder_id)
         except Exception:  # a fault of ours must neither be the file's nor leave its job in nobody's hands
             log.exception("folder_not_judged", recipe=self.recipe, job_id=job.job_id)
-            self._unrecorded.add(job.job_id)
+            self._recorder.put_back(job.job_id)
             return
         if waits and folder_id is not None:
-            self._write(job.job_id, partial(jobs.put_aside, job_id=job.job_id, folder_id=folder_id))
+            self._recorder.write(job.job_id, partial(jobs.put_aside, job_id=job.job_id, folder_id=folder_id))
         else:
-            self._fail(job.job_id, message.reason, message.detail)
+            self._recorder.fail(job.job_id, message.reason, message.detail)
 
     def _record(self, message: Done) -> None:
         flight = self._in_flight.pop(message.job_id, None)
         if flight is None or self._serving is None:
             return
-        context = runs.RunContext(
-            job_id=message.job_id,
-            image_id=flight.job.image_id,
-            recipe=self.recipe,
-            recipe_sha256=self._serving.recipe_sha256,
-            model_id=self._serving.model_id,
-        )
+        context = self._context(flight)
         capture_time = self._capture_time(flight.job.name, message.result.facts.exif_time_local)
         future = self._writer.submit(lambda connection: runs.record_run(connection, context, message.result, capture_time, seal=self._seal))
-        self._pending.add(future)
-        future.add_done_callback(partial(self._recorded, message.job_id))
+        self._recorder.follow(message.job_id, future)
 
-    def _recorded(self, job_id: int, future: Future[bool]) -> None:
-        failure = future.exception()
-        if isinstance(failure, StoreError) and not isinstance(failure, StoreRefusedError):
-            self._unrecorded.add(job_id)
-        elif failure is not None:
-            self._unrecordable[job_id] = f"{type(failure).__name__}: {failure}"
-        elif future.result():
-            self.tally.note_result(time.monotonic())
-        self._pending.discard(future)
-        self._signal.set()
+    def _handle_clip(self, message: ClipPart | ClipDone | Interrupted) -> None:
+        flight = self._in_flight.get(message.job_id)
+        if flight is None or self._serving is None or self._serving.spec.clip is None:
+            return
+        flight.started_s = time.monotonic()
+        if isinstance(message, ClipPart):
+            rate_hz = self._serving.spec.clip.rate_hz
+            self._clips.keep_part(message, self._context(flight), rate_hz=rate_hz, on_lost=self._signal.set)
+            return
+        del self._in_flight[message.job_id]
+        if isinstance(message, ClipDone) and not self._clips.is_spoiled(message.job_id):
+            self._recorder.follow(message.job_id, self._clips.finish(message, self._context(flight)))
+        else:
+            self._recorder.put_back(message.job_id)
+        self._clips.let_go(message.job_id)
 
-    def _release_unrecorded(self) -> None:
-        """Results that could not be written (a full disk) are made again: their jobs go back to the queue.
-
-        What the store refused for its content counts as an attempt: it may well be refused again.
-        """
-        while self._unrecordable:
-            job_id, detail = self._unrecordable.popitem()
-            self._suspect(job_id, Reason.MODEL_FAILED, f"its result cannot be recorded: {detail}")
-        if self._unrecorded and self._may_work():
-            self._suspects = True  # some may have been suspects
-            job_ids = [self._unrecorded.pop() for _ in range(len(self._unrecorded))]
-            try:
-                self._writer.call(partial(jobs.release_jobs, job_ids=job_ids))
-            except StoreError:
-                self._unrecorded.update(job_ids)
-                raise
-
-    def _fail(self, job_id: int, reason: Reason, detail: str) -> None:
-        self.tally.quarantined += 1
-        self._write(job_id, partial(jobs.fail_job, job_id=job_id, reason=reason, detail=detail))
-
-    def _suspect(self, job_id: int, reason: Reason, detail: str) -> None:
-        self._suspects = True
-        work = partial(jobs.suspect_job, job_id=job_id, max_attempts=self._settings.worker_attempts, reason=reason, detail=detail)
-        self._write(job_id, work)
-
-    def _write(self, job_id: int, work: Callable[[Connection], object]) -> None:
-        """Write about one job; if that fails it is released later, and the caller's other jobs are not kept from theirs."""
-        try:
-            self._writer.call(work)
-        except StoreError:
-            log.exception("job_not_written", recipe=self.recipe, job_id=job_id)
-            self._unrecorded.add(job_id)
+    def _context(self, flight: _InFlight) -> runs.RunContext:
+        assert self._serving is not None
+        return runs.RunContext(
+            job_id=flight.job.job_id,
+            image_id=flight.job.image_id,
+            recipe=self.recipe,
+            recipe_sha256=self._serving.clip_sha256 if flight.is_clip else self._serving.recipe_sha256,
+            model_id=self._serving.model_id,
+        )
 
     def _check_worker(self) -> None:
         """Replace a worker that has died, hangs, or uses too much memory."""
@@ -376,10 +363,14 @@ class Dispatcher:
         self.state, self.detail = "stopped", detail
         self.tally.restarts += 1
         begun = [flight.job for flight in self._in_flight.values() if flight.started_s is not None]
-        self._unrecorded.update(job_id for job_id, flight in self._in_flight.items() if flight.started_s is None)
+        for job_id, flight in self._in_flight.items():
+            if flight.started_s is None:
+                self._recorder.put_back(job_id)
+        for job_id in self._in_flight:
+            self._clips.let_go(job_id)
         self._in_flight.clear()
         for job in begun:
-            self._suspect(job.job_id, reason, detail)
+            self._recorder.suspect(job.job_id, reason, detail)
         self._more = True
 
     def _start_failed(self, detail: str, *, is_certain: bool = False) -> None:
@@ -395,5 +386,5 @@ class Dispatcher:
         self.state = "failed" if is_certain or told is not None or self._failed_starts > 1 else "stopped"
 
     def _patience_s(self) -> float:
-        busy = self._in_flight or self._unrecorded or self._unrecordable or self.state == "starting"
+        busy = self._in_flight or self._recorder.is_owed or self.state == "starting"
         return 0.5 if busy else 5.0 if self._worker is None and self._wanted is not None else 30.0

@@ -103,7 +103,6 @@ class ClipPart:
     ordinal: int
     facts: ClipFacts
     model: ModelKey
-    labels: tuple[str, ...]
     score_threshold: float
     frames: int
     to_s: float
@@ -113,9 +112,10 @@ class ClipPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipDone:
-    """A clip was read to its end, or as far as it can be read. `faults` are told to people."""
+    """A clip was read to its end, or as far as it can be read. `faults` are told to people; `parts` it has in all."""
 
     job_id: int
+    parts: int
     faults: tuple[str, ...]
 
 

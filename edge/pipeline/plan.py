@@ -42,9 +42,7 @@ class ClipSettings:
     Attributes:
         rate_hz: frames looked at per second of the clip.
         line_height: the counting row as a share of the frame's height, at which the motion of the seabed is judged.
-        max_bytes: a clip with more is refused.
     """
 
     rate_hz: float
     line_height: float
-    max_bytes: int

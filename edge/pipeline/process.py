@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 
 import psutil
 
-from edge.pipeline.messages import FromWorker, Task, WorkerSpec
+from edge.pipeline.messages import Cancel, FromWorker, Task, WorkerSpec
 from edge.pipeline.worker import worker_main
 
 # Spawned, never forked: a fork would copy the parent's threads' locks and its database connection into the child.
@@ -79,8 +79,8 @@ class WorkerProcess:
         """Whether the child still runs."""
         return self.process.is_alive()
 
-    def send(self, task: Task) -> None:
-        """Hand a task over; a child that is gone shows itself at the next `is_alive`."""
+    def send(self, task: Task | Cancel) -> None:
+        """Hand a task over, or ask for one to be put down; a child that is gone shows itself at the next `is_alive`."""
         try:
             self.link.send(task)
         except (BrokenPipeError, ConnectionResetError):

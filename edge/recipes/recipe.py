@@ -7,11 +7,13 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from edge.pipeline.plan import DetectSettings
+from edge.formats import CLIP_EXTENSIONS
+from edge.pipeline.plan import ClipSettings, DetectSettings
 from edge.settings import Settings
 from models.manifest import Task
 
 STILL_EXTENSIONS = frozenset((b".jpg", b".jpeg", b".png", b".tif", b".tiff", b".bmp"))
+FOOTAGE_EXTENSIONS = STILL_EXTENSIONS | {extension.encode() for extension in CLIP_EXTENSIONS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,7 @@ class Recipe:
         tasks: what a model may do to serve it.
         starter_pack: the bundled pack that serves it until another is activated.
         detect: the detection settings that follow from the settings.
+        clip: how clips are read, as follows from the settings; None if it takes none.
     """
 
     name: str
@@ -32,8 +35,19 @@ class Recipe:
     tasks: frozenset[Task]
     starter_pack: str
     detect: Callable[[Settings], DetectSettings]
+    clip: Callable[[Settings], ClipSettings] | None = None
 
     def sha256(self, settings: Settings) -> str:
-        """The identity of everything in the recipe that can change a result."""
-        content = {"recipe": self.name, "detect": asdict(self.detect(settings)), "file_time_pattern": settings.file_time_pattern}
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        """The identity of everything in the recipe that can change a still's result."""
+        return _sha256(self._content(settings))
+
+    def clip_sha256(self, settings: Settings) -> str:
+        """The identity of everything in the recipe that can change what is read of a clip."""
+        return _sha256({**self._content(settings), "clip": None if self.clip is None else asdict(self.clip(settings))})
+
+    def _content(self, settings: Settings) -> dict[str, object]:
+        return {"recipe": self.name, "detect": asdict(self.detect(settings)), "file_time_pattern": settings.file_time_pattern}
+
+
+def _sha256(content: dict[str, object]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -94,11 +94,13 @@ class ModelServer:
                         cache_dir=self._keeper.driver_cache,
                         threads=worker_threads(self._settings),
                         detect=recipe.detect(self._settings),
+                        clip=None if recipe.clip is None else recipe.clip(self._settings),
                         max_file_bytes=self._settings.max_file_bytes,
                     ),
                     model_id=row.model_id,
                     recipe=recipe.name,
                     recipe_sha256=recipe.sha256(self._settings),
+                    clip_sha256=recipe.clip_sha256(self._settings),
                 )
             )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlite_utils import Database, Migrations
 
 from edge.store.blind_tables import BLIND_TABLES
+from edge.store.clip_tables import CLIP_TABLES
 from edge.store.comparison_tables import COMPARISON_TABLES
 from edge.store.sqlite import Connection
 from edge.store.survey_tables import SURVEY_TABLES
@@ -32,6 +33,14 @@ def m002_survey(db: Database) -> None:
     """People, surveys, stations, tows, their media, tracks and counts."""
     connection: Connection = db.conn
     for statement in SURVEY_TABLES + BLIND_TABLES:
+        connection.execute(statement)
+
+
+@migrations()
+def m003_footage(db: Database) -> None:
+    """Clips, what was read of them, and the openings and systems of tows."""
+    connection: Connection = db.conn
+    for statement in CLIP_TABLES:
         connection.execute(statement)
 
 
@@ -72,7 +81,7 @@ _TABLES = (
         channels INTEGER,
         capture_time_utc TEXT,
         capture_time_local TEXT,
-        capture_time_source TEXT CHECK (capture_time_source IN ('exif', 'file_name')),
+        capture_time_source TEXT CHECK (capture_time_source IN ('exif', 'file_name', 'container')),
         copy_path TEXT,
         stored_utc TEXT NOT NULL
     ) STRICT

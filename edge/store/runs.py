@@ -47,7 +47,7 @@ def record_run(
     Raises:
         StoreError: the image belongs to a tow that is counted blind, and there is no seal.
     """
-    if not _finish_job(connection, context.job_id):
+    if not finish_job(connection, context.job_id):
         return False
     _describe_image(connection, context.image_id, result, capture_time)
     tow = blind_tow_of_image(connection, context.image_id)
@@ -66,7 +66,8 @@ def record_run(
     return True
 
 
-def _finish_job(connection: Connection, job_id: int) -> bool:
+def finish_job(connection: Connection, job_id: int) -> bool:
+    """A leased job is done; False if it was not leased any more."""
     cursor = connection.execute(
         "UPDATE jobs SET state = 'done', reason = NULL, detail = NULL, lease_owner = NULL, finished_utc = ? "
         "WHERE id = ? AND state = 'leased'",
