@@ -13,6 +13,7 @@ from pathlib import Path
 from edge.store.seal import Seal
 from edge.store.sqlite import Connection
 from edge.store.writer import Writes
+from edge.survey.counting.qualify import judge_everybody
 from edge.survey.mi.dialects import find_dialect
 from edge.survey.mi.import_plan import apply_plan
 from edge.survey.mi.taking import Plan, plan_import, read_table
@@ -92,6 +93,8 @@ class TablesDesk:
             plan = plan_import(connection, table, survey, of=of)  # again: another table may have come in between
             report = _report(plan, is_dry_run=False)
             apply_plan(connection, self._seal, plan, actor)
+            if plan.references:
+                judge_everybody(connection, self._seal, plan.survey.id, actor=actor)
             return report
 
         return self._writer.call(work)

@@ -19,6 +19,7 @@ from edge.errors import StoreError
 from edge.store.clock import utc_now
 from edge.store.reads import condition, overview
 from edge.store.sqlite import sqlite3
+from edge.survey.counting.reference import qualification_words
 from edge.web import text
 from edge.web.appliance import Appliance, LiveStatus
 from edge.web.callers import Caller, Entrance
@@ -108,6 +109,7 @@ def make_environment() -> Environment:
     environment.filters.update({one.__name__: one for one in filters})
     environment.globals.update(state_words=text.STATE_WORDS, version=__version__, nothing=text.NOTHING)
     environment.globals.update(may=_may, csrf_field=_csrf_field)
+    environment.globals.update(qualification_words=qualification_words)
     return environment
 
 

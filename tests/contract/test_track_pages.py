@@ -207,7 +207,10 @@ def test_results_and_estimates_are_plain_numbers(still_ship: Ship) -> None:
     estimate = still_ship.client.get("/api/surveys/1/estimate").json()
     (version,) = estimate["versions"]
     assert (estimate["counted"], estimate["left"], version["version"]) == (2, 4, 1)
-    assert version["raw"]["cv"] == pytest.approx(1.0)  # of a station with some and one with none
+    assert version["raw"] is None  # a ground of the plan has no station yet
+    assert version["partial"]["grounds"] == ["Smalls"]
+    figures = next(one["raw"] for one in version["grounds"] if one["name"] == "Smalls")
+    assert figures["se_per_m2"] / figures["mean_per_m2"] == pytest.approx(1.0)  # of a station with some and one with none
 
 
 def test_a_station_that_nobody_knows_becomes_a_draft(ship: Ship) -> None:

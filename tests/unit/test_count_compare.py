@@ -14,7 +14,7 @@ from edge.store.reads.surveys import ProtocolRow
 from edge.survey.agreement import AgreementState
 from edge.survey.counting.compare import PAIR_S, PAIR_X, differences, matched_pairs, minute_rows
 from edge.survey.counting.judge import CountsState, counts_agreement, minutes_agreement, needs_third, pairwise_agreement, tow_counts
-from edge.survey.counting.reference import standing
+from edge.survey.counting.reference import CountedTow, standing
 
 
 def mark(at_s: float, x: float | None = 0.5, feature: str = "system") -> CountMark:
@@ -159,12 +159,27 @@ def test_what_is_missing(states: list[str], needed: int, expected: CountsState) 
 
 
 def test_against_a_reference_lost_minutes_and_unknown_ones_are_left_out() -> None:
-    mine = {"1": {1: minute(1, 5), 2: minute(2, 9, 40), 3: minute(3, 2)}, "2": {1: minute(1, 4)}}
-    found = standing(mine, {"1": {1: 4, 2: 3, 3: 2}, "2": {}})
+    mine = [
+        CountedTow(tow_id=1, station="1", minutes={1: minute(1, 5), 2: minute(2, 9, 40), 3: minute(3, 2)}),
+        CountedTow(tow_id=2, station="2", minutes={1: minute(1, 4)}),
+    ]
+    found = standing(mine, {1: {1: 4, 2: 3, 3: 2}, 2: {}})
     first, second = found.stations
     assert (first.minutes, first.counted, first.reference) == (2, 7, 6)
     assert first.bias == pytest.approx(1 / 6)
     assert (second.minutes, second.ccc, second.bias) == (0, None, None)
     assert found.ccc == first.ccc == pytest.approx(6 / (2.25 + 1 + 0.25) / 1 * 0.5)
+    assert (found.done, found.needed) == (1, 1)
     assert found.passes(0.5)
-    assert not standing({}, {}).passes(0.0)
+    assert not standing(mine, {1: {1: 4, 2: 3, 3: 2}, 3: {1: 4}}).passes(0.5)  # one tow of two that have a reference
+    assert standing(mine, {1: {1: 4, 2: 3, 3: 2}, 3: {1: 4}}, needed=1).passes(0.5)
+    assert not standing(mine, {1: {1: 4, 2: 3, 3: 2}}, needed=2).passes(0.5)
+    assert not standing([], {}).passes(0.0)
+
+
+def test_two_tows_of_a_station_of_the_set_are_two() -> None:
+    minutes = {1: minute(1, 5), 2: minute(2, 2)}
+    mine = [CountedTow(tow_id=1, station="1", minutes=minutes), CountedTow(tow_id=2, station="1, tow 2", minutes=minutes)]
+    found = standing(mine, {1: {1: 5, 2: 2}, 2: {1: 9, 2: 0}})
+    assert [(one.tow_id, one.reference) for one in found.stations] == [(1, 7), (2, 9)]
+    assert (found.done, found.needed) == (2, 2)

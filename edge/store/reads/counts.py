@@ -97,6 +97,16 @@ def signed_counts_of_person(connection: Connection, person_id: int, survey_id: i
     return tuple((one, station) for one, station in found if one is not None)
 
 
+def signers(connection: Connection, survey_id: int) -> tuple[int, ...]:
+    """Ids of the people who have signed a count in a survey that stands."""
+    rows = connection.execute(
+        "SELECT DISTINCT c.person_id FROM counts AS c JOIN tows AS t ON t.id = c.tow_id JOIN stations AS s ON s.id = t.station_id "
+        "WHERE s.survey_id = ? AND c.state = 'signed' AND c.person_id IS NOT NULL ORDER BY c.person_id",
+        (survey_id,),
+    )
+    return tuple(row[0] for row in rows)
+
+
 def marks_of_count(connection: Connection, count_id: int) -> tuple[CountMark, ...]:
     """The clicks of a revealed count, along the tow; none for a sealed one and for one that was typed."""
     rows = connection.execute(

@@ -12,7 +12,10 @@ DEFAULT_CCC_LIMIT = 0.5
 
 
 class QualificationRow(NamedTuple):
-    """How a person did on a reference set, over the stations signed by then. `passed` under the limit of that day."""
+    """How a person did on a reference set, over the stations signed by then. `passed` under the rule of that day.
+
+    `stations`: those that could be held against a reference; `detail_json` has how many were asked for, and each of them.
+    """
 
     id: int
     person_id: int
@@ -28,11 +31,15 @@ class QualificationRow(NamedTuple):
 
 
 class QualificationRule(NamedTuple):
-    """What a reference set asks for. `bars`: who has not passed may not count at all; else they are only marked."""
+    """What a reference set asks for. `bars`: who has not passed may not count at all; else they are only marked.
+
+    `stations`: how many of its stations have to be counted; None for all that have a reference.
+    """
 
     ccc_limit: float
     bars: bool
     reason: str
+    stations: int | None = None
 
 
 _QUALIFICATION = (
@@ -46,6 +53,19 @@ def reference_minutes(connection: Connection, tow_id: int) -> dict[int, float]:
     """Minute -> systems of the reference; empty if the tow has none."""
     rows = connection.execute("SELECT minute, systems FROM reference_minutes WHERE tow_id = ? ORDER BY minute", (tow_id,))
     return {row[0]: row[1] for row in rows}
+
+
+def references(connection: Connection, survey_id: int) -> dict[int, dict[int, float]]:
+    """Tow -> minute -> systems, of every tow of a set that has a reference."""
+    rows = connection.execute(
+        "SELECT r.tow_id, r.minute, r.systems FROM reference_minutes AS r JOIN tows AS t ON t.id = r.tow_id "
+        "JOIN stations AS s ON s.id = t.station_id WHERE s.survey_id = ? ORDER BY r.tow_id, r.minute",
+        (survey_id,),
+    )
+    found: dict[int, dict[int, float]] = {}
+    for row in rows:
+        found.setdefault(row[0], {})[row[1]] = row[2]
+    return found
 
 
 def qualifications(connection: Connection, survey_id: int) -> tuple[QualificationRow, ...]:

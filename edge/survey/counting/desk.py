@@ -13,7 +13,7 @@ from edge.errors import CountOutdatedError, CountRefusedError
 from edge.store import audit, counts, surveys
 from edge.store.connection import snapshot
 from edge.store.reads import counts as reads
-from edge.store.reads.counts import CountedMinute, CountRow
+from edge.store.reads.counts import CountRow
 from edge.store.reads.qualifications import QualificationRule, best_standing, qualification_rule, reference_minutes
 from edge.store.reads.surveys import ProtocolRow, TowRow, protocol, protocol_in_force, survey, tow
 from edge.store.seal import Seal
@@ -22,7 +22,7 @@ from edge.store.writer import Writes
 from edge.survey.counting.content import CountContent, next_revision, pack, unpack
 from edge.survey.counting.frames import FrameSource, StillFrames
 from edge.survey.counting.judge import CountsState, TowCounts, needs_third, tow_counts
-from edge.survey.counting.reference import Standing, qualification, standing
+from edge.survey.counting.qualify import judge_everybody, judge_person
 from edge.survey.counting.rules import judging_rules
 from edge.survey.counting.tally import Tally, Window, missing_footage, public_marks, tally
 from edge.survey.people import Person, Role
@@ -148,7 +148,7 @@ class CountingDesk:
             counts.sign(connection, count_id, actor=person.name)
             is_reference = _is_reference(connection, now.tow.id)
             if is_reference:
-                self._qualify(connection, person, now.tow.survey_id or 0)
+                judge_person(connection, self._seal, person.id, now.tow.survey_id or 0)
             else:
                 self._settle(connection, now.tow.id, person.name)
             told = tow_counts(_standing(connection, now.tow.id), now.protocol, is_reference=is_reference)
@@ -169,8 +169,11 @@ class CountingDesk:
             if row is None or row.state == "set_aside":
                 raise CountRefusedError(f"there is no count {count_id} that stands")
             counts.set_aside(connection, count_id, reason.strip(), actor=person.name)
+            of = tow(connection, row.tow_id)
             if not _is_reference(connection, row.tow_id):
                 self._settle(connection, row.tow_id, person.name)
+            elif row.person_id is not None and row.state == "signed" and of is not None:
+                judge_person(connection, self._seal, row.person_id, of.survey_id or 0)
 
         self._writer.call(work)
 
@@ -206,7 +209,7 @@ class CountingDesk:
             return own, reference_minutes(connection, own.tow.id)
 
     def set_reference(self, tow_id: int, minutes: Mapping[int, float], source: str, person: Person) -> None:
-        """Give a tow of a reference set its known counts.
+        """Give a tow of a reference set its known counts, and judge everybody who has counted the set again.
 
         Raises:
             CountRefusedError: the person is no administrator, the tow belongs to no reference set, or there is no source.
@@ -217,6 +220,8 @@ class CountingDesk:
             if not _is_reference(connection, tow_id):
                 raise CountRefusedError("this tow belongs to no reference set", advice="Make a survey of the kind reference for it.")
             counts.set_reference(connection, tow_id, minutes, source, actor=person.name)
+            of = tow(connection, tow_id)
+            judge_everybody(connection, self._seal, 0 if of is None else of.survey_id or 0, actor=person.name)
 
         self._writer.call(work)
 
@@ -229,6 +234,8 @@ class CountingDesk:
         _check_administrator(person, rule.reason, "change what is asked of counters")
         if not 0 <= rule.ccc_limit <= 1:
             raise CountRefusedError(f"{rule.ccc_limit} is no limit of a coefficient", advice="Give a number from 0 to 1.")
+        if rule.stations is not None and rule.stations < 1:
+            raise CountRefusedError(f"{rule.stations} stations qualify nobody", advice="Give 1 or more, or leave it empty for all.")
         self._writer.call(lambda connection: counts.set_qualification_rule(connection, survey_id, rule, actor=person.name))
 
     # Inside ------------------------------------------------------------------------------------------------------
@@ -303,21 +310,6 @@ class CountingDesk:
         assert rules is not None
         content = unpack(counts.sealed_content(connection, self._seal, count_id))
         return OwnCount(row=row, tow=of, protocol=rules, content=content, tally=self._made_up(connection, of.id, content, rules))
-
-    def _qualify(self, connection: Connection, person: Person, survey_id: int) -> None:
-        found = self._standing_on(connection, person.id, survey_id)
-        rule = qualification_rule(connection, survey_id)
-        counts.add_qualification(connection, qualification(found, person_id=person.id, survey_id=survey_id, ccc_limit=rule.ccc_limit))
-
-    def _standing_on(self, connection: Connection, person_id: int, survey_id: int) -> Standing:
-        counted: dict[str, Mapping[int, CountedMinute]] = {}
-        reference: dict[str, Mapping[int, float]] = {}
-        for row, station in reads.signed_counts_of_person(connection, person_id, survey_id):
-            rules = protocol(connection, row.protocol_id)
-            assert rules is not None  # the count refers to it
-            counted[station] = self._tally(connection, row, rules).minutes
-            reference[station] = reference_minutes(connection, row.tow_id)
-        return standing(counted, reference)
 
 
 def _standing(connection: Connection, tow_id: int) -> list[CountRow]:

@@ -13,13 +13,14 @@ from edge.errors import CountRefusedError
 from edge.store.connection import snapshot
 from edge.store.reads.counts import CountedMinute, CountRow, counts_of_tow, marks_of_count
 from edge.store.reads.frames import tow_frames
-from edge.store.reads.qualifications import QualificationRule, qualification_rule, qualifications
+from edge.store.reads.qualifications import QualificationRule, qualification_rule, qualifications, references
 from edge.store.reads.surveys import ProtocolRow, StationRow, SurveyRow, TowRow, main_tow, station, survey, tows
 from edge.store.sqlite import Connection
 from edge.survey.agreement import Agreement
 from edge.survey.counting.compare import Difference, MinuteRow, differences, minute_rows
 from edge.survey.counting.judge import TowCounts, counts_agreement, pairwise_agreement
 from edge.survey.counting.overview import StationAgreement, SurveyAgreement, station_agreement, survey_agreement
+from edge.survey.counting.reference import qualification_words
 from edge.survey.counting.rules import judging_rules
 from edge.survey.people import Person, Role
 from edge.web.deps import MAX_ID, ApplianceHere, SignedIn, Viewer
@@ -130,13 +131,15 @@ def show_agreement(request: Request, appliance: ApplianceHere, viewer: Viewer, s
         found = survey_agreement(connection, survey_id)
         standings = qualifications(connection, survey_id)
         rule = qualification_rule(connection, survey_id)
+        with_reference = len(references(connection, survey_id))
     return render(
         request,
         "agreement.html",
         survey=of,
         it=found,
         answer=_answer(of, found, viewer),
-        standings=[(one, json.loads(one.detail_json)["stations"]) for one in standings if _may_name(viewer, one.person)],
+        standings=[(one, qualification_words(one), json.loads(one.detail_json)) for one in standings if _may_name(viewer, one.person)],
+        with_reference=with_reference,
         hidden=sum(not _may_name(viewer, one.person) for one in standings),
         rule=rule,
     )
@@ -145,11 +148,13 @@ def show_agreement(request: Request, appliance: ApplianceHere, viewer: Viewer, s
 @router.post("/actions/surveys/{survey_id:int}/qualification-rule")
 def set_rule(appliance: ApplianceHere, person: SignedIn, form: PostedForm, survey_id: Id) -> RedirectResponse:
     """What is asked of counters from now on."""
+    stations = form.optional("stations").strip()
     try:
-        limit = float(form.optional("ccc_limit"))
+        limit, asked = float(form.optional("ccc_limit")), int(stations) if stations else None
     except ValueError as error:
-        raise CountRefusedError("the limit is no number", advice="Give a number from 0 to 1.") from error
-    rule = QualificationRule(limit, bars=form.optional("bars") == "1", reason=form.optional("reason").strip())
+        advice = "Give a limit from 0 to 1, and whole stations or nothing for all."
+        raise CountRefusedError("the limit or the number of stations is no number", advice=advice) from error
+    rule = QualificationRule(limit, bars=form.optional("bars") == "1", reason=form.optional("reason").strip(), stations=asked)
     appliance.counting.set_rule(survey_id, rule, person)
     return form.back("rule_set")
 
