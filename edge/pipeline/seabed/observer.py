@@ -1,0 +1,147 @@
+"""The main path of a sampled frame: reduced once, then looked at for lasers, motion and visibility."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.footage import Float64Array, LaserPair, Motion, Visibility
+from edge.pipeline.plan import Mask
+from edge.pipeline.seabed.lasers import CHANNEL, LOOK_WIDTH_PX, LaserColour, find_dots, pair_of
+from edge.pipeline.seabed.plane import homography_of
+from edge.pipeline.seabed.plate import Plate, PlateMaker
+from edge.pipeline.seabed.register import STILL_PX, Registrar, Registration
+from edge.pipeline.seabed.visibility import VisibilityMeter
+from edge.values import UInt8Array
+from models.runtime.vision import cv2
+
+LONGEST_GAP_S = 1.5  # between frames: nothing of the frame before is in view any more
+LONGEST_CARRY_S = 4.0  # of guessed motion in a row: further than this it says nothing
+MODEL_FACTOR = 1.6  # the fit's own sd takes corners for independent; its true error is this much larger (measured, decision 0025)
+LEAST_SD = 0.0003  # of the frame's width
+CARRIED_SD = 0.045  # of the frame's width per frame: how much a surge changes the motion within 1/6 s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Seen:
+    """What one sampled frame told.
+
+    Attributes:
+        motion: of the seabed from the observed frame before; None for the first one, after a break and after a gap.
+        lasers: None where no pair was found.
+    """
+
+    motion: Motion | None
+    lasers: LaserPair | None
+    visibility: Visibility
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Carry:
+    """The motion to carry on: the plane's parameters, per second of it, and how long nothing was registered."""
+
+    values: Float64Array
+    per_s: float
+    since_s: float
+
+
+class SeabedObserver:
+    """Observes the frames of one clip in their order. Keeps what it needs of the frame before, never more: memory is flat.
+
+    Args:
+        width_px, height_px: size of the full frame; all that is returned is in its pixels.
+        masks: where burnt-in text and the like stand, pixels of the full upright frame.
+        line_height: the counting row as a part of the frame's height.
+        rate_hz: how many frames a second are going to be observed.
+        laser_colour: of the pair at the sides.
+    """
+
+    def __init__(
+        self,
+        width_px: int,
+        height_px: int,
+        *,
+        masks: Sequence[Mask],
+        line_height: float,
+        rate_hz: float,
+        laser_colour: LaserColour = "red",
+    ) -> None:
+        self._width_px, self._height_px = width_px, height_px
+        self._masks, self._colour, self._rate_hz = tuple(masks), laser_colour, rate_hz
+        # A red dot hardly shows in green, nor a green one in red.
+        self._plates = PlateMaker(width_px, height_px, masks, channel=1 if CHANNEL[laser_colour] != 1 else 2)
+        self._registrar = Registrar(self._plates.size, line_height)
+        self._meter = VisibilityMeter(self._plates.size)
+        self._before: tuple[Plate, float] | None = None
+        self._carry: _Carry | None = None
+        half = width_px / 2
+        self._to_pixels = np.array([[half, 0, (width_px - 1) / 2], [0, half, (height_px - 1) / 2], [0, 0, 1.0]])
+        self._to_centred = np.linalg.inv(self._to_pixels)
+
+    def observe(self, image: UInt8Array, at_s: float) -> Seen:
+        """Look at the next frame.
+
+        Args:
+            image: (h, w, 3) uint8 BGR, the whole frame at full or reduced size.
+            at_s: its presentation time, seconds; after the frame before.
+        """
+        if self._before is not None and not 0 < at_s - self._before[1] <= LONGEST_GAP_S:
+            self.break_()
+        look = self._reduced(image)
+        dots = find_dots(look, self._width_px, self._masks, self._colour)
+        plate = self._plates.make(look, [(dot.x_px, dot.y_px) for dot in dots])
+        motion, following = None, None
+        if self._before is not None:
+            found = self._register(plate, at_s)
+            motion = self._motion(found, at_s)
+            following = None if found is None else self._registrar.cells(self._before[0], plate, found.fit.homography())
+        self._before = plate, at_s
+        return Seen(motion=motion, lasers=pair_of(dots, self._width_px), visibility=self._meter.measure(plate, following))
+
+    def break_(self) -> None:
+        """What comes next does not follow what was: another clip, or frames were lost."""
+        self._before, self._carry = None, None
+
+    def _reduced(self, image: UInt8Array) -> UInt8Array:
+        if image.shape[1] <= LOOK_WIDTH_PX:
+            return image
+        size = (LOOK_WIDTH_PX, round(image.shape[0] * LOOK_WIDTH_PX / image.shape[1]))
+        return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+    def _register(self, plate: Plate, at_s: float) -> Registration | None:
+        assert self._before is not None
+        before, before_s = self._before
+        found = self._registrar.register(before, plate, self._guess(at_s - before_s))
+        if found is not None:
+            self._carry = _Carry(values=found.fit.values, per_s=1 / (at_s - before_s), since_s=at_s)
+            if np.hypot(*found.fit.values[:2]) * self._plates.size[0] / 2 > STILL_PX:
+                self._plates.learn(plate)
+        return found
+
+    def _guess(self, elapsed_s: float) -> Float64Array | None:
+        """The motion before, carried on over another span of time."""
+        if self._carry is None:
+            return None
+        values = self._carry.values.copy()
+        values[:8] *= self._carry.per_s * elapsed_s
+        return values
+
+    def _motion(self, found: Registration | None, at_s: float) -> Motion | None:
+        """In pixels of the full frame; carried where nothing was registered, None where there is nothing to carry."""
+        if found is not None:
+            sd_px = max(MODEL_FACTOR * found.fit.sd_at(self._registrar.line_point) * self._width_px / 2, LEAST_SD * self._width_px)
+            return Motion(homography=self._in_pixels(found.fit.values), sd_px=sd_px, source="registered")
+        assert self._before is not None
+        elapsed_s = at_s - self._before[1]
+        guess = self._guess(elapsed_s)
+        if guess is None or self._carry is None or at_s - self._carry.since_s > LONGEST_CARRY_S:
+            return None
+        frames = (at_s - self._carry.since_s) / elapsed_s
+        sd_px = CARRIED_SD * self._width_px * min(1.0, elapsed_s * 6) * float(np.sqrt(frames))
+        return Motion(homography=self._in_pixels(guess), sd_px=sd_px, source="carried")
+
+    def _in_pixels(self, values: Float64Array) -> Float64Array:
+        whole = self._to_pixels @ homography_of(values) @ self._to_centred
+        return np.asarray(whole / whole[2, 2], np.float64)

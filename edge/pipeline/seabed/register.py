@@ -1,0 +1,249 @@
+"""Registers a frame of a tow on the frame before it.
+
+    candidates   phase correlation of the two maps (the frames with their horizon taken away), the motion before, no motion
+    verdict      the candidate under which most cells of the frame look like what they should show
+    refine       Lucas and Kanade on a grid of corners, forward and back, between the frame and the moved frame before
+    fit          the plane's motion with priors (plane.py)
+
+A cloud of silt or dirt on the glass is a coherent picture too, one that stands still or drifts by itself. So a candidate that moves
+has precedence over one that does not, if a fair part of the frame follows it: nothing but the seabed crosses the frame as one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.footage import Float64Array
+from edge.pipeline.seabed.plane import PARAMETERS, Horizon, PlaneFit, apply, fit, homography_of, rectify
+from edge.pipeline.seabed.plate import Float32Array, Plate
+from edge.values import UInt8Array
+from models.runtime.vision import cv2
+
+BoolArray = NDArray[np.bool_]
+
+MAP_SIZE = (240, 144)  # pixels of the map: sizes that the Fourier transform likes
+MAP_REACH = 1.12  # half the width of the map in units of half the frame's width
+PEAKS = 4
+PEAK_APART_PX = 9
+CELL_PX = 20  # of the grid at working size
+MATCH = 0.45  # correlation of a cell that shows what it should
+LEAST_MATCHED = 8  # cells
+STILL_PX = 3.0  # at working size: less is no motion
+CORNERS_CELL_PX = 18
+LEAST_CORNER = 2e-5
+WINDOW_PX = 13
+BACK_PX = 0.6
+LEAST_POINTS = 14
+NOISE_PX = 0.12  # of a tracked corner at working size
+MOST_SD = 0.02  # of half the frame's width, at the counting row: worse is not called registered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Registration:
+    """A motion between two plates, centred coordinates.
+
+    Attributes:
+        fit: of the plane.
+        points: corners that were tracked.
+        matched: share of the usable cells that show what the motion says, 0..1.
+    """
+
+    fit: PlaneFit
+    points: int
+    matched: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Seen:
+    """What is kept of the frame before."""
+
+    plate: Plate
+    small: Float32Array
+    small_usable: Float32Array
+
+
+class Registrar:
+    """Registers plates on each other. `line_height` is the counting row as a part of the height."""
+
+    def __init__(self, size: tuple[int, int], line_height: float) -> None:
+        self._size = size
+        self._half = size[0] / 2
+        self._window = np.asarray(cv2.createHanningWindow(MAP_SIZE, cv2.CV_32F), np.float32)
+        self.line_point = np.array([0.0, (line_height - 0.5) * size[1] / self._half])
+        self._to_pixels = np.array([[self._half, 0, (size[0] - 1) / 2], [0, self._half, (size[1] - 1) / 2], [0, 0, 1.0]])
+        self._to_centred = np.linalg.inv(self._to_pixels)
+        self.horizon = Horizon.unknown()
+
+    def register(self, before: Plate, now: Plate, guess: Float64Array | None) -> Registration | None:
+        """The motion from one plate into the other; `guess` (10,) is what the motion before would give. None where they do not tell."""
+        self.horizon = self.horizon.drifted()
+        starts = self._candidates(before, now, guess)
+        best: Registration | None = None
+        for start in starts:
+            found = self._refine(before, now, start)
+            if found is not None and (best is None or found.points > 1.3 * best.points):
+                best = found
+            if best is not None and best.matched > 0.5:
+                break
+        if best is None:
+            return None
+        self.horizon = best.fit.horizon()
+        return best
+
+    def _candidates(self, before: Plate, now: Plate, guess: Float64Array | None) -> list[Float64Array]:
+        """Motions worth refining, the best first: (10,) each."""
+        lines = [self.horizon.line] if self.horizon.sd() < 0.08 else [np.array([0.0, tilt]) for tilt in (0.0, 0.3, 0.6)]
+        shifts = [(line, shift) for line in lines for shift in self._peaks(before, now, line)]
+        candidates = [_start(shift, line) for line, shift in shifts]
+        candidates.append(_start(np.zeros(2), self.horizon.line))
+        if guess is not None:
+            candidates.append(guess)
+        scores = [self._score(before, now, candidate) for candidate in candidates]
+        moving = [np.hypot(*candidate[:2]) * self._half > STILL_PX for candidate in candidates]
+        ranks = sorted(range(len(candidates)), key=lambda i: scores[i] * (2.0 if moving[i] else 1.0), reverse=True)
+        chosen: list[Float64Array] = []
+        for rank in ranks:
+            near = any(np.hypot(*(candidates[rank] - other)[:2]) * self._half < 4 for other in chosen)
+            if scores[rank] >= LEAST_MATCHED and not near:
+                chosen.append(candidates[rank])
+        return chosen[:3]
+
+    def _peaks(self, before: Plate, now: Plate, line: Float64Array) -> list[Float64Array]:
+        """Shifts (2,) of the map, centred units, where phase correlation peaks (Kuglin and Hines 1975)."""
+        to_map = self._map_transform(line)
+        spectra = [cv2.dft(self._on_map(plate, to_map), flags=cv2.DFT_COMPLEX_OUTPUT) for plate in (before, now)]
+        cross = np.asarray(cv2.mulSpectrums(spectra[1], spectra[0], 0, conjB=True), np.float32)
+        # Whitened, but not where there is next to nothing: noise would speak as loud as mud.
+        power = cv2.magnitude(cross[..., 0], cross[..., 1])
+        cross /= (power + np.float32(0.05) * np.float32(power.mean()))[..., None]
+        surface = np.asarray(cv2.idft(cross, flags=cv2.DFT_REAL_OUTPUT | cv2.DFT_SCALE), np.float32)
+        surface = np.asarray(cv2.GaussianBlur(surface, (0, 0), 1.0, borderType=cv2.BORDER_REFLECT), np.float32)
+        unit = MAP_REACH / (MAP_SIZE[0] / 2)
+        peaks = []
+        for _ in range(PEAKS):
+            row, column = np.unravel_index(int(surface.argmax()), surface.shape)
+            y, x = ((int(at) + size // 2) % size - size // 2 for at, size in zip((row, column), surface.shape, strict=True))
+            peaks.append(np.array([x * unit, y * unit]))
+            cv2.rectangle(
+                surface,
+                (int(column) - PEAK_APART_PX // 2, int(row) - PEAK_APART_PX // 2),
+                (int(column) + PEAK_APART_PX // 2, int(row) + PEAK_APART_PX // 2),
+                -1.0,
+                cv2.FILLED,
+            )
+        return peaks
+
+    def _map_transform(self, line: Float64Array) -> Float64Array:
+        """From working pixels to pixels of the map."""
+        unit = MAP_SIZE[0] / 2 / MAP_REACH
+        out = np.array([[unit, 0, MAP_SIZE[0] / 2], [0, unit, MAP_SIZE[1] / 2], [0, 0, 1.0]])
+        return np.asarray(out @ rectify(line) @ self._to_centred, np.float64)
+
+    def _on_map(self, plate: Plate, to_map: Float64Array) -> Float32Array:
+        levels = np.asarray(cv2.warpPerspective(plate.texture, to_map, MAP_SIZE, flags=cv2.INTER_LINEAR, borderValue=128.0), np.float32)
+        return (levels - np.float32(128)) * self._window
+
+    def _score(self, before: Plate, now: Plate, values: Float64Array) -> float:
+        """How many cells of the frame look under this motion like the frame before."""
+        return float(np.count_nonzero(self.cells(before, now, homography_of(values)) > MATCH))
+
+    def cells(self, before: Plate, now: Plate, homography: Float64Array) -> Float32Array:
+        """Correlation by cell of the frame with the frame before, moved; (rows, columns) float32, -1 where nothing can be compared."""
+        size = (self._size[0] // 2, self._size[1] // 2)
+        half = np.diag([0.5, 0.5, 1.0])
+        warp = half @ self._in_pixels(homography) @ np.linalg.inv(half)
+        moved, there = (
+            cv2.warpPerspective(_halved(part, size), warp, size, flags=cv2.INTER_LINEAR) for part in (before.texture, before.usable * 255)
+        )
+        mask = ((np.asarray(there) > 250) & (_halved(now.usable * 255, size) > 250)).astype(np.float32)
+        a, b = ((np.asarray(part, np.float32) - 128) * mask for part in (moved, _halved(now.texture, size)))
+        grid = (size[0] * 2 // CELL_PX, size[1] * 2 // CELL_PX)
+        count, aa, bb, ab, sa, sb = (
+            np.asarray(cv2.resize(part, grid, interpolation=cv2.INTER_AREA), np.float32) for part in (mask, a * a, b * b, a * b, a, b)
+        )
+        count = np.maximum(count, 1e-6)
+        va, vb, vab = aa / count - (sa / count) ** 2, bb / count - (sb / count) ** 2, ab / count - sa * sb / count**2
+        correlation = vab / np.sqrt(np.maximum(va * vb, 1.0))
+        return np.where(count > 0.5, correlation, -1.0).astype(np.float32)
+
+    def _in_pixels(self, homography: Float64Array) -> Float64Array:
+        return np.asarray(self._to_pixels @ homography @ self._to_centred, np.float64)
+
+    def _refine(self, before: Plate, now: Plate, start: Float64Array) -> Registration | None:
+        """Corners tracked between the frame and the frame before as `start` moves it, and the plane's motion through them."""
+        homography = homography_of(start)
+        pixels = self._in_pixels(homography)
+        size = self._size
+        moved = np.asarray(cv2.warpPerspective(before.texture, pixels, size, flags=cv2.INTER_LINEAR, borderValue=128.0), np.uint8)
+        there = np.asarray(cv2.warpPerspective(before.usable, pixels, size, flags=cv2.INTER_NEAREST), np.uint8)
+        corners = _corners(now.texture, now.usable & there)
+        if len(corners) < LEAST_POINTS:
+            return None
+        found, kept = _tracked(now.texture, moved, corners)
+        if np.count_nonzero(kept) < LEAST_POINTS:
+            return None
+        at_now = apply(self._to_centred, corners[kept].astype(np.float64))
+        at_before = apply(np.asarray(np.linalg.inv(homography), np.float64), apply(self._to_centred, found[kept].astype(np.float64)))
+        agreed = _consensus(found[kept], corners[kept])
+        if agreed is None:
+            return None
+        at_now, at_before = at_now[agreed], at_before[agreed]
+        fitted = fit(at_before, at_now, start, self.horizon, noise=NOISE_PX / self._half)
+        if fitted is None or np.count_nonzero(fitted.weights > 0.1) < LEAST_POINTS or fitted.sd_at(self.line_point) > MOST_SD:
+            return None
+        cells = self.cells(before, now, fitted.homography())
+        comparable = cells > -1
+        matched = int(np.count_nonzero(cells > MATCH)) / max(1, int(np.count_nonzero(comparable)))
+        return Registration(fit=fitted, points=int(np.count_nonzero(fitted.weights > 0.1)), matched=matched)
+
+
+def _start(shift: Float64Array, line: Float64Array) -> Float64Array:
+    values = np.zeros(PARAMETERS)
+    values[:2], values[8:] = shift, line
+    return values
+
+
+def _halved(part: UInt8Array, size: tuple[int, int]) -> UInt8Array:
+    return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _corners(texture: UInt8Array, usable: UInt8Array) -> Float32Array:
+    """(N, 2) float32: the best corner of every cell of the grid that has one, so that no cloud has more votes than its area."""
+    strength = np.asarray(cv2.cornerMinEigenVal(texture, 5), np.float32) * usable
+    margin = WINDOW_PX // 2 + 2
+    strength[:margin], strength[-margin:], strength[:, :margin], strength[:, -margin:] = 0, 0, 0, 0
+    rows, columns = strength.shape[0] // CORNERS_CELL_PX, strength.shape[1] // CORNERS_CELL_PX
+    cut = strength[: rows * CORNERS_CELL_PX, : columns * CORNERS_CELL_PX]
+    cells = cut.reshape(rows, CORNERS_CELL_PX, columns, CORNERS_CELL_PX).transpose(0, 2, 1, 3).reshape(rows * columns, -1)
+    best = cells.argmax(axis=1)
+    number = np.flatnonzero(cells[np.arange(len(cells)), best] > LEAST_CORNER)
+    x = number % columns * CORNERS_CELL_PX + best[number] % CORNERS_CELL_PX
+    y = number // columns * CORNERS_CELL_PX + best[number] // CORNERS_CELL_PX
+    return np.stack([x, y], axis=1).astype(np.float32)
+
+
+def _tracked(now: UInt8Array, moved: UInt8Array, corners: Float32Array) -> tuple[Float32Array, BoolArray]:
+    """Where corners of `now` are in `moved`, and which of them came back when tracked the other way."""
+    there, ok = _flow(now, moved, corners)
+    back, ok_back = _flow(moved, now, there)
+    return there, ok & ok_back & (np.hypot(*(back - corners).T) < BACK_PX)
+
+
+def _flow(first: UInt8Array, second: UInt8Array, points: Float32Array) -> tuple[Float32Array, BoolArray]:
+    """Where points (N, 2) of the first picture are in the second, and which were found at all (Lucas and Kanade 1981, pyramids)."""
+    criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 12, 0.03)
+    start = points[:, None].copy()  # OpenCV wants a picture of one column
+    found, ok, _ = cv2.calcOpticalFlowPyrLK(
+        first, second, start, start.copy(), winSize=(WINDOW_PX, WINDOW_PX), maxLevel=2, criteria=criteria, minEigThreshold=1e-4
+    )
+    return np.asarray(found, np.float32)[:, 0], np.asarray(ok)[:, 0] == 1
+
+
+def _consensus(found: Float32Array, corners: Float32Array) -> BoolArray | None:
+    """Which tracked corners agree on one similarity; None where too few do."""
+    _, inliers = cv2.estimateAffine2D(found, corners, method=cv2.RANSAC, ransacReprojThreshold=2.0, maxIters=300, confidence=0.995)
+    agreed = np.asarray(inliers).ravel() == 1
+    return agreed if np.count_nonzero(agreed) >= LEAST_POINTS else None
