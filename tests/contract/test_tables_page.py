@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 from edge.cli import app
 from edge.survey.exchange.run import FORMATS
 from tests.helpers.people import browser, make_people
-from tests.helpers.tables import Tables, recounts, two_counters
+from tests.helpers.tables import FU2021_HEADER, Tables, recounts, table, two_counters
 from tests.helpers.web import serving
 from tests.simulators.appliance import SimulatedAppliance
 
@@ -94,6 +95,74 @@ def test_a_download_is_what_the_command_writes(served_tables: ServedTables, tmp_
     served = served_tables.client.get(f"/api/surveys/{served_tables.sea.survey_id}/tables/mi-recounts", params={"station": "7"})
     assert Path(told["file"]).read_bytes() == served.content
     assert Path(told["sidecar"]).is_file()
+
+
+def test_several_methods_are_chosen_from(tmp_path: Path) -> None:
+    appliance = SimulatedAppliance(tmp_path / "home")
+    sea = Tables(tmp_path / "home")
+    sea.take(recounts(tmp_path, *two_counters("7")), "mi-recounts")
+    sea.counts(sea.station("S1"), {"ann": [4, 5, 6, 4, 3, 5, 6], "bob": [4, 6, 5, 4, 3, 5, 7]}, origin="counted")
+    page, api = f"/surveys/{sea.survey_id}/export", f"/api/surveys/{sea.survey_id}/tables/minutes"
+    with serving(appliance) as client:
+        unchosen = client.get(page).text
+        assert "Choose a method above" in unchosen
+        assert "/tables/minutes?" not in unchosen
+        for slug in ("own-v1", "imported-v1", "all"):
+            assert f'<option value="{slug}"' in unchosen
+        chosen = client.get(page, params={"method": "own-v1"}).text
+        assert "origin=own&amp;protocol=1" in chosen
+        assert "all_methods=true" in client.get(page, params={"method": "all"}).text
+        assert client.get(page, params={"method": "own-vx"}).status_code == 422
+        refused = client.get(api)
+        assert (refused.status_code, refused.json()["code"]) == (409, "several_methods")
+        own = client.get(api, params={"origin": "own", "protocol": 1})
+        assert 'filename="T2026.own-v1.minutes.csv"' in own.headers["content-disposition"]
+        assert (b"S1" in own.content, b",8," in own.content) == (True, True)
+        assert b"imported" not in own.content
+        both = client.get(api, params={"all_methods": "true"})
+        assert 'filename="T2026.own-v1+imported-v1.minutes.csv"' in both.headers["content-disposition"]
+    appliance.close()
+    words = ("export", "--survey", "T2026", "--format", "minutes", "--out", str(tmp_path / "out"), "--json")
+    code, text = command(sea.home, *words)
+    assert (code, json.loads(text.splitlines()[-1])["error"]["code"]) == (2, "several_methods")
+    code, text = command(sea.home, *words, "--origin", "imported")
+    told = json.loads(text.splitlines()[-1])
+    assert (code, told["methods"], Path(told["file"]).name) == (
+        0,
+        [{"origin": "imported", "protocol_version": 1}],
+        "T2026.imported-v1.minutes.csv",
+    )
+    code, text = command(sea.home, *words, "--all-methods")
+    assert (code, len(json.loads(text.splitlines()[-1])["methods"])) == (0, 2)
+
+
+def test_what_others_found_is_for_administrators_until_it_is_counted(tmp_path: Path) -> None:
+    appliance = SimulatedAppliance(tmp_path / "home")
+    sea = Tables(tmp_path / "home")
+    make_people(appliance)
+    row = "2021,T2026,2026,207,-7.95,50.89,31.64,24.3384615,200,150,4746,Labadie,USBL,Celtic Voyager"
+    sea.take(table(tmp_path, FU2021_HEADER, row), "mi-fu2021")
+    ((station,),) = sea.rows("SELECT id FROM stations")
+    addresses = [
+        f"/surveys/{sea.survey_id}/export",
+        f"/surveys/{sea.survey_id}/overview",
+        f"/api/surveys/{sea.survey_id}/estimate",
+        f"/stations/{station}/result",
+        f"/stations/{station}/report",
+        f"/api/stations/{station}/result",
+        *(f"/api/surveys/{sea.survey_id}/tables/{name}" for name in ("mi-fu2021", "mi-view", "geojson")),
+    ]
+    with serving(appliance) as client:
+        for name in ("rita", "cl", "vera", "anna"):
+            with closing(browser(client, name)) as own:
+                answers = {address: own.get(address) for address in addresses}
+            assert {one.status_code for one in answers.values()} == {200}
+            telling = {address for address, one in answers.items() if re.search(r"\b(4746|31\.64|24\.338)", one.text)}
+            assert bool(telling) == (name == "anna"), telling
+            if name == "anna":
+                assert addresses[3] in telling
+                assert addresses[-1] in telling
+    appliance.close()
 
 
 def test_a_table_that_is_none_is_refused(served_tables: ServedTables) -> None:
