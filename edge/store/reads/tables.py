@@ -123,6 +123,16 @@ def marks(connection: Connection, count_id: int) -> tuple[MarkRow, ...]:
     return tuple(MarkRow._make(row) for row in rows)
 
 
+def mark_counts(connection: Connection, survey_id: int) -> dict[int, int]:
+    """Count -> how many clicks it has, for the revealed counts of a survey that have any."""
+    rows = connection.execute(
+        "SELECT c.id, count(*) FROM counts AS c JOIN count_marks AS m ON m.count_id = c.id JOIN tows AS w ON w.id = c.tow_id "
+        "JOIN stations AS t ON t.id = w.station_id WHERE t.survey_id = ? AND c.revealed_utc IS NOT NULL GROUP BY c.id",
+        (survey_id,),
+    )
+    return dict(rows.fetchall())
+
+
 def reference_marks(connection: Connection, tow_id: int) -> tuple[tuple[str, KeptMark], ...]:
     """The clicks of a tow's reference, each with the number of whoever made it, in the order in which they were kept."""
     rows = connection.execute(

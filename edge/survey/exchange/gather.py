@@ -164,6 +164,7 @@ def _gather_counts(
             progress = tow_counts(every, rules, is_reference=station.survey_kind == "reference")
             left_out.append(LeftOut(station.name, "", _not_revealed(tow, progress.words)))
             continue
+        left_out += [LeftOut(station.name, one.counter, f"not blind: {one.not_blind}") for one in revealed if one.not_blind]
         operators = tables.operators(connection, tow.id)
         counts += [
             GatheredCount(
@@ -175,6 +176,7 @@ def _gather_counts(
                 kept=tables.kept_minutes(connection, one.id),
             )
             for one in revealed
+            if not one.not_blind
         ]
 
 

@@ -167,10 +167,23 @@ def preview(connection: Connection, survey: str, station: str | None, choice: Ch
 def _previewed(connection: Connection, gathered: Gathered, format_name: str, choice: Choice) -> Preview:
     methods = methods_of(gathered, format_name)
     try:
-        ready = _ready(connection, choose(gathered, format_name, choice), format_name)
+        chosen = choose(gathered, format_name, choice)
+        rows, left_out = _looked_at(connection, chosen, format_name)
     except SettingsError as error:  # of the choice: survey and station are there
         return Preview(format=format_name, methods=methods, rows=None, left_out=(), refused=str(error))
-    return Preview(format=format_name, methods=methods, rows=ready.rows, left_out=tuple(ready.left_out), refused="")
+    return Preview(format=format_name, methods=methods, rows=rows, left_out=tuple(left_out), refused="")
+
+
+def _looked_at(connection: Connection, chosen: Chosen, format_name: str) -> tuple[int, list[LeftOut]]:
+    """How many rows a file would have, and what it would leave out. Clicks are many: they are counted, and not made."""
+    if format_name == CLICKS.name:
+        return tables.click_count(connection, chosen.gathered)
+    if format_name == "workbook":
+        count, left_out = tables.click_count(connection, chosen.gathered)
+        sheets = _sheets(connection, chosen, clicks=([], left_out))
+        return count + sum(len(rows) for _, _, rows in sheets), list(chosen.gathered.left_out)
+    ready = _ready(connection, chosen, format_name)
+    return ready.rows, ready.left_out
 
 
 def _drop(_: object) -> None:
@@ -192,7 +205,7 @@ def _ready(connection: Connection, chosen: Chosen, format_name: str) -> Written:
         found, nowhere = geojson.features(connection, gathered)
         return Written(write=lambda path: geojson.write_geojson(path, gathered, found), rows=len(found), left_out=nowhere, columns=())
     if format_name == "workbook":
-        sheets = _sheets(connection, chosen)
+        sheets = _sheets(connection, chosen, clicks=_table(connection, gathered, CLICKS))
         count = sum(len(rows) for _, _, rows in sheets)
         return Written(write=lambda path: write_workbook(path, sheets), rows=count, left_out=list(gathered.left_out), columns=())
     stations = agreements(gathered)
@@ -237,7 +250,9 @@ def agreements(gathered: Gathered) -> list[plots.StationAgreement]:
     return sorted(found, key=lambda one: (len(one.station), one.station))
 
 
-def _sheets(connection: Connection, chosen: Chosen) -> list[tuple[str, Sequence[str], list[Sequence[Cell]]]]:
+def _sheets(
+    connection: Connection, chosen: Chosen, *, clicks: tuple[Rows, list[LeftOut]]
+) -> list[tuple[str, Sequence[str], list[Sequence[Cell]]]]:
     gathered = chosen.gathered
     sheets: list[tuple[str, Sequence[str], list[Sequence[Cell]]]] = [
         ("About", ("what", "value"), [(name, value) for name, value in _about_rows(chosen)]),
@@ -247,7 +262,7 @@ def _sheets(connection: Connection, chosen: Chosen) -> list[tuple[str, Sequence[
     ]
     left_out = list(gathered.left_out)
     for dialect in DIALECTS.values():
-        rows, missing = _table(connection, gathered, dialect)
+        rows, missing = clicks if dialect is CLICKS else _table(connection, gathered, dialect)
         left_out += [LeftOut(one.station, one.counter, f"{dialect.name}: {one.reason}") for one in missing if one not in gathered.left_out]
         sheets.append((dialect.name, dialect.columns, [[row[column] for column in dialect.columns] for row in rows]))
     sheets.append(("Left out", ("station", "counter", "reason"), [tuple(one) for one in left_out]))

@@ -19,6 +19,7 @@ from edge.survey.mi.dialects import DIALECTS, Dialect
 from edge.survey.mi.recounts import Recount
 from edge.survey.mi.stations import DistanceSource, StationRecord, record_of
 
+_NO_CLICKS = "counted without clicks"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SOURCES: dict[str, DistanceSource] = {
     "usbl": "usbl",
@@ -77,7 +78,7 @@ def clicks(connection: Connection, gathered: Gathered) -> tuple[list[Click], lis
     for one in gathered.counts:
         marks = tables.marks(connection, one.count.id)
         if not marks and any(minute.systems for minute in one.count.minutes.values()):
-            left_out.append(LeftOut(one.tow.station, one.count.counter, "counted without clicks"))
+            left_out.append(LeftOut(one.tow.station, one.count.counter, _NO_CLICKS))
         if one.tow.id not in times and any(mark.marked_utc for mark in marks):
             times[one.tow.id] = surveys.still_times_s(connection, one.tow.id)
         stills = times.get(one.tow.id, ())
@@ -89,6 +90,21 @@ def clicks(connection: Connection, gathered: Gathered) -> tuple[list[Click], lis
                 for operator, mark in tables.reference_marks(connection, tow.id):
                     rows.append(_kept_click(mark, (gathered.survey.name, line_of(tow), REFERENCE, operator), len(rows) + 2))
     return rows, left_out
+
+
+def click_count(connection: Connection, gathered: Gathered) -> tuple[int, list[LeftOut]]:
+    """How many rows `clicks` gives, and what it leaves out: a page asks for no more, and a survey has 60,000."""
+    by_count = tables.mark_counts(connection, gathered.survey.id)
+    left_out = [
+        LeftOut(one.tow.station, one.count.counter, _NO_CLICKS)
+        for one in gathered.counts
+        if one.count.id not in by_count and any(minute.systems for minute in one.count.minutes.values())
+    ]
+    count = sum(by_count.get(one.count.id, 0) for one in gathered.counts)
+    if gathered.holds_references:
+        tows = [tow for station in gathered.stations for tow in surveys.tows(connection, station.station.id)]
+        count += sum(len(tables.reference_marks(connection, tow.id)) for tow in tows)
+    return count, [*gathered.left_out, *left_out]
 
 
 def _click(mark: MarkRow, named: tuple[str, str, str, str], stills: Sequence[float], row: int) -> Click:
