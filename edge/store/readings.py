@@ -15,7 +15,8 @@ from edge import __version__
 from edge.errors import StoreRefusedError
 from edge.footage import ClipFacts
 from edge.store.clock import utc_now, uuid7
-from edge.store.runs import OUTBOX_PRIORITY_RUN, RunContext, finish_job
+from edge.store.outbox import put_out
+from edge.store.runs import RunContext, finish_job
 from edge.store.seal import READING_STEP_BYTES, Seal
 from edge.store.sqlite import Connection
 from edge.values import ModelKey
@@ -111,10 +112,7 @@ def finish_reading(connection: Connection, context: RunContext, *, parts: int, f
     )
     connection.execute("UPDATE readings SET state = 'done', is_current = 1, finished_utc = ? WHERE id = ?", (utc_now(), row[0]))
     connection.execute("UPDATE clips SET faults_json = ? WHERE image_id = ?", (json.dumps(list(faults)), context.image_id))
-    connection.execute(
-        "INSERT INTO outbox (uuid, kind, dedup_key, priority, created_utc) VALUES (?, 'reading', ?, ?, ?)",
-        (uuid7(), f"reading/{row[1]}", OUTBOX_PRIORITY_RUN, utc_now()),
-    )
+    put_out(connection, "reading", row[1])
     return True
 
 

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from edge import __version__
 from edge.errors import StoreError
 from edge.store.clock import utc_now, uuid7
+from edge.store.outbox import put_out
 from edge.store.seal import Seal
 from edge.store.sealed_runs import FoundObject, FoundRun, SealedTow, blind_tow_of_image, seal_run
 from edge.store.sqlite import Connection
 from edge.values import CaptureTime, ImageResult
-
-OUTBOX_PRIORITY_RUN = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +58,7 @@ def record_run(
         _seal(connection, seal, tow, run_id, found)
     else:
         _insert_objects(connection, run_id, objects)
-    connection.execute(
-        "INSERT INTO outbox (uuid, kind, dedup_key, priority, created_utc) VALUES (?, 'run', ?, ?, ?)",
-        (uuid7(), f"run/{run_uuid}", OUTBOX_PRIORITY_RUN, utc_now()),
-    )
+    put_out(connection, "run", run_uuid)
     return True
 
 

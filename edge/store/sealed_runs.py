@@ -16,6 +16,7 @@ import structlog
 
 from edge.errors import StoreError
 from edge.store import audit
+from edge.store.analyses import open_analyses, seal_analyses
 from edge.store.clock import utc_now
 from edge.store.facts import get_fact, put_fact
 from edge.store.seal import RUN_STEP_BYTES, Seal
@@ -88,6 +89,8 @@ def seal_tow(connection: Connection, seal: Seal, tow_id: int) -> int:
         seal_run(connection, seal, tow_id, run_id, found)
     _wipe_comparisons(connection, tow_id)
     _wipe(connection, [run_id for run_id, *_ in runs])
+    if seal_analyses(connection, seal, tow_id):
+        put_fact(connection, LOG_HOLDS_SEALED, utc_now())
     return len(runs)
 
 
@@ -126,6 +129,7 @@ def open_tow(connection: Connection, seal: Seal, tow_id: int) -> int:
             connection.execute("UPDATE sealed_runs SET tow_id = ? WHERE run_id = ?", (other.tow_id, run_id))
         elif _open_run(connection, seal, run_id, sealed):
             opened += 1
+    open_analyses(connection, seal, tow_id)
     return opened
 
 
