@@ -25,13 +25,17 @@ OUTBOX_PRIORITY_COUNTS = 0  # what the assessment waits for goes before what a m
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCount:
-    """A count that begins. `counter` is the name that stands in tables; `content` is what is sealed first."""
+    """A count that begins. `counter` is the name that stands in tables; `content` is what is sealed first.
+
+    `not_blind`: why its counter may know what others or a model found; "" for a blind count.
+    """
 
     tow_id: int
     protocol_id: int
     person_id: int | None
     counter: str
     content: bytes
+    not_blind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +64,8 @@ def open_count(connection: Connection, seal: Seal, new: NewCount, *, actor: str)
         raise CountRefusedError(f"{new.counter} counts this tow already")
     count_uuid = uuid7()
     cursor = connection.execute(
-        "INSERT INTO counts (uuid, tow_id, protocol_id, person_id, counter, ordinal, state, origin, sealed, opened_utc) "
-        "VALUES (?, ?, ?, ?, ?, (SELECT 1 + count(*) FROM counts WHERE tow_id = ?2), 'open', 'counted', ?, ?)",
+        "INSERT INTO counts (uuid, tow_id, protocol_id, person_id, counter, ordinal, state, origin, sealed, opened_utc, "
+        "not_blind) VALUES (?, ?, ?, ?, ?, (SELECT 1 + count(*) FROM counts WHERE tow_id = ?2), 'open', 'counted', ?, ?, ?)",
         (
             count_uuid,
             new.tow_id,
@@ -70,9 +74,11 @@ def open_count(connection: Connection, seal: Seal, new: NewCount, *, actor: str)
             new.counter,
             seal.close(new.content, _subject(count_uuid), step_bytes=COUNT_STEP_BYTES),
             utc_now(),
+            new.not_blind,
         ),
     )
-    audit.append(connection, actor, "count_open", f"tow/{new.tow_id}", {"count": count_uuid, "counter": new.counter})
+    detail = {"count": count_uuid, "counter": new.counter} | ({"not_blind": new.not_blind} if new.not_blind else {})
+    audit.append(connection, actor, "count_open", f"tow/{new.tow_id}", detail)
     return int(cursor.lastrowid or 0)
 
 
@@ -96,9 +102,12 @@ def save_content(connection: Connection, seal: Seal, count_id: int, content: byt
     connection.execute("UPDATE counts SET sealed = ? WHERE id = ? AND state = 'open'", (sealed, count_id))
 
 
-def sign(connection: Connection, count_id: int, *, actor: str) -> None:
-    """From now on its content cannot change."""
-    connection.execute("UPDATE counts SET state = 'signed', signed_utc = ? WHERE id = ? AND state = 'open'", (utc_now(), count_id))
+def sign(connection: Connection, count_id: int, *, actor: str, clock_json: str | None = None) -> None:
+    """From now on its content cannot change. `clock_json`: by what it was counted; that is no secret."""
+    connection.execute(
+        "UPDATE counts SET state = 'signed', signed_utc = ?, clock_json = ? WHERE id = ? AND state = 'open'",
+        (utc_now(), clock_json, count_id),
+    )
     (count_uuid,) = connection.execute("SELECT uuid FROM counts WHERE id = ?", (count_id,)).fetchone()
     audit.append(connection, actor, "count_sign", f"count/{count_uuid}", {})
 
@@ -127,6 +136,20 @@ def publish_tow(connection: Connection, seal: Seal, tow_id: int, *, actor: str, 
     )
     (still_sealed,) = connection.execute("SELECT count(*) FROM sealed_runs WHERE tow_id = ?", (tow_id,)).fetchone()
     audit.append(connection, actor, "counts_reveal", f"tow/{tow_id}", {"why": why, "model_results": runs, "still_sealed": still_sealed})
+
+
+def why_not_blind(connection: Connection, tow_id: int) -> str:
+    """Why whoever begins to count this tow now may know what is on it; "" if it can be counted blind."""
+    released = connection.execute("SELECT released_utc FROM releases WHERE tow_id = ?", (tow_id,)).fetchone()
+    if released is not None:
+        return f"what models found was released on {released[0][:10]}, before it was begun"
+    revealed = connection.execute("SELECT min(revealed_utc) FROM counts WHERE tow_id = ?", (tow_id,)).fetchone()
+    return "" if revealed[0] is None else f"counts of the tow were revealed on {revealed[0][:10]}, before it was begun"
+
+
+def mark_not_blind(connection: Connection, tow_id: int, why: str) -> None:
+    """Counts of a tow that are still open are not blind from now on."""
+    connection.execute("UPDATE counts SET not_blind = ? WHERE tow_id = ? AND state = 'open'", (why, tow_id))
 
 
 def set_aside(connection: Connection, count_id: int, reason: str, *, actor: str) -> None:

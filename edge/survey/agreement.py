@@ -19,7 +19,8 @@ class AgreementState(StrEnum):
     """What can be said of two counters on a station.
 
     TOO_LOW comes before the others: with 1.5 systems per counter and minute or less the coefficient hangs on single burrows. Where
-    both counted nothing, that is ZERO only under a protocol without such a limit.
+    both counted nothing, that is ZERO only under a protocol without such a limit. NOT_COMPARABLE: start of line or camera offset
+    differed between the two, so that a minute is not the same minute.
     """
 
     TOO_LOW = "too_low"
@@ -28,6 +29,7 @@ class AgreementState(StrEnum):
     NOT_COMPUTABLE = "not_computable"
     NO_COMMON_MINUTE = "no_common_minute"
     ONE_COUNTER = "one_counter"
+    NOT_COMPARABLE = "not_comparable"
     THIRD_COUNT = "third_count"
     AGREED = "agreed"
 

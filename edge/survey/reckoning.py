@@ -12,8 +12,19 @@ from edge.store.reads.counts import CountRow
 from edge.store.reads.surveys import ProtocolRow
 from edge.store.reads.tracks import DistanceRow, WidthRow
 from edge.survey.agreement import Agreement, AgreementState
+from edge.survey.counting.clock import counts_differ
 from edge.survey.counting.judge import counts_agreement
-from edge.survey.density import MINUTE_S, CorrectionFactor, MinuteCount, MinuteRule, StationCount, counted_distance, station_count
+from edge.survey.density import (
+    MINUTE_S,
+    CorrectionFactor,
+    MinuteCount,
+    MinuteRule,
+    StationCount,
+    counted_distance,
+    density,
+    station_count,
+    viewed_area_m2,
+)
 from edge.survey.navigation.distance import MinuteProfile, scaled_by_time_m
 
 # 5,528 Scottish stations 1994 to 2024 (ices-tools-dev, NephAssess): burrow systems per square metre.
@@ -68,17 +79,48 @@ class Reckoned:
     flags: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Area and densities of a station.
+
+    `width_part`: standard deviation of the width as a part of it, None where that is not known.
+    """
+
+    area_m2: float | None = None
+    raw_per_m2: float | None = None
+    adjusted_per_m2: float | None = None
+    width_part: float | None = None
+    factor_source: Mapping[str, Any] | None = None
+    reasons: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+
+    def sd_of(self, figure: float | None) -> float | None:
+        """What the width's standard deviation is in a figure that goes with it or with its inverse, to first order."""
+        return None if figure is None or self.width_part is None else figure * self.width_part
+
+
 def reckon_count(revealed: Sequence[CountRow], protocol: ProtocolRow) -> Counted:
     """Formula (1) over the window of the protocol.
 
     With fewer counters than the protocol asks for there is no count. Where the first two do not agree the mean is that of three;
     where they do, a further count of the appliance's own is left out; a table that was imported is taken with all its counters.
+    Counts that were not made blind, and counts by different starts of line or camera offsets, make no count.
     """
+    seen = [f"the count of {one.counter} is not blind and not used: {one.not_blind}" for one in revealed if one.not_blind]
+    found = _reckon_blind([one for one in revealed if not one.not_blind], protocol)
+    if found.count is None:
+        return replace(found, reasons=(*found.reasons, *seen))
+    return replace(found, flags=(*found.flags, *seen))
+
+
+def _reckon_blind(revealed: Sequence[CountRow], protocol: ProtocolRow) -> Counted:
     mixed = {one.protocol_id for one in revealed} - {protocol.id}
     if mixed:
         return _no_count("counts of this tow were made under different versions of the protocol: they are not pooled", revealed)
     if len(revealed) < protocol.counters:
         return _no_count(f"{len(revealed)} of {protocol.counters} counters have signed", revealed)
+    if differ := counts_differ(revealed):
+        return _no_count(differ, revealed)
     found = counts_agreement(revealed, protocol) if len(revealed) > 1 and protocol.counters > 1 else None
     disagree = found is not None and found.state is AgreementState.THIRD_COUNT
     if disagree and len(revealed) < 3:
@@ -220,6 +262,33 @@ def _stated_flags(distance_m: float, count: StationCount) -> tuple[str, ...]:
 
 def _no_distance(reason: str, by_minute: Mapping[int, float]) -> Reckoned:
     return Reckoned(distance_m=None, method="", by_minute=by_minute, reasons=(reason,), flags=())
+
+
+def reckon_figures(counted: Counted, distance: Reckoned, width: WidthRow | None, protocol: ProtocolRow | None) -> Figures:
+    """Formulas (3) to (5)."""
+    reasons = list(distance.reasons)
+    flags = list(width_flags(width, protocol)) if width and protocol else []
+    if width is None:
+        reasons.append("no width of view: it has no default, measure or type it with its source")
+    factor = factor_of(protocol) if protocol else None
+    if protocol is not None and factor is None:
+        reasons.append("no adjusted density: the protocol names no correction factor with a source")
+    if width is None or distance.distance_m is None:
+        return Figures(reasons=tuple(reasons), flags=tuple(flags))
+    area_m2 = viewed_area_m2([(distance.distance_m, width.width_m)])
+    width_part = None if width.uncertainty_m is None else width.uncertainty_m / width.width_m
+    if counted.count is None or counted.count.systems is None:
+        return Figures(area_m2=area_m2, width_part=width_part, reasons=tuple(reasons), flags=tuple(flags))
+    found = density(counted.count.systems, area_m2, factor)
+    return Figures(
+        area_m2=area_m2,
+        raw_per_m2=found.raw_per_m2,
+        adjusted_per_m2=found.adjusted_per_m2,
+        width_part=width_part,
+        factor_source=None if factor is None else {"value": factor.value, "source": factor.source},
+        reasons=tuple(reasons),
+        flags=(*flags, *density_flags(found.raw_per_m2, counted.count.systems)),
+    )
 
 
 def speed_flags(distance_m: float, duration_s: float) -> tuple[str, ...]:

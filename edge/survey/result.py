@@ -20,8 +20,9 @@ from edge.store.reads.counts import CountRow
 from edge.store.reads.surveys import ProtocolRow, StationRow, TowRow
 from edge.store.reads.tracks import DistanceRow, TrackRow, WidthRow
 from edge.store.sqlite import Connection
+from edge.survey.counting.clock import clock_flags
 from edge.survey.counting.judge import CountsState
-from edge.survey.density import MinuteRule, density, viewed_area_m2
+from edge.survey.density import MinuteRule
 from edge.survey.judged import JudgedTow, does_its_station, judge_tow
 from edge.survey.navigation.distance import MinuteProfile
 from edge.survey.reckoning import (
@@ -29,12 +30,11 @@ from edge.survey.reckoning import (
     Reckoned,
     agreement_source,
     better_source,
-    density_flags,
-    factor_of,
     reckon_distance,
-    width_flags,
+    reckon_figures,
 )
 from edge.survey.track_lines import profiles_of, tow_span
+from edge.survey.width import UNCERTAINTY_OF
 
 
 class ResultState(StrEnum):
@@ -90,6 +90,8 @@ class StationResult:
         area_m2: distance times width at the counting row, formula (3).
         density_raw_per_m2: formula (4).
         density_adjusted_per_m2: formula (5); None unless people counted and the protocol names a factor and its source.
+        area_sd_m2, density_raw_sd_per_m2, density_adjusted_sd_per_m2: one standard deviation, of the width of view alone; None where that is
+            not known. No estimate of a ground or survey has it in its CV.
         sources: what each figure was made from: `openings`, `counts`, `protocol`, `agreement`, `minutes`, `distance`, `width`,
             `factor`, `left_out`, and `tables`, what imported tables of stations say; None or empty where there is nothing yet.
         reasons: sentences; why what is None is None.
@@ -110,6 +112,9 @@ class StationResult:
     area_m2: float | None = None
     density_raw_per_m2: float | None = None
     density_adjusted_per_m2: float | None = None
+    area_sd_m2: float | None = None
+    density_raw_sd_per_m2: float | None = None
+    density_adjusted_sd_per_m2: float | None = None
     sources: Mapping[str, Any] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
@@ -169,7 +174,7 @@ def _of_tow(connection: Connection, station: StationRow, tow: TowRow, *, sees_ta
         openings = openings._replace(openings=None)
     if not openings.stills and station.is_draft:
         openings = opening_reads.of_folder_named(connection, station.name)
-    figures = _figures(counted, distance, width, protocol)
+    figures = reckon_figures(counted, distance, width, protocol)
     rows = () if revealed or is_reference else table_reads.table_rows_of_tow(connection, tow.id)
     tables = rows if sees_tables or protocol is None else ()  # a total would tell a counter what to find
     at_hand = [one.source for one in track_reads.tracks(connection, tow.id) if one.withdrawn_utc is None]
@@ -187,6 +192,9 @@ def _of_tow(connection: Connection, station: StationRow, tow: TowRow, *, sees_ta
         area_m2=figures.area_m2,
         density_raw_per_m2=figures.raw_per_m2,
         density_adjusted_per_m2=figures.adjusted_per_m2,
+        area_sd_m2=figures.sd_of(figures.area_m2),
+        density_raw_sd_per_m2=figures.sd_of(figures.raw_per_m2),
+        density_adjusted_sd_per_m2=figures.sd_of(figures.adjusted_per_m2),
         sources={
             "openings": _opening_source(openings),
             "counts": [_count_source(one, one in counted.used) for one in revealed],
@@ -200,42 +208,7 @@ def _of_tow(connection: Connection, station: StationRow, tow: TowRow, *, sees_ta
             "tables": [_table_source(one) for one in tables],
         },
         reasons=(*counted.reasons, *figures.reasons, *map(_table_words, tables), *((_HIDDEN,) if rows and not tables else ())),
-        flags=(*counted.flags, *distance.flags, *figures.flags, *_tow_flags(tow, choice, at_hand), *_other_tows(connection, tow)),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Figures:
-    area_m2: float | None = None
-    raw_per_m2: float | None = None
-    adjusted_per_m2: float | None = None
-    factor_source: Mapping[str, Any] | None = None
-    reasons: tuple[str, ...] = ()
-    flags: tuple[str, ...] = ()
-
-
-def _figures(counted: Counted, distance: Reckoned, width: WidthRow | None, protocol: ProtocolRow | None) -> _Figures:
-    """Formulas (3) to (5)."""
-    reasons = list(distance.reasons)
-    flags = list(width_flags(width, protocol)) if width and protocol else []
-    if width is None:
-        reasons.append("no width of view: it has no default, measure or type it with its source")
-    factor = factor_of(protocol) if protocol else None
-    if protocol is not None and factor is None:
-        reasons.append("no adjusted density: the protocol names no correction factor with a source")
-    if width is None or distance.distance_m is None:
-        return _Figures(reasons=tuple(reasons), flags=tuple(flags))
-    area_m2 = viewed_area_m2([(distance.distance_m, width.width_m)])
-    if counted.count is None or counted.count.systems is None:
-        return _Figures(area_m2=area_m2, reasons=tuple(reasons), flags=tuple(flags))
-    found = density(counted.count.systems, area_m2, factor)
-    return _Figures(
-        area_m2=area_m2,
-        raw_per_m2=found.raw_per_m2,
-        adjusted_per_m2=found.adjusted_per_m2,
-        factor_source=None if factor is None else {"value": factor.value, "source": factor.source},
-        reasons=tuple(reasons),
-        flags=(*flags, *density_flags(found.raw_per_m2, counted.count.systems)),
+        flags=(*counted.flags, *distance.flags, *figures.flags, *_tow_flags(tow, choice, at_hand), *_more_flags(connection, tow, counted)),
     )
 
 
@@ -310,6 +283,7 @@ def _count_source(one: CountRow, is_used: bool) -> dict[str, Any]:  # noqa: FBT0
         "origin": one.origin,
         "signed_utc": one.signed_utc,
         "used": is_used,
+        "not_blind": one.not_blind,
         "systems": sum(cell.systems for cell in one.minutes.values()),
     }
 
@@ -351,6 +325,7 @@ def _width_source(width: WidthRow | None) -> dict[str, Any] | None:
         "method": width.method,
         "width_m": width.width_m,
         "uncertainty_m": width.uncertainty_m,
+        "uncertainty_of": "" if width.uncertainty_m is None else UNCERTAINTY_OF[width.method],
         "row_height": width.row_height,
         "source": width.source,
         "entered_by": width.entered_by,
@@ -373,6 +348,10 @@ def _table_words(row: table_reads.TableRowRow) -> str:
     return (
         f"the table {row.file_name} ({row.format}) gives {row.systems:g} systems in all: without minutes and counters it is no count here"
     )
+
+
+def _more_flags(connection: Connection, tow: TowRow, counted: Counted) -> tuple[str, ...]:
+    return (*clock_flags(connection, tow, counted.used if counted.count else ()), *_other_tows(connection, tow))
 
 
 def _tow_flags(tow: TowRow, choice: DistanceRow | None, at_hand: list[str]) -> tuple[str, ...]:

@@ -4,8 +4,8 @@ An imported table's `FOVMultiplier` is such a width (`table`), not another facto
 
     fixed          measured on the sledge, such as between its runners, or in a tank
     lasers         a pair of parallel lasers of known gap, clicked on a still: scale = gap / gap in pixels, formula (6)
-    range_finder   2 h / cos(camera angle - vertical view / 2) * tan(horizontal view / 2), h = range - offset (ices-tools-dev,
-                   NephAssess): the width at the bottom edge of the frame
+    range_finder   height and angles of the camera, turned to the counting row; at the bottom edge of the frame
+                   2 h / cos(camera angle - vertical view / 2) * tan(horizontal view / 2), h = range - offset (ices-tools-dev, NephAssess)
     table          read from a survey's own table
 """
 
@@ -24,6 +24,13 @@ NARROWEST_M = 0.1
 LEAST_GAP_PX = 8.0
 CLICK_SD_PX = 1.5
 
+UNCERTAINTY_OF = {
+    "fixed": "as stated with the width",
+    "lasers": "of two clicks on the dots; what the gap between the beams is uncertain by is not in it",
+    "range_finder": "of the range finder's reading; what the angles are uncertain by is not in it",
+    "table": "",
+}
+
 
 class WidthMethod(StrEnum):
     """How a width is known."""
@@ -32,6 +39,13 @@ class WidthMethod(StrEnum):
     LASERS = "lasers"
     RANGE_FINDER = "range_finder"
     TABLE = "table"
+
+
+class ViewOf(StrEnum):
+    """Which row of the frame a horizontal angle of view was stated for."""
+
+    BOTTOM_EDGE = "bottom_edge"
+    MIDDLE_ROW = "middle_row"
 
 
 class WidthError(SettingsError):
@@ -47,7 +61,7 @@ class Width:
 
     Attributes:
         row_height: where in the frame it holds, as a part of its height from the top.
-        uncertainty_m: one standard deviation, None where it is not known.
+        uncertainty_m: one standard deviation, None where it is not known; of what, `UNCERTAINTY_OF` says for each way.
         source: where it is from, in words; never empty.
         detail: what it was worked out from.
     """
@@ -96,6 +110,9 @@ class RangeFinder:
         offset_m: how far the range finder is above the camera (negative: below).
         camera_angle_deg: of the camera's axis from straight down.
         vertical_view_deg, horizontal_view_deg: the camera's angles of view in water.
+        horizontal_view_of: the row that the horizontal one spans; NephAssess has that of the bottom edge, a lens' data sheet that of the
+            middle. With a vertical view of 40 degrees they differ by 6 %.
+        range_sd_m: one standard deviation of the range, None where it is not known.
     """
 
     range_m: float
@@ -103,6 +120,8 @@ class RangeFinder:
     camera_angle_deg: float
     vertical_view_deg: float
     horizontal_view_deg: float
+    horizontal_view_of: ViewOf = ViewOf.BOTTOM_EDGE
+    range_sd_m: float | None = None
 
 
 def fixed_width(width_m: float, row_height: float, source: str, uncertainty_m: float | None = None) -> Width:
@@ -168,35 +187,61 @@ def laser_width(clicks: LaserClicks, row_height: float, source: str) -> Width:
     )
 
 
-def range_finder_width(camera: RangeFinder, source: str) -> Width:
-    """The width at the bottom edge of the frame from height and angles (section 7 of the field's specification).
+def range_finder_width(camera: RangeFinder, row_height: float, source: str) -> Width:
+    """The width at a row of the frame from height and angles (section 7 of the field's specification), over flat ground.
+
+    With f = (2 * row_height - 1) * tan(vertical view / 2), from -1 at the top edge to 1 at the bottom one times that tangent, the middle
+    of the row lies delta = atan(f) below the axis: the picture is a plane, so rows are equal steps of the tangent, not of the angle. Its
+    ray runs `camera angle - delta` from straight down and meets the ground after h / cos(camera angle - delta). Along the axis
+    that is
+
+        depth = h * cos(delta) / cos(camera angle - delta)
+
+    and the row, which lies across the axis, spans depth * (width of the picture at depth 1), whichever row it is. That width is
+    2 * tan(horizontal view / 2) if the view was stated for the middle row, as data sheets of lenses do. NephAssess takes the angle that the
+    bottom edge spans at the camera, 1 / cos(vertical view / 2) further away: then it is that much larger, and at the bottom edge
+    the whole comes to 2 h / cos(camera angle - vertical view / 2) * tan(horizontal view / 2), the Scottish formula.
+
+    The uncertainty is that of the range finder's reading where it is stated; what the angles are uncertain by is not in it.
 
     Raises:
-        WidthError: the height is not positive, an angle is impossible, or the bottom edge looks at or above the horizon.
+        WidthError: the height is not positive, an angle is impossible, or the row looks at or above the horizon.
     """
     height_m = camera.range_m - camera.offset_m
-    down_deg = camera.camera_angle_deg - camera.vertical_view_deg / 2
     if not (math.isfinite(height_m) and height_m > 0):
         raise WidthError(f"a height of {height_m:.3g} m (range minus offset) is none")
     if not 0 <= camera.camera_angle_deg < 90:
         raise WidthError(f"a camera angle of {camera.camera_angle_deg:g} degrees from straight down does not see the seabed")
     if not (0 < camera.vertical_view_deg < 180 and 0 < camera.horizontal_view_deg < 180):
         raise WidthError("an angle of view lies between 0 and 180 degrees")
-    if not abs(down_deg) < 90:
-        raise WidthError(f"the bottom edge of the frame looks {down_deg:g} degrees from straight down: not at the seabed")
-    width_m = 2 * height_m / math.cos(math.radians(down_deg)) * math.tan(math.radians(camera.horizontal_view_deg) / 2)
+    if not 0 < row_height <= 1:
+        raise WidthError(f"a row at {row_height} of the height is outside the frame")
+    half_view = math.radians(camera.vertical_view_deg) / 2
+    below_axis = math.atan((2 * row_height - 1) * math.tan(half_view))
+    from_down = math.radians(camera.camera_angle_deg) - below_axis
+    if not abs(from_down) < math.pi / 2:
+        raise WidthError(f"that row looks {math.degrees(from_down):.0f} degrees from straight down: not at the seabed")
+    depth_m = height_m * math.cos(below_axis) / math.cos(from_down)
+    picture = 2 * math.tan(math.radians(camera.horizontal_view_deg) / 2)
+    if camera.horizontal_view_of is ViewOf.BOTTOM_EDGE:
+        picture /= math.cos(half_view)
+    width_m = depth_m * picture
     return Width(
         method=WidthMethod.RANGE_FINDER,
         width_m=width_m,
-        row_height=1.0,
+        row_height=row_height,
         source=source,
+        uncertainty_m=None if camera.range_sd_m is None else width_m * camera.range_sd_m / height_m,
         detail={
             "range_m": camera.range_m,
+            "range_sd_m": camera.range_sd_m,
             "offset_m": camera.offset_m,
             "height_m": height_m,
             "camera_angle_deg": camera.camera_angle_deg,
             "vertical_view_deg": camera.vertical_view_deg,
             "horizontal_view_deg": camera.horizontal_view_deg,
-            "assumes": "flat ground; the width is that of the bottom edge of the frame",
+            "horizontal_view_of": camera.horizontal_view_of.value,
+            "depth_along_axis_m": depth_m,
+            "assumes": "flat ground; a lens that bends no line; the width is that of the row",
         },
     )

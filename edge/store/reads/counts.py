@@ -44,6 +44,9 @@ class CountRow(NamedTuple):
         state: "open", "signed" or "set_aside".
         origin: "counted" here, or "imported" from a table.
         minutes: minute -> what was counted; filled only for revealed counts.
+        not_blind: why its counter could know what others or a model found; "" for a blind count. No estimate uses one that is not.
+        clock_json: what mapped stills to seconds when it was signed (`edge.survey.counting.clock`); None before, and for a table's.
+        stalled: of an open count, why its counter cannot go on with it, such as "account retired"; "" where they can.
     """
 
     id: int
@@ -60,12 +63,18 @@ class CountRow(NamedTuple):
     revealed_utc: str | None
     set_aside_reason: str
     minutes: Mapping[int, CountedMinute]
+    not_blind: str = ""
+    clock_json: str | None = None
+    stalled: str = ""
 
 
 _COUNT = (
     "SELECT id, uuid, tow_id, protocol_id, counter, person_id, ordinal, state, origin, opened_utc, signed_utc, revealed_utc, "
-    "set_aside_reason FROM counts "
+    "set_aside_reason, not_blind, clock_json, coalesce((SELECT CASE WHEN state <> 'open' THEN '' WHEN p.retired_utc IS NOT NULL "
+    "THEN 'account retired' WHEN p.role = 'view' THEN 'may not count any more' END FROM people AS p WHERE p.id = person_id), '') "
+    "FROM counts "
 )
+_SHOWN = 13  # columns before the minutes
 
 
 def revealed_counts(connection: Connection, tow_id: int) -> tuple[CountRow, ...]:
@@ -119,7 +128,8 @@ def marks_of_count(connection: Connection, count_id: int) -> tuple[CountMark, ..
 
 
 def _row(connection: Connection, row: Row) -> CountRow:
-    found = CountRow._make((*row, {}))
+    values = tuple(row)
+    found = CountRow._make((*values[:_SHOWN], {}, *values[_SHOWN:]))
     if found.revealed_utc is None:
         return found
     minutes = connection.execute(

@@ -26,6 +26,14 @@ def tow_frames(connection: Connection, tow_id: int) -> tuple[FrameRow, ...]:
     return tuple(FrameRow(*row) for row in rows)
 
 
+def camera_offsets(connection: Connection, tow_id: int) -> dict[str, float]:
+    """The seconds that are added to the clock of each camera that files of a tow are from, by its name."""
+    rows = connection.execute(
+        "SELECT name, time_offset_s FROM cameras WHERE id IN (SELECT camera_id FROM tow_images WHERE tow_id = ?) ORDER BY name", (tow_id,)
+    )
+    return {row["name"]: row["time_offset_s"] for row in rows}
+
+
 def count_untimed(connection: Connection, tow_id: int) -> int:
     """How many stills of a tow have no time within it: they cannot be shown in its order."""
     row = connection.execute("SELECT count(*) FROM tow_images WHERE tow_id = ? AND (at_s IS NULL OR at_s < 0)", (tow_id,)).fetchone()

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from edge.store.reads.counts import CountedMinute, CountRow
 from edge.store.reads.surveys import ProtocolRow
 from edge.survey.agreement import PAUSE_LIMIT_S, Agreement, AgreementState, agreement
+from edge.survey.counting.clock import counts_differ
 from edge.survey.density import MINUTE_S, MinuteRule
 
 
 class CountsState(StrEnum):
     """Where the counts of a tow stand. Before the reveal nothing of their content is anywhere but under the seal.
 
-    UNUSABLE: revealed, and still no result, such as where no minute of the window counts; only `judge_tow` finds that.
+    UNUSABLE: there is no result, such as where no minute of the window counts (only `judge_tow` finds that), or, still sealed,
+    where the counters counted by different starts of line.
     """
 
     NOT_BEGUN = "not_begun"
@@ -46,8 +48,9 @@ class TowCounts:
 def tow_counts(counts: Sequence[CountRow], rules: ProtocolRow | None, *, is_reference: bool) -> TowCounts:
     """Where the counts of a tow stand under `rules`, which are those that they were made by (`judging_rules`).
 
-    As many signatures as those rules ask for and still sealed means one thing: the first two do not agree. Nobody is asked to
-    count reference footage again: everybody counts it alone, and it stays sealed. A table's counts of it are not spoken of.
+    As many signatures as those rules ask for and still sealed means one of two things: the counters counted by different clocks, or
+    the first two do not agree. Nobody is asked to count reference footage again: everybody counts it alone, and it stays sealed.
+    A table's counts of it are not spoken of.
     """
     standing = [one for one in counts if one.state != "set_aside" and not (is_reference and one.origin == "imported")]
     signed = sum(one.state == "signed" for one in standing)
@@ -60,12 +63,20 @@ def tow_counts(counts: Sequence[CountRow], rules: ProtocolRow | None, *, is_refe
     needed = rules.counters
     if any(one.revealed_utc for one in standing):
         return _told(CountsState.REVEALED, max(needed, signed), signed, opened, "")  # a third signature was needed where there is one
+    if signed >= needed and (differ := counts_differ([one for one in standing if one.state == "signed"])):
+        words = f"{differ}; an administrator sets the one with the wrong clock aside, and it is counted anew, blind"
+        return _told(CountsState.UNUSABLE, needed, signed, opened, words)
     if signed >= needed:
         words = "the counters do not agree: a third person counts, as blind as they did"
         return _told(CountsState.THIRD_COUNT, needed + 1, signed, opened, words)
     if not standing:
         return _told(CountsState.NOT_BEGUN, needed, signed, opened, "nobody has begun to count")
     missing = needed - len(standing)
+    stalled = [one for one in standing if one.stalled]
+    if stalled:
+        who = " and ".join(f"{one.counter} ({one.stalled})" for one in stalled)
+        words = f"{who} cannot go on with the open count: an administrator sets it aside, then somebody else begins anew"
+        return _told(CountsState.COUNTER_MISSING, needed, signed, opened, words)
     if missing > 0:
         who = "a counter is" if missing == 1 else f"{missing} counters are"
         return _told(CountsState.COUNTER_MISSING, needed, signed, opened, f"{who} missing: the protocol asks for {needed}")
@@ -75,9 +86,12 @@ def tow_counts(counts: Sequence[CountRow], rules: ProtocolRow | None, *, is_refe
 def counts_agreement(counts: Sequence[CountRow], protocol: ProtocolRow) -> Agreement:
     """Lin's coefficient of the first two counters, over the minutes of the window that both have and nobody lost.
 
-    A table's counts may have other minutes too: they enter neither this nor the station's count.
+    A table's counts may have other minutes too: they enter neither this nor the station's count. Nor does a count that was not made
+    blind; and counts made by different clocks are not compared at all.
     """
-    return minutes_agreement({one.counter: one.minutes for one in counts}, protocol)
+    pair = [one for one in counts if not one.not_blind][:2]
+    found = minutes_agreement({one.counter: one.minutes for one in pair}, protocol)
+    return replace(found, state=AgreementState.NOT_COMPARABLE, ccc=None) if counts_differ(pair) else found
 
 
 def minutes_agreement(by_counter: Mapping[str, Mapping[int, CountedMinute]], protocol: ProtocolRow) -> Agreement:
@@ -100,7 +114,8 @@ def needs_third(by_counter: Mapping[str, Mapping[int, CountedMinute]], protocol:
 
 def pairwise_agreement(counts: Sequence[CountRow], protocol: ProtocolRow) -> tuple[Agreement, ...]:
     """Every two of the counters: where there are three, which of them agree."""
-    pairs = [(a, b) for place, a in enumerate(counts) for b in counts[place + 1 :]]
+    blind = [one for one in counts if not one.not_blind]
+    pairs = [(a, b) for place, a in enumerate(blind) for b in blind[place + 1 :]]
     return tuple(counts_agreement(pair, protocol) for pair in pairs)
 
 
