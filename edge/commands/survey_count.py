@@ -129,15 +129,22 @@ def _desk(home: Path) -> Iterator[TrackDesk]:
 def _print(result: StationResult) -> None:
     say(f"station {result.station}, {'survey ' + result.survey if result.survey else 'no survey'}: {result.state.value.replace('_', ' ')}")
     table = make_table("figure", "value", "unit", numbers=("value",))
-    for name, value, unit, digits in (
-        ("systems", result.systems, "burrow systems", 2),
-        ("distance", result.distance_m, "m", 1),
-        ("area", result.area_m2, "m2", 1),
-        ("density, raw", result.density_raw_per_m2, "per m2", 4),
-        ("density, adjusted", result.density_adjusted_per_m2, "per m2", 4),
-        ("openings (model, advisory)", result.openings, "on stills", 0),
+    for name, value, sd, unit, digits in (
+        ("systems", result.systems, None, "burrow systems", 2),
+        ("distance", result.distance_m, None, "m", 1),
+        ("area", result.area_m2, result.area_sd_m2, "m2", 1),
+        ("density, raw", result.density_raw_per_m2, result.density_raw_sd_per_m2, "per m2", 4),
+        ("density, adjusted", result.density_adjusted_per_m2, result.density_adjusted_sd_per_m2, "per m2", 4),
+        ("openings (model, advisory)", result.openings, None, _stills(result), 0),
     ):
-        table.add_row(name, "-" if value is None else f"{value:.{digits}f}", unit)
+        told_sd = "" if sd is None else f"; width: ± {sd:.{digits}f}"
+        table.add_row(name, "-" if value is None else f"{value:.{digits}f}", unit + told_sd)
     out.print(table)
     for words in (*result.reasons, *result.flags):
         say(f"- {words}")
+
+
+def _stills(result: StationResult) -> str:
+    """Of how many stills the openings are: with most of them still waiting a small number says nothing."""
+    found = result.sources["openings"]
+    return "on stills" if found is None else f"on {found['with_result']} of {found['stills']} stills"

@@ -90,8 +90,8 @@ class StationResult:
         area_m2: distance times width at the counting row, formula (3).
         density_raw_per_m2: formula (4).
         density_adjusted_per_m2: formula (5); None unless people counted and the protocol names a factor and its source.
-        area_sd_m2, density_raw_sd_per_m2, density_adjusted_sd_per_m2: one standard deviation, of the width of view alone; None where that is
-            not known. No estimate of a ground or survey has it in its CV.
+        area_sd_m2, density_raw_sd_per_m2, density_adjusted_sd_per_m2: one standard deviation, of the width of view alone; None where
+            that is not known. No estimate of a ground or survey has it in its CV.
         sources: what each figure was made from: `openings`, `counts`, `protocol`, `agreement`, `minutes`, `distance`, `width`,
             `factor`, `left_out`, and `tables`, what imported tables of stations say; None or empty where there is nothing yet.
         reasons: sentences; why what is None is None.

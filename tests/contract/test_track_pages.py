@@ -187,7 +187,12 @@ def test_distances_and_widths_over_the_api(ship: Ship) -> None:
     assert shown["width"]["width_m"] == pytest.approx(0.5 / 600 * 1229)
     assert shown["distance"]["source"] == "estimated"
     finder = {"range_m": 1.2, "offset_m": 0.2, "camera_angle_deg": 30, "vertical_view_deg": 40, "horizontal_view_deg": 50}
-    assert post("/api/tows/2/width", {"method": "range_finder", "source": "x", "range_finder": finder}).status_code == 200
+    assert post("/api/tows/2/width", {"method": "range_finder", "source": "x", "range_finder": finder}).status_code == 422
+    body = {"method": "range_finder", "source": "x", "row_height": 0.83, "range_finder": {**finder, "range_sd_m": 0.05}}
+    assert post("/api/tows/2/width", body).status_code == 200
+    turned = ship.client.get("/api/tows/2/track").json()["width"]
+    assert turned["row_height"] == 0.83
+    assert turned["uncertainty_m"] == pytest.approx(turned["width_m"] * 0.05)
     assert post("/api/tows/2/width", {"method": "fixed", "source": "x", "width_m": 0.75}).status_code == 422
     assert (
         post("/api/tows/2/width", {"method": "fixed", "source": " ", "width_m": 0.75, "row_height": 0.8}).json()["code"] == "width_invalid"

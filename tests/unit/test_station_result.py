@@ -22,7 +22,7 @@ from edge.store.tracks import NewDistance
 from edge.survey.density import CorrectionFactor, density
 from edge.survey.reckoning import OBSERVED_MAX_PER_M2, OBSERVED_P95_PER_M2, OBSERVED_P99_PER_M2
 from edge.survey.result import ResultState, station_result
-from edge.survey.width import table_width
+from edge.survey.width import fixed_width, table_width
 from tests.helpers.seed import add_model, add_station, done
 from tests.helpers.stations import Sea, usbl, usbl_log
 
@@ -64,6 +64,7 @@ def test_a_whole_station_gives_every_figure_with_its_source(sea: Sea, tmp_path: 
         "method": "fixed",
         "width_m": 0.75,
         "uncertainty_m": None,
+        "uncertainty_of": "",
         "row_height": 0.83,
         "source": "tank, test",
         "entered_by": "test",
@@ -342,3 +343,23 @@ def test_there_is_no_result_of_nothing(sea: Sea) -> None:
         sea.width(99)
     with closing(open_reader(sea.home / "edge.db")) as connection:
         assert connection.execute("SELECT count(*) FROM widths").fetchone()[0] == 0
+
+
+def test_the_widths_uncertainty_is_carried_into_area_and_density_and_into_no_cv(sea: Sea) -> None:
+    """One standard deviation of the width, by the same part; checked against the figures with a width one such step wider."""
+    tow = sea.station("S1", ground=None)
+    sea.counts(tow, {"A": A, "B": B})
+    sea.desk.type_distance(tow, NewDistance("odometer", 200.0, "counted"), "test")
+    sea.width(tow)
+    bare = sea.result(tow)
+    assert (bare.area_sd_m2, bare.density_raw_sd_per_m2, bare.density_adjusted_sd_per_m2) == (None, None, None)
+    sea.desk.set_width(tow, fixed_width(0.75, 0.83, "tank", 0.0075), "test")
+    found = sea.result(tow)
+    assert found.area_sd_m2 == pytest.approx(200 * 0.0075)
+    assert found.density_raw_per_m2 is not None
+    assert found.density_adjusted_per_m2 is not None
+    wider = found.systems / (200 * 0.7575) if found.systems else math.nan
+    assert found.density_raw_sd_per_m2 == pytest.approx(found.density_raw_per_m2 - wider, rel=0.02)
+    assert found.density_adjusted_sd_per_m2 == pytest.approx((found.density_raw_sd_per_m2 or 0) / 1.3)
+    assert found.sources["width"]["uncertainty_of"] == "as stated with the width"
+    assert found.density_raw_per_m2 == bare.density_raw_per_m2

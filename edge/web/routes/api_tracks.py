@@ -18,7 +18,17 @@ from edge.survey.navigation.csv_logs import Source
 from edge.survey.overview import PlacedStation, VersionEstimate, survey_overview
 from edge.survey.result import StationResult, result_of_station
 from edge.survey.track_desk import Imported, TrackFile
-from edge.survey.width import LaserClicks, RangeFinder, Width, WidthMethod, fixed_width, laser_width, range_finder_width, table_width
+from edge.survey.width import (
+    LaserClicks,
+    RangeFinder,
+    ViewOf,
+    Width,
+    WidthMethod,
+    fixed_width,
+    laser_width,
+    range_finder_width,
+    table_width,
+)
 from edge.web.deps import MAX_ID, Actor, ApplianceHere, Viewer, sees_tables
 from edge.web.errors import Problem, invalid, no_such
 from edge.web.uploads import receive
@@ -85,10 +95,12 @@ class RangeBody(_Body):
     camera_angle_deg: Finite
     vertical_view_deg: Finite
     horizontal_view_deg: Finite
+    horizontal_view_of: ViewOf = ViewOf.BOTTOM_EDGE
+    range_sd_m: Finite | None = None
 
 
 class WidthBody(_Body):
-    """A width of view with its source: `width_m` for `fixed` and `table`, `lasers`, or `range_finder`."""
+    """A width of view at `row_height` with its source: `width_m` for `fixed` and `table`, `lasers`, or `range_finder`."""
 
     method: WidthMethod
     source: Text
@@ -291,8 +303,8 @@ def _station(one: PlacedStation) -> EstimateStation:
 
 
 def _width(body: WidthBody) -> Width:
-    if body.method is WidthMethod.RANGE_FINDER and body.range_finder is not None:
-        return range_finder_width(RangeFinder(**body.range_finder.model_dump()), body.source)
+    if body.row_height is not None and body.method is WidthMethod.RANGE_FINDER and body.range_finder is not None:
+        return range_finder_width(RangeFinder(**body.range_finder.model_dump()), body.row_height, body.source)
     if body.row_height is not None and body.method is WidthMethod.LASERS and body.lasers is not None:
         return laser_width(LaserClicks(**body.lasers.model_dump()), body.row_height, body.source)
     if body.row_height is not None and body.width_m is not None:
@@ -302,5 +314,5 @@ def _width(body: WidthBody) -> Width:
             return table_width(body.width_m, body.row_height, body.source)
     raise invalid(
         f"a width by {body.method.value} lacks its values",
-        "fixed and table need width_m and row_height, lasers needs lasers and row_height, range_finder needs range_finder.",
+        "All need row_height; fixed and table need width_m, lasers needs lasers, range_finder needs range_finder.",
     )

@@ -23,7 +23,7 @@ from edge.survey.navigation.csv_logs import Source
 from edge.survey.reckoning import SOURCE_WORDS
 from edge.survey.track_desk import TrackFile
 from edge.survey.track_lines import TrackLine, line_of, tow_span
-from edge.survey.width import LaserClicks, RangeFinder, Width, fixed_width, laser_width, range_finder_width, table_width
+from edge.survey.width import LaserClicks, RangeFinder, ViewOf, Width, fixed_width, laser_width, range_finder_width, table_width
 from edge.web.deps import MAX_ID, Actor, ApplianceHere
 from edge.web.drawings.track import Ends, profile_chart, track_plot
 from edge.web.errors import RequestError, invalid, no_such
@@ -166,10 +166,13 @@ def withdraw(appliance: ApplianceHere, actor: Actor, form: PostedForm) -> Redire
 
 def _width(appliance: ApplianceHere, form: Form) -> Width:
     method, source = form.text("method"), form.optional("source")
+    row_height = _number(form, "row_height")
     if method == "range_finder":
         names = ("range_m", "offset_m", "camera_angle_deg", "vertical_view_deg", "horizontal_view_deg")
-        return range_finder_width(RangeFinder(**{name: _number(form, name) for name in names}), source)
-    row_height = _number(form, "row_height")
+        view_of = ViewOf.MIDDLE_ROW if form.text("horizontal_view_of") == ViewOf.MIDDLE_ROW else ViewOf.BOTTOM_EDGE
+        range_sd_m = _number(form, "range_sd_m") if form.optional("range_sd_m").strip() else None
+        given = {name: _number(form, name) for name in names}
+        return range_finder_width(RangeFinder(**given, horizontal_view_of=view_of, range_sd_m=range_sd_m), row_height, source)
     if method == "lasers":
         file_id = _id(form, "file")
         with appliance.reader() as connection:
