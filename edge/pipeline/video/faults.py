@@ -1,0 +1,96 @@
+"""How far a clip was read, why it ended there, and what was wrong on the way, in words for a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from edge.pipeline.video.opening import OpenClip
+from edge.pipeline.video.reading import Tally
+
+_MOST_STRETCHES = 5
+_DECLARING = frozenset(("mp4", "avi", "matroska"))  # their header says how long they are; of a stream it is estimated
+_SHORT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipEnd:
+    """How the reading of a clip ended.
+
+    Attributes:
+        kind: "complete"; "cut": the end of the file is missing; "jumped_back": its clock jumped back, what follows was not read;
+            "resized": the size of its frames changed, what follows was not read; "unfinished": it was not read to its end.
+        read_to_s: time of the last packet that was looked at, seconds since the first frame; None before the first.
+        damaged_s: stretches that could not be decoded, from the last sound frame to the next, seconds; None where there is none.
+        faults: all this in words; empty for a sound clip.
+    """
+
+    kind: Literal["complete", "cut", "jumped_back", "resized", "unfinished"]
+    read_to_s: float | None
+    damaged_s: tuple[tuple[float | None, float | None], ...]
+    faults: tuple[str, ...]
+
+
+def clip_end(clip: OpenClip, first_pts: int, tally: Tally, *, is_over: bool) -> ClipEnd:
+    """What a tally means, in seconds since the frame at `first_pts`."""
+
+    def at_s(pts: int | None) -> float | None:
+        return None if pts is None else float((pts - first_pts) * clip.time_base)
+
+    read_to_s = at_s(tally.last_pts)
+    damaged_s = tuple((at_s(begun), at_s(ended)) for begun, ended in tally.damaged)
+    faults = []
+    if damaged_s:
+        faults.append(_damage(damaged_s))
+    if tally.misplaced:
+        faults.append(f"{tally.misplaced} frame(s) with a time that cannot be theirs were left out")
+    if tally.untimed:
+        faults.append(f"{tally.untimed} frame(s) without a time were left out")
+    kind: Literal["complete", "cut", "jumped_back", "resized", "unfinished"] = "complete" if is_over else "unfinished"
+    if tally.jumped_back is not None:
+        kind = "jumped_back"
+        before, behind = (clock(at_s(pts) or 0.0) for pts in tally.jumped_back)
+        faults.append(f"at {before} its clock jumps back to {behind}: what follows was not read; cut the clip there to read both parts")
+    elif tally.resized is not None:
+        kind = "resized"
+        width_px, height_px = tally.resized
+        faults.append(f"at {clock(read_to_s or 0.0)} the frames change to {width_px} x {height_px} pixels: what follows was not read")
+    elif is_over and (missing := _missing(clip, read_to_s)) is not None:
+        kind = "cut"
+        faults.append(f"the clip ends in the middle, at {clock(read_to_s or 0.0)}: {missing}")
+    return ClipEnd(kind=kind, read_to_s=read_to_s, damaged_s=damaged_s, faults=tuple(faults))
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, such as 3:07.2; a minus before what lies before the first frame."""
+    tenths = round(abs(seconds) * 10)
+    return f"{'-' if seconds < 0 and tenths else ''}{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
+
+
+def declared_s(clip: OpenClip) -> float | None:
+    """What the header says that the clip lasts, seconds."""
+    duration = clip.stream.duration
+    if duration is not None and duration > 0:
+        return float(duration * clip.time_base)
+    whole = clip.container.duration
+    return whole / 1_000_000 if whole is not None and whole > 0 else None
+
+
+def _missing(clip: OpenClip, read_to_s: float | None) -> str | None:
+    if clip.end.missing is not None:
+        return clip.end.missing
+    declared = declared_s(clip) if clip.clip_format in _DECLARING else None
+    rate = clip.stream.average_rate
+    frame_s = float(1 / rate) if rate else 0.0
+    if declared is not None and read_to_s is not None and read_to_s + frame_s + _SHORT_S < declared:
+        return f"it says that it lasts {clock(declared)}"
+    return None
+
+
+def _damage(damaged_s: tuple[tuple[float | None, float | None], ...]) -> str:
+    told = []
+    for begun, ended in damaged_s[:_MOST_STRETCHES]:
+        since = "its beginning" if begun is None else clock(begun)
+        told.append(f"{since} to {'its end' if ended is None else clock(ended)}")
+    more = f" and {len(damaged_s) - _MOST_STRETCHES} more" if len(damaged_s) > _MOST_STRETCHES else ""
+    return f"damaged, and left out up to the next key frame: {', '.join(told)}{more}"
