@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import structlog
 from fastapi import FastAPI, Request
@@ -72,7 +72,15 @@ def answer(request: Request, status: int, problem: Problem) -> Response:
     """The problem as JSON under /api, /metrics and /healthz, else as a page."""
     if wants_json(request):
         return JSONResponse(asdict(problem), status_code=status)
-    return render(request, "problem.html", status=status, problem=problem, status_code=status, status_words=HTTPStatus(status).phrase)
+    return render(
+        request,
+        "problem.html",
+        status=status,
+        problem=problem,
+        status_code=status,
+        status_words=HTTPStatus(status).phrase,
+        sign_in=_sign_in_and_back(request) if status == HTTPStatus.UNAUTHORIZED else "",
+    )
 
 
 def edge_status(error: EdgeError) -> int:
@@ -86,8 +94,19 @@ def edge_status(error: EdgeError) -> int:
 
 def sign_in_first(request: Request) -> Response:
     """Lead a page to the sign-in, and back to where one was."""
-    here = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
-    return RedirectResponse("/sign-in" if here == "/" else f"/sign-in?{urlencode({'next': here})}", status_code=303)
+    return RedirectResponse(_sign_in_address(request.url.path, request.url.query), status_code=303)
+
+
+def _sign_in_and_back(request: Request) -> str:
+    """The sign-in for a form that came too late; it leads back to the page that the form stands on."""
+    page = urlsplit(request.headers.get("referer", ""))
+    is_ours = page.netloc.lower() == request.headers.get("host", "").lower()
+    return _sign_in_address(page.path if is_ours and page.path else "/", page.query if is_ours else "")
+
+
+def _sign_in_address(path: str, query: str) -> str:
+    here = f"{path}?{query}" if query else path
+    return "/sign-in" if here == "/" else f"/sign-in?{urlencode({'next': here})}"
 
 
 def wants_json(request: Request) -> bool:

@@ -34,7 +34,11 @@ CSRF_HEADER = "x-csrf-token"
 LIVE_HEADER = "x-live"  # a page that keeps itself up to date: nobody's doing
 _FORM = "application/x-www-form-urlencoded"
 
-_SIGN_IN = Problem(code="sign_in_needed", message="Nobody is signed in.", advice="Sign in; programs do so with POST /api/sign-in.")
+_SIGN_IN = Problem(
+    code="sign_in_needed",
+    message="You are signed out: the sign-in of this browser has ended.",
+    advice="Sign in again; a program does so with POST /api/sign-in.",
+)
 _STALE = Problem(
     code="csrf_refused",
     message="This page was opened before somebody else signed in here, or the request is not from a page of the appliance.",

@@ -132,7 +132,7 @@ def test_nobody_gets_nothing(crew: Crew, line: str) -> None:
         assert answer.headers["location"].startswith("/sign-in")
     else:
         assert answer.status_code == 401
-        assert "Nobody is signed in" in answer.text
+        assert "You are signed out" in answer.text
     if path.startswith("/api/"):
         assert set(answer.json()) == {"code", "message", "advice"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,20 @@ def test_the_older_window_is_told_and_changes_nothing(blind: BlindSurvey) -> Non
         with pytest.raises(CountOutdatedError):
             act()
     assert [one.at_s for one in blind.desk.own(count_id, person).content.marks] == CLOSE
+
+
+def test_a_save_that_is_sent_again_is_saved_once(blind: BlindSurvey) -> None:
+    """After an answer that was lost on its way; anything else at an older revision is another window's."""
+    count_id, revision = blind.save("jd", ANNA_LIKE)
+    person = blind.person("jd")
+    sent = make_content(CLOSE, revision=revision, notes={2: "silt"})
+    assert [blind.desk.save(count_id, person, sent) for _ in range(3)] == [revision + 1] * 3
+    kept = blind.desk.own(count_id, person).content
+    assert (kept.revision, len(kept.marks), dict(kept.notes)) == (revision + 1, len(CLOSE), {2: "silt"})
+    assert kept.saved_utc is not None
+    for other in (replace(sent, notes={2: "sand"}), replace(sent, lost=((1.0, 2.0),)), replace(sent, typed={1: TypedMinute(systems=3.0)})):
+        with pytest.raises(CountOutdatedError):
+            blind.desk.save(count_id, person, other)
 
 
 def test_a_wrong_pin_or_a_minute_not_looked_at_signs_nothing(blind: BlindSurvey) -> None:

@@ -17,6 +17,7 @@ FEATURES = ("system", "nephrops_in", "nephrops_out", "trawl_mark", "virgularia",
 MAX_MARKS = 3000
 MAX_INTERVALS = 2000
 MAX_NOTE_CHARACTERS = 1000
+MAX_TIME_CHARACTERS = 30
 MAX_AT_S = 6 * 3600.0
 MAX_MINUTE = 360
 MINUTE_S = 60.0
@@ -59,6 +60,7 @@ class CountContent:
         position_s: where the counter was last; None before the first look.
         missing: (from_s, to_s) without footage when it was signed, frozen with the signature: files that come or go later change
             nothing of it. None until then.
+        saved_utc: when the appliance saved it last; inside the seal, so that nobody else sees when there was a click.
     """
 
     revision: int = 0
@@ -70,6 +72,7 @@ class CountContent:
     typed: Mapping[int, TypedMinute] = field(default_factory=dict)
     position_s: float | None = None
     missing: Sequence[tuple[float, float]] | None = None
+    saved_utc: str | None = None
 
 
 def pack(content: CountContent) -> bytes:
@@ -94,6 +97,7 @@ def as_json(content: CountContent) -> dict[str, Any]:
         "typed": {str(minute): [one.systems, one.lost_s, one.nephrops_in, one.nephrops_out] for minute, one in content.typed.items()},
         "position_s": content.position_s,
         "missing": None if content.missing is None else [list(one) for one in content.missing],
+        "saved_utc": content.saved_utc,
     }
 
 
@@ -110,9 +114,14 @@ def read_content(document: Any) -> CountContent:
         raise CountRefusedError(f"the count that was sent cannot be read: {error}", advice=advice) from error
 
 
-def next_revision(content: CountContent) -> CountContent:
-    """The same with the revision after."""
-    return replace(content, revision=content.revision + 1)
+def saved(content: CountContent, at_utc: str) -> CountContent:
+    """What is kept of content that a page sent: with the revision after, and when. What is missing is for the signature to say."""
+    return replace(content, revision=content.revision + 1, missing=None, saved_utc=at_utc)
+
+
+def is_saved_as(sent: CountContent, kept: CountContent) -> bool:
+    """Whether `kept` is what saving `sent` led to: a save whose answer was lost on its way is sent again, and is no other window's."""
+    return kept == saved(sent, kept.saved_utc or "")
 
 
 def _read(document: Any) -> CountContent:
@@ -128,6 +137,7 @@ def _read(document: Any) -> CountContent:
         typed={_minute(minute): _typed(one) for minute, one in document["typed"].items()},
         position_s=None if position_s is None else _second(position_s),
         missing=None if missing is None else merged(_interval(one) for one in _bounded(missing, MAX_INTERVALS, "intervals")),
+        saved_utc=_time(document.get("saved_utc")),
     )
 
 
@@ -152,7 +162,7 @@ def _mark(one: Any) -> Mark:
     at_s, image_id, feature, x, y, marked_utc = one
     if feature not in FEATURES:
         raise ValueError(f"{feature!r} is no feature")
-    if not isinstance(marked_utc, str) or len(marked_utc) > 30:
+    if not isinstance(marked_utc, str) or len(marked_utc) > MAX_TIME_CHARACTERS:
         raise ValueError("a click has no time")
     whole = None if image_id is None else _whole(image_id, "image")
     return Mark(at_s=_second(at_s), image_id=whole, feature=feature, x=_part(x), y=_part(y), marked_utc=marked_utc)
@@ -197,6 +207,12 @@ def _second(value: Any) -> float:
     if seconds > MAX_AT_S:
         raise ValueError(f"{seconds} s is beyond any tow")
     return round(seconds, 3)
+
+
+def _time(value: Any) -> str | None:
+    if value is not None and (not isinstance(value, str) or len(value) > MAX_TIME_CHARACTERS):
+        raise ValueError(f"{value!r} is no time")
+    return value
 
 
 def _part(value: Any) -> float | None:

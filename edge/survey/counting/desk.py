@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from edge.errors import CountOutdatedError, CountRefusedError
 from edge.store import audit, counts, surveys
+from edge.store.clock import utc_now
 from edge.store.connection import snapshot
 from edge.store.reads import counts as reads
 from edge.store.reads.counts import CountRow
@@ -19,7 +20,7 @@ from edge.store.reads.surveys import ProtocolRow, TowRow, protocol, protocol_in_
 from edge.store.seal import Seal
 from edge.store.sqlite import Connection
 from edge.store.writer import Writes
-from edge.survey.counting.content import CountContent, next_revision, pack, unpack
+from edge.survey.counting.content import CountContent, is_saved_as, pack, saved, unpack
 from edge.survey.counting.frames import FrameSource, StillFrames
 from edge.survey.counting.judge import CountsState, TowCounts, needs_third, tow_counts
 from edge.survey.counting.qualify import judge_everybody, judge_person
@@ -103,6 +104,8 @@ class CountingDesk:
     def save(self, count_id: int, person: Person, content: CountContent) -> int:
         """Keep what a counter did. Tells nobody, not even that something was saved. Returns the new revision.
 
+        The same content sent again, as after an answer that was lost, is told as saved and saved once.
+
         Args:
             count_id: the count.
             person: whose count it is.
@@ -117,9 +120,11 @@ class CountingDesk:
             row = _own_row(connection, count_id, person)
             _check_open(row)
             kept = unpack(counts.sealed_content(connection, self._seal, count_id))
+            if is_saved_as(content, kept):
+                return kept.revision
             if kept.revision != content.revision:
                 return None
-            counts.save_content(connection, self._seal, count_id, pack(replace(next_revision(content), missing=None)))
+            counts.save_content(connection, self._seal, count_id, pack(saved(content, utc_now())))
             return content.revision + 1
 
         with self._reader() as connection:  # what is refused for good never reaches the writer, whose log would tell of it

@@ -1,21 +1,26 @@
 // The counting page: plays the frames of a tow, takes what is marked, keeps it, signs it.
 
+import { choose } from "/static/count_choose.js";
+import { draftOf } from "/static/count_drafts.js";
 import { Frames } from "/static/count_frames.js";
 import { FEATURES, Marks, minuteOf } from "/static/count_marks.js";
 import { Saving } from "/static/count_saving.js";
 import { openSigning } from "/static/count_sign.js";
+import { signInAddress, tell } from "/static/count_told.js";
 import { showTyped } from "/static/count_typed.js";
 import { View } from "/static/count_view.js";
 import { isTyping } from "/static/keys.js";
 
 const SPEEDS = [0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4];
+const AGAIN_MS = 3000;
 const FRAME_S = 0.08;
 const GAP_S = 1.5;
+const WAITS_MS = 700;
 const NEAR_LINE = 0.22; // of the height: clicks further off are asked about
 
 const root = document.getElementById("counting");
 const find = (id) => document.getElementById(id);
-const { count, tow, station } = root.dataset;
+const { count, uuid, who, tow, station } = root.dataset;
 
 let frames, marks, view, saving, rules;
 let startUtc = null;
@@ -27,6 +32,10 @@ let lostFrom = null;
 let pointer = null;
 let lastTick = 0;
 let lastInput = performance.now();
+let waitingFrom = null; // when play began to wait for a still
+let conflicts = []; // copies of this browser beside what the appliance has, for a person to choose
+let isOlder = false; // another window saved since this one did
+let leaving = false; // to the sign-in and back: nothing is asked
 
 const now = () => (frames.length ? frames.timeOf(at) : mediaS);
 
@@ -97,7 +106,10 @@ function tick(time) {
   while (to > at && !frames.has(to)) to -= 1;
   if (wanted > at && to === at) {
     frames.want(at, stride); // waits for the next one
+    waitingFrom ??= time;
+    if (time - waitingFrom > WAITS_MS) hint("waiting for the next still: the link is slow or away; nothing is passed over", 1000);
   } else if (to > at) {
+    waitingFrom = null;
     const kept = mediaS + step;
     show(to);
     mediaS = Math.max(mediaS, Math.min(kept, frames.timeOf(to) + FRAME_S));
@@ -118,8 +130,14 @@ function changeSpeed(by) {
   redraw();
 }
 
+/** Whether something can be marked now; says why not. */
+function mayMark() {
+  if (saving.over) hint("not taken: see the line at the top of the page", 4000);
+  return !saving.over && frames.length > 0 && marks.state.way !== "typed";
+}
+
 function mark(feature, parts) {
-  if (saving.over || !frames.length || marks.state.way === "typed") return;
+  if (!mayMark()) return;
   const [x, y] = parts ?? [pointer ? pointer[0] : 0.5, feature === "system" ? rules.line_height : pointer ? pointer[1] : 0.5];
   marks.add(now(), frames.numberOf(at), feature, x, y);
   const minute = minuteOf(now());
@@ -129,7 +147,7 @@ function mark(feature, parts) {
 }
 
 function holdLost(on) {
-  if (!frames.length || saving.over) return;
+  if (on && !mayMark()) return;
   if (on && lostFrom === null) lostFrom = now();
   if (!on && lostFrom !== null) {
     const from = Math.min(lostFrom, now());
@@ -179,7 +197,8 @@ const DO = {
   },
   sign: () => {
     play(false);
-    openSigning({ count, station, saving, marks });
+    if (conflicts.length || isOlder) resolve();
+    else openSigning({ count, station, saving });
   },
 };
 for (const feature of Object.keys(FEATURES)) DO[feature] = () => mark(feature);
@@ -222,10 +241,14 @@ const KEYS = {
   "]": () => contrast(0.1),
   e: DO.note,
   f: DO.fit,
+  s: DO.sign,
+  r: () => hint("the browser's own key loads the page again; the count is kept"),
+  a: () => {}, // keys of lists, which lead away from here
+  "/": () => {},
   x: () => holdLost(true),
   z: (event) => (event.shiftKey ? DO.redo() : DO.undo()),
 };
-const ONCE = new Set([" ", "b", "n", "o", "t", "1", "2", "3", "e", "f", "x"]);
+const ONCE = new Set([" ", "b", "n", "o", "t", "1", "2", "3", "e", "f", "s", "x"]);
 
 function press(event) {
   lastInput = performance.now();
@@ -259,43 +282,90 @@ function listen() {
   hold.addEventListener("pointerdown", (event) => (hold.setPointerCapture(event.pointerId), holdLost(true)));
   for (const kind of ["pointerup", "pointercancel"]) hold.addEventListener(kind, () => holdLost(false));
   find("sign-open").addEventListener("click", DO.sign);
-  window.addEventListener("beforeunload", (event) => saving.kept() && event.preventDefault());
+  document.addEventListener("signedoutchange", () => saving.beat()); // the page heard of it before the next beat
+  find("trouble").addEventListener("click", (event) => {
+    if (event.target.id !== "sign-in-again") return;
+    leaving = true;
+    saving.leave();
+  });
+  window.addEventListener("beforeunload", (event) => saving.hasActs && !leaving && event.preventDefault());
 }
 
 function told(kind, words) {
-  const place = find("saved");
-  place.className = kind === "good" ? "state" : "state state-error";
-  find("saved-words").textContent = kind === "good" ? words : kind === "away" ? "no link" : "not saved";
-  const trouble = find("trouble");
-  trouble.hidden = kind === "good";
-  if (kind !== "good") trouble.textContent = words;
+  if (kind === "good" && conflicts.length) kind = "conflict";
+  if (kind === "older" || kind === "conflict") {
+    const [label, act] = kind === "older" && !saving.hasActs ? ["Go on here", goOnHere] : ["Choose", resolve];
+    tell(kind, { words: kind === "older" ? olderWords() : conflictWords(), choose: { label, act } });
+  } else tell(kind, { words, acts: saving.hasActs, station });
+}
+
+function olderWords() {
+  return saving.hasActs
+    ? "NOT SAVED: another window saved this count since. What you did here is kept in this browser; both versions stay until you choose. "
+    : "Another window goes on with this count. ";
+}
+
+function conflictWords() {
+  const one = conflicts[0];
+  return `This browser kept a version of ${one.made_utc.slice(0, 16).replace("T", " ")}Z that never reached the appliance, where another was saved. Both stay until you choose. `;
 }
 
 function changed() {
   saving.touch();
+  if (isOlder) told("older");
   showTyped(marks, rules);
   redraw();
 }
 
-function resolve(conflict) {
-  const trouble = find("trouble");
-  trouble.hidden = false;
-  trouble.textContent = `This browser kept ${conflict.marks.length} clicks that never reached the appliance, where another window has saved since. `;
-  const take = document.createElement("button");
-  take.type = "button";
-  take.textContent = "Take this browser's instead";
-  take.addEventListener("click", () => {
-    const { way, marks: clicks, lost, notes, typed } = conflict;
-    marks.act({ way, marks: clicks, lost, notes, typed }, "the work of this browser");
-    trouble.hidden = true;
-  });
-  trouble.append(take);
+/** What another window saved becomes this window's; what was here can be had back with undo. */
+function takeSaved(content, words) {
+  saving.revision = content.revision;
+  saving.over = isOlder = false;
+  marks.act(draftOf(content), words);
+}
+
+async function goOnHere() {
+  const own = await saving.fetch().catch(() => null);
+  if (!own) return hint("the appliance does not answer", 4000);
+  if (own.state !== "open") return saving.ended("This count is signed or set aside");
+  takeSaved(own.content, "what the other window did");
+  saving.beat();
+}
+
+/** Let the person choose between two versions, one pair after the other. */
+async function resolve() {
+  const own = await saving.fetch().catch(() => null);
+  if (!own) return hint("the appliance does not answer", 4000);
+  const here = isOlder ? { content: marks.content(), made_utc: new Date().toISOString() } : conflicts[0];
+  const chosen = await choose(isOlder ? own.content : { ...marks.content(), saved_utc: own.content.saved_utc }, here.content, here.made_utc);
+  if (!chosen) return;
+  if (isOlder) {
+    takeSaved(own.content, "the other window's version");
+    if (chosen === "here") marks.act(draftOf(here.content), "this window's version");
+  } else {
+    conflicts.shift();
+    if (chosen === "here") {
+      saving.replace(here);
+      marks.act(draftOf(here.content), "the version that this browser kept");
+    } else saving.copies.drop(here.window, here.turn);
+  }
+  hint("chosen; undo brings the other version back while this page is open", 6000);
+  await saving.beat();
+  if (conflicts.length) resolve();
 }
 
 async function begin() {
-  const listed = fetch(`/api/tows/${tow}/frames`).then((answer) => answer.json());
-  saving = new Saving(count, () => marks.content(), told, () => performance.now() - lastInput < 60_000);
+  const listed = fetch(`/api/tows/${tow}/frames`).then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(`the appliance answered ${answer.status}`))));
+  listed.catch(() => {}); // told where it is waited for
+  const isActive = () => !document.hidden && performance.now() - lastInput < 60_000;
+  const onOutdated = () => {
+    isOlder = true;
+    play(false);
+    if (saving.hasActs) resolve();
+  };
+  saving = new Saving({ count, uuid, who, read: () => marks.content(), show: told, isActive, onOutdated });
   const own = await saving.load((content) => (marks = new Marks(content, changed)));
+  conflicts = own.conflicts;
   rules = own;
   const list = await listed;
   startUtc = list.start_utc === null ? null : Date.parse(list.start_utc);
@@ -308,10 +378,21 @@ async function begin() {
   showTyped(marks, rules);
   listen();
   redraw();
-  if (own.resumed) hint(own.resumed, 5000);
-  else if (own.conflict) resolve(own.conflict);
+  if (conflicts.length) {
+    told("conflict");
+    resolve();
+  } else if (own.resumed) hint(own.resumed, 5000);
   else if (marks.position !== null) hint("goes on where you were", 3000);
   find("frame").focus();
 }
 
-begin().catch((error) => told("bad", `the count cannot be loaded: ${error.message}`));
+function failed(error) {
+  if (error.status === 401) {
+    location.href = signInAddress(); // nothing was done here yet
+    return;
+  }
+  tell("bad", { words: `The count cannot be loaded: ${error.message}. Trying again.` });
+  setTimeout(() => begin().catch(failed), AGAIN_MS);
+}
+
+begin().catch(failed);

@@ -3,6 +3,8 @@
 const AHEAD = 75; // six seconds of 12.5 stills
 const BEHIND = 25;
 const AT_ONCE = 6;
+const AGAIN_MS = 1500;
+const PASSING = new Set([401, 403, 408, 429, 500, 502, 503, 504]); // says nothing about the frame
 
 /** `frames` is [[number, at_s], ..] in the order of time. `onLoad` is called when one that is wanted has come. */
 export class Frames {
@@ -80,6 +82,7 @@ export class Frames {
     this.underway.add(index);
     try {
       const answer = await fetch(`/api/tows/${this.tow}/frames/${this.numberOf(index)}`);
+      if (PASSING.has(answer.status)) throw new Error(`the appliance answered ${answer.status}`);
       if (!answer.ok) {
         const problem = await answer.json().catch(() => ({}));
         this.failed.set(index, problem.message || `the appliance answered ${answer.status}`);
@@ -88,8 +91,7 @@ export class Frames {
       }
       this.underway.delete(index);
     } catch {
-      setTimeout(() => this.underway.delete(index), 1500); // the link is away: not asked for again at once
-      setTimeout(() => this.fill(), 1600);
+      setTimeout(() => (this.underway.delete(index), this.fill()), AGAIN_MS); // the link is away, or the sign-in ended: not asked for again at once
       return;
     }
     this.onLoad(index);

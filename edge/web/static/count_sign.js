@@ -37,13 +37,19 @@ async function send(count, station, saving) {
     body: JSON.stringify({ pin: find("pin").value, revision: saving.revision }),
   });
   find("pin").value = "";
-  if (!answer.ok) {
+  if (answer.status === 401) {
+    saving.over = false;
+    await saving.beat(); // keeps what is to be kept and says so on the page
+    find("sign-box").close();
+    return;
+  }
+  const own = answer.ok ? null : await saving.fetch().catch(() => null);
+  if (!answer.ok && own?.state !== "signed") {
     const problem = await answer.json().catch(() => ({ message: `the appliance answered ${answer.status}`, advice: "" }));
     find("sign-problem").textContent = `${problem.message}. ${problem.advice}`;
     saving.over = false;
     return;
   }
-  saving.forget();
   location.href = `/stations/${station}/counts`;
 }
 
@@ -53,21 +59,26 @@ export async function openSigning({ count, station, saving }) {
   find("sign-box").showModal();
   find("sign-close").onclick = () => find("sign-box").close();
   find("sign-now").disabled = true;
-  if (saving.sending) await saving.sending;
-  if (!(await saving.beat())) {
-    find("sign-problem").textContent = "It must be saved before it can be signed, and the appliance does not answer.";
+  find("sign-rows").replaceChildren();
+  find("sign-remarks").replaceChildren();
+  find("sign-total").textContent = "Saving, then adding up …";
+  const own = (await saving.finish()) ? await saving.fetch().catch(() => null) : null;
+  find("sign-total").textContent = "";
+  if (!own) {
+    find("sign-problem").textContent = "It must be saved before it can be signed, and it is not: the line at the top of the page says why. Nothing is lost; try again.";
     return;
   }
-  const answer = await fetch(`/api/counts/${count}`);
-  fill((await answer.json()).tally);
+  fill(own.tally);
   find("pin").focus();
   find("sign-form").onsubmit = async (event) => {
     event.preventDefault();
+    find("sign-now").disabled = true; // once is enough, however long it takes
     saving.over = true; // no save may come between what was looked at and the signature
     if (saving.sending) await saving.sending;
     await send(count, station, saving).catch(() => {
       saving.over = false;
       find("sign-problem").textContent = "No link to the appliance. Try again; a signature that arrived is shown on the Counts page.";
     });
+    find("sign-now").disabled = false;
   };
 }

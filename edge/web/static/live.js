@@ -30,6 +30,7 @@ function heard(utc) {
 
 /** The service answers, but to nobody: said on the page, which stays as it is with everything that was typed. */
 function markSignedOut(out) {
+  if (signedOut !== out) document.dispatchEvent(new CustomEvent("signedoutchange", { detail: out }));
   signedOut = out;
   if (out) markLost(false);
   const note = document.getElementById("signed-out");
@@ -101,6 +102,14 @@ function listen() {
   });
   return source;
 }
+
+/** Any request of a page's scripts that is answered "sign in first" is told the same way, with the link that leads there and back. */
+const plainFetch = window.fetch.bind(window);
+window.fetch = async (...asked) => {
+  const answer = await plainFetch(...asked);
+  if (answer.status === 401) markSignedOut(true);
+  return answer;
+};
 
 listen();
 setInterval(() => markLost(!signedOut && performance.now() - heardAt > BEAT_LIMIT_MS), 1000);
