@@ -1,0 +1,169 @@
+"""The footage of tows: clips and stills that are attached, what was read of them, and what it came to."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from edge.store.reads.typed import as_values
+from edge.store.sqlite import Connection
+
+
+class TowClipRow(NamedTuple):
+    """A clip that is attached to a tow, with its current reading; the reading's columns are None while it has none.
+
+    Attributes:
+        name: of the newest file with this content.
+        at_s: its first frame on the tow's clock; None if that is not known.
+        faults_json: what was wrong on the way through it; "[]" for a sound one.
+    """
+
+    image_id: int
+    name: str
+    at_s: float | None
+    capture_time_utc: str | None
+    camera_id: int | None
+    duration_s: float | None
+    faults_json: str
+    reading_id: int | None
+    reading_uuid: str | None
+    model_id: int | None
+    rate_hz: float | None
+    frames: int | None
+    read_to_s: float | None
+
+
+class TowStillRow(NamedTuple):
+    """A still that is attached to a tow, with its current run; `run_id` is None while it has none."""
+
+    image_id: int
+    at_s: float | None
+    capture_time_utc: str | None
+    camera_id: int | None
+    sha256: str
+    width_px: int | None
+    height_px: int | None
+    run_id: int | None
+    model_id: int | None
+
+
+class AnalysisRow(NamedTuple):
+    """What the frames of a tow came to; see `tow_analyses`. `is_sealed`: the figures are None because people count the tow blind."""
+
+    id: int
+    uuid: str
+    tow_id: int
+    made_from_sha256: str
+    made_from_json: str
+    model_id: int | None
+    model: str | None
+    model_version: str | None
+    tracker: str
+    software_version: str
+    state: str
+    reason: str
+    frames: int
+    seen_s: float
+    openings: float | None
+    openings_sd: float | None
+    systems: float | None
+    systems_sd: float | None
+    is_sealed: int
+    made_utc: str
+
+
+class AnalysedMinuteRow(NamedTuple):
+    """What crossed the line in a minute, as the appliance counted it."""
+
+    minute: int
+    openings: float
+    openings_sd: float
+    systems: float
+    systems_sd: float
+    hidden_s: float
+
+
+class SecondRow(NamedTuple):
+    """What was measured in a second of a tow; see `tow_seconds`."""
+
+    second: int
+    frames: int
+    speed_px_per_s: float | None
+    width_m: float | None
+    width_sd_m: float | None
+    mean_luminance: float | None
+    contrast: float | None
+    sharpness: float | None
+    silt_fraction: float | None
+    dark_fraction: float | None
+    not_countable: int
+
+
+_NAME = "(SELECT s.name FROM sightings AS s WHERE s.image_id = a.image_id ORDER BY s.original = 'present' DESC, s.id DESC LIMIT 1)"
+
+
+def clips_of_tow(connection: Connection, tow_id: int) -> tuple[TowClipRow, ...]:
+    """The clips of a tow, in the order of their times."""
+    rows = connection.execute(
+        f"SELECT a.image_id, coalesce({_NAME}, i.sha256), a.at_s, i.capture_time_utc, a.camera_id, c.duration_s, c.faults_json, "
+        "r.id, r.uuid, r.model_id, r.rate_hz, r.frames, r.read_to_s FROM tow_images AS a JOIN images AS i ON i.id = a.image_id "
+        "JOIN clips AS c ON c.image_id = a.image_id LEFT JOIN readings AS r ON r.image_id = a.image_id AND r.is_current = 1 "
+        "WHERE a.tow_id = ? ORDER BY a.at_s, i.capture_time_utc, 2, a.image_id",
+        (tow_id,),
+    )
+    return as_values(TowClipRow, rows)
+
+
+def stills_of_tow(connection: Connection, tow_id: int) -> tuple[TowStillRow, ...]:
+    """The stills of a tow, in the order of their times."""
+    rows = connection.execute(
+        "SELECT a.image_id, a.at_s, i.capture_time_utc, a.camera_id, i.sha256, i.width_px, i.height_px, r.id, r.model_id "
+        "FROM tow_images AS a JOIN images AS i ON i.id = a.image_id LEFT JOIN runs AS r ON r.image_id = a.image_id AND r.is_current = 1 "
+        "AND r.recipe = 'burrows' WHERE a.tow_id = ? AND NOT EXISTS (SELECT 1 FROM clips AS c WHERE c.image_id = a.image_id) "
+        "ORDER BY a.at_s, i.capture_time_utc, a.image_id",
+        (tow_id,),
+    )
+    return as_values(TowStillRow, rows)
+
+
+def unfinished_of_tow(connection: Connection, tow_id: int) -> int:
+    """How many files of a tow still wait for their result."""
+    row = connection.execute(
+        "SELECT count(DISTINCT j.image_id) FROM tow_images AS a JOIN jobs AS j ON j.image_id = a.image_id "
+        "WHERE a.tow_id = ? AND j.state IN ('queued', 'leased')",
+        (tow_id,),
+    ).fetchone()
+    return int(row[0])
+
+
+def tows_with_footage(connection: Connection) -> tuple[int, ...]:
+    """Tows that have files attached, the newest first."""
+    return tuple(row[0] for row in connection.execute("SELECT DISTINCT tow_id FROM tow_images ORDER BY tow_id DESC"))
+
+
+_ANALYSIS = (
+    "SELECT a.id, a.uuid, a.tow_id, a.made_from_sha256, a.made_from_json, a.model_id, m.name, m.version, a.tracker, a.software_version, "
+    "a.state, a.reason, a.frames, a.seen_s, a.openings, a.openings_sd, a.systems, a.systems_sd, a.sealed IS NOT NULL, a.made_utc "
+    "FROM tow_analyses AS a LEFT JOIN models AS m ON m.id = a.model_id "
+)
+
+
+def analysis_of_tow(connection: Connection, tow_id: int) -> AnalysisRow | None:
+    """What the frames of a tow came to last; None if nobody has looked yet."""
+    row = connection.execute(_ANALYSIS + "WHERE a.tow_id = ? AND a.is_current = 1", (tow_id,)).fetchone()
+    return None if row is None else AnalysisRow._make(row)
+
+
+def analysed_minutes(connection: Connection, analysis_id: int) -> tuple[AnalysedMinuteRow, ...]:
+    """The minutes of an analysis; none while it is sealed."""
+    columns = ", ".join(AnalysedMinuteRow._fields)
+    return as_values(
+        AnalysedMinuteRow, connection.execute(f"SELECT {columns} FROM tow_minutes WHERE analysis_id = ? ORDER BY minute", (analysis_id,))
+    )
+
+
+def seconds_of(connection: Connection, analysis_id: int) -> tuple[SecondRow, ...]:
+    """The seconds of an analysis; none while it is sealed."""
+    columns = ", ".join(SecondRow._fields)
+    return as_values(
+        SecondRow, connection.execute(f"SELECT {columns} FROM tow_seconds WHERE analysis_id = ? ORDER BY second", (analysis_id,))
+    )

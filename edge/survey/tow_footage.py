@@ -1,0 +1,192 @@
+"""The frames of a tow on one clock: from its clips or its stills, cut to the line, with a reason for everything that is left out.
+
+The clock is that of the sheet where start of line and the times of the files are known. Without them it begins with the first file:
+by the files' own times, else in the order of their names, each behind the one before; `Clock` says which.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from statistics import median
+
+from edge.footage import FootageFrame
+from edge.footage_pack import unpack_frames
+from edge.store.reads import footage as reads
+from edge.store.reads.footage import TowClipRow, TowStillRow
+from edge.store.reads.surveys import TowRow
+from edge.store.readings import open_parts
+from edge.store.seal import Seal
+from edge.store.sqlite import Connection
+from edge.values import Detections
+
+OVERLAP_S = 0.5
+FARTHEST_APART_S = 0.4  # an opening stays in view for about a second: stills further apart do not tell how the seabed moved
+
+
+class Clock(StrEnum):
+    """What the times of the frames count from."""
+
+    SHEET = "start of line"
+    FILES = "the first file, by the files' times"
+    ORDER = "the first file, one behind the other by name"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A clip and its place on the tow's clock."""
+
+    clip: TowClipRow
+    from_s: float
+    to_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TowFootage:
+    """What there is to look at.
+
+    Attributes:
+        frames: ascending in time, all of one size; empty where nothing can be used.
+        left_out: sentences on what is not used, and why.
+        clock: what the times count from.
+        model_id: the model whose findings these are; None where there are none.
+    """
+
+    frames: tuple[FootageFrame, ...]
+    left_out: tuple[str, ...]
+    clock: Clock
+    model_id: int | None
+
+
+def place_clips(clips: Sequence[TowClipRow], tow: TowRow) -> tuple[list[Piece], list[str], Clock]:
+    """Where each read clip lies on the tow's clock; of clips that run at the same time the longer one is kept."""
+    read = [clip for clip in clips if clip.reading_id is not None and clip.read_to_s is not None]
+    left_out = [f"{clip.name}: not read yet" for clip in clips if clip.reading_id is None]
+    starts, clock = _starts(read, tow)
+    pieces = [Piece(clip=clip, from_s=start, to_s=start + (clip.read_to_s or 0.0)) for clip, start in zip(read, starts, strict=True)]
+    kept: list[Piece] = []
+    for piece in sorted(pieces, key=lambda one: (one.from_s - one.to_s, one.from_s)):  # the longest first
+        rival = next((one for one in kept if min(one.to_s, piece.to_s) - max(one.from_s, piece.from_s) > OVERLAP_S), None)
+        if rival is None:
+            kept.append(piece)
+        else:
+            left_out.append(f"{piece.clip.name}: {rival.clip.name} shows the same time; a second camera, or the same footage twice")
+    return sorted(kept, key=lambda one: one.from_s), left_out, clock
+
+
+def frames_of_clips(connection: Connection, seal: Seal, tow: TowRow, clips: Sequence[TowClipRow]) -> TowFootage:
+    """The frames of a tow's clips.
+
+    Raises:
+        StoreError: what was read of a clip does not open.
+    """
+    pieces, left_out, clock = place_clips(clips, tow)
+    models = Counter(piece.clip.model_id for piece in pieces)
+    model_id = models.most_common(1)[0][0] if models else None
+    left_out += [f"{piece.clip.name}: read by another model than the others" for piece in pieces if piece.clip.model_id != model_id]
+    frames: list[FootageFrame] = []
+    for piece in pieces:
+        if piece.clip.model_id == model_id and piece.clip.reading_id is not None:
+            for part in open_parts(connection, seal, piece.clip.reading_id):
+                frames += [replace(frame, at_s=frame.at_s + piece.from_s) for frame in unpack_frames(part)]
+    frames, cut = _of_line(frames, tow, clock)
+    frames, odd = _of_one_size(frames)
+    return TowFootage(frames=tuple(frames), left_out=tuple(left_out + cut + odd), clock=clock, model_id=model_id)
+
+
+def frames_of_stills(
+    stills: Sequence[TowStillRow],
+    tow: TowRow,
+    found: Callable[[TowStillRow], Detections | None],
+    watch: Callable[[Sequence[tuple[int, float]]], Sequence[FootageFrame | None]],
+) -> TowFootage:
+    """The frames of a tow's stills.
+
+    Args:
+        found: what the model found on a still; None where there is no result.
+        watch: how the seabed moved along (image id, seconds): a frame without detections for each, None for one that cannot be read.
+    """
+    clock = Clock.SHEET if tow.start_utc is not None else Clock.FILES
+    timed, left_out = _times(stills, clock)
+    usable = [(still, at_s, found(still)) for still, at_s in timed]
+    missing = sum(1 for _, _, detections in usable if detections is None)
+    if missing:
+        left_out.append(f"{missing} stills have no result")
+    steps = [later[1] - earlier[1] for earlier, later in zip(timed, timed[1:], strict=False)]
+    model_id = next((still.model_id for still, _, detections in usable if detections is not None), None)
+    if not steps or median(steps) > FARTHEST_APART_S:
+        apart = f"its stills are {median(steps):.1f} s apart" if steps else "it has fewer than two stills with a time"
+        reason = f"{apart}: openings can be followed only where they are at most {FARTHEST_APART_S} s apart"
+        return TowFootage(frames=(), left_out=(*left_out, reason), clock=clock, model_id=model_id)
+    seen = watch([(still.image_id, at_s) for still, at_s, detections in usable if detections is not None])
+    kept = [detections for _, _, detections in usable if detections is not None]
+    frames = [replace(frame, detections=one) for frame, one in zip(seen, kept, strict=True) if frame is not None]
+    if len(frames) < len(kept):
+        left_out.append(f"{len(kept) - len(frames)} stills can no longer be read")
+    frames, odd = _of_one_size(frames)
+    return TowFootage(frames=tuple(frames), left_out=tuple(left_out + odd), clock=clock, model_id=model_id)
+
+
+def _starts(clips: Sequence[TowClipRow], tow: TowRow) -> tuple[list[float], Clock]:
+    placed = [clip.at_s for clip in clips if clip.at_s is not None]
+    if tow.start_utc is not None and len(placed) == len(clips):
+        return placed, Clock.SHEET
+    moments = [datetime.fromisoformat(clip.capture_time_utc) for clip in clips if clip.capture_time_utc is not None]
+    if len(moments) == len(clips):
+        first = min(moments, default=None)
+        return [(moment - first).total_seconds() for moment in moments if first is not None], Clock.FILES
+    starts: dict[int, float] = {}
+    at_s = 0.0
+    for clip in sorted(clips, key=lambda one: (one.name, one.image_id)):
+        starts[clip.image_id] = at_s
+        at_s += max(clip.duration_s or 0.0, (clip.read_to_s or 0.0) + 1.0 / (clip.rate_hz or 1.0))
+    return [starts[clip.image_id] for clip in clips], Clock.ORDER
+
+
+def _times(stills: Sequence[TowStillRow], clock: Clock) -> tuple[list[tuple[TowStillRow, float]], list[str]]:
+    """The stills with their seconds, each second once."""
+    if clock is Clock.SHEET:
+        timed = [(still, still.at_s) for still in stills if still.at_s is not None and still.at_s >= 0]
+    else:
+        moments = [(still, datetime.fromisoformat(still.capture_time_utc)) for still in stills if still.capture_time_utc is not None]
+        first = min((moment for _, moment in moments), default=None)
+        timed = [(still, (moment - first).total_seconds()) for still, moment in moments if first is not None]
+    timed.sort(key=lambda one: (one[1], one[0].image_id))
+    once = [one for place, one in enumerate(timed) if place == 0 or one[1] > timed[place - 1][1]]
+    left_out = []
+    if len(timed) < len(stills):
+        left_out.append(f"{len(stills) - len(timed)} stills have no time on the tow's clock")
+    if len(once) < len(timed):
+        left_out.append(f"{len(timed) - len(once)} stills have the time of another one: a second camera, or the same still twice")
+    return once, left_out
+
+
+def _of_line(frames: list[FootageFrame], tow: TowRow, clock: Clock) -> tuple[list[FootageFrame], list[str]]:
+    """The frames between start and end of line, each later than the one before."""
+    if clock is Clock.SHEET and tow.start_utc is not None:
+        end_s = float("inf")
+        if tow.end_utc is not None:
+            end_s = (datetime.fromisoformat(tow.end_utc) - datetime.fromisoformat(tow.start_utc)).total_seconds()
+        inside = [frame for frame in frames if 0 <= frame.at_s <= end_s]
+    else:
+        inside = frames
+    ordered: list[FootageFrame] = []
+    for frame in inside:
+        if not ordered or frame.at_s > ordered[-1].at_s:
+            ordered.append(frame)
+    left_out = []
+    if frames and not inside:
+        left_out.append("none of its footage lies between start and end of line: check the times of the sheet and the camera's offset")
+    return ordered, left_out
+
+
+def _of_one_size(frames: list[FootageFrame]) -> tuple[list[FootageFrame], list[str]]:
+    sizes = Counter((frame.width_px, frame.height_px) for frame in frames)
+    if len(sizes) < 2:
+        return frames, []
+    (width_px, height_px), _ = sizes.most_common(1)[0]
+    kept = [frame for frame in frames if (frame.width_px, frame.height_px) == (width_px, height_px)]
+    return kept, [f"{len(frames) - len(kept)} frames are not {width_px} x {height_px} px as the others are"]
