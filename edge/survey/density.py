@@ -17,7 +17,7 @@ from enum import StrEnum
 from edge.survey.agreement import PAUSE_LIMIT_S
 
 MINUTE_S = 60.0
-MAX_MINUTE_DISTANCE_M = 50.0
+MAX_MINUTE_DISTANCE_M = 50.0  # of the Scottish protocol alone
 
 
 class MinuteRule(StrEnum):
@@ -142,8 +142,9 @@ def counted_distance(distance_m_by_minute: Mapping[int, float | None], counted: 
     """Distance over ground of the seconds that count, formula (2).
 
     Of a minute in which seconds were lost its share by time counts, since counters do not all say which seconds they were. Under
-    `scale` a minute's distance that is missing, not positive or above 50 m is replaced by the mean of the others, and told;
-    under `drop_minute` such a distance is an error, since nothing there allows to replace it.
+    `scale` a minute's distance that is missing, not positive or above 50 m is replaced by the mean of the others, and told. The limit
+    is that protocol's own: under `drop_minute` every positive distance is taken as it was measured (`speed_flags` tells one that is too
+    long), and one that is missing or not positive is an error, since nothing there allows to replace it.
 
     Raises:
         ValueError: no minute counts, or a distance is missing or impossible where it must not be.
@@ -152,7 +153,8 @@ def counted_distance(distance_m_by_minute: Mapping[int, float | None], counted: 
     if not minutes:
         raise ValueError("no minute counts, so there is no distance")
     given = {minute: distance_m_by_minute.get(minute) for minute in minutes}
-    sound = {minute: value for minute, value in given.items() if value is not None and 0 < value <= MAX_MINUTE_DISTANCE_M}
+    most_m = MAX_MINUTE_DISTANCE_M if rule is MinuteRule.SCALE else math.inf
+    sound = {minute: value for minute, value in given.items() if value is not None and 0 < value <= most_m and math.isfinite(value)}
     replaced = tuple(minute for minute in minutes if minute not in sound)
     if replaced and (rule is MinuteRule.DROP_MINUTE or not sound):
         raise ValueError(f"minute {replaced[0]}: {given[replaced[0]]} m is no distance over ground")

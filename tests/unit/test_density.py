@@ -64,7 +64,7 @@ def test_the_two_protocols_treat_distances_their_own_way() -> None:
     assert (scaled.distance_m, scaled.replaced) == (75.0, (3,))
     assert counted_distance({2: 20.0, 3: None, 4: 30.0}, counted, SCALE).distance_m == 75.0
     with pytest.raises(ValueError, match="minute 3"):
-        counted_distance({2: 20.0, 3: 51.0, 4: 30.0}, counted, DROP)
+        counted_distance({2: 20.0, 3: -1.0, 4: 30.0}, counted, DROP)
     with pytest.raises(ValueError, match="minute 2"):
         counted_distance({}, counted, SCALE)
 
@@ -151,3 +151,16 @@ def test_one_station_has_no_spread_and_the_survey_says_so() -> None:
 def test_a_survey_of_zeros_has_no_relative_error() -> None:
     found = survey_estimate([ground_estimate("a", [0.0, 0.0], 100.0)])
     assert (found.abundance_millions, found.se_millions, found.cv) == (0.0, 0.0, None)
+
+
+def test_the_limit_of_fifty_metres_in_a_minute_is_the_scottish_protocols_alone() -> None:
+    """A minute of 61 m is measured like any other under `drop_minute`; what is no distance is an error there still."""
+    counts = [MinuteCount(counter="A", minute=minute, systems=3.0) for minute in (1, 2, 3)]
+    given: dict[int, float | None] = {1: 24.0, 2: 61.0, 3: 26.0}
+    dropping = counted_distance(given, station_count(counts, MinuteRule.DROP_MINUTE), MinuteRule.DROP_MINUTE)
+    assert (dropping.distance_m, dropping.replaced) == (111.0, ())
+    scaling = counted_distance(given, station_count(counts, MinuteRule.SCALE), MinuteRule.SCALE)
+    assert (scaling.distance_m, scaling.replaced) == (75.0, (2,))
+    for wrong in (None, 0.0, -3.0, math.inf, math.nan):
+        with pytest.raises(ValueError, match="minute 2"):
+            counted_distance({**given, 2: wrong}, station_count(counts, MinuteRule.DROP_MINUTE), MinuteRule.DROP_MINUTE)
