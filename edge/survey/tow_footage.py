@@ -6,6 +6,7 @@ by the files' own times, else in the order of their names, each behind the one b
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,10 +16,9 @@ from statistics import median
 
 from edge.footage import FootageFrame
 from edge.footage_pack import unpack_frames
-from edge.store.reads import footage as reads
+from edge.store.readings import open_parts
 from edge.store.reads.footage import TowClipRow, TowStillRow
 from edge.store.reads.surveys import TowRow
-from edge.store.readings import open_parts
 from edge.store.seal import Seal
 from edge.store.sqlite import Connection
 from edge.values import Detections
@@ -115,7 +115,7 @@ def frames_of_stills(
     missing = sum(1 for _, _, detections in usable if detections is None)
     if missing:
         left_out.append(f"{missing} stills have no result")
-    steps = [later[1] - earlier[1] for earlier, later in zip(timed, timed[1:], strict=False)]
+    steps = [later[1] - earlier[1] for earlier, later in itertools.pairwise(timed)]
     model_id = next((still.model_id for still, _, detections in usable if detections is not None), None)
     if not steps or median(steps) > FARTHEST_APART_S:
         apart = f"its stills are {median(steps):.1f} s apart" if steps else "it has fewer than two stills with a time"
