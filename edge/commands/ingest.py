@@ -103,6 +103,7 @@ def run_pass(service: Service, root_id: int, folder: Path, *, quiet: bool) -> di
         "unchanged": counted.unchanged,
         "waiting": counted.waiting,
         "objects": counted.objects,
+        **({"clips": counted.clips} if counted.clips else {}),
         **({"sealed": counted.sealed} if counted.sealed else {}),
         "elapsed_s": round(elapsed_s, 3),
         "images_per_s": round(counted.done / elapsed_s, 3),
@@ -118,7 +119,9 @@ def _until_done(service: Service, *, quiet: bool) -> None:
             done = sum(dispatcher.tally.done + dispatcher.tally.quarantined for dispatcher in service.dispatchers.values())
             live = service.live()
             left = live.queue_length + len(live.in_flight) + service.intake.waiting
-            progress.update(bar, description=live.phase_detail or live.phase, completed=done, total=(done + left) or None)
+            clips = [clip.told for dispatcher in service.dispatchers.values() for clip in dispatcher.clips if clip.read_to_s > 0]
+            doing = clips[0] if clips else live.phase_detail or live.phase
+            progress.update(bar, description=doing, completed=done, total=(done + left) or None)
             _check_able(service)
             well_s = well_s if live.faults else time.monotonic()
             if time.monotonic() - well_s > _FAULT_LIMIT_S:

@@ -34,6 +34,12 @@ class ClipProgress:
     read_to_s: float
     duration_s: float | None
 
+    @property
+    def told(self) -> str:
+        """Such as "tow.mp4, 2:05 of 10:00"."""
+        whole = "" if self.duration_s is None else f" of {_clock(self.duration_s)}"
+        return f"{self.name}, {_clock(self.read_to_s)}{whole}"
+
 
 class ClipHands:
     """The clips of one dispatcher; its methods are called from the dispatcher's thread."""
@@ -50,6 +56,12 @@ class ClipHands:
         """The clips that are being read."""
         with self._lock:
             return tuple(self._progress.values())
+
+    def told(self, job_id: int, name: str) -> str:
+        """A file's name; of a clip that is being read, how far it is."""
+        with self._lock:
+            progress = self._progress.get(job_id)
+        return name if progress is None or progress.read_to_s == 0 else progress.told
 
     def task(self, job: jobs.Job, context: RunContext, task: Task) -> Task:
         """The task of reading a clip, from where an interrupted reading ended."""
@@ -113,6 +125,12 @@ class ClipHands:
         log.error("clip_part_not_kept", job_id=job_id, error=None if failure is None else str(failure))
         self._spoiled.add(job_id)
         on_lost()
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def _capture_time(message: ClipPart) -> CaptureTime | None:

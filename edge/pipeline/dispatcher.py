@@ -148,8 +148,8 @@ class Dispatcher:
 
     @property
     def in_flight(self) -> tuple[str, ...]:
-        """Names of the files in the worker's hands."""
-        return tuple(flight.job.name for flight in list(self._in_flight.values()))
+        """Names of the files in the worker's hands, clips with how far they are read."""
+        return tuple(self._clips.told(job_id, flight.job.name) for job_id, flight in list(self._in_flight.items()))
 
     @property
     def clips(self) -> tuple[ClipProgress, ...]:

@@ -86,7 +86,7 @@ class LiveStatus:
         phase_detail: why, such as "the disk is full" when paused, "by page 127.0.0.1" if a person paused; empty if there is
             nothing to add.
         images_per_s: results per second over the last minute; None before the first minute's first result.
-        in_flight: names of the files in the workers' hands.
+        in_flight: names of the files in the workers' hands, of clips with how far they are read.
         queue_length: jobs that wait, reprocessing included.
         eta_s: seconds until the queue is empty at the present pace; None if unknown.
         last_inventory_utc: when every watched folder was last compared with the database; None before the first.
