@@ -101,7 +101,7 @@ def clock_flags(connection: Connection, tow: TowRow, counts: Sequence[CountRow])
     for one in counts:
         clock = clock_of(one)
         if clock is not None and (words := difference(clock, now)):
-            flags.append(f"{one.counter} counted by another clock than the tow has now: {words}")
+            flags.append(f"{one.counter} counted by another clock than the tow has now ({words})")
     known = [(one.counter, clock) for one in counts if (clock := clock_of(one)) is not None and clock.digest]
     for (mine, clock), (other, its) in pairwise(known):
         if not difference(clock, its) and clock.digest != its.digest:

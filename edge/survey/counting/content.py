@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from edge.errors import CountRefusedError
+from edge.survey.counting.clock import Clock, clock_document, read_clock
 
 FEATURES = ("system", "nephrops_in", "nephrops_out", "trawl_mark", "virgularia", "pennatula", "funiculina")
 MAX_MARKS = 3000
@@ -61,6 +62,8 @@ class CountContent:
         missing: (from_s, to_s) without footage when it was signed, frozen with the signature: files that come or go later change
             nothing of it. None until then.
         saved_utc: when the appliance saved it last; inside the seal, so that nobody else sees when there was a click.
+        clock: what mapped stills to seconds at the first click, and, once it is signed, at the signature. The appliance says so, not
+            the page.
     """
 
     revision: int = 0
@@ -73,6 +76,7 @@ class CountContent:
     position_s: float | None = None
     missing: Sequence[tuple[float, float]] | None = None
     saved_utc: str | None = None
+    clock: Clock | None = None
 
 
 def pack(content: CountContent) -> bytes:
@@ -98,6 +102,7 @@ def as_json(content: CountContent) -> dict[str, Any]:
         "position_s": content.position_s,
         "missing": None if content.missing is None else [list(one) for one in content.missing],
         "saved_utc": content.saved_utc,
+        "clock": clock_document(content.clock),
     }
 
 
@@ -114,14 +119,19 @@ def read_content(document: Any) -> CountContent:
         raise CountRefusedError(f"the count that was sent cannot be read: {error}", advice=advice) from error
 
 
-def saved(content: CountContent, at_utc: str) -> CountContent:
+def is_blank(content: CountContent) -> bool:
+    """Whether nothing in it is a second of the tow yet."""
+    return not (content.marks or content.lost or content.seen or content.typed)
+
+
+def saved(content: CountContent, at_utc: str, clock: Clock | None) -> CountContent:
     """What is kept of content that a page sent: with the revision after, and when. What is missing is for the signature to say."""
-    return replace(content, revision=content.revision + 1, missing=None, saved_utc=at_utc)
+    return replace(content, revision=content.revision + 1, missing=None, saved_utc=at_utc, clock=clock)
 
 
 def is_saved_as(sent: CountContent, kept: CountContent) -> bool:
     """Whether `kept` is what saving `sent` led to: a save whose answer was lost on its way is sent again, and is no other window's."""
-    return kept == saved(sent, kept.saved_utc or "")
+    return kept == saved(sent, kept.saved_utc or "", kept.clock)
 
 
 def _read(document: Any) -> CountContent:
@@ -138,6 +148,7 @@ def _read(document: Any) -> CountContent:
         position_s=None if position_s is None else _second(position_s),
         missing=None if missing is None else merged(_interval(one) for one in _bounded(missing, MAX_INTERVALS, "intervals")),
         saved_utc=_time(document.get("saved_utc")),
+        clock=read_clock(document.get("clock")),
     )
 
 

@@ -5,6 +5,7 @@ Everything is decided inside the transaction that does it, so that two signature
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -15,17 +16,19 @@ from edge.store.clock import utc_now
 from edge.store.connection import snapshot
 from edge.store.reads import counts as reads
 from edge.store.reads.counts import CountRow
-from edge.store.reads.qualifications import QualificationRule, best_standing, qualification_rule, reference_minutes
-from edge.store.reads.surveys import ProtocolRow, TowRow, protocol, protocol_in_force, survey, tow
+from edge.store.reads.qualifications import QualificationRule, reference_minutes
+from edge.store.reads.surveys import ProtocolRow, TowRow, protocol, tow
 from edge.store.seal import Seal
+from edge.store.sealed_runs import is_blind, release_tow
 from edge.store.sqlite import Connection
 from edge.store.writer import Writes
-from edge.survey.counting.content import CountContent, is_saved_as, pack, saved, unpack
+from edge.survey.counting.beginning import check_administrator, is_reference, rules_for_new, standing_of
+from edge.survey.counting.clock import Clock, clock_document, counts_differ, difference, tow_clock
+from edge.survey.counting.content import CountContent, is_blank, is_saved_as, pack, saved, unpack
 from edge.survey.counting.frames import FrameSource, StillFrames
-from edge.survey.counting.judge import CountsState, TowCounts, needs_third, tow_counts
+from edge.survey.counting.judge import TowCounts, needs_third, tow_counts
 from edge.survey.counting.qualify import judge_everybody, judge_person
-from edge.survey.counting.rules import judging_rules
-from edge.survey.counting.tally import Tally, Window, missing_footage, public_marks, tally
+from edge.survey.counting.tally import Tally, Window, minute_of, missing_footage, public_marks, tally
 from edge.survey.people import Person, Role
 
 
@@ -83,10 +86,15 @@ class CountingDesk:
         def work(connection: Connection) -> int:
             if (mine := _standing_count_of(connection, tow_id, person.id)) is not None:
                 return mine.id
-            rules = self._rules_for_new(connection, tow_id, person)
+            rules = rules_for_new(connection, tow_id, person)
             surveys.lock_protocol(connection, rules.id, actor=person.name)
             new = counts.NewCount(
-                tow_id=tow_id, protocol_id=rules.id, person_id=person.id, counter=person.name, content=pack(CountContent())
+                tow_id=tow_id,
+                protocol_id=rules.id,
+                person_id=person.id,
+                counter=person.name,
+                content=pack(CountContent()),
+                not_blind="" if is_reference(connection, tow_id) else counts.why_not_blind(connection, tow_id),
             )
             return counts.open_count(connection, self._seal, new, actor=person.name)
 
@@ -124,7 +132,8 @@ class CountingDesk:
                 return kept.revision
             if kept.revision != content.revision:
                 return None
-            counts.save_content(connection, self._seal, count_id, pack(saved(content, utc_now())))
+            clock = self._clock(connection, row.tow_id) if is_blank(kept) else kept.clock  # a count is by the clock of its first click
+            counts.save_content(connection, self._seal, count_id, pack(saved(content, utc_now(), clock)))
             return content.revision + 1
 
         with self._reader() as connection:  # what is refused for good never reaches the writer, whose log would tell of it
@@ -149,15 +158,16 @@ class CountingDesk:
         def work(connection: Connection) -> Signed:
             now = self._own(connection, count_id, person)
             _check_signable(now, revision)
-            counts.save_content(connection, self._seal, count_id, pack(self._frozen(connection, now)))
-            counts.sign(connection, count_id, actor=person.name)
-            is_reference = _is_reference(connection, now.tow.id)
-            if is_reference:
+            frozen = self._frozen(connection, now)
+            counts.save_content(connection, self._seal, count_id, pack(frozen))
+            counts.sign(connection, count_id, actor=person.name, clock_json=json.dumps(clock_document(frozen.clock)))
+            footage = is_reference(connection, now.tow.id)
+            if footage:
                 judge_person(connection, self._seal, person.id, now.tow.survey_id or 0)
             else:
                 self._settle(connection, now.tow.id, person.name)
-            told = tow_counts(_standing(connection, now.tow.id), now.protocol, is_reference=is_reference)
-            return Signed(counts=told, is_reference=is_reference)
+            told = tow_counts(standing_of(connection, now.tow.id), now.protocol, is_reference=footage)
+            return Signed(counts=told, is_reference=footage)
 
         return self._writer.call(work)
 
@@ -167,7 +177,7 @@ class CountingDesk:
         Raises:
             CountRefusedError: the person is no administrator, gives no reason, or it is set aside already.
         """
-        _check_administrator(person, reason, "set a count aside")
+        check_administrator(person, reason, "set a count aside")
 
         def work(connection: Connection) -> None:
             row = reads.count(connection, count_id)
@@ -175,7 +185,7 @@ class CountingDesk:
                 raise CountRefusedError(f"there is no count {count_id} that stands")
             counts.set_aside(connection, count_id, reason.strip(), actor=person.name)
             of = tow(connection, row.tow_id)
-            if not _is_reference(connection, row.tow_id):
+            if not is_reference(connection, row.tow_id):
                 self._settle(connection, row.tow_id, person.name)
             elif row.person_id is not None and row.state == "signed" and of is not None:
                 judge_person(connection, self._seal, row.person_id, of.survey_id or 0)
@@ -188,18 +198,42 @@ class CountingDesk:
         Raises:
             CountRefusedError: the person is no administrator, gives no reason, or nothing sealed is signed.
         """
-        _check_administrator(person, reason, "break the seal")
+        check_administrator(person, reason, "break the seal")
 
         def work(connection: Connection) -> None:
-            if _is_reference(connection, tow_id):
+            if is_reference(connection, tow_id):
                 raise CountRefusedError("footage of a reference set stays sealed: the next person is measured on it too")
-            signed = [one for one in _standing(connection, tow_id) if one.state == "signed" and one.revealed_utc is None]
+            signed = [one for one in standing_of(connection, tow_id) if one.state == "signed" and one.revealed_utc is None]
             if not signed:
                 raise CountRefusedError("nothing that is signed is sealed here", advice="Wait for a signature; an open count is a draft.")
             audit.append(connection, person.name, "seal_break", f"tow/{tow_id}", {"reason": reason.strip()})
+            counts.mark_not_blind(connection, tow_id, f"the seal of the tow was broken on {utc_now()[:10]}, while it was open")
             self._reveal(connection, tow_id, signed, actor=person.name, why=reason.strip())
 
         self._writer.call(work)
+
+    def release(self, tow_id: int, person: Person, reason: str) -> int:
+        """Let what models found on a tow be seen that nobody will count, such as an invalid one. Returns how many results came back.
+
+        Counts begun on it afterwards are not blind, and say so.
+
+        Raises:
+            CountRefusedError: the person is no administrator, gives no reason, somebody counts the tow, or nothing is sealed.
+        """
+        check_administrator(person, reason, "release what models found")
+
+        def work(connection: Connection) -> int:
+            if is_reference(connection, tow_id):
+                raise CountRefusedError("footage of a reference set stays sealed: the next person is measured on it too")
+            if not is_blind(connection, tow_id):
+                raise CountRefusedError("nothing is sealed for this tow", advice="What models found on its files can be seen already.")
+            if standing := standing_of(connection, tow_id):
+                names = " and ".join(one.counter for one in standing)
+                advice = "Wait for the signatures, break the seal, or set the counts aside."
+                raise CountRefusedError(f"{names} count this tow blind", advice=advice)
+            return release_tow(connection, self._seal, tow_id, reason.strip(), actor=person.name)
+
+        return self._writer.call(work)
 
     def own_reference(self, count_id: int, person: Person) -> tuple[OwnCount, Mapping[int, float]]:
         """A person's own signed count of reference footage, with the reference's minutes.
@@ -209,7 +243,7 @@ class CountingDesk:
         """
         own = self.own(count_id, person)
         with self._reader() as connection:
-            if own.row.state != "signed" or not _is_reference(connection, own.tow.id):
+            if own.row.state != "signed" or not is_reference(connection, own.tow.id):
                 raise CountRefusedError("the reference is shown after your own signature")
             return own, reference_minutes(connection, own.tow.id)
 
@@ -219,10 +253,10 @@ class CountingDesk:
         Raises:
             CountRefusedError: the person is no administrator, the tow belongs to no reference set, or there is no source.
         """
-        _check_administrator(person, source, "set the reference")
+        check_administrator(person, source, "set the reference")
 
         def work(connection: Connection) -> None:
-            if not _is_reference(connection, tow_id):
+            if not is_reference(connection, tow_id):
                 raise CountRefusedError("this tow belongs to no reference set", advice="Make a survey of the kind reference for it.")
             counts.set_reference(connection, tow_id, minutes, source, actor=person.name)
             of = tow(connection, tow_id)
@@ -236,7 +270,7 @@ class CountingDesk:
         Raises:
             CountRefusedError: the person is no administrator, gives no reason, or the limit is no coefficient.
         """
-        _check_administrator(person, rule.reason, "change what is asked of counters")
+        check_administrator(person, rule.reason, "change what is asked of counters")
         if not 0 <= rule.ccc_limit <= 1:
             raise CountRefusedError(f"{rule.ccc_limit} is no limit of a coefficient", advice="Give a number from 0 to 1.")
         if rule.stations is not None and rule.stations < 1:
@@ -245,31 +279,9 @@ class CountingDesk:
 
     # Inside ------------------------------------------------------------------------------------------------------
 
-    def _rules_for_new(self, connection: Connection, tow_id: int, person: Person) -> ProtocolRow:
-        """The rules of the counts that stand, else those in force: counts of one tow are made under one version."""
-        of = tow(connection, tow_id)
-        in_force = None if of is None or of.survey_id is None else protocol_in_force(connection, of.survey_id)
-        if of is None or in_force is None:
-            advice = "Set the survey's protocol first: minutes, line height and rules are fixed before anybody counts."
-            raise CountRefusedError("there is no protocol to count this tow by", advice=advice)
-        is_reference = _is_reference(connection, tow_id)
-        if not is_reference:
-            _check_qualified(connection, in_force.survey_id, person)
-        standing = _standing(connection, tow_id)
-        rules = judging_rules(connection, standing, of.survey_id)
-        assert rules is not None  # counts refer to it, and one is in force
-        if is_reference:
-            return rules
-        state = tow_counts(standing, rules, is_reference=False)
-        third = state.state is CountsState.THIRD_COUNT or any(one.revealed_utc for one in standing)
-        if len(standing) >= (rules.counters + 1 if third else rules.counters):
-            advice = "A further person counts only where these do not agree, or when an administrator set one of them aside."
-            raise CountRefusedError(f"{' and '.join(one.counter for one in standing)} count this tow", advice=advice)
-        return rules
-
     def _settle(self, connection: Connection, tow_id: int, actor: str) -> None:
         """Reveal what is to be revealed after a signature, or after a count was set aside."""
-        standing = _standing(connection, tow_id)
+        standing = standing_of(connection, tow_id)
         signed = [one for one in standing if one.state == "signed" and one.revealed_utc is None]
         if not signed:
             return
@@ -277,7 +289,7 @@ class CountingDesk:
         assert rules is not None  # the count refers to it
         if any(one.revealed_utc for one in standing):
             self._reveal(connection, tow_id, signed, actor=actor, why="signed after the reveal")
-        elif len(signed) >= rules.counters and not self._asks_for_third(connection, signed, rules):
+        elif len(signed) >= rules.counters and not counts_differ(signed) and not self._asks_for_third(connection, signed, rules):
             self._reveal(connection, tow_id, signed, actor=actor, why="all have signed")
 
     def _asks_for_third(self, connection: Connection, signed: Sequence[CountRow], rules: ProtocolRow) -> bool:
@@ -303,10 +315,17 @@ class CountingDesk:
         return tally(content, Window(first_minute=rules.first_minute, last_minute=rules.last_minute), times_s)
 
     def _frozen(self, connection: Connection, own: OwnCount) -> CountContent:
-        """The content with the footage that is missing now, as it was signed."""
-        times_s = [one.at_s for one in self.frames.frames(connection, own.tow.id).frames]
+        """The content with the footage that is missing now and what maps stills to seconds, as it was signed."""
         window = Window(first_minute=own.protocol.first_minute, last_minute=own.protocol.last_minute)
-        return replace(own.content, missing=missing_footage(times_s, window))
+        frames = self.frames.frames(connection, own.tow.id).frames
+        inside = [one for one in frames if minute_of(one.at_s) in window.minutes]
+        missing = missing_footage([one.at_s for one in frames], window)
+        return replace(own.content, missing=missing, clock=tow_clock(connection, own.tow, inside))
+
+    def _clock(self, connection: Connection, tow_id: int) -> Clock:
+        of = tow(connection, tow_id)
+        assert of is not None  # the count refers to it
+        return tow_clock(connection, of)
 
     def _own(self, connection: Connection, count_id: int, person: Person) -> OwnCount:
         row = _own_row(connection, count_id, person)
@@ -314,15 +333,14 @@ class CountingDesk:
         assert of is not None  # the count refers to both
         assert rules is not None
         content = unpack(counts.sealed_content(connection, self._seal, count_id))
-        return OwnCount(row=row, tow=of, protocol=rules, content=content, tally=self._made_up(connection, of.id, content, rules))
-
-
-def _standing(connection: Connection, tow_id: int) -> list[CountRow]:
-    return [one for one in reads.counts_of_tow(connection, tow_id) if one.state != "set_aside"]
+        found = self._made_up(connection, of.id, content, rules)
+        if row.state == "open" and content.way == "frames" and content.clock is not None:
+            found = replace(found, hindrances=(*found.hindrances, *_moved(content.clock, tow_clock(connection, of))))
+        return OwnCount(row=row, tow=of, protocol=rules, content=content, tally=found)
 
 
 def _standing_count_of(connection: Connection, tow_id: int, person_id: int) -> CountRow | None:
-    return next((one for one in _standing(connection, tow_id) if one.person_id == person_id), None)
+    return next((one for one in standing_of(connection, tow_id) if one.person_id == person_id), None)
 
 
 def _own_row(connection: Connection, count_id: int, person: Person) -> CountRow:
@@ -330,6 +348,14 @@ def _own_row(connection: Connection, count_id: int, person: Person) -> CountRow:
     if row is None or row.person_id != person.id:  # the same words for both: whether somebody else counts is not told here
         raise CountRefusedError(f"{person.name} has no count {count_id}", advice="Open your own count from the station's page.")
     return row
+
+
+def _moved(begun: Clock, now: Clock) -> tuple[str, ...]:
+    words = difference(begun, now)
+    if not words:
+        return ()
+    way_out = "have it set back, or let an administrator set this count aside and begin anew"
+    return (f"the seconds of the tow moved while you counted ({words}): what you marked before lies in other minutes since; {way_out}",)
 
 
 def _check_open(row: CountRow) -> None:
@@ -344,24 +370,3 @@ def _check_signable(own: OwnCount, revision: int) -> None:
         raise CountOutdatedError("what you would sign is not what was saved last: another window saved meanwhile")
     if own.tally.hindrances:
         raise CountRefusedError("this count cannot be signed yet: " + "; ".join(own.tally.hindrances), advice="Complete it, then sign.")
-
-
-def _check_administrator(person: Person, reason: str, what: str) -> None:
-    if not person.may(Role.ADMINISTER):
-        raise CountRefusedError(f"only an administrator may {what}")
-    if not reason.strip():
-        raise CountRefusedError(f"to {what} needs a reason", advice="The reason stands beside the counts for good.")
-
-
-def _check_qualified(connection: Connection, survey_id: int, person: Person) -> None:
-    """Who has not passed on a reference set is marked everywhere, and barred only where the survey says so."""
-    found = best_standing(connection, person.id)
-    if qualification_rule(connection, survey_id).bars and (found is None or not found.passed):
-        advice = "Count a reference set first; or an administrator lets the survey take counters that have not passed."
-        raise CountRefusedError(f"{person.name} has not passed on a reference set, which this survey asks for", advice=advice)
-
-
-def _is_reference(connection: Connection, tow_id: int) -> bool:
-    of = tow(connection, tow_id)
-    its = None if of is None or of.survey_id is None else survey(connection, of.survey_id)
-    return its is not None and its.kind == "reference"
