@@ -53,6 +53,19 @@ def set_ground(connection: Connection, station_id: int, ground_id: int | None, *
         audit.append(connection, actor, "station_ground", f"station/{station_id}", {"ground_id": ground_id})
 
 
+def set_planned_place(connection: Connection, station_id: int, planned_deg: tuple[float | None, float | None], *, actor: str) -> None:
+    """Say where a station is planned, in degrees north and east; None where nobody says."""
+    latitude, longitude = planned_deg
+    cursor = connection.execute(
+        "UPDATE stations SET planned_latitude_deg = ?, planned_longitude_deg = ? "
+        "WHERE id = ? AND (planned_latitude_deg, planned_longitude_deg) IS NOT (?, ?)",
+        (latitude, longitude, station_id, latitude, longitude),
+    )
+    if cursor.rowcount:
+        detail = {"latitude_deg": latitude, "longitude_deg": longitude}
+        audit.append(connection, actor, "station_plan", f"station/{station_id}", detail)
+
+
 def adopt_station(connection: Connection, station_id: int, survey_id: int, *, actor: str) -> None:
     """A draft is in a station sheet, or a person says which survey it belongs to: from now on it is a station of that survey."""
     cursor = connection.execute(

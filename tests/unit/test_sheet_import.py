@@ -320,3 +320,16 @@ def _as_typed(heading: str, cell: str) -> object:
         return float(cell)
     except ValueError:
         return cell.replace("\r\r\n", "\n")
+
+
+@pytest.mark.parametrize(
+    "heads", [("Planned latitude", "Planned longitude"), ("Latitude planned", "Longitude planned"), ("Planned Lat", "planned_lon")]
+)
+def test_a_plan_of_stations_is_a_sheet_too(db: Connection, heads: tuple[str, str]) -> None:
+    """Before anybody has been there: no times, no line, only where they are to be made."""
+    rows = [("Station", "Ground", *heads), ("201", "Smalls", "51 13.5 N", "6 30 W"), ("202", "Smalls", "51.3", "-6.6")]
+    content = "\n".join(";".join(row) for row in rows).encode()
+    bring(db, make_plan(read_table(content, "plan.csv"), "plan.csv", survey="CV20017", year=2020))
+    found = {one.name: (one.planned_latitude_deg, one.planned_longitude_deg) for one in reads.stations(db, 1)}
+    assert found["201"] == (pytest.approx(51.225), -6.5)
+    assert found["202"] == (51.3, -6.6)

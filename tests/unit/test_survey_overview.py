@@ -13,13 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import SettingsError
+from edge.store.entries import set_planned_place
 from edge.store.reads import surveys as reads
-from edge.store.surveys import add_tow, set_tow_fields
+from edge.store.sqlite import Connection
+from edge.store.surveys import add_station, add_tow, set_tow_fields
 from edge.store.tracks import NewDistance
 from edge.survey.counting.overview import survey_agreement
 from edge.survey.estimate import running_cv, t_quantile
 from edge.survey.overview import SurveyOverview, survey_overview
 from edge.survey.sheet.status import survey_status
+from edge.web.drawings.chart import survey_chart
 from tests.helpers.stations import Sea
 
 AREAS = {"Smalls": 2962.0, "Labadie": 1200.0}
@@ -250,3 +253,19 @@ def test_without_a_plan_the_list_is_what_there_is_to_do(sea: Sea) -> None:
     sea.station("2", ground="Smalls")
     found = overview(sea)
     assert (found.planned, found.counted, found.left) == (2, 1, 1)
+
+
+def test_a_planned_station_is_on_the_map_as_an_empty_mark_until_its_line_has_a_place(sea: Sea) -> None:
+    def plan(connection: Connection) -> None:
+        station_id = add_station(connection, sea.survey_id, "P1", actor="test")
+        set_planned_place(connection, station_id, (51.5, -6.5), actor="test")
+
+    sea.call(plan)
+    station(sea, "1", None, 3.0)
+    found = overview(sea)
+    placed = {one.station.name: (one.is_planned_place, one.latitude_deg) for one in found.stations}
+    assert placed["P1"] == (True, 51.5)
+    assert placed["1"][0] is False
+    drawn = str(survey_chart(found.stations))
+    assert drawn.count('class="planned"') == 1
+    assert "planned here" in drawn

@@ -16,6 +16,7 @@ OTHER = "other:"  # columns of a sheet that no field stands for are kept under t
 
 _NO_TIME = "Without start and end there is no minute to count by and no file can be attached by time."
 _NO_PLACE = "Without it the station is on no map, and its distance cannot be checked against the track."
+_NO_PLAN = "Until its line has a position the station is on no map."
 _NOTHING = "No figure depends on it."
 
 
@@ -50,29 +51,30 @@ class Field:
     hint: str = ""
 
 
-def _place(end: str, side: str) -> tuple[Field, ...]:
+def _place(end: str, side: str, effect: str = _NO_PLACE) -> tuple[Field, ...]:
     axes = (("latitude", "Lat", "N/S", "51", "13.4107", "N"), ("longitude", "Lon", "E/W", "6", "33.0296", "W"))
     fields: list[Field] = []
     for axis, short, letters, degrees, minutes, letter in axes:
         key, part = f"{side}_{axis}", _PART[side]
         fields += [
             Field(
-                key=f"{key}_degrees", label=f"{axis.capitalize()}, degrees", kind="degrees", part=part, effect=_NO_PLACE, hint=degrees,
-                table_name=f"Degrees {short} {end}", also=(f"{axis} {side}", f"{side} {axis}", f"{short} {end}", f"{axis} {end}"),
+                key=f"{key}_degrees", label=f"{axis.capitalize()}, degrees", kind="degrees", part=part, effect=effect, hint=degrees,
+                table_name=f"Degrees {short} {end}",
+                also=(f"{axis} {side}", f"{side} {axis}", f"{short} {end}", f"{axis} {end}", f"{side} {short}"),
             ),
             Field(
-                key=f"{key}_minutes", label="minutes", kind="minutes", part=part, table_name=f"Minutes {short} {end}", effect=_NO_PLACE,
+                key=f"{key}_minutes", label="minutes", kind="minutes", part=part, table_name=f"Minutes {short} {end}", effect=effect,
                 hint=minutes,
             ),
             Field(
-                key=f"{key}_letter", label=letters, kind="letter", part=part, table_name=f"{letters} {end}", effect=_NO_PLACE, hint=letter,
+                key=f"{key}_letter", label=letters, kind="letter", part=part, table_name=f"{letters} {end}", effect=effect, hint=letter,
                 codes=tuple(letters.split("/")),
             ),
         ]  # fmt: skip
     return tuple(fields)
 
 
-_PART = {"start": "Start of line (SOL)", "end": "End of line (EOL)"}
+_PART = {"start": "Start of line (SOL)", "end": "End of line (EOL)", "planned": "Planned position"}
 
 
 def _line_end(end: str, side: str) -> tuple[Field, ...]:
@@ -120,6 +122,7 @@ FIELDS: tuple[Field, ...] = (
     ),
     *_line_end("SOL", "start"),
     *_line_end("EOL", "end"),
+    *_place("planned", "planned", _NO_PLAN),
     Field(
         key="visibility", label="Visibility", kind="code", part="Ratings", table_name="VisibilityComments", column="visibility",
         codes=RATINGS, also=("visibility",),

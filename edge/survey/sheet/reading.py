@@ -33,10 +33,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """A sheet as it was read: a value for every column of `tows` that the sheet fills, the ground, and the faults by field."""
+    """A sheet as it was read: a value for every column of `tows` that the sheet fills, the station's, and the faults by field.
+
+    `planned_deg`: latitude and longitude where the station is planned, each None where nothing readable is stated.
+    """
 
     columns: Mapping[str, Value]
     ground: str
+    planned_deg: tuple[float | None, float | None]
     faults: Mapping[str, Fault]
 
 
@@ -67,7 +71,8 @@ def read_sheet(cells: Mapping[str, str], *, grounds: Collection[str] | None = No
         message = f"the survey has no ground {ground!r}: choose one of its grounds, or add this one on the survey's page"
         faults["ground"] = Fault(field="ground", kind="unreadable", message=message, effect=effect_of("ground"))
         ground = ""
-    return Reading(columns=columns, ground=ground, faults=faults)
+    planned = (_position(cells, "planned", "latitude", faults), _position(cells, "planned", "longitude", faults))
+    return Reading(columns=columns, ground=ground, planned_deg=planned, faults=faults)
 
 
 def distance_m(a_deg: tuple[float, float], b_deg: tuple[float, float]) -> float:

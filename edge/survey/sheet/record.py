@@ -142,9 +142,14 @@ def _message(reading: Reading, field: str) -> str | None:
 def _let_tow_have(
     connection: Connection, tow: reads.TowRow, reading: Reading, texts: Collection[str], *, actor: str, reason: str = ""
 ) -> None:
-    """Columns that no field of this sheet was ever filled for stay: they may be from an imported table."""
+    """Columns that no field of this sheet was ever filled for stay: they may be from an imported table.
+
+    Ground and planned position are the station's; the sheet of its first tow says them.
+    """
     columns = {name: value for name, value in reading.columns.items() if any(key in texts for key in fields_of(name))}
     surveys.set_tow_fields(connection, tow.id, columns, actor=actor, reason=reason)
+    if tow.ordinal == 1 and any(field.startswith("planned_") for field in texts):
+        store.set_planned_place(connection, tow.station_id, reading.planned_deg, actor=actor)
     if tow.survey_id is not None and tow.ordinal == 1 and "ground" in texts:
         ground_id = surveys.find_ground(connection, tow.survey_id, reading.ground) if reading.ground else None
         store.set_ground(connection, tow.station_id, ground_id, actor=actor)

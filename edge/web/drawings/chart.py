@@ -34,7 +34,7 @@ class _Frame:
 def survey_chart(stations: Sequence[PlacedStation]) -> Markup | None:
     """Stations with a density as circles of that area, zero as a ring, those counted without an area as a square, others as a cross.
 
-    Each leads to its result.
+    Those whose line has no position yet are empty triangles where they are planned. Each leads to its result.
     """
     placed = [one for one in stations if one.latitude_deg is not None and one.longitude_deg is not None]
     if not placed:
@@ -67,6 +67,8 @@ def legend(stations: Sequence[PlacedStation]) -> Markup:
     paper.text(x + 338, y + 5, "not counted", "tick")
     paper.path(f"M{x + 448:.1f} {y - 8:.1f} l8 8 l-8 8 l-8 -8 z", "left-mark")
     paper.text(x + 464, y + 5, "left out of the estimate", "tick")
+    paper.path(f"M{x + 636:.1f} {y - 8:.1f} l8 14 h-16 z", "planned")
+    paper.text(x + 650, y + 5, "planned", "tick")
     return paper.markup()
 
 
@@ -119,7 +121,9 @@ def _station(paper: Paper, one: PlacedStation, at: tuple[float, float], most: fl
     label = f"Station {one.station.name}"
     paper.link(f"/stations/{one.station.id}/result", label, f"{label}: {detail(one)}")
     paper.circle(x, y, 12, "hit")
-    if density is None and one.result.systems is not None:
+    if one.is_planned_place:
+        paper.path(f"M{x:.1f} {y - 8:.1f} l8 14 h-16 z", "planned", detail(one))
+    elif density is None and one.result.systems is not None:
         paper.rect(x - 6, y - 6, 12, 12, "no-area", title=detail(one))
     elif density is None:
         paper.path(f"M{x - 5:.1f} {y - 5:.1f} l10 10 m-10 0 l10 -10", "uncounted", detail(one))
@@ -136,7 +140,7 @@ def detail(one: PlacedStation) -> str:
     """A station in a line."""
     result = one.result
     if result.density_raw_per_m2 is None:
-        words = result.state.value.replace("_", " ")
+        words = result.state.value.replace("_", " ") + (", planned here" if one.is_planned_place else "")
         return f"{words}; {result.reasons[0]}" if result.reasons else words
     words = f"{result.systems:g} systems on {result.area_m2:.1f} m2, raw {result.density_raw_per_m2:.3f} per m2"
     if result.density_adjusted_per_m2 is not None:
