@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edge.footage import Float64Array, LaserPair, Motion, Visibility
 from edge.pipeline.plan import Mask
+from edge.pipeline.seabed.ground import BoolArray, Light, Texture
 from edge.pipeline.seabed.lasers import CHANNEL, LOOK_WIDTH_PX, LaserColour, find_dots, pair_of
 from edge.pipeline.seabed.plane import homography_of
 from edge.pipeline.seabed.plate import Plate, PlateMaker
-from edge.pipeline.seabed.register import STILL_PX, Registrar, Registration
-from edge.pipeline.seabed.visibility import VisibilityMeter
+from edge.pipeline.seabed.register import STILL_PX, Expected, Registrar, Registration
+from edge.pipeline.seabed.visibility import hidden_cells, measure
 from edge.values import UInt8Array
 from models.runtime.vision import cv2
 
 LONGEST_GAP_S = 1.5  # between frames: nothing of the frame before is in view any more
 LONGEST_CARRY_S = 4.0  # of guessed motion in a row: further than this it says nothing
+FRESH_S = 0.6  # a motion carried on for less still bounds the next one: a sledge needs this long to stop
 MODEL_FACTOR = 1.6  # the fit's own sd takes corners for independent; its true error is this much larger (measured, decision 0025)
 LEAST_SD = 0.0003  # of the frame's width
 CARRIED_SD = 0.045  # of the frame's width per frame: how much a surge changes the motion within 1/6 s
@@ -45,6 +47,7 @@ class _Carry:
     values: Float64Array
     per_s: float
     since_s: float
+    matched: float
 
 
 class SeabedObserver:
@@ -73,7 +76,7 @@ class SeabedObserver:
         # A red dot hardly shows in green, nor a green one in red.
         self._plates = PlateMaker(width_px, height_px, masks, channel=1 if CHANNEL[laser_colour] != 1 else 2)
         self._registrar = Registrar(self._plates.size, line_height)
-        self._meter = VisibilityMeter(self._plates.size)
+        self._light, self._texture = Light(), Texture()
         self._before: tuple[Plate, float] | None = None
         self._carry: _Carry | None = None
         half = width_px / 2
@@ -92,13 +95,17 @@ class SeabedObserver:
         look = self._reduced(image)
         dots = find_dots(look, self._width_px, self._masks, self._colour)
         plate = self._plates.make(look, [(dot.x_px, dot.y_px) for dot in dots])
+        off_light, blank = self._light.off(plate.grey), self._texture.blank(plate.texture)
+        plate = _without(plate, blank)
         motion, following = None, None
         if self._before is not None:
-            found = self._register(plate, at_s)
+            found = self._register(plate, at_s, doubtful=float(np.mean(off_light | blank)))
             motion = self._motion(found, at_s)
             following = None if found is None else self._registrar.cells(self._before[0], plate, found.fit.homography())
         self._before = plate, at_s
-        return Seen(motion=motion, lasers=pair_of(dots, self._width_px), visibility=self._meter.measure(plate, following))
+        hidden = hidden_cells(plate, off_light=off_light, blank=blank, following=following)
+        self._light.learn(hidden)
+        return Seen(motion=motion, lasers=pair_of(dots, self._width_px), visibility=measure(plate, hidden))
 
     def break_(self) -> None:
         """What comes next does not follow what was: another clip, or frames were lost."""
@@ -110,15 +117,27 @@ class SeabedObserver:
         size = (LOOK_WIDTH_PX, round(image.shape[0] * LOOK_WIDTH_PX / image.shape[1]))
         return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
-    def _register(self, plate: Plate, at_s: float) -> Registration | None:
+    def _register(self, plate: Plate, at_s: float, doubtful: float) -> Registration | None:
         assert self._before is not None
         before, before_s = self._before
-        found = self._registrar.register(before, plate, self._guess(at_s - before_s))
+        found = self._registrar.register(before, plate, self._expected(before_s, at_s), doubtful=doubtful)
         if found is not None:
-            self._carry = _Carry(values=found.fit.values, per_s=1 / (at_s - before_s), since_s=at_s)
+            self._carry = _Carry(values=found.fit.values, per_s=1 / (at_s - before_s), since_s=at_s, matched=found.matched)
+            self._texture.learn(plate.texture)
             if np.hypot(*found.fit.values[:2]) * self._plates.size[0] / 2 > STILL_PX:
                 self._plates.learn(plate)
         return found
+
+    def _expected(self, before_s: float, at_s: float) -> Expected | None:
+        values = self._guess(at_s - before_s)
+        if values is None or self._carry is None:
+            return None
+        return Expected(
+            values=values,
+            matched=self._carry.matched,
+            fresh=before_s - self._carry.since_s < FRESH_S,
+            steps=max(0.5, 6 * (at_s - before_s)),
+        )
 
     def _guess(self, elapsed_s: float) -> Float64Array | None:
         """The motion before, carried on over another span of time."""
@@ -145,3 +164,9 @@ class SeabedObserver:
     def _in_pixels(self, values: Float64Array) -> Float64Array:
         whole = self._to_pixels @ homography_of(values) @ self._to_centred
         return np.asarray(whole / whole[2, 2], np.float64)
+
+
+def _without(plate: Plate, blank: BoolArray) -> Plate:
+    """The plate, less the cells that show nothing to register."""
+    shows = cv2.resize((~blank).astype(np.uint8), (plate.usable.shape[1], plate.usable.shape[0]), interpolation=cv2.INTER_NEAREST)
+    return replace(plate, usable=np.asarray(plate.usable * shows, np.uint8))

@@ -38,6 +38,13 @@ WINDOW_PX = 13
 BACK_PX = 0.6
 LEAST_POINTS = 14
 NOISE_PX = 0.12  # of a tracked corner at working size
+SURE = 0.7  # share of matched cells above which there is nothing else to look for
+LEAST_SURE = 0.4
+LEAST_SHARE = 0.1
+EXPECTED_SD = 0.05  # of half the frame's width, per sixth of a second
+LEAST_LIKELY = 0.15
+MOST_DOUBTFUL = 0.5
+MOST_JUMP = 0.13  # of half the frame's width: 80 px of 1229 from one sixth of a second to the next
 MOST_SD = 0.02  # of half the frame's width, at the counting row: worse is not called registered
 
 
@@ -57,12 +64,20 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Seen:
-    """What is kept of the frame before."""
+class Expected:
+    """What the motion before makes expect of the next one.
 
-    plate: Plate
-    small: Float32Array
-    small_usable: Float32Array
+    Attributes:
+        values: (10,) float64, the plane's parameters.
+        matched: how well the frame followed it.
+        fresh: it is that of the step before, not carried on for long.
+        steps: how long the step is in sixths of a second; the longer, the more a sledge may do in it.
+    """
+
+    values: Float64Array
+    matched: float
+    fresh: bool
+    steps: float
 
 
 class Registrar:
@@ -77,30 +92,60 @@ class Registrar:
         self._to_centred = np.linalg.inv(self._to_pixels)
         self.horizon = Horizon.unknown()
 
-    def register(self, before: Plate, now: Plate, guess: Float64Array | None) -> Registration | None:
-        """The motion from one plate into the other; `guess` (10,) is what the motion before would give. None where they do not tell."""
+    def register(self, before: Plate, now: Plate, expected: Expected | None, *, doubtful: float) -> Registration | None:
+        """The motion from one plate into the other; None where the two do not tell.
+
+        `doubtful` is the share of the frame that does not look like ground: what stands still in it may be a cloud.
+        """
         self.horizon = self.horizon.drifted()
-        starts = self._candidates(before, now, guess)
-        best: Registration | None = None
-        for start in starts:
+        refined: list[Registration] = []
+        for start in self._candidates(before, now, expected):
             found = self._refine(before, now, start)
-            if found is not None and (best is None or found.points > 1.3 * best.points):
-                best = found
-            if best is not None and best.matched > 0.5:
+            if found is None or (expected is not None and self._jumps(found, expected)):
+                continue
+            refined.append(found)
+            if found.matched > SURE and self._moves(found):
                 break
-        if best is None:
-            return None
-        self.horizon = best.fit.horizon()
+        best = self._chosen(refined, expected, doubtful)
+        if best is not None:
+            self.horizon = best.fit.horizon()
         return best
 
-    def _candidates(self, before: Plate, now: Plate, guess: Float64Array | None) -> list[Float64Array]:
+    def _chosen(self, refined: list[Registration], expected: Expected | None, doubtful: float) -> Registration | None:
+        """The seabed's motion among those that a part of the frame follows."""
+        if not refined:
+            return None
+        best = max(refined, key=lambda found: found.matched * (1.0 if expected is None else self._likely(found, expected)))
+        at_rest = expected is not None and expected.matched > SURE and np.hypot(*expected.values[:2]) * self._half < STILL_PX
+        if self._moves(best) or at_rest:
+            return best
+        moving = [found for found in refined if self._moves(found) and found.matched > LEAST_SHARE]
+        at_least = None if doubtful > MOST_DOUBTFUL else best
+        return max(moving, key=lambda found: found.matched, default=at_least)
+
+    def _moves(self, found: Registration) -> bool:
+        return bool(np.hypot(*found.fit.values[:2]) * self._half > STILL_PX)
+
+    @staticmethod
+    def _likely(found: Registration, expected: Expected) -> float:
+        """Weight for being near what the motion before makes expect; never nothing, for sledges surge."""
+        off = float(np.hypot(*(found.fit.values[:2] - expected.values[:2])))
+        return max(LEAST_LIKELY, float(np.exp(-0.5 * (off / (EXPECTED_SD * expected.steps)) ** 2)))
+
+    @staticmethod
+    def _jumps(found: Registration, expected: Expected) -> bool:
+        """True where no sledge changes its motion so much in one step: it is a cloud or the glass that was registered."""
+        off = float(np.hypot(*(found.fit.values[:2] - expected.values[:2])))
+        return expected.fresh and expected.matched > LEAST_SURE and off > MOST_JUMP * expected.steps
+
+    def _candidates(self, before: Plate, now: Plate, expected: Expected | None) -> list[Float64Array]:
         """Motions worth refining, the best first: (10,) each."""
         lines = [self.horizon.line] if self.horizon.sd() < 0.08 else [np.array([0.0, tilt]) for tilt in (0.0, 0.3, 0.6)]
         shifts = [(line, shift) for line in lines for shift in self._peaks(before, now, line)]
         candidates = [_start(shift, line) for line, shift in shifts]
         candidates.append(_start(np.zeros(2), self.horizon.line))
-        if guess is not None:
-            candidates.append(guess)
+        if expected is not None:
+            candidates.append(expected.values)
         scores = [self._score(before, now, candidate) for candidate in candidates]
         moving = [np.hypot(*candidate[:2]) * self._half > STILL_PX for candidate in candidates]
         ranks = sorted(range(len(candidates)), key=lambda i: scores[i] * (2.0 if moving[i] else 1.0), reverse=True)

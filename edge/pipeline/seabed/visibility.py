@@ -1,9 +1,8 @@
 """How well the seabed can be seen in a frame, and which seconds to propose as not countable.
 
-Silt. The light of the lamps falls off smoothly: its logarithm is nearly a surface of second degree (fitted to the real stills in
-models/workshop/scene/camera.py), and mud stays within a few percent of it over a cell's size. A cloud is a patch darker or brighter
-than that surface. It also is no part of the ground: under the motion of the seabed its cells do not look like what they showed a
-moment ago. A cell counts as hidden for its light, or for not following although most of the frame follows.
+Silt. Under the motion of the seabed a piece of ground looks like it did a moment ago; a cloud does not, for it rolls, or hangs where
+it was. That is the first sign, where the frame could be registered. The second is the light: a patch darker or brighter than the
+lamps make plain mud, unless it follows the seabed well, for then it is ground after all. The third is texture that is gone.
 
     Proposed only. People decide what was countable; the seconds they take out are theirs.
 """
@@ -14,80 +13,60 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edge.footage import Float64Array, Visibility
+from edge.footage import Visibility
+from edge.pipeline.seabed.ground import GRID, BoolArray
 from edge.pipeline.seabed.plate import DARK_GREY, GREY_PER_UNIT, LOG_OFFSET, Float32Array, Plate
 from models.runtime.vision import cv2
 
-GRID = (24, 13)  # cells across and down
-LIGHT_OFF = 0.20  # of the logarithm: a cell a fifth darker or brighter than the lamps explain
-NOT_FOLLOWING = 0.25  # correlation with what the cell should show
-FOLLOWING_SHARE = 0.4  # of the cells: below, nothing can be said of single ones
-ROUNDS = 6
-
-BoolArray = NDArray[np.bool_]
+UNKNOWN = -1.0
+NOT_FOLLOWING = 0.25  # correlation with what the cell should show; 0.6 to 0.8 is usual at 6 Hz
+FOLLOWING = 0.5
+NEIGHBOURS = 0.5  # of the known cells around one that must have lost the seabed too
 
 
-class VisibilityMeter:
-    """Measures plates of one size."""
+def measure(plate: Plate, hidden: BoolArray) -> Visibility:
+    """What is seen of the seabed; `hidden` (13, 24) are the cells that a cloud hides (`hidden_cells`)."""
+    lit = plate.usable.astype(np.float32)
+    count = float(lit.sum())
+    dark = float(np.count_nonzero(plate.grey < DARK_GREY) / plate.grey.size)
+    if count == 0:
+        return Visibility(mean_luminance=float(plate.grey.mean()), contrast=0.0, sharpness=0.0, silt_fraction=0.0, dark_fraction=dark)
+    laplacian = np.asarray(cv2.Laplacian(plate.grey, cv2.CV_32F, ksize=1), np.float32) * lit
+    evened = (plate.texture.astype(np.float32) - 128) / np.float32(GREY_PER_UNIT) * (plate.grey + np.float32(LOG_OFFSET)) * lit
+    return Visibility(
+        mean_luminance=float((plate.grey * lit).sum() / count),
+        contrast=float(np.sqrt(np.square(evened).sum() / count)),
+        sharpness=float(np.square(laplacian).sum() / count),
+        silt_fraction=float(np.count_nonzero(hidden) / hidden.size),
+        dark_fraction=dark,
+    )
 
-    def __init__(self, size: tuple[int, int]) -> None:
-        x, y = np.meshgrid(np.linspace(-1, 1, GRID[0]), np.linspace(-1, 1, GRID[1]))
-        self._terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
-        self._size = size
 
-    def measure(self, plate: Plate, following: Float32Array | None) -> Visibility:
-        """What is seen of the seabed; `following` (rows, columns) is the correlation of the plate's cells under its motion, -1 unknown."""
-        lit = plate.usable.astype(np.float32)
-        count = float(lit.sum())
-        dark = self._dark_fraction(plate)
-        if count == 0:
-            return Visibility(mean_luminance=float(plate.grey.mean()), contrast=0.0, sharpness=0.0, silt_fraction=0.0, dark_fraction=dark)
-        hidden = self._off_light(plate) | self._not_following(following)
-        laplacian = np.asarray(cv2.Laplacian(plate.grey, cv2.CV_32F, ksize=1), np.float32) * lit
-        evened = (plate.texture.astype(np.float32) - 128) / np.float32(GREY_PER_UNIT) * (plate.grey + np.float32(LOG_OFFSET)) * lit
-        return Visibility(
-            mean_luminance=float((plate.grey * lit).sum() / count),
-            contrast=float(np.sqrt(np.square(evened).sum() / count)),
-            sharpness=float(np.square(laplacian).sum() / count),
-            silt_fraction=float(np.count_nonzero(hidden) / hidden.size),
-            dark_fraction=dark,
-        )
+def hidden_cells(plate: Plate, *, off_light: BoolArray, blank: BoolArray, following: Float32Array | None) -> BoolArray:
+    """(13, 24): cells that a cloud hides; what is merely dark is not silt.
 
-    def _dark_fraction(self, plate: Plate) -> float:
-        return float(np.count_nonzero(plate.grey < DARK_GREY) / plate.grey.size)
+    Args:
+        off_light, blank: (13, 24), cells whose light is off and cells without texture (ground.py).
+        following: (rows, columns), correlation of the plate's cells with the frame before under the motion; None not registered.
+    """
+    lit = np.asarray(np.asarray(cv2.resize(plate.grey, GRID, interpolation=cv2.INTER_AREA)) >= DARK_GREY, np.bool_)
+    if following is None:
+        return (off_light | blank) & lit
+    known, lost, found = (np.asarray(cv2.resize(part.astype(np.float32), GRID, interpolation=cv2.INTER_AREA)) for part in _told(following))
+    around_known, around_lost = (np.asarray(cv2.blur(part, (3, 3))) for part in (known, lost))
+    gone = (lost > 0.5) & (around_lost >= NEIGHBOURS * around_known)
+    ground = found > 0.5
+    # Where most of what is off in its light follows as ground does, it is the light that changed, also where nothing can be compared.
+    if 2 * np.count_nonzero(off_light & ground) > np.count_nonzero(off_light & (known > 0.5)):
+        off_light = np.zeros_like(off_light)
+    return np.asarray((gone | ((off_light | blank) & ~ground)) & lit, np.bool_)
 
-    def _off_light(self, plate: Plate) -> BoolArray:
-        """(13, 24): cells whose light is off the smooth falloff."""
-        mean = np.asarray(cv2.resize(plate.grey, GRID, interpolation=cv2.INTER_AREA), np.float64)
-        lit = (mean >= DARK_GREY).ravel()
-        if np.count_nonzero(lit) < GRID[0]:
-            return np.zeros((GRID[1], GRID[0]), np.bool_)
-        level = np.log(mean + LOG_OFFSET).ravel()
-        off = level - self._terms @ self._falloff(level, lit)
-        return np.asarray((np.abs(off) > LIGHT_OFF) & lit).reshape(GRID[1], GRID[0])
 
-    def _falloff(self, level: Float64Array, lit: BoolArray) -> Float64Array:
-        """Coefficients of the surface through most of the cells, by Tukey's weights."""
-        weights = lit.astype(np.float64)
-        for _ in range(ROUNDS):
-            root = np.sqrt(weights)[:, None]
-            coefficients = np.linalg.lstsq(self._terms * root, level * root[:, 0], rcond=None)[0]
-            off = level - self._terms @ coefficients
-            spread = max(0.03, 1.4826 * float(np.median(np.abs(off[lit]))))
-            weights = np.square(np.clip(1 - np.square(off / (4 * spread)), 0, None)) * lit
-        return np.asarray(coefficients, np.float64)
-
-    def _not_following(self, following: Float32Array | None) -> BoolArray:
-        none = np.zeros((GRID[1], GRID[0]), np.bool_)
-        if following is None:
-            return none
-        known = following > -1
-        if int(np.count_nonzero(following > 0.45)) < FOLLOWING_SHARE * max(1, int(np.count_nonzero(known))):
-            return none
-        lost = cv2.resize((known & (following < NOT_FOLLOWING)).astype(np.float32), GRID, interpolation=cv2.INTER_AREA)
-        return np.asarray(np.asarray(lost) > 0.5, np.bool_)
+def _told(following: Float32Array) -> tuple[BoolArray, BoolArray, BoolArray]:
+    """Cells of which something is known, that lost the seabed, that follow it."""
+    known = following > UNKNOWN
+    return known, known & (following < NOT_FOLLOWING), following > FOLLOWING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
