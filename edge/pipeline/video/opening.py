@@ -37,6 +37,7 @@ class OpenClip:
     container: InputContainer
     stream: VideoStream
     end: FileEnd
+    times_ascend: bool = True
 
     @property
     def time_base(self) -> Fraction:
@@ -52,6 +53,11 @@ class OpenClip:
     def is_intra_only(self) -> bool:
         """Whether every frame stands for itself."""
         return self.codec in _INTRA_ONLY
+
+    @property
+    def counts_chunks(self) -> bool:
+        """Whether a frame's time is told by how many chunks lie before it, and not by the chunk that it is in."""
+        return self.clip_format == "avi" and self.codec in ("h264", "hevc")
 
     @property
     def may_have_fields(self) -> bool:

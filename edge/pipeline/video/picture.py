@@ -18,7 +18,6 @@ from edge.pipeline.video.ffmpeg import av
 from edge.pipeline.video.opening import OpenClip, clip_opened
 from edge.pipeline.video.reading import FrameReader
 from edge.values import UInt8Array
-from models.runtime.vision import cv2
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +28,6 @@ _UNSPECIFIED = 2
 _ITU709, _ITU601 = 1, 5
 _HIGH_DEFINITION_LINES = 720
 _SCALING = av.video.reformatter.Interpolation.BILINEAR | av.video.reformatter.Interpolation.ACCURATE_RND
-_TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +94,6 @@ class Darkroom:
 
     def pixels(self, frame: VideoFrame) -> UInt8Array:
         """(H, W, 3) uint8 BGR, contiguous."""
-        turn = _TURNS.get(self._start.turn_deg)
         width_px, height_px = reversed(self._size_px) if self._start.turn_deg in (90, 270) else self._size_px
         source = self._one_field(frame) if frame.interlaced_frame else frame
         converted = self._reformatter.reformat(
@@ -108,8 +105,7 @@ class Darkroom:
             interpolation=_SCALING,
             threads=1,
         )
-        pixels = np.asarray(converted.to_ndarray(), np.uint8)
-        return np.ascontiguousarray(pixels if turn is None else cv2.rotate(pixels, turn), np.uint8)
+        return np.ascontiguousarray(np.rot90(np.asarray(converted.to_ndarray(), np.uint8), self._start.turn_deg // 90))
 
     def _one_field(self, frame: VideoFrame) -> VideoFrame:
         key = (frame.width, frame.height, frame.format.name)

@@ -38,7 +38,7 @@ class Coded(Generic[T]):
 
     packet: T
     pts: int
-    dts: int
+    dts: int | None
     is_key: bool
     size_bytes: int
     hidden: bool = False
@@ -72,8 +72,9 @@ class Planner(Generic[T]):
         """One more packet; yields those whose fate is known now."""
         self._waiting.append(coded)
         self._bytes += coded.size_bytes
-        self._resolve(coded.dts)
-        yield from self._settled()
+        if coded.dts is not None:
+            self._resolve(coded.dts)
+            yield from self._settled()
         if len(self._waiting) > _MOST_WAITING or self._bytes > _MOST_WAITING_BYTES:
             self._resolve(None)
             yield from self._let_go(len(self._waiting), drop=0)

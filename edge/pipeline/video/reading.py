@@ -20,6 +20,7 @@ from edge.errors import InputError, Reason
 from edge.pipeline.video.ffmpeg import av
 from edge.pipeline.video.opening import OpenClip
 from edge.pipeline.video.planner import Coded, Need, Planned, Planner
+from edge.pipeline.video.stamps import Stamps
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -73,6 +74,7 @@ class FrameReader:
         self.tally = Tally()
         self._clip = clip
         self._context = clip.stream.codec_context
+        self._stamps = Stamps(clip)
         self._planner = planner if planner is not None and can_plan(clip) else None
         self._from_key = from_key
         self._key_pts: int | None = None
@@ -113,14 +115,11 @@ class FrameReader:
                 yield shown
         if held is not None:
             yield held
+        self.tally.untimed = self._stamps.untimed
 
     def _sound(self) -> Iterator[Shown]:
         """Frames that are what was recorded, in the order of the decoder."""
-        for frame in self._decoded():
-            pts = frame.pts if frame.pts is not None else frame.dts
-            if pts is None:
-                self.tally.untimed += 1
-                continue
+        for pts, frame in self._stamps.stamped(self._decoded()):
             if frame.is_corrupt:
                 self._note_damage()
                 continue
@@ -149,6 +148,7 @@ class FrameReader:
                 yield from self._drain()
             if self.is_planned:
                 self._context.skip_frame = "DEFAULT" if planned.need is Need.FRAME else "NONREF"
+            self._stamps.note(planned.packet)
             yield from self._decode(planned.packet)
         yield from self._drain()
 
@@ -161,6 +161,7 @@ class FrameReader:
             return []
         except av.error.FFmpegError:
             self._note_damage()
+            self._stamps.note_failure()
             return []
 
     def _drain(self) -> Iterator[VideoFrame]:
@@ -176,7 +177,7 @@ class FrameReader:
             planner = self._planner
             if planner is None:
                 yield Planned(packet=packet, need=Need.FRAME)
-            elif packet.pts is None or packet.dts is None:
+            elif packet.pts is None:
                 yield from planner.rest()
                 self._stop_planning()
                 yield Planned(packet=packet, need=Need.FRAME)
@@ -228,7 +229,7 @@ class FrameReader:
 
 
 def can_plan(clip: OpenClip) -> bool:
-    """Whether the times of packets are those of frames, one frame to a packet."""
+    """Whether the times of packets are those of frames, one frame to a packet (of HEVC each field is a frame to the decoder, too)."""
     if clip.clip_format not in _PLANNABLE:
         return False
-    return clip.is_intra_only or not clip.may_have_fields
+    return clip.is_intra_only or clip.codec == "hevc" or not clip.may_have_fields

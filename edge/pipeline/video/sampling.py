@@ -21,7 +21,7 @@ from edge.pipeline.video.opening import MAX_PIXELS, OpenClip, open_clip
 from edge.pipeline.video.picture import Darkroom, read_start
 from edge.pipeline.video.planner import Planner
 from edge.pipeline.video.reading import FrameReader, Shown
-from edge.pipeline.video.seeking import read_from
+from edge.pipeline.video.seeking import look_at_order, read_from
 from edge.pipeline.video.ticks import Ticks
 from edge.values import UInt8Array
 
@@ -129,6 +129,8 @@ class ClipReader:
     def _shown(self, first: int) -> Iterator[Shown]:
         """Frames from tick `first` on, the picked ones among them."""
         target = self._ticks.pts_of_tick(first) if first > 0 else None
+        if target is not None:
+            look_at_order(self._clip)
         self._reader = read_from(self._clip, target, lambda: Planner(self._wants))
         return self._reader.frames()
 

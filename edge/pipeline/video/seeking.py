@@ -6,8 +6,10 @@ key frame was seen to be shown no later than what is wanted; else we look furthe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from edge.pipeline.video.ffmpeg import av
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 
 _STEPS_S = (0, 1, 3, 8, 20, 60)
 _MOST_PACKETS = 1200
+_SEARCHED = frozenset(("mpeg-ts", "mpeg-ps"))  # without an index: searched by time
+_LOOKS = 16
+_LOOK_PACKETS = 3
+_END_BYTES = 512 * 1024
+_SLACK_S = Fraction(1)
 
 
 def read_from(clip: OpenClip, pts: int | None, planner: Callable[[], Planner[Packet[Any]]] | None = None) -> FrameReader:
@@ -28,7 +35,7 @@ def read_from(clip: OpenClip, pts: int | None, planner: Callable[[], Planner[Pac
     Raises:
         InputError: the clip cannot be opened anew.
     """
-    if pts is not None:
+    if pts is not None and clip.times_ascend and not clip.counts_chunks:
         for step_s in _STEPS_S:
             target = pts - int(Fraction(step_s) / clip.time_base)
             key_pts = _key_behind(clip, target)
@@ -36,6 +43,31 @@ def read_from(clip: OpenClip, pts: int | None, planner: Callable[[], Planner[Pac
                 return FrameReader(clip, planner=planner() if planner else None, from_key=True)
     clip.rewind()
     return FrameReader(clip, planner=planner() if planner else None)
+
+
+def look_at_order(clip: OpenClip) -> None:
+    """Note in `clip.times_ascend` whether its times ascend from its beginning to its end, as far as some looks into it tell.
+
+    Where the clock of a stream jumps back, a search by time may end behind the jump. Such a clip is only read from its beginning.
+    """
+    if clip.clip_format not in _SEARCHED:
+        return
+    size_bytes = clip.file.seek(0, os.SEEK_END)
+    times: list[int] = []
+    for part in range(_LOOKS + 1):
+        offset = min(size_bytes * part // _LOOKS, max(0, size_bytes - _END_BYTES))
+        try:
+            clip.container.seek(offset, stream=clip.stream, unsupported_byte_offset=True)
+            times += [max(found)] if (found := list(islice(_times(clip), _LOOK_PACKETS))) else []
+        except (av.error.FFmpegError, OverflowError):
+            break
+    slack = int(_SLACK_S / clip.time_base)
+    clip.times_ascend = all(after >= before - slack for before, after in pairwise(times))
+    clip.rewind()
+
+
+def _times(clip: OpenClip) -> Iterator[int]:
+    return (packet.pts for packet in clip.container.demux(clip.stream) if packet.size and packet.pts is not None)
 
 
 def _key_behind(clip: OpenClip, target: int) -> int | None:

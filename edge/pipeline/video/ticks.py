@@ -10,6 +10,9 @@ _RATE_DENOMINATOR = 1_000_000
 # frame (AVI), its times are exact and nothing needs room.
 _MOST_TOLERANCE = Fraction(1, 1000)
 
+# Seconds as a float may lie a hair before the time that they were made of.
+_FLOAT_ROOM = Fraction(1, 1000)
+
 
 class Ticks:
     """Maps presentation times to ticks.
@@ -43,4 +46,4 @@ class Ticks:
 
     def pts_at(self, at_s: float) -> int:
         """The presentation time at or just before `at_s`."""
-        return self._first_pts + math.floor(Fraction(at_s) / self._time_base)
+        return self._first_pts + math.floor(Fraction(at_s) / self._time_base + _FLOAT_ROOM)
