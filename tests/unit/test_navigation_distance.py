@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -100,6 +102,38 @@ def test_duplicates_time_going_back_and_jumps_are_flagged_and_nothing_is_removed
         **dict.fromkeys((150, 151, 152, 200, 250), Flag.JUMP),
     }
     assert distance(fixes, places) == pytest.approx(length_m, rel=0.01)
+
+
+@given(
+    leaps=st.dictionaries(st.integers(40, 80), st.integers(30, 86_400) | st.integers(-86_400, -30), min_size=1, max_size=8),
+)
+@settings(max_examples=50, deadline=None)
+def test_a_clock_that_leaps_is_out_itself_and_nothing_else(leaps: dict[int, int]) -> None:
+    places, _ = sim.walk(120)
+    fixes = fixes_of(places)
+    for place, leap_s in leaps.items():
+        fixes[place] = replace(fixes[place], at=fixes[place].at + timedelta(seconds=leap_s))
+    flags = flag_fixes(fixes)
+    assert {place for place, flag in enumerate(flags) if flag} == set(leaps)
+    assert {flags[place] for place in leaps} <= {Flag.TIME_BACK, Flag.TIME_LEAP}
+
+
+def test_one_leap_forward_costs_one_fix() -> None:
+    places, length_m = sim.walk(600)
+    fixes = fixes_of(sim.scattered(places, 0.5))
+    fixes[100] = replace(fixes[100], at=fixes[100].at + timedelta(hours=1))
+    assert {place: flag for place, flag in enumerate(flag_fixes(fixes)) if flag} == {100: Flag.TIME_LEAP}
+    assert distance(fixes, places) == pytest.approx(length_m, rel=0.01)
+
+
+@given(st.lists(st.integers(0, 12), max_size=9))
+def test_as_many_fixes_are_used_as_stand_in_the_order_of_time(seconds: list[int]) -> None:
+    places, _ = sim.walk(20)
+    fixes = [replace(fixes_of(places)[place], at=places[0].at + timedelta(seconds=second)) for place, second in enumerate(seconds)]
+    kept = [second for second, flag in zip(seconds, flag_fixes(fixes), strict=True) if flag in {Flag.USED, Flag.JUMP}]
+    assert kept == sorted(kept)
+    parts = [part for size in range(len(seconds) + 1) for part in combinations(seconds, size) if list(part) == sorted(part)]
+    assert len(kept) == max(map(len, parts))
 
 
 def test_fixes_that_are_off_by_less_than_a_jump_do_not_bend_the_line() -> None:

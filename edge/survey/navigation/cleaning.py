@@ -8,6 +8,7 @@ tricube weights over +-30 s, degree 1, bisquare weights against outliers.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -42,6 +43,7 @@ class Flag(StrEnum):
     USED = ""
     DUPLICATE = "duplicate"
     TIME_BACK = "time_back"
+    TIME_LEAP = "time_leap"
     JUMP = "jump"
 
 
@@ -79,15 +81,19 @@ class SmoothTrack:
 def flag_fixes(fixes: Sequence[Fix]) -> list[Flag]:
     """Why each fix is not used, in the order of the log.
 
-    duplicate: same time and place as the one before. time_back: earlier than a fix before it. jump: further than `JUMP_M`, and than
-    six times their spread, from where pairs of used fixes before and after it (within 20 s) put it on their way: it would have had to
-    leave that way, and come back, at a speed that neither sledge nor ship has.
+    The order of the log is the order of time: as many fixes as can stand in it are used. A clock that leaps once is thus out itself, and
+    not what comes after it.
+
+    duplicate: same time and place as the one before. time_back: earlier than a used fix before it. time_leap: later than a used fix after
+    it. jump: further than `JUMP_M`, and than six times their spread, from where pairs of used fixes before and after it (within
+    20 s) put it on their way: it would have had to leave that way, and come back, at a speed that neither sledge nor ship has.
     """
     flags = [Flag.USED] * len(fixes)
+    in_order = set(_longest_in_order([fix.at for fix in fixes]))
     latest: Fix | None = None
     for place, fix in enumerate(fixes):
-        if latest is not None and fix.at < latest.at:
-            flags[place] = Flag.TIME_BACK
+        if place not in in_order:
+            flags[place] = Flag.TIME_BACK if latest is not None and fix.at < latest.at else Flag.TIME_LEAP
         elif latest is not None and (fix.at, fix.latitude_deg, fix.longitude_deg) == (latest.at, latest.latitude_deg, latest.longitude_deg):
             flags[place] = Flag.DUPLICATE
         else:
@@ -97,6 +103,24 @@ def flag_fixes(fixes: Sequence[Fix]) -> list[Flag]:
         if is_jump:
             flags[place] = Flag.JUMP
     return flags
+
+
+def _longest_in_order(times: Sequence[datetime]) -> list[int]:
+    """Places of the longest part of a log whose times never go back (Fredman 1975, Discrete Mathematics 11, 29-35), ascending."""
+    ends: list[datetime] = []  # of each length, the earliest time at which a part of that length can end
+    at: list[int] = []  # where it does
+    before: list[int] = []
+    for place, time in enumerate(times):
+        length = bisect_right(ends, time)
+        before.append(at[length - 1] if length else -1)
+        ends[length : length + 1] = [time]
+        at[length : length + 1] = [place]
+    found: list[int] = []
+    place = at[-1] if at else -1
+    while place >= 0:
+        found.append(place)
+        place = before[place]
+    return found[::-1]
 
 
 def _jumps(fixes: Sequence[Fix]) -> NDArray[np.bool_]:
