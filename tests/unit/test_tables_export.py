@@ -231,13 +231,14 @@ def test_a_workbook_takes_texts_that_it_cannot_hold(tmp_path: Path, text: str) -
     assert "\\x" in str(safe_cell(text))
 
 
-def test_a_plot_names_no_counter(sea: Tables, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "seen"), [("ccc-plot", "S1: 0."), ("minutes-plot", "S1, minute 2: 4 and 4")])
+def test_a_plot_names_no_counter(sea: Tables, tmp_path: Path, name: str, seen: str) -> None:
     measured(sea, "S1", {"aoife": [4, 5, 6, 4, 3, 5, 6], "brendan": [4, 6, 5, 4, 3, 5, 7]})
-    text = sea.write(tmp_path / "out", "ccc-plot").file.read_text("utf-8")
+    text = sea.write(tmp_path / "out", name).file.read_text("utf-8")
     assert ET.fromstring(text).tag.endswith("svg")  # noqa: S314 (our own)
     assert "aoife" not in text
     assert "brendan" not in text
-    assert "S1: 0." in text
+    assert seen in text
 
 
 def test_plots_draw_every_state_and_escape_names() -> None:

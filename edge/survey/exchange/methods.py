@@ -11,7 +11,7 @@ from edge.survey.exchange.gather import Gathered, GatheredCount, GatheredStation
 
 Origin = Literal["own", "imported", "table", "mixed"]
 CHOICES: tuple[Origin, ...] = ("own", "imported", "table", "mixed")
-COUNT_FORMATS = frozenset({"mi-recounts", "mi-clicks", "minutes", "ccc-plot"})
+COUNT_FORMATS = frozenset({"mi-recounts", "mi-clicks", "minutes", "ccc-plot", "minutes-plot"})
 BOTH_FORMATS = frozenset({"workbook"})
 
 

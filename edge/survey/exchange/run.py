@@ -35,6 +35,7 @@ FORMATS: dict[str, tuple[str, str]] = {
     "geojson": (".geojson", "Stations as points and tracks as lines, WGS 84"),
     "workbook": (".xlsx", "All tables as one workbook, with means and CV"),
     "ccc-plot": (".svg", "Lin's CCC by station, without names of counters"),
+    "minutes-plot": (".svg", "Every minute of two counters against each other, without names"),
 }
 _NOTES = {
     "mi-view": "AdjustedBurrowDensity is raw density over the correction factor. FOVMultiplier is the width of view in metres: "
@@ -209,12 +210,20 @@ def _ready(connection: Connection, chosen: Chosen, format_name: str) -> Written:
         count = sum(len(rows) for _, _, rows in sheets)
         return Written(write=lambda path: write_workbook(path, sheets), rows=count, left_out=list(gathered.left_out), columns=())
     stations = agreements(gathered)
-    limits = {one.version: one.ccc_limit for one in gathered.protocols}
-    limit = limits.get(max((one.version or 0 for one in chosen.methods), default=0), CCC_LIMIT)
-    drawing = plots.ccc_plot(stations, limit, f"CCC by station, {gathered.survey.name}")
+    drawing = _drawing(chosen, stations, format_name)
     return Written(
         write=lambda path: path.write_text(drawing, encoding="utf-8"), rows=len(stations), left_out=list(gathered.left_out), columns=()
     )
+
+
+def _drawing(chosen: Chosen, stations: Sequence[plots.StationAgreement], format_name: str) -> str:
+    survey = chosen.gathered.survey
+    if format_name == "minutes-plot":
+        letters = plots.anonymous([name for one in stations for name in one.counts], survey.uuid)
+        return plots.minutes_plot(stations, letters, f"Minutes of two counters, {survey.name}")
+    limits = {one.version: one.ccc_limit for one in chosen.gathered.protocols}
+    limit = limits.get(max((one.version or 0 for one in chosen.methods), default=0), CCC_LIMIT)
+    return plots.ccc_plot(stations, limit, f"CCC by station, {survey.name}")
 
 
 def _table(connection: Connection, gathered: Gathered, dialect: Dialect) -> tuple[Rows, list[LeftOut]]:
