@@ -12,6 +12,7 @@ from typing import Any
 
 from edge.errors import SettingsError
 from edge.store.reads import counts as count_reads
+from edge.store.reads import footage as footage_reads
 from edge.store.reads import openings as opening_reads
 from edge.store.reads import surveys as reads
 from edge.store.reads import tables as table_reads
@@ -33,6 +34,7 @@ from edge.survey.reckoning import (
     reckon_distance,
     reckon_figures,
 )
+from edge.survey.tow_source import model_source
 from edge.survey.track_lines import profiles_of, tow_span
 from edge.survey.width import UNCERTAINTY_OF
 
@@ -96,7 +98,8 @@ class StationResult:
             `factor`, `left_out`, and `tables`, what imported tables of stations say; None or empty where there is nothing yet.
         reasons: sentences; why what is None is None.
         flags: sentences; what is unusual about the figures that are given.
-        model_systems: what a model counted, advisory; None until one can.
+        model_openings, model_systems: unique openings and systems that crossed the counting line over the whole tow, as the appliance
+            counted them from a model's findings; advisory, in no density. None until there is such a count, and while it is sealed.
     """
 
     station: str
@@ -118,6 +121,7 @@ class StationResult:
     sources: Mapping[str, Any] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    model_openings: float | None = None
     model_systems: float | None = None
 
 
@@ -175,6 +179,7 @@ def _of_tow(connection: Connection, station: StationRow, tow: TowRow, *, sees_ta
     if not openings.stills and station.is_draft:
         openings = opening_reads.of_folder_named(connection, station.name)
     figures = reckon_figures(counted, distance, width, protocol)
+    analysis = footage_reads.analysis_of_tow(connection, tow.id)
     rows = () if revealed or is_reference else table_reads.table_rows_of_tow(connection, tow.id)
     tables = rows if sees_tables or protocol is None else ()  # a total would tell a counter what to find
     at_hand = [one.source for one in track_reads.tracks(connection, tow.id) if one.withdrawn_utc is None]
@@ -206,7 +211,10 @@ def _of_tow(connection: Connection, station: StationRow, tow: TowRow, *, sees_ta
             "width": _width_source(width),
             "factor": figures.factor_source,
             "tables": [_table_source(one) for one in tables],
+            "model": model_source(connection, analysis),
         },
+        model_openings=None if analysis is None else analysis.openings,
+        model_systems=None if analysis is None else analysis.systems,
         reasons=(*counted.reasons, *figures.reasons, *map(_table_words, tables), *((_HIDDEN,) if rows and not tables else ())),
         flags=(*counted.flags, *distance.flags, *figures.flags, *_tow_flags(tow, choice, at_hand), *_more_flags(connection, tow, counted)),
     )
@@ -257,6 +265,7 @@ def _minutes(
 
 def _nothing() -> dict[str, Any]:
     return {
+        "model": None,
         "counts": [],
         "protocol": None,
         "agreement": None,

@@ -24,7 +24,7 @@ _SUM = (
 
 def of_tow(connection: Connection, tow_id: int) -> OpeningsRow:
     """The stills attached to a tow."""
-    query = _SUM.format(stills="(SELECT image_id FROM tow_images WHERE tow_id = ?)")
+    query = _SUM.format(stills="(SELECT image_id FROM tow_images WHERE tow_id = ? AND image_id NOT IN (SELECT image_id FROM clips))")
     return OpeningsRow._make(connection.execute(query, (tow_id,)).fetchone())
 
 
@@ -32,7 +32,7 @@ def of_folder_named(connection: Connection, name: str) -> OpeningsRow:
     """The stills in watched folders of that name which are attached to no tow: what a draft has before anybody attached anything."""
     stills = (
         "(SELECT DISTINCT s.image_id FROM sightings AS s JOIN folders AS f ON f.id = s.folder_id JOIN roots AS d ON d.id = f.root_id "
-        "WHERE s.image_id IS NOT NULL AND s.original <> 'changed' AND s.image_id NOT IN (SELECT image_id FROM tow_images) "
+        "WHERE s.image_id IS NOT NULL AND s.original <> 'changed' AND s.image_id NOT IN (SELECT image_id FROM tow_images UNION SELECT image_id FROM clips) "
         "AND substr(rtrim(:slash || d.path || :slash || f.relative_path, :slash), -length(:slash || :name)) = :slash || :name)"
     )
     row = connection.execute(_SUM.format(stills=stills), {"name": name, "slash": os.sep}).fetchone()

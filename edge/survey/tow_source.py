@@ -1,0 +1,37 @@
+"""What a model's count of a tow was made from, as the result of a station tells it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from edge.store.reads.footage import AnalysisRow, analysed_minutes
+from edge.store.sqlite import Connection
+
+ADVISORY = "unique openings and systems that crossed the line, counted by the appliance from a model's findings: advisory, in no density"
+
+
+def model_source(connection: Connection, analysis: AnalysisRow | None) -> dict[str, Any] | None:
+    """Model, tracker, figures with their uncertainty and what the footage was; None where nothing was counted from footage."""
+    if analysis is None:
+        return None
+    made_from = json.loads(analysis.made_from_json)
+    return {
+        "what": ADVISORY,
+        "analysis": analysis.uuid,
+        "state": "sealed" if analysis.is_sealed else analysis.state,
+        "reason": "people count the tow blind" if analysis.is_sealed else analysis.reason,
+        "model": None if analysis.model is None else f"{analysis.model} {analysis.model_version}",
+        "tracker": analysis.tracker,
+        "software_version": analysis.software_version,
+        "openings": analysis.openings,
+        "openings_sd": analysis.openings_sd,
+        "systems": analysis.systems,
+        "systems_sd": analysis.systems_sd,
+        "frames": analysis.frames,
+        "seen_s": analysis.seen_s,
+        "clock": made_from.get("clock"),
+        "left_out": made_from.get("left_out", []),
+        "per_minute": [one._asdict() for one in analysed_minutes(connection, analysis.id)],
+        "made_utc": analysis.made_utc,
+    }
