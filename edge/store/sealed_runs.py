@@ -11,6 +11,7 @@ import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import structlog
 
@@ -163,6 +164,26 @@ def release_tow(connection: Connection, seal: Seal, tow_id: int, reason: str, *,
     return runs
 
 
+class ReleaseRow(NamedTuple):
+    """Why and by whom what models found on a tow was released."""
+
+    reason: str
+    released_by: str
+    released_utc: str
+
+
+def release_of(connection: Connection, tow_id: int) -> ReleaseRow | None:
+    """The release of a tow, or None."""
+    row = connection.execute("SELECT reason, released_by, released_utc FROM releases WHERE tow_id = ?", (tow_id,)).fetchone()
+    return None if row is None else ReleaseRow(*row)
+
+
+def holds_blind_files(connection: Connection, tow_id: int) -> bool:
+    """Whether a tow, or one that a file of it came from, is blind: what is found along it has to stay sealed then."""
+    query = f"SELECT 1 FROM tow_images AS a WHERE a.tow_id = ? AND {image_is_blind('a.image_id')} LIMIT 1"
+    return is_blind(connection, tow_id) or connection.execute(query, (tow_id,)).fetchone() is not None
+
+
 def remember_tows(connection: Connection, image_ids: Sequence[int], *, but: int | None = None) -> None:
     """Images are about to leave their tows (all but one): they stay blind as long as those are."""
     connection.execute(
@@ -179,6 +200,31 @@ def follow_seals(connection: Connection, image_ids: Sequence[int], tow_id: int) 
         "(SELECT id FROM runs WHERE image_id IN (SELECT value FROM json_each(?)))",
         (tow_id, tow_id, json.dumps(list(image_ids))),
     )
+
+
+def counted_objects(connection: Connection, seal: Seal, run_ids: Sequence[int]) -> dict[int, list[FoundObject]]:
+    """The objects at or above its threshold of each run, sealed or not; for whoever works under the seal, never for a page.
+
+    Raises:
+        StoreError: a seal does not open.
+    """
+    found: dict[int, list[FoundObject]] = {run_id: [] for run_id in run_ids}
+    chosen = json.dumps(list(run_ids))
+    rows = connection.execute(
+        "SELECT o.run_id, o.id, o.ordinal, o.label_id, o.score, o.x_min_px, o.y_min_px, o.x_max_px, o.y_max_px FROM objects AS o "
+        "JOIN runs AS r ON r.id = o.run_id WHERE o.run_id IN (SELECT value FROM json_each(?)) AND o.score >= r.score_threshold",
+        (chosen,),
+    )
+    for run_id, *one in rows:
+        found[run_id].append(tuple(one))  # type: ignore[arg-type]
+    sealed = connection.execute(
+        "SELECT z.run_id, r.uuid, r.score_threshold, z.sealed FROM sealed_runs AS z JOIN runs AS r ON r.id = z.run_id "
+        "WHERE z.run_id IN (SELECT value FROM json_each(?))",
+        (chosen,),
+    )
+    for run_id, uuid, threshold, blob in sealed:
+        found[run_id] = [one for one in _unpacked(seal.open(blob, _subject(uuid))).objects if one[3] >= threshold]
+    return found
 
 
 def is_blind(connection: Connection, tow_id: int) -> bool:

@@ -155,6 +155,8 @@ RULES: dict[str, Need] = {
     "GET /stations/{station_id:int}/counts": VIEW,
     "POST /actions/counts/{count_id:int}/set-aside": ADMINISTER,
     "POST /actions/tows/{tow_id:int}/break-seal": ADMINISTER,
+    "POST /actions/tows/{tow_id:int}/release": ADMINISTER,
+    "POST /api/tows/{tow_id}/release": ADMINISTER,
     "GET /stations/{station_id:int}/compare": VIEW,
     "GET /surveys/{survey_id:int}/agreement": VIEW,
     "POST /actions/surveys/{survey_id:int}/qualification-rule": ADMINISTER,

@@ -16,7 +16,8 @@ from edge.store.reads.frames import tow_frames
 from edge.store.reads.qualifications import QualificationRule, qualification_rule, qualifications, references
 from edge.store.reads.surveys import ProtocolRow, StationRow, SurveyRow, TowRow, main_tow, station, survey, tows
 from edge.store.sqlite import Connection
-from edge.survey.agreement import Agreement
+from edge.survey.agreement import Agreement, AgreementState
+from edge.survey.counting.clock import clock_flags, counts_differ
 from edge.survey.counting.compare import Difference, MinuteRow, differences, minute_rows
 from edge.survey.counting.judge import TowCounts, counts_agreement, pairwise_agreement
 from edge.survey.counting.overview import StationAgreement, SurveyAgreement, station_agreement, survey_agreement
@@ -41,6 +42,8 @@ class CompareAnswer:
     """The counts of a station's tow side by side. Everything but `progress` is empty until they are revealed.
 
     `differences`: systems that only one of the first two counters marked; clicks within 36 stills and half a frame mean the same.
+    `not_blind`: counter -> why the count was not blind; such a count is in no coefficient. `flags`: what is unusual about them, such
+    as another start of line than the tow has now.
     """
 
     station: str
@@ -52,6 +55,8 @@ class CompareAnswer:
     pairs: tuple[Agreement, ...]
     check_skills: bool
     differences: tuple[Difference, ...]
+    not_blind: dict[str, str]
+    flags: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,8 +190,10 @@ def _compare(connection: Connection, place: StationRow, chosen: int | None, view
         return _Compared(tow=of, rules=None, counts=counts, answer=_empty(place, of), frame_of={})
     judged = station_agreement(of, counts, rules, is_reference=place.survey_kind == "reference")
     shown = tuple(one for one in counts if one.revealed_utc is not None)
-    marks = [(one.counter, marks_of_count(connection, one.id)) for one in shown]
-    found = differences(marks[0], marks[1], rules.minutes) if len(marks) >= 2 and all(each for _, each in marks[:2]) else ()
+    pair = [one for one in shown if not one.not_blind][:2]
+    marks = [(one.counter, marks_of_count(connection, one.id)) for one in pair]
+    same = len(marks) == 2 and not counts_differ(pair)
+    found = differences(marks[0], marks[1], rules.minutes) if same and all(each for _, each in marks) else ()
     frames = {row.at_s: row.image_id for row in tow_frames(connection, of.id)} if found else {}
     answer = CompareAnswer(
         station=place.name,
@@ -198,6 +205,8 @@ def _compare(connection: Connection, place: StationRow, chosen: int | None, view
         pairs=pairwise_agreement(shown, rules) if len(shown) > 2 else (),
         check_skills=judged.check_skills,
         differences=found,
+        not_blind={one.counter: one.not_blind for one in shown if one.not_blind},
+        flags=_flags(connection, of, shown),
     )
     return _Compared(tow=of, rules=rules, counts=counts, answer=answer, frame_of=frames)
 
@@ -213,14 +222,22 @@ def _empty(place: StationRow, of: TowRow | None) -> CompareAnswer:
         pairs=(),
         check_skills=False,
         differences=(),
+        not_blind={},
+        flags=(),
     )
+
+
+def _flags(connection: Connection, of: TowRow, shown: tuple[CountRow, ...]) -> tuple[str, ...]:
+    differ = counts_differ([one for one in shown if not one.not_blind])
+    return (*((differ,) if differ else ()), *clock_flags(connection, of, shown))
 
 
 def _scatter(it: CompareAnswer) -> dict[str, Any] | None:
     """Points of the first two counters in a square of 400, one for each minute that counts for both."""
-    if it.agreement is None or len(it.counters) < 2:
+    if it.agreement is None or len(it.agreement.counters) < 2 or it.agreement.state is AgreementState.NOT_COMPARABLE:
         return None
-    points = [(row.minute, row.values[0], row.values[1]) for row in it.minutes if row.minute in it.agreement.minutes]
+    first, second = (it.counters.index(counter) for counter in it.agreement.counters)
+    points = [(row.minute, row.values[first], row.values[second]) for row in it.minutes if row.minute in it.agreement.minutes]
     most = max([1.0, *(value for _, x, y in points for value in (x, y) if value is not None)])
     return {"most": most, "points": [(minute, (x or 0) / most * 400, 400 - (y or 0) / most * 400) for minute, x, y in points]}
 

@@ -47,6 +47,19 @@ class SignBody(_Body):
     revision: int = Field(ge=0)
 
 
+class ReasonBody(_Body):
+    """Why; it stands in the audit trail for good."""
+
+    reason: str = Field(max_length=500)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasedAnswer:
+    """How many results of models came back."""
+
+    model_results: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FramesAnswer:
     """The frames of a tow in order: [number, seconds since its start]. `untimed` more have no time and cannot be shown."""
@@ -97,7 +110,11 @@ class BegunAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountAnswer:
-    """A count. `minutes` is empty until the counts of the tow are revealed."""
+    """A count. `minutes` is empty until the counts of the tow are revealed.
+
+    `not_blind`: why its counter could know what is on the tow; "" for a blind count. `stalled`: why the counter of an open count
+    cannot go on, such as a retired account.
+    """
 
     count_id: int
     uuid: str
@@ -109,6 +126,8 @@ class CountAnswer:
     signed_utc: str | None
     revealed_utc: str | None
     set_aside_reason: str
+    not_blind: str
+    stalled: str
     minutes: tuple[CountedMinute, ...]
 
 
@@ -173,6 +192,8 @@ def list_counts(appliance: ApplianceHere, viewer: Viewer, tow_id: TowId) -> TowC
             signed_utc=one.signed_utc,
             revealed_utc=one.revealed_utc,
             set_aside_reason=one.set_aside_reason,
+            not_blind=one.not_blind,
+            stalled=one.stalled,
             minutes=tuple(one.minutes.values()),
         )
         for one in found
@@ -197,6 +218,12 @@ def save(appliance: ApplianceHere, person: SignedIn, count_id: CountId, content:
 def sign(appliance: ApplianceHere, person: SignedIn, count_id: CountId, body: SignBody) -> TowCounts:
     """Freezes it. The last signature that is needed reveals all counts of the tow, unless they ask for a third count."""
     return appliance.counting.sign(count_id, person, body.pin, revision=body.revision).counts
+
+
+@router.post("/tows/{tow_id}/release", summary="Release what models found on a tow", responses=REFUSALS)
+def release(appliance: ApplianceHere, person: SignedIn, tow_id: TowId, body: ReasonBody) -> ReleasedAnswer:
+    """For a tow that nobody will count. Counts begun on it afterwards are not blind, and enter no density."""
+    return ReleasedAnswer(model_results=appliance.counting.release(tow_id, person, body.reason))
 
 
 def _own(own: OwnCount) -> OwnCountAnswer:

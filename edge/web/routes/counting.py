@@ -9,9 +9,11 @@ from fastapi.responses import RedirectResponse, Response
 
 from edge.errors import CountRefusedError
 from edge.store.connection import snapshot
+from edge.store.counts import why_not_blind
 from edge.store.reads.counts import CountRow, counts_of_tow
 from edge.store.reads.qualifications import QualificationRow, best_standing
 from edge.store.reads.surveys import ProtocolRow, StationRow, TowRow, station, tow, tows
+from edge.store.sealed_runs import is_blind, release_of
 from edge.store.sqlite import Connection
 from edge.survey.counting.desk import OwnCount
 from edge.survey.counting.judge import TowCounts, tow_counts
@@ -43,6 +45,8 @@ def show_count(request: Request, appliance: ApplianceHere, viewer: Viewer, tow_i
         rules = judging_rules(connection, counts, of.survey_id)
         frames = appliance.counting.frames.frames(connection, tow_id)
         standing = _standing(connection, viewer)
+        is_footage = place is not None and place.survey_kind == "reference"
+        not_blind_why = "" if is_footage else why_not_blind(connection, tow_id)
     mine = _mine(counts, viewer)
     own = _own(appliance, mine, viewer)
     return render(
@@ -59,6 +63,7 @@ def show_count(request: Request, appliance: ApplianceHere, viewer: Viewer, tow_i
         last_s=frames.frames[-1].at_s if frames.frames else 0.0,
         untimed=frames.untimed,
         standing=standing,
+        not_blind_why=not_blind_why,
     )
 
 
@@ -77,9 +82,19 @@ def show_counts(request: Request, appliance: ApplianceHere, viewer: Viewer, stat
         if place is None:
             raise no_such("station with the id", station_id)
         parts = [_part(connection, place, of) for of in tows(connection, station_id)]
+        found_releases = {of.id: row for of, *_ in parts if (row := release_of(connection, of.id)) is not None}
+        blind = {of.id for of, *_ in parts if is_blind(connection, of.id)}
         standings = {one.person_id: best_standing(connection, one.person_id) for _, counts, *_ in parts for one in counts if one.person_id}
     return render(
-        request, "counts.html", station=place, tow=parts[0][0] if parts else None, parts=parts, standings=standings, viewer=viewer
+        request,
+        "counts.html",
+        station=place,
+        tow=parts[0][0] if parts else None,
+        parts=parts,
+        standings=standings,
+        viewer=viewer,
+        releases=found_releases,
+        blind=blind,
     )
 
 
@@ -95,6 +110,12 @@ def break_seal(appliance: ApplianceHere, person: SignedIn, form: PostedForm, tow
     """Reveal what is signed although somebody is missing, with a reason."""
     appliance.counting.break_seal(tow_id, person, form.optional("reason"))
     return form.back("seal_broken")
+
+
+@router.post("/actions/tows/{tow_id:int}/release")
+def release(appliance: ApplianceHere, person: SignedIn, form: PostedForm, tow_id: TowId) -> RedirectResponse:
+    """Let what models found on a tow be seen that nobody will count, with a reason."""
+    return form.back("released", appliance.counting.release(tow_id, person, form.optional("reason")))
 
 
 @router.post("/actions/tows/{tow_id:int}/reference")

@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from edge.store.connection import snapshot
 from edge.store.reads import surveys as reads
+from edge.store.reads.counts import counts_of_tow
 from edge.store.reads.survey_status import progress
 from edge.store.reads.tow_media import last_entries, raw_copies, tow_totals
 from edge.store.sqlite import Connection
@@ -44,6 +45,7 @@ def show_station(request: Request, appliance: ApplianceHere, station_id: Station
         grounds = () if station.survey_id is None else reads.grounds(connection, station.survey_id)
         among = _faults_among(connection, station, chosen)
         opened = 0 if chosen is None else progress(connection, station.survey_id)[chosen.id].opened
+        stalled = [] if chosen is None else [one for one in counts_of_tow(connection, chosen.id) if one.stalled]
         images = () if chosen is None else reads.tow_images(connection, chosen.id, limit=SHOWN_IMAGES)
         totals = tow_totals(connection, chosen.id) if chosen is not None else {}
         all_tows = () if station.survey_id is None else reads.survey_tows(connection, station.survey_id)
@@ -73,6 +75,7 @@ def show_station(request: Request, appliance: ApplianceHere, station_id: Station
         timeless=sum(one.timeless for one in totals.values()),
         copies=copies,
         opened=opened,
+        stalled=stalled,
         all_tows=all_tows,
     )
 
