@@ -216,7 +216,7 @@ def counted_objects(connection: Connection, seal: Seal, run_ids: Sequence[int]) 
         (chosen,),
     )
     for run_id, *one in rows:
-        found[run_id].append(tuple(one))  # type: ignore[arg-type]
+        found[run_id].append(tuple(one))
     sealed = connection.execute(
         "SELECT z.run_id, r.uuid, r.score_threshold, z.sealed FROM sealed_runs AS z JOIN runs AS r ON r.id = z.run_id "
         "WHERE z.run_id IN (SELECT value FROM json_each(?))",

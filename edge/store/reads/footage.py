@@ -167,3 +167,24 @@ def seconds_of(connection: Connection, analysis_id: int) -> tuple[SecondRow, ...
     return as_values(
         SecondRow, connection.execute(f"SELECT {columns} FROM tow_seconds WHERE analysis_id = ? ORDER BY second", (analysis_id,))
     )
+
+
+def footage_states(connection: Connection, tow_id: int | None = None) -> dict[int, tuple[int, ...]]:
+    """Tow -> figures that change whenever its files or what was read of them change, at little cost; the newest tows first.
+
+    Both halves are told by the newest row: of its attachments, and of the runs and readings of its files.
+    """
+    where, values = ("", ()) if tow_id is None else ("WHERE a.tow_id = ?", (tow_id,))
+    rows = connection.execute(
+        "SELECT a.tow_id, count(*), coalesce(max(r.id), 0), coalesce(max(c.id), 0), coalesce(sum(c.id), 0), "
+        "CAST(coalesce(sum(a.at_s), 0) * 1000 AS INTEGER) FROM tow_images AS a "
+        "LEFT JOIN runs AS r ON r.image_id = a.image_id AND r.is_current = 1 "
+        f"LEFT JOIN readings AS c ON c.image_id = a.image_id AND c.is_current = 1 {where} GROUP BY a.tow_id ORDER BY a.tow_id DESC",
+        values,
+    )
+    return {row[0]: tuple(row[1:]) for row in rows}
+
+
+def newest_protocol(connection: Connection) -> int:
+    """The id of the newest version of any survey's rules; 0 if there is none."""
+    return int(connection.execute("SELECT coalesce(max(id), 0) FROM protocols").fetchone()[0])

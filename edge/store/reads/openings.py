@@ -32,7 +32,8 @@ def of_folder_named(connection: Connection, name: str) -> OpeningsRow:
     """The stills in watched folders of that name which are attached to no tow: what a draft has before anybody attached anything."""
     stills = (
         "(SELECT DISTINCT s.image_id FROM sightings AS s JOIN folders AS f ON f.id = s.folder_id JOIN roots AS d ON d.id = f.root_id "
-        "WHERE s.image_id IS NOT NULL AND s.original <> 'changed' AND s.image_id NOT IN (SELECT image_id FROM tow_images UNION SELECT image_id FROM clips) "
+        "WHERE s.image_id IS NOT NULL AND s.original <> 'changed' "
+        "AND s.image_id NOT IN (SELECT image_id FROM tow_images UNION SELECT image_id FROM clips) "
         "AND substr(rtrim(:slash || d.path || :slash || f.relative_path, :slash), -length(:slash || :name)) = :slash || :name)"
     )
     row = connection.execute(_SUM.format(stills=stills), {"name": name, "slash": os.sep}).fetchone()
