@@ -28,11 +28,14 @@ class RawFile(NamedTuple):
 
 
 def raw_files(connection: Connection, tow_id: int) -> tuple[RawFile, ...]:
-    """The files of a tow in order of their names; a verified copy in the home folder counts as a place too."""
+    """The files of a tow in order of their names; a verified copy in the home folder counts as a place too.
+
+    A file is called what it was when it was first seen, whether or not that original is there now: names do not change with the media.
+    """
     rows = connection.execute(
-        "SELECT i.id, i.sha256, i.size_bytes, i.copy_path, s.name, s.path, s.name_bytes, f.relative_path_bytes, r.path_bytes "
+        "SELECT i.id, i.sha256, i.size_bytes, i.copy_path, s.name, s.path, s.original, s.name_bytes, f.relative_path_bytes, r.path_bytes "
         "FROM tow_images AS m JOIN images AS i ON i.id = m.image_id "
-        "LEFT JOIN sightings AS s ON s.image_id = i.id AND s.original = 'present' "
+        "LEFT JOIN sightings AS s ON s.image_id = i.id "
         "LEFT JOIN folders AS f ON f.id = s.folder_id LEFT JOIN roots AS r ON r.id = f.root_id "
         "WHERE m.tow_id = ? ORDER BY i.id, s.id",
         (tow_id,),
@@ -40,7 +43,7 @@ def raw_files(connection: Connection, tow_id: int) -> tuple[RawFile, ...]:
     found: dict[int, RawFile] = {}
     for row in rows:
         paths: tuple[Path, ...] = () if row["copy_path"] is None else (Path(row["copy_path"]),)
-        if row["name_bytes"] is not None:
+        if row["name_bytes"] is not None and row["original"] == "present":
             paths += (Path(os.fsdecode(os.path.join(row["path_bytes"], row["relative_path_bytes"], row["name_bytes"]))),)
         known = found.get(row["id"])
         name = row["name"] or (known.name if known else f"{row['sha256'][:16]}.bin")

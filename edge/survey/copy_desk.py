@@ -40,6 +40,7 @@ class CopyDesk:
         self._writer = writer
         self._reader = reader
         self._cancelled: dict[int, threading.Event] = {}
+        self._places: set[str] = set()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         writer.call(store.interrupt_copies)
@@ -48,7 +49,7 @@ class CopyDesk:
         """The id of a copy that has begun; it goes on in the background, into a folder of the tow's own below `to`.
 
         Raises:
-            SettingsError: there is no such tow, it has no files, the place cannot be used, or one is being made there.
+            SettingsError: there is no such tow, it has no files, the place cannot be used or is another tow's, or one is being made there.
         """
         with self._reader() as connection, snapshot(connection):
             tow = reads.tow(connection, tow_id)
@@ -58,10 +59,19 @@ class CopyDesk:
             roots = [root.path for root in list_roots(connection)]
             running = [one for one in raw_copies(connection, tow_id) if one.state == "running"]
         destination = to / _word(tow.survey or "drafts") / _word(tow.station) / f"tow-{tow.ordinal}"
-        check_destination(destination, files, [self._home, *roots])
-        if any(one.destination == str(destination) for one in running):
+        check_destination(destination, files, [self._home, *roots], tow.uuid)
+        place = str(destination).casefold()  # names that only differ in what a file system does not take are one folder
+        with self._lock:
+            is_taken = place in self._places
+            self._places.add(place)
+        if is_taken or any(one.destination == str(destination) for one in running):
             raise SettingsError(f"a copy to {destination} is being made already", advice="Wait for its end, or cancel it.")
-        copy_id = self._writer.call(lambda connection: store.begin_copy(connection, tow_id, str(destination), actor=actor))
+        try:
+            copy_id = self._writer.call(lambda connection: store.begin_copy(connection, tow_id, str(destination), actor=actor))
+        except EdgeError:
+            with self._lock:
+                self._places.discard(place)
+            raise
         with self._lock:
             self._cancelled[copy_id] = threading.Event()
             thread = threading.Thread(target=self._run, args=(copy_id, tow, files, destination, tell), name=f"copy-{copy_id}", daemon=True)
@@ -149,6 +159,7 @@ class CopyDesk:
         finally:
             with self._lock:
                 self._cancelled.pop(copy_id, None)
+                self._places.discard(str(destination).casefold())
 
 
 class _Teller:

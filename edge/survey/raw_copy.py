@@ -1,34 +1,30 @@
 """Make a second copy of files and prove it: each is written, made durable, read back from the medium and compared by its SHA-256.
 
-A copy that was interrupted goes on where it was: a file that is there is read back like any other. Only when every file has been
-read back is `manifest.json` written; a folder without one is no second copy.
+A copy that was interrupted goes on where it was: a file that is there is read back like any other. Before anything in the folder is
+written or overwritten its manifest says that it is incomplete; only when every file has been read back is `manifest.json` there; a
+folder without one is no second copy (see `edge.survey.copy_manifest`).
 """
 
 from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
-import re
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from edge.errors import EdgeError, SettingsError
-from edge.store.durable import sync_folder, write_durably
+from edge.store.durable import sync_folder
 from edge.store.raw_copies import RawFile
+from edge.survey.copy_manifest import check_ours, copy_names, read_manifest, write_complete, write_plan
 
 T = TypeVar("T")
 
-MANIFEST_NAME = "manifest.json"
 PIECE_BYTES = 4 * 1024 * 1024
 SPARE_BYTES = 16 * 1024 * 1024
-NAME_LIMIT = 180
-_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
-_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -66,28 +62,23 @@ class CopyOutcome:
     manifest_sha256: str | None
 
 
-def copy_names(files: Iterable[RawFile]) -> dict[int, str]:
-    """A name in the copy for each image: its own where every file system takes it, told apart from others by its hash if need be."""
-    names: dict[int, str] = {}
-    taken: set[str] = {MANIFEST_NAME}
-    for file in files:
-        name = _FORBIDDEN.sub("_", file.name).rstrip(". ") or "_"
-        name = f"_{name}" if _RESERVED.fullmatch(name) else name
-        stem = Path(name).stem.encode()[:NAME_LIMIT].decode(errors="ignore")
-        suffix = Path(name).suffix[:20]
-        name = f"{stem}{suffix}"
-        if name.casefold() in taken:
-            name = f"{stem}_{file.sha256[:12]}{suffix}"
-        taken.add(name.casefold())
-        names[file.image_id] = name
-    return names
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyCheck:
+    """What a folder is: a whole copy, one that is not finished, one with files that differ, or none. `faults` are sentences."""
+
+    state: Literal["complete", "incomplete", "damaged", "none"]
+    files: int
+    size_bytes: int
+    whose: str
+    faults: tuple[str, ...]
 
 
-def check_destination(destination: Path, files: Sequence[RawFile], watched: Iterable[Path]) -> None:
+def check_destination(destination: Path, files: Sequence[RawFile], watched: Iterable[Path], tow_uuid: str) -> None:
     """Refuse a place before anything is written.
 
     Raises:
-        SettingsError: it is no absolute path, lies in a watched folder, or has not enough room.
+        SettingsError: it is no absolute path, lies in a watched folder, holds the copy of another tow or files that are nobody's copy,
+            or has not enough room.
     """
     if not destination.is_absolute():
         raise SettingsError(f"{destination} is no absolute path", advice="Begin it with the drive or with /.")
@@ -96,6 +87,7 @@ def check_destination(destination: Path, files: Sequence[RawFile], watched: Iter
             raise SettingsError(f"{destination} lies with {folder}, which is watched", advice="Copy to another disk.")
     if not files:
         raise SettingsError("the tow has no files", advice="Attach its files first.")
+    check_ours(destination, files, tow_uuid)
     there = next((one for one in (destination, *destination.parents) if one.is_dir()), None)
     needed = sum(file.size_bytes for file in files) - sum(one.stat().st_size for one in destination.glob("*") if one.is_file())
     free = shutil.disk_usage(there).free if there else 0
@@ -122,42 +114,83 @@ def make_copy(
         is_cancelled: asked for every few megabytes.
 
     Raises:
+        SettingsError: the folder's manifest cannot be read.
         CopyStoppedError: the destination is full or gone.
         CopyCancelledError: `is_cancelled` said so.
     """
-    names = copy_names(files)
+    known = _on_medium(destination, lambda: read_manifest(destination))
+    names = copy_names(files, known)
+    document = {**about, "size_bytes": sum(file.size_bytes for file in files), "files": [_entry(file, names) for file in files]}
     failures: list[str] = []
-    entries: list[dict[str, object]] = []
-    done_bytes = 0
+    count = done_bytes = 0
+    is_same = known is not None and known.is_complete and {one.sha256 for one in known.entries} == {file.sha256 for file in files}
+    begin = _Once(lambda: write_plan(destination, document), destination)
     _on_medium(destination, lambda: destination.mkdir(parents=True, exist_ok=True))
+    if not is_same:
+        begin()
     for file in files:
         name = names[file.image_id]
-        tell(Progress(files=len(entries), of=len(files), size_bytes=done_bytes, name=name))
-        failure = _copy_one(file, destination / name, destination, is_cancelled)
+        tell(Progress(files=count, of=len(files), size_bytes=done_bytes, name=name))
+        failure = _copy_one(file, destination / name, destination, begin, is_cancelled)
         if failure is not None:
             failures.append(f"{file.name}: {failure}")
             continue
         done_bytes += file.size_bytes
-        entries.append({"name": name, "original": file.shown_path, "sha256": file.sha256, "size_bytes": file.size_bytes})
+        count += 1
     if failures:
-        return CopyOutcome(files=len(entries), size_bytes=done_bytes, failures=tuple(failures), manifest_sha256=None)
-    manifest = json.dumps({**about, "size_bytes": done_bytes, "files": entries}, indent=1, ensure_ascii=False) + "\n"
-    _on_medium(destination, lambda: _write_manifest(destination, manifest))
-    sha256 = hashlib.sha256(manifest.encode()).hexdigest()
-    return CopyOutcome(files=len(entries), size_bytes=done_bytes, failures=(), manifest_sha256=sha256)
+        begin()
+        return CopyOutcome(files=count, size_bytes=done_bytes, failures=tuple(failures), manifest_sha256=None)
+    sha256 = _on_medium(destination, lambda: write_complete(destination, document))
+    return CopyOutcome(files=count, size_bytes=done_bytes, failures=(), manifest_sha256=sha256)
 
 
-def _write_manifest(destination: Path, manifest: str) -> None:
-    part = destination / f"{MANIFEST_NAME}.part"
-    write_durably(part, manifest)
-    part.replace(destination / MANIFEST_NAME)
-    sync_folder(destination)
+def verify_copy(folder: Path, *, tell: Callable[[Progress], None] = lambda _: None) -> CopyCheck:
+    """Read every file of a copy back and compare it with the manifest. Needs no database: any machine can do it.
+
+    Raises:
+        SettingsError: its manifest cannot be read.
+        CopyStoppedError: the medium cannot be read.
+    """
+    known = _on_medium(folder, lambda: read_manifest(folder))
+    if known is None:
+        return CopyCheck(state="none", files=0, size_bytes=0, whose="", faults=("there is no manifest in this folder",))
+    faults: list[str] = []
+    count = size_bytes = 0
+    for entry in known.entries:
+        tell(Progress(files=count, of=len(known.entries), size_bytes=size_bytes, name=entry.name))
+        if _holds(folder / entry.name, entry.sha256, entry.size_bytes, folder, lambda: False):
+            count, size_bytes = count + 1, size_bytes + entry.size_bytes
+        else:
+            faults.append(f"{entry.name} is not there, or is not the file that was copied")
+    if not known.is_complete:
+        faults.insert(0, f"the copy was not finished: {count} of {len(known.entries)} files are there and equal")
+    state: Literal["complete", "incomplete", "damaged"] = "incomplete" if not known.is_complete else "damaged" if faults else "complete"
+    return CopyCheck(state=state, files=count, size_bytes=size_bytes, whose=known.whose, faults=tuple(faults))
 
 
-def _copy_one(file: RawFile, target: Path, destination: Path, is_cancelled: Callable[[], bool]) -> str | None:
-    """Why a file could not be copied; None if it is there and was read back."""
-    if _is_there(file, target, destination, is_cancelled):
+class _Once:
+    """Something on the medium that is done at the first call only."""
+
+    def __init__(self, work: Callable[[], None], destination: Path) -> None:
+        self._work = work
+        self._destination = destination
+        self._is_done = False
+
+    def __call__(self) -> None:
+        if not self._is_done:
+            _on_medium(self._destination, self._work)
+            self._is_done = True
+
+
+def _entry(file: RawFile, names: Mapping[int, str]) -> dict[str, object]:
+    return {"name": names[file.image_id], "original": file.shown_path, "sha256": file.sha256, "size_bytes": file.size_bytes}
+
+
+def _copy_one(file: RawFile, target: Path, destination: Path, begin: Callable[[], None], is_cancelled: Callable[[], bool]) -> str | None:
+    """Why a file could not be copied; None if it is there and was read back. `begin` is called before anything is written."""
+    if _holds(target, file.sha256, file.size_bytes, destination, is_cancelled):
         return None
+    begin()
     why = "its original is not there any more; plug its medium in again"
     for source in file.paths:
         part = target.with_name(f"{target.name}.part")
@@ -172,15 +205,15 @@ def _copy_one(file: RawFile, target: Path, destination: Path, is_cancelled: Call
             continue
         _on_medium(destination, lambda part=part: part.replace(target))  # type: ignore[misc]
         _on_medium(destination, lambda: sync_folder(destination))
-        if _is_there(file, target, destination, is_cancelled):
+        if _holds(target, file.sha256, file.size_bytes, destination, is_cancelled):
             return None
         why = "what was read back from the copy differs from what was written: the medium is not sound"
     return why
 
 
-def _is_there(file: RawFile, target: Path, destination: Path, is_cancelled: Callable[[], bool]) -> bool:
+def _holds(target: Path, sha256: str, size_bytes: int, destination: Path, is_cancelled: Callable[[], bool]) -> bool:
     def read() -> bool:
-        if not target.is_file() or target.stat().st_size != file.size_bytes:
+        if not target.is_file() or target.stat().st_size != size_bytes:
             return False
         digest = hashlib.sha256()
         with target.open("rb") as copy:
@@ -188,7 +221,7 @@ def _is_there(file: RawFile, target: Path, destination: Path, is_cancelled: Call
             while piece := copy.read(PIECE_BYTES):
                 _go_on(is_cancelled)
                 digest.update(piece)
-        return digest.hexdigest() == file.sha256
+        return digest.hexdigest() == sha256
 
     return _on_medium(destination, read)
 

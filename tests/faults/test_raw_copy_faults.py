@@ -14,7 +14,8 @@ from edge.store import surveys
 from edge.store.connection import immediate
 from edge.store.reads import surveys as reads
 from edge.store.surveys import Attachment, attach_images
-from edge.survey.raw_copy import MANIFEST_NAME, Progress
+from edge.survey.copy_manifest import MANIFEST_NAME
+from edge.survey.raw_copy import Progress, verify_copy
 from tests.helpers.seed import add_model, add_station, done, open_database
 from tests.helpers.small_disk import fill_disk, small_disk
 from tests.helpers.tiny_home import RunningAppliance, query, wait_until
@@ -88,6 +89,7 @@ def test_a_killed_appliance_leaves_no_copy_that_looks_whole(tmp_path: Path) -> N
     wait_until(lambda: destination.is_dir() and len(list(destination.iterdir())) > chance.randint(5, 50), "the copy is under way")
     service.kill()
     assert not (destination / MANIFEST_NAME).exists()
+    assert verify_copy(destination).state == "incomplete"
     service = RunningAppliance(home)
     service.wait_ready()
     assert [tuple(row) for row in query(home, "SELECT state, detail FROM raw_copies")] == [
@@ -97,4 +99,17 @@ def test_a_killed_appliance_leaves_no_copy_that_looks_whole(tmp_path: Path) -> N
     wait_until(lambda: service.ask(f"/api/copies/{copy_id}")["state"] != "running", "the copy has ended")
     assert (service.ask(f"/api/copies/{copy_id}")["state"], service.ask(f"/api/copies/{copy_id}")["files"]) == ("done", files)
     assert len(list(destination.iterdir())) == files + 1
+    assert verify_copy(destination).state == "complete"
+    for number in range(0, files, 2):
+        (destination / f"{number}.jpg").write_bytes(b"rotten")
+    service.post(f"/api/tows/{tow.id}/copies", {"to": str(usb)})
+    wait_until(lambda: (destination / "10.jpg").stat().st_size > 6, "the second run is replacing files")
+    service.kill()
+    found = verify_copy(destination)
+    assert (found.state, found.files < files) == ("incomplete", True), "a run that was cut off while it replaced files is no second copy"
+    service = RunningAppliance(home)
+    service.wait_ready()
+    copy_id = service.post(f"/api/tows/{tow.id}/copies", {"to": str(usb)})["id"]
+    wait_until(lambda: service.ask(f"/api/copies/{copy_id}")["state"] != "running", "the copy has ended")
+    assert verify_copy(destination).state == "complete"
     assert service.stop() == 0

@@ -14,13 +14,14 @@ import pytest
 from edge.errors import SettingsError
 from edge.store import surveys
 from edge.store.connection import immediate
-from edge.store.raw_copies import RawFile, begin_copy
+from edge.store.raw_copies import RawFile, begin_copy, raw_files
 from edge.store.reads import surveys as reads
 from edge.store.reads.tow_media import RawCopyRow, raw_copies
 from edge.store.surveys import Attachment, attach_images
 from edge.survey import raw_copy
 from edge.survey.copy_desk import CopyDesk
-from edge.survey.raw_copy import MANIFEST_NAME, CopyOutcome, CopyStoppedError, Progress, copy_names, make_copy
+from edge.survey.copy_manifest import INCOMPLETE_NAME, MANIFEST_NAME, check_ours, copy_names, read_manifest
+from edge.survey.raw_copy import CopyOutcome, CopyStoppedError, Progress, make_copy, verify_copy
 from tests.helpers.seed import add_model, add_station, done
 from tests.unit.test_media import Ship
 
@@ -63,7 +64,7 @@ def test_every_byte_is_there_and_the_manifest_says_so(files: list[RawFile], tmp_
 def test_names_that_collide_or_that_a_disk_does_not_take_are_told_apart(tmp_path: Path) -> None:
     names = ["a.jpg", "A.JPG", "manifest.json", "a:b?.jpg", "con.txt", "dot.", "x" * 251 + ".jpg", "\x07bell.png", "..", "r\u00e9p.tif"]
     some = [raw(tmp_path / "in" / str(at), str(at).encode(), image_id=at, name=name) for at, name in enumerate(names)]
-    given = copy_names(some)
+    given = copy_names(some, None)
     assert len({name.casefold() for name in given.values()} | {MANIFEST_NAME}) == len(names) + 1
     assert (given[0], given[3], given[4], given[5], given[9]) == ("a.jpg", "a_b_.jpg", "_con.txt", "dot", "r\u00e9p.tif")
     assert all(len(os.fsencode(name)) <= 255 and "/" not in name for name in given.values())
@@ -88,13 +89,97 @@ def test_a_file_that_is_there_but_differs_is_written_again(files: list[RawFile],
     assert hashlib.sha256(path.read_bytes()).hexdigest() == files[1].sha256
 
 
+def test_a_copy_is_verified_by_its_manifest_alone(files: list[RawFile], tmp_path: Path) -> None:
+    assert verify_copy(tmp_path).state == "none"
+    copy(files, tmp_path / "out")
+    found = verify_copy(tmp_path / "out")
+    assert (found.state, found.files, found.size_bytes, found.whose, found.faults) == ("complete", 3, 15006, "station 125", ())
+    (tmp_path / "out" / "2.jpg").write_bytes(b"rotten")
+    found = verify_copy(tmp_path / "out")
+    assert (found.state, found.files) == ("damaged", 2)
+    assert found.faults[0].startswith("2.jpg ")
+
+
+@pytest.mark.parametrize("when", ["plan", "before", "after"])
+def test_from_the_first_write_on_the_folder_says_that_it_is_incomplete(
+    files: list[RawFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """A second run that replaces files and is cut off at any write leaves nothing that looks whole."""
+    out = tmp_path / "out"
+    copy(files, out)
+    (out / "2.jpg").write_bytes(bytes(files[1].size_bytes))
+    real = Path.replace
+
+    class PowerCutError(BaseException):
+        pass
+
+    def cut(self: Path, target: Path) -> Path:
+        if target.name == "2.jpg":
+            if when == "after":
+                real(self, target)
+            raise PowerCutError
+        return real(self, target)
+
+    def cut_plan(*_: object) -> None:
+        raise PowerCutError
+
+    if when == "plan":
+        monkeypatch.setattr("edge.survey.copy_manifest.write_durably", cut_plan)
+    monkeypatch.setattr(Path, "replace", cut)
+    with pytest.raises(PowerCutError):
+        copy(files, out)
+    monkeypatch.undo()
+    assert not (out / MANIFEST_NAME).exists()
+    assert verify_copy(out).state == "incomplete"
+    assert copy(files, out).manifest_sha256 is not None
+    assert verify_copy(out).state == "complete"
+
+
+def test_a_run_that_changes_nothing_leaves_a_whole_copy_whole(files: list[RawFile], tmp_path: Path) -> None:
+    copy(files, tmp_path / "out")
+    with pytest.raises(raw_copy.CopyCancelledError):
+        copy(files, tmp_path / "out", cancel_at=1)
+    assert verify_copy(tmp_path / "out").state == "complete"
+
+
+def test_a_file_keeps_its_name_whatever_comes_or_goes(tmp_path: Path) -> None:
+    first, second = (raw(tmp_path / str(number) / "a.jpg", b"%d" % number, image_id=number) for number in (1, 2))
+    out = tmp_path / "out"
+    copy([second], out)
+    copy([first, second], out)
+    known = read_manifest(out)
+    assert known is not None
+    names = {one.sha256: one.name for one in known.entries}
+    assert names == {second.sha256: "a.jpg", first.sha256: f"a_{first.sha256[:12]}.jpg"}
+    copy([first], out)
+    known = read_manifest(out)
+    assert known is not None
+    assert {one.sha256: one.name for one in known.entries} == {first.sha256: f"a_{first.sha256[:12]}.jpg"}
+
+
+def test_a_folder_of_another_tow_or_of_other_files_is_refused_and_not_touched(files: list[RawFile], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    make_copy(files, out, {"tow_uuid": "one", "station": "125"}, tell=lambda _: None, is_cancelled=lambda: False)
+    check_ours(out, files, "one")
+    with pytest.raises(SettingsError, match=r"the copy of another tow \(station 125\)"):
+        check_ours(out, files, "two")
+    (out / MANIFEST_NAME).unlink()
+    with pytest.raises(SettingsError, match=r"no manifest, and 3 files of these names, such as 1\.jpg"):
+        check_ours(out, files, "one")
+    (out / MANIFEST_NAME).write_text('{"files": [{"name": "../x", "sha256": "", "size_bytes": 1}]}')
+    with pytest.raises(SettingsError, match="is no manifest of a copy"):
+        check_ours(out, files, "one")
+    check_ours(tmp_path / "new", files, "two")
+
+
 def test_originals_that_are_gone_or_changed_are_told_and_the_others_copied(files: list[RawFile], tmp_path: Path) -> None:
     files[0].paths[0].unlink()
     files[1].paths[0].write_bytes(b"other")
     outcome = copy(files, tmp_path / "out")
     assert outcome.manifest_sha256 is None
     assert [("cannot be read" in one, "has changed since" in one) for one in outcome.failures] == [(True, False), (False, True)]
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["3.jpg"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["3.jpg", INCOMPLETE_NAME]
+    assert verify_copy(tmp_path / "out").state == "incomplete"
 
 
 def test_another_place_of_the_same_bytes_will_do(files: list[RawFile], tmp_path: Path) -> None:
@@ -248,6 +333,29 @@ def test_a_place_that_cannot_be_is_refused_before_anything_is_written(hold: Hold
         begin(tow_id, hold.disk, "mary")
     assert raw_copies(hold.db, tow_id) == ()
     assert not hold.disk.exists()
+
+
+def test_two_stations_whose_folders_are_one_do_not_mix(hold: Hold) -> None:
+    assert hold.copy().state == "done"
+    with immediate(hold.db):
+        hold.db.execute("UPDATE stations SET name = '1:2' WHERE name = '130'")
+        hold.db.execute("UPDATE stations SET name = '1/2' WHERE name = '125'")
+        (image_id,) = hold.db.execute("SELECT image_id FROM tow_images LIMIT 1").fetchone()
+        moved = Attachment(image_id=image_id, tow_id=hold.tows["130"], camera_id=None, how="hand", at_s=None)
+        attach_images(hold.db, [moved], actor="mary")
+    assert hold.copy().state == "done"
+    with pytest.raises(SettingsError, match="the copy of another tow"):
+        hold.copies.begin(hold.tows["130"], hold.disk, "mary")
+
+
+def test_names_do_not_depend_on_which_media_are_in(hold: Hold) -> None:
+    def names() -> list[str]:
+        return [one.name for one in raw_files(hold.db, hold.tows["125"])]
+
+    before = names()
+    hold.db.execute("UPDATE sightings SET original = 'gone'")
+    assert (names(), before) == (before, ["0.jpg", "1.jpg", "2.jpg"])
+    assert all(one.paths == () for one in raw_files(hold.db, hold.tows["125"]))
 
 
 def test_reads_know_the_tow(hold: Hold) -> None:
