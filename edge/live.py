@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import structlog
 
 from edge import __version__
 from edge.errors import EdgeError
@@ -13,6 +16,7 @@ from edge.health.context import FolderState, HealthContext
 from edge.health.disk import DiskLevel
 from edge.pipeline.dispatcher import Dispatcher
 from edge.store import jobs
+from edge.store.backup import rescue
 from edge.store.clock import utc_now
 from edge.store.sqlite import Connection, sqlite3
 from edge.units import bytes_to_mib
@@ -22,7 +26,11 @@ from models.runtime.machine import x_ray
 if TYPE_CHECKING:
     from edge.service import Service
 
+log = structlog.get_logger()
 
+
+_RESCUE_PATIENCE_S = 20.0
+_RESCUE_LOOK_S = 0.1
 _COUNT_SHARE = 20  # counting a queue of 2,000,000 takes 0.2 s: it may cost a twentieth of the time
 
 
@@ -45,6 +53,17 @@ class QueueGauge:
             ended_s = time.monotonic()
             self._due_s = ended_s + (ended_s - begun_s) * _COUNT_SHARE
         return self._length
+
+
+def rescue_database(service: Service) -> None:
+    """Keep what a database holds whose file is gone, as soon as the results in hand are in it."""
+    end_s = time.monotonic() + _RESCUE_PATIENCE_S
+    while any(dispatcher.in_flight for dispatcher in service.dispatchers.values()) and time.monotonic() < end_s:
+        time.sleep(_RESCUE_LOOK_S)  # results in hand go with it
+    try:
+        service.writer.at_rest(partial(rescue, service.home))
+    except (EdgeError, OSError, sqlite3.Error):
+        log.exception("database_not_rescued")
 
 
 def live_status(service: Service) -> LiveStatus:

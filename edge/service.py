@@ -18,14 +18,15 @@ from pathlib import Path
 
 import structlog
 
-from edge.errors import EdgeError, SettingsError, StoreLostError
+from edge.errors import SettingsError, StoreLostError
+from edge.footage_work import open_tow_desk
 from edge.health.checks.workers import RestartWindow
 from edge.health.context import HealthContext
 from edge.health.disk import DiskGuard, DiskLevel
 from edge.health.rounds import HealthRounds
 from edge.ingest.intake import Intake
 from edge.ingest.media import is_away
-from edge.live import QueueGauge, describe_machine, health_context, live_status
+from edge.live import QueueGauge, describe_machine, health_context, live_status, rescue_database
 from edge.pipeline.capture_time import capture_time
 from edge.pipeline.dispatcher import Dispatcher
 from edge.pipeline.keeper import ModelKeeper
@@ -34,7 +35,6 @@ from edge.recipes.desk import ModelDesk
 from edge.recipes.serving import ModelServer
 from edge.settings import Settings
 from edge.store import audit, away, files, jobs
-from edge.store.backup import rescue
 from edge.store.clock import utc_now, utc_text
 from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.facts import get_fact
@@ -42,7 +42,7 @@ from edge.store.lock import HomeLock
 from edge.store.open import open_store
 from edge.store.seal import open_seal
 from edge.store.sealed_runs import LOG_HOLDS_SEALED, empty_log
-from edge.store.sqlite import Connection, sqlite3
+from edge.store.sqlite import Connection
 from edge.survey.copy_desk import CopyDesk
 from edge.survey.counting.desk import CountingDesk
 from edge.survey.media_desk import MediaDesk
@@ -58,8 +58,6 @@ log = structlog.get_logger()
 INBOX_FOLDER = "inbox"
 _BEAT_S = 1.0
 _MODELS_AGAIN_S = 60.0
-_RESCUE_PATIENCE_S = 20.0
-_RESCUE_LOOK_S = 0.1
 
 
 class Service:
@@ -83,7 +81,7 @@ class Service:
         self._troubles: tuple[tuple[str, ...], ...] = ()
         self._models_due_s = time.monotonic() + _MODELS_AGAIN_S
         self._stopping = threading.Event()
-        self._written = threading.Event()
+        self._written, self._tow_due = threading.Event(), threading.Event()
         self._pulse = threading.Thread(target=self._run_pulse, name="pulse", daemon=True)
 
     def open(self) -> None:
@@ -111,6 +109,7 @@ class Service:
         self.sheets = SheetDesk(self.writer, self.reader, self.seal, on_lines=self.media.kick)
         self.tables = TablesDesk(self.writer, self.reader, self.seal)
         self.tracks = TrackDesk(self.writer, self.reader)
+        self.tows = open_tow_desk(self, wanted=self._tow_due)
         self.counting = CountingDesk(self.writer, self.reader, self.seal, check_pin=self.people.check_pin)
         self.keeper = ModelKeeper(self.home, self.writer)
         self.models = ModelServer(self.keeper, self.settings)
@@ -179,6 +178,7 @@ class Service:
         self.intake.start()
         self.health.start()
         self.media.start()
+        self.tows.start()
         self._pulse.start()
 
     @property
@@ -204,6 +204,7 @@ class Service:
         for dispatcher in self.dispatchers.values():
             dispatcher.stop()
         self.media.stop()
+        self.tows.stop()
         self.copies.close()
         if self._pulse.is_alive():
             self._pulse.join()
@@ -340,6 +341,7 @@ class Service:
     def _committed(self) -> None:
         self._changes += 1
         self._written.set()
+        self._tow_due.set()
         self._wake()
 
     def _wake(self) -> None:
@@ -371,16 +373,7 @@ class Service:
             path = self.home / DATABASE_NAME
             self.lost = StoreLostError(f"{path} was deleted or exchanged while the appliance worked with it; nothing is processed any more")
             log.error("database_lost", path=str(path))
-            threading.Thread(target=self._rescue, name="rescue", daemon=True).start()
-
-    def _rescue(self) -> None:
-        end_s = time.monotonic() + _RESCUE_PATIENCE_S
-        while any(dispatcher.in_flight for dispatcher in self.dispatchers.values()) and time.monotonic() < end_s:
-            time.sleep(_RESCUE_LOOK_S)  # results in hand go with it
-        try:
-            self.writer.at_rest(partial(rescue, self.home))
-        except (EdgeError, OSError, sqlite3.Error):
-            log.exception("database_not_rescued")
+            threading.Thread(target=rescue_database, args=(self,), name="rescue", daemon=True).start()
 
     def _run_pulse(self) -> None:
         """Once a second: the disk, what is in hand, folders that went or came. Nothing here may wait for a share or a backup."""

@@ -90,6 +90,7 @@ def run_pass(service: Service, root_id: int, folder: Path, *, quiet: bool) -> di
     service.start_single_pass()
     _until_done(service, quiet=quiet)
     service.media.step()  # what was found on a tow that is counted blind is sealed before it is summed
+    service.tows.step()
     with service.reader() as connection:
         counted = passes.count_since(connection, before)
     elapsed_s = time.monotonic() - begun_s

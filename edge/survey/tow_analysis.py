@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ import numpy as np
 from edge.footage import FootageFrame, Visibility
 from edge.store.analyses import FoundMinute, FoundOpening, FoundSystem, NewAnalysis, SeenSecond
 from edge.survey.tow.count import ModelCount, count_line, system_crossings
+from edge.survey.tow.countable import CountableSettings, propose_not_countable
 from edge.survey.tow.systems import Systems, SystemSettings, group_systems
 from edge.survey.tow.tracker import SeabedTracker
 from edge.survey.tow.tracks import OpeningTrack, TowTracks, TrackSettings, check_tracks
@@ -21,9 +22,6 @@ from edge.survey.tow_footage import TowFootage
 LEAST_CONFIDENCE = 0.1  # a track below it is not even shown for review, unless it counts
 
 TRACKER = f"{SeabedTracker.name} {SeabedTracker.version}"
-
-NotCountable = Callable[[Sequence[float], Sequence[Visibility | None]], Sequence[int]]
-"""Seconds of the tow proposed as not countable, from the frames' times and what was measured in them."""
 
 
 def made_from(sources: Mapping[str, Any], *, line_height: float, settings: TrackSettings) -> tuple[str, str]:
@@ -37,9 +35,7 @@ def made_from(sources: Mapping[str, Any], *, line_height: float, settings: Track
     return text, hashlib.sha256(text.encode()).hexdigest()
 
 
-def analyse(
-    footage: TowFootage, sources: Mapping[str, Any], *, line_height: float, settings: TrackSettings, not_countable: NotCountable
-) -> NewAnalysis:
+def analyse(footage: TowFootage, sources: Mapping[str, Any], *, line_height: float, settings: TrackSettings) -> NewAnalysis:
     """Follow, group and count.
 
     Args:
@@ -54,7 +50,9 @@ def analyse(
     told = json.dumps({**json.loads(text), "clock": str(footage.clock), "left_out": list(footage.left_out)}, sort_keys=True)
     tracks = check_tracks(SeabedTracker().track(footage.frames, line_height=line_height, settings=settings), footage.frames)
     systems = group_systems(tracks, SystemSettings())
-    hidden = frozenset(not_countable([frame.at_s for frame in footage.frames], [frame.visibility for frame in footage.frames]))
+    hidden = frozenset(
+        propose_not_countable([frame.at_s for frame in footage.frames], [frame.visibility for frame in footage.frames], CountableSettings())
+    )
     count = count_line(tracks, systems)
     return NewAnalysis(
         made_from=told,

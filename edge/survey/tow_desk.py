@@ -28,7 +28,7 @@ from edge.store.sealed_runs import FoundObject, counted_objects, is_blind
 from edge.store.sqlite import Connection
 from edge.store.writer import Writes
 from edge.survey.tow.tracks import TrackSettings
-from edge.survey.tow_analysis import NotCountable, analyse, made_from, refused
+from edge.survey.tow_analysis import analyse, made_from, refused
 from edge.survey.tow_footage import TowFootage, frames_of_clips, frames_of_stills
 from edge.values import Detections
 
@@ -64,21 +64,21 @@ class TowDesk:
         seal: Seal,
         *,
         watch: Watch,
-        not_countable: NotCountable,
         path_of: Callable[[Connection, int], Path | None],
+        wanted: threading.Event | None = None,
     ) -> None:
-        """`path_of` says where the bytes of an image lie now, None if nowhere."""
+        """`path_of` says where the bytes of an image lie now, None if nowhere; `wanted` is set when a tow may be due."""
         self._writer = writer
         self._reader = reader
         self._seal = seal
         self._watch = watch
-        self._not_countable = not_countable
         self._path_of = path_of
         self._settings = TrackSettings()
         self._looked_at: dict[int, tuple[int, ...]] = {}
         self._rules = 0
         self._look_cost_s = 0.0
-        self._wanted = threading.Event()
+        self._one_at_a_time = threading.Lock()
+        self._wanted = wanted or threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tows", daemon=True)
         self.at_work: str | None = None
@@ -100,6 +100,10 @@ class TowDesk:
 
     def step(self) -> int:
         """Analyse every tow whose footage is read and has changed since it was looked at. Returns how many were."""
+        with self._one_at_a_time:
+            return self._step()
+
+    def _step(self) -> int:
         begun_s = time.monotonic()
         with self._reader() as connection:
             rules = reads.newest_protocol(connection)
@@ -111,10 +115,10 @@ class TowDesk:
         for tow_id in tow_ids:
             if self._stopping.is_set():
                 break
-            done += self.look_at(tow_id)
+            done += self._look_at(tow_id)
         return done
 
-    def look_at(self, tow_id: int) -> bool:
+    def _look_at(self, tow_id: int) -> bool:
         """Analyse a tow if its footage is read and differs from what it was analysed from. Returns whether it was."""
         with self._reader() as connection:
             state = reads.footage_states(connection, tow_id).get(tow_id, ())
@@ -159,7 +163,7 @@ class TowDesk:
         footage = self._footage(due)
         if footage is None:
             return None
-        return analyse(footage, due.sources, line_height=due.line_height, settings=self._settings, not_countable=self._not_countable)
+        return analyse(footage, due.sources, line_height=due.line_height, settings=self._settings)
 
     def _footage(self, due: _Due) -> TowFootage | None:
         """The frames of a tow; None if it was told to stop."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import NamedTuple
 
 from edge.store.reads.typed import as_values
@@ -188,3 +190,16 @@ def footage_states(connection: Connection, tow_id: int | None = None) -> dict[in
 def newest_protocol(connection: Connection) -> int:
     """The id of the newest version of any survey's rules; 0 if there is none."""
     return int(connection.execute("SELECT coalesce(max(id), 0) FROM protocols").fetchone()[0])
+
+
+def path_of_image(connection: Connection, image_id: int) -> Path | None:
+    """Where the bytes of an image lie: our own copy, else the newest original that is there; None if nowhere."""
+    row = connection.execute(
+        "SELECT i.copy_path, d.path_bytes, f.relative_path_bytes, s.name_bytes FROM images AS i LEFT JOIN sightings AS s ON s.id = "
+        "(SELECT n.id FROM sightings AS n WHERE n.image_id = i.id AND n.original = 'present' ORDER BY n.id DESC LIMIT 1) "
+        "LEFT JOIN folders AS f ON f.id = s.folder_id LEFT JOIN roots AS d ON d.id = f.root_id WHERE i.id = ?",
+        (image_id,),
+    ).fetchone()
+    if row is None or (row[0] is None and row[3] is None):
+        return None
+    return Path(row[0]) if row[0] is not None else Path(os.fsdecode(os.path.join(row[1], row[2], row[3])))

@@ -1,4 +1,4 @@
-"""Pairs that may belong together become groups: the likeliest first, as many as the probabilities say there are."""
+"""Pairs that may belong together become groups: the likeliest first, until there are as many groups as there should be."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ _ALWAYS = 0.8
 _NEVER = 0.15
 
 
-def clustered(count: int, i: Index, j: Index, probability: Float64Array, *, most: int) -> NDArray[np.intp]:
+def clustered(count: int, i: Index, j: Index, probability: Float64Array, *, groups: float, most: int) -> NDArray[np.intp]:
     """Group `count` things by average linkage: two groups are as near as their members' mean probability; absent pairs are 0.
 
-    Groups are joined until as many pairs are together as are expected to be, the sum of all probabilities: neither the most cautious
-    grouping nor the boldest, but one with the right number of joins. What is nearly sure is always joined, what is unlikely never.
+    Groups are joined until there are as many as there should be: neither the most cautious grouping nor the boldest. What is nearly sure
+    is joined beyond that, what is unlikely never.
 
     Args:
         count: of things.
         i, j: (K,) pairs, each once.
         probability: (K,) float64, that they belong together.
+        groups: how many there should be.
         most: members of a group.
 
     Returns:
@@ -35,16 +36,16 @@ def clustered(count: int, i: Index, j: Index, probability: Float64Array, *, most
     size, alive, parent = [1] * count, [True] * count, list(range(count))
     heap = [(-p, a, b, 1, 1) for a, b, p in zip(i.tolist(), j.tolist(), probability.tolist(), strict=True)]
     heapq.heapify(heap)
-    wanted, together = float(probability.sum()), 0.0
+    left = count
     while heap:
         nearness, a, b, size_a, size_b = heapq.heappop(heap)
         if not (alive[a] and alive[b]) or size[a] != size_a or size[b] != size_b:
             continue
-        if -nearness < _NEVER or (-nearness < _ALWAYS and together + size_a * size_b / 2 > wanted):
+        if -nearness < _NEVER or (-nearness < _ALWAYS and left <= groups):
             break
         if size_a + size_b > most:
             continue
-        together += size_a * size_b
+        left -= 1
         alive[b], parent[b] = False, a
         size[a] += size_b
         del towards[a][b], towards[b][a]

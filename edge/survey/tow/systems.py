@@ -11,6 +11,7 @@ Sizes are used only where somebody states how alike the openings of one system a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -120,6 +121,12 @@ class Spacing:
     others_per_px2: float
     pairs: int
 
+    @property
+    def openings_per_system(self) -> float:
+        """Mean number of openings of a system, 1 + u, were the number beyond the first Poisson's of mean u: mates = u + u / (1 + u)."""
+        half = self.mates / 2 - 1
+        return 1 + half + math.sqrt(half**2 + self.mates)
+
     def probability(self, distance_px: Float64Array) -> Float64Array:
         """(K,) that two openings so far apart are of one system."""
         near = self.mates * np.exp(-((distance_px / (2 * self.spread_px)) ** 2)) / (4 * np.pi * self.spread_px**2)
@@ -161,7 +168,8 @@ def group_systems(tracks: TowTracks, settings: SystemSettings, *, width_m: float
     probability = _with_sizes(spacing.probability(distance), openings, (i, j), settings)
     near = probability >= _LEAST_PAIR
     i, j, distance, probability = i[near], j[near], distance[near], probability[near]
-    label = clustered(len(openings), i, j, probability, most=settings.most_openings)
+    groups = len(openings) / spacing.openings_per_system
+    label = clustered(len(openings), i, j, probability, groups=groups, most=settings.most_openings)
     return Systems(
         method="thomas",
         version="1",
