@@ -56,7 +56,11 @@ class Sight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weather:
-    """What stands between the camera and the seabed. `silt` is the share of the view that a cloud hides, by frame number."""
+    """What stands between the camera and the seabed.
+
+    `silt` is the share of the view that a cloud hides, by frame number; `bend` how much further out than on a straight lens a corner
+    of the frame is seen, as a share: radial distortion of second degree.
+    """
 
     silt: dict[int, float] = field(default_factory=dict)
     silt_drifts: bool = True
@@ -64,6 +68,7 @@ class Weather:
     lasers: bool = True
     texture: float = 1.0
     specks: int = 12
+    bend: float = 0.0
 
 
 def swell(frames: int, rate_hz: float, seed: int, *, mean: float = 600.0, surge: float = 350.0, unrest: float = 1.0) -> list[Pose]:
@@ -139,7 +144,7 @@ class Sledge:
     def _shoot(self, pose: Pose, number: int) -> tuple[UInt8Array, Float32Array]:
         # Strip pixel (column, row) lies at ground (column - W/2, row): modulo its mirrored length by the border mode.
         to_frame = ground_to_frame(pose) @ np.array([[1.0, 0, -WIDTH_PX / 2], [0, -1.0, 0], [0, 0, 1]])
-        columns, rows = np.meshgrid(np.arange(WIDTH_PX, dtype=np.float64), np.arange(HEIGHT_PX, dtype=np.float64))
+        columns, rows = self._sight_lines()
         back = np.linalg.inv(to_frame)
         depth = back[2, 0] * columns + back[2, 1] * rows + back[2, 2]
         x = (back[0, 0] * columns + back[0, 1] * rows + back[0, 2]) / depth
@@ -158,6 +163,13 @@ class Sledge:
         if self._weather.text:
             burn_in(image, f"2023-Jun-03 16:{number // 360:02d}:{number // 6 % 60:02d}", 86)
         return image, hidden
+
+    def _sight_lines(self) -> tuple[Float64Array, Float64Array]:
+        """Where a straight lens would see what stands at each pixel of the frame (H, W), pixels measured at their edges."""
+        columns, rows = np.meshgrid(np.arange(WIDTH_PX) + 0.5, np.arange(HEIGHT_PX) + 0.5)
+        x, y = columns - WIDTH_PX / 2, rows - HEIGHT_PX / 2
+        grown = 1 + self._weather.bend * (x * x + y * y) / (WIDTH_PX**2 / 4 + HEIGHT_PX**2 / 4)
+        return WIDTH_PX / 2 + x * grown, HEIGHT_PX / 2 + y * grown
 
     def _silt(self, number: int) -> Float32Array:
         share = self._weather.silt.get(number, 0.0)

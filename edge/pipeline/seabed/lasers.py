@@ -63,8 +63,7 @@ def find_dots(image: UInt8Array, width_px: int, masks: Sequence[Mask], colour: L
         cv2.circle(searched, (column, row), APART_PX, 0, cv2.FILLED)
         spot = _round_spot(excess, column, row, peak)
         if spot is not None:
-            # Pixel centres: the middle of the reduced pixel, not its corner.
-            x_px, y_px = ((at + 0.5) / scale - 0.5 for at in spot[:2])
+            x_px, y_px = (spot[0] + 0.5) / scale, (spot[1] + 0.5) / scale  # measured at the edges of pixels, as boxes are
             dots.append(Dot(x_px=x_px, y_px=y_px, strength=float(peak), spread_px=spot[2] / scale))
     return dots
 

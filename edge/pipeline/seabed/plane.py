@@ -56,8 +56,8 @@ class PlaneFit:
 
     Attributes:
         values: (10,) float64, the parameters.
-        covariance: (10, 10) float64 of them, from the spread of the residuals.
-        residual: standard deviation of the residuals along one axis.
+        covariance: (10, 10) float64 of them, from the spread of the residuals or from what a corner is known to, whichever is larger.
+        residual: standard deviation along one axis of what is left at the points that followed.
         weights: (N,) float64, 0 for points that did not follow.
     """
 
@@ -141,7 +141,9 @@ def fit(
             return None
         if number > 1 and np.abs(step).max() < 1e-5:
             break
-    return PlaneFit(values=values, covariance=np.linalg.inv(normal), residual=scale, weights=weights)
+    sure = weights > 0.1
+    residual = float(np.median(length[sure])) / 1.1774 if sure.any() else scale
+    return PlaneFit(values=values, covariance=np.linalg.inv(normal), residual=residual, weights=weights)
 
 
 def _prior(horizon: Horizon) -> tuple[Float64Array, Float64Array]:

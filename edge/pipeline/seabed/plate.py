@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.footage import Float64Array
 from edge.pipeline.plan import Mask
 from edge.values import UInt8Array
 from models.runtime.vision import cv2
@@ -46,11 +47,17 @@ class Plate:
 
 
 class PlateMaker:
-    """Makes plates of one camera's frames; keeps the fixed pattern of its glass."""
+    """Makes plates of one camera's frames; keeps the fixed pattern of its glass.
+
+    `size` is that of a plate; `to_pixels` (3, 3) takes coordinates centred on the frame, in units of half its width, to its pixels.
+    """
 
     def __init__(self, width_px: int, height_px: int, masks: Sequence[Mask], *, channel: int) -> None:
         self.scale = min(1.0, WORK_WIDTH_PX / width_px)
         self.size = (round(width_px * self.scale), round(height_px * self.scale))
+        # Coordinates are measured at the edges of pixels, OpenCV's at their middles; rows are scaled by what the rounded height gives.
+        half, tall = self.size[0] / 2, width_px / 2 * self.size[1] / height_px
+        self.to_pixels: Float64Array = np.array([[half, 0, self.size[0] / 2 - 0.5], [0, tall, self.size[1] / 2 - 0.5], [0, 0, 1.0]])
         self._free = _unmasked(self.size, self.scale, masks)
         self._channel = channel
         self._pattern = np.zeros((self.size[1], self.size[0]), np.float32)

@@ -81,15 +81,19 @@ class Expected:
 
 
 class Registrar:
-    """Registers plates on each other. `line_height` is the counting row as a part of the height."""
+    """Registers plates on each other.
 
-    def __init__(self, size: tuple[int, int], line_height: float) -> None:
-        self._size = size
-        self._half = size[0] / 2
+    Args:
+        size: of a plate, pixels.
+        to_pixels: (3, 3) from centred coordinates to pixels of a plate.
+        line_point: (2,) the middle of the counting row, centred.
+    """
+
+    def __init__(self, size: tuple[int, int], to_pixels: Float64Array, line_point: Float64Array) -> None:
+        self._size, self._half = size, size[0] / 2
+        self._to_pixels, self.line_point = to_pixels, line_point
+        self._to_centred = np.asarray(np.linalg.inv(to_pixels), np.float64)
         self._window = np.asarray(cv2.createHanningWindow(MAP_SIZE, cv2.CV_32F), np.float32)
-        self.line_point = np.array([0.0, (line_height - 0.5) * size[1] / self._half])
-        self._to_pixels = np.array([[self._half, 0, (size[0] - 1) / 2], [0, self._half, (size[1] - 1) / 2], [0, 0, 1.0]])
-        self._to_centred = np.linalg.inv(self._to_pixels)
         self.horizon = Horizon.unknown()
 
     def register(self, before: Plate, now: Plate, expected: Expected | None, *, doubtful: float) -> Registration | None:
