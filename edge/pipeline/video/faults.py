@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 from edge.pipeline.video.opening import OpenClip
@@ -31,17 +32,48 @@ class ClipEnd:
     faults: tuple[str, ...]
 
 
-def clip_end(clip: OpenClip, first_pts: int, tally: Tally, *, is_over: bool) -> ClipEnd:
-    """What a tally means, in seconds since the frame at `first_pts`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """What is needed of a clip to judge its end, even after it was closed.
+
+    Attributes:
+        first_pts: presentation time of its first frame.
+        time_base: seconds of one unit of the times.
+        missing: what its structure lacks at the end; None if nothing.
+        duration_s: what its header says that it lasts; None if it does not say.
+        frame_s: how long one frame is shown on average, 0 if not known.
+    """
+
+    first_pts: int
+    time_base: Fraction
+    missing: str | None
+    duration_s: float | None
+    frame_s: float
+
+
+def promise_of(clip: OpenClip, first_pts: int) -> Promise:
+    """What a clip that was just opened promises of its end."""
+    rate = clip.stream.average_rate
+    return Promise(
+        first_pts=first_pts,
+        time_base=clip.time_base,
+        missing=clip.end.missing,
+        duration_s=declared_s(clip) if clip.clip_format in _DECLARING else None,
+        frame_s=float(1 / rate) if rate else 0.0,
+    )
+
+
+def clip_end(promise: Promise, tally: Tally, *, is_over: bool) -> ClipEnd:
+    """What a tally means, in seconds since the first frame."""
 
     def at_s(pts: int | None) -> float | None:
-        return None if pts is None else float((pts - first_pts) * clip.time_base)
+        return None if pts is None else float((pts - promise.first_pts) * promise.time_base)
 
     read_to_s = at_s(tally.last_pts)
     damaged_s = tuple((at_s(begun), at_s(ended)) for begun, ended in tally.damaged)
-    faults = []
-    if damaged_s:
-        faults.append(_damage(damaged_s))
+    missing = _missing(promise, read_to_s) if is_over else None
+    told = damaged_s[:-1] if missing is not None and damaged_s and damaged_s[-1][1] is None else damaged_s  # the cut itself
+    faults = [_damage(told)] if told else []
     if tally.misplaced:
         faults.append(f"{tally.misplaced} frame(s) with a time that cannot be theirs were left out")
     if tally.untimed:
@@ -55,7 +87,7 @@ def clip_end(clip: OpenClip, first_pts: int, tally: Tally, *, is_over: bool) -> 
         kind = "resized"
         width_px, height_px = tally.resized
         faults.append(f"at {clock(read_to_s or 0.0)} the frames change to {width_px} x {height_px} pixels: what follows was not read")
-    elif is_over and (missing := _missing(clip, read_to_s)) is not None:
+    elif missing is not None:
         kind = "cut"
         faults.append(f"the clip ends in the middle, at {clock(read_to_s or 0.0)}: {missing}")
     return ClipEnd(kind=kind, read_to_s=read_to_s, damaged_s=damaged_s, faults=tuple(faults))
@@ -76,14 +108,11 @@ def declared_s(clip: OpenClip) -> float | None:
     return whole / 1_000_000 if whole is not None and whole > 0 else None
 
 
-def _missing(clip: OpenClip, read_to_s: float | None) -> str | None:
-    if clip.end.missing is not None:
-        return clip.end.missing
-    declared = declared_s(clip) if clip.clip_format in _DECLARING else None
-    rate = clip.stream.average_rate
-    frame_s = float(1 / rate) if rate else 0.0
-    if declared is not None and read_to_s is not None and read_to_s + frame_s + _SHORT_S < declared:
-        return f"it says that it lasts {clock(declared)}"
+def _missing(promise: Promise, read_to_s: float | None) -> str | None:
+    if promise.missing is not None:
+        return promise.missing
+    if promise.duration_s is not None and read_to_s is not None and read_to_s + promise.frame_s + _SHORT_S < promise.duration_s:
+        return f"it says that it lasts {clock(promise.duration_s)}"
     return None
 
 

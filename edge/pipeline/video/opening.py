@@ -154,6 +154,8 @@ def _decodable(file: FileIO, clip_format: str, end: FileEnd, *, max_pixels: int,
             other.discard = av.stream.Discard.all
     context = stream.codec_context
     context.options = {"max_pixels": str(max_pixels)}
+    if context.name == "hevc" or context.name in _INTRA_ONLY:
+        context.options |= {"err_detect": "explode"}  # else these decoders fill what they cannot read without a word
     context.thread_count = threads
     context.thread_type = "AUTO"
     return container, stream

@@ -34,9 +34,10 @@ class Need(Enum):
 
 @dataclass(slots=True, kw_only=True)
 class Coded(Generic[T]):
-    """A packet: times in units of the stream; `hidden` ones are decoded and never shown (edit lists)."""
+    """A packet, its number as stored, its times in units of the stream; `hidden` ones are decoded and never shown (edit lists)."""
 
     packet: T
+    number: int
     pts: int
     dts: int | None
     is_key: bool
@@ -51,6 +52,7 @@ class Planned(Generic[T]):
     """A packet and what it is needed for; `anew`: the decoder forgets what it knows before it."""
 
     packet: T
+    number: int
     need: Need
     anew: bool = False
 
@@ -128,7 +130,7 @@ class Planner(Generic[T]):
             need = Need.FRAME if coded.wanted else Need.REFERENCE
             if index < drop or coded.leans_on_dropped:
                 need = Need.NOTHING
-            yield Planned(packet=coded.packet, need=need, anew=coded is key)
+            yield Planned(packet=coded.packet, number=coded.number, need=need, anew=coded is key)
 
     def _forget_leaning(self, key: Coded[T]) -> None:
         """What is shown before the key frame and stored behind it leans on what was dropped."""

@@ -2,11 +2,13 @@
 
 What is given always moves forward in time. What does not fit is counted, never smoothed over:
 
-* Damage: after a packet that cannot be decoded, or a frame in which the decoder had to make something up, nothing is given until the
-  next key frame, because what is predicted from a guess is one.
+* Damage: after a packet that cannot be decoded, or a frame in which the decoder had to make something up, nothing is given that may
+  lean on it, up to the next key frame.
 * Frames without a time, and frames that are shown no later than the one before them, are left out.
 * A time far ahead of all others is taken for a fault of one frame if those behind it do not follow.
-* Where the clock jumps back, reading ends: nothing tells how much later the rest was taken.
+* Where the clock jumps back, or the size of the frames changes, reading ends: nothing tells how much later the rest was taken.
+
+What nobody sees: damage that decodes to something. The arithmetic coding of H.264 and HEVC hides much of it.
 """
 
 from __future__ import annotations
@@ -16,21 +18,16 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from edge.errors import InputError, Reason
-from edge.pipeline.video.ffmpeg import av
+from edge.pipeline.video.feeding import JUMP_BACK_S, Feeder
 from edge.pipeline.video.opening import OpenClip
-from edge.pipeline.video.planner import Coded, Need, Planned, Planner
+from edge.pipeline.video.planner import Planner
 from edge.pipeline.video.stamps import Stamps
 
 if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.frame import VideoFrame
 
-JUMP_BACK_S = Fraction(1)
 LEAP_AHEAD_S = Fraction(10)
-_MOST_ERRORS_RUNNING = 64
-_LEANING_PACKETS = 64  # far more than any group of frames has that are shown before its key frame
-_PLANNABLE = frozenset(("mp4", "matroska", "mpeg-ts"))  # the other containers give no time, or a guessed one, to part of their packets
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,21 +68,28 @@ class FrameReader:
     """
 
     def __init__(self, clip: OpenClip, *, planner: Planner[Packet[Any]] | None = None, from_key: bool = False) -> None:
-        self.tally = Tally()
-        self._clip = clip
-        self._context = clip.stream.codec_context
+        self._tally = Tally()
+        self._is_intra_only = clip.is_intra_only
         self._stamps = Stamps(clip)
-        self._planner = planner if planner is not None and can_plan(clip) else None
-        self._from_key = from_key
-        self._key_pts: int | None = None
-        self._passed = 0
-        self.is_planned = self._planner is not None
+        self._feeder = Feeder(clip, planner=planner, from_key=from_key, on_packet=self._stamps.note, on_failure=self._note_failure)
         self._last: int | None = None
-        self._in_damage = False
+        self._suspects: tuple[int, int] | None = None
+        self._has_begun = False
         self._size: tuple[int, int] | None = None
-        jump = JUMP_BACK_S / clip.time_base
-        self._jump_units = int(jump)
+        self._jump_units = int(JUMP_BACK_S / clip.time_base)
         self._leap_units = int(LEAP_AHEAD_S / clip.time_base)
+
+    @property
+    def tally(self) -> Tally:
+        """What went wrong so far."""
+        self._tally.untimed = self._stamps.untimed
+        self._tally.last_pts = self._feeder.last_pts
+        return self._tally
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether frames that the planner does not want may be missing."""
+        return self._feeder.is_planned
 
     def frames(self) -> Iterator[Shown]:
         """Sound frames, each shown later than the one before.
@@ -98,16 +102,16 @@ class FrameReader:
         for shown in self._sound():
             if held is not None:
                 if self._last is not None and self._last < shown.pts <= held.pts:
-                    self.tally.misplaced += 1  # those behind it do not follow it
+                    self._tally.misplaced += 1  # those behind it do not follow it
                 else:
                     self._last = held.pts
                     yield held
                 held = None
             if self._last is not None and shown.pts <= self._last:
                 if self._last - shown.pts > self._jump_units:
-                    self.tally.jumped_back = (self._last, shown.pts)
+                    self._tally.jumped_back = (self._last, shown.pts)
                     return
-                self.tally.misplaced += 1
+                self._tally.misplaced += 1
             elif self._last is not None and shown.pts - self._last > self._leap_units:
                 held = shown
             else:
@@ -115,121 +119,48 @@ class FrameReader:
                 yield shown
         if held is not None:
             yield held
-        self.tally.untimed = self._stamps.untimed
 
     def _sound(self) -> Iterator[Shown]:
         """Frames that are what was recorded, in the order of the decoder."""
-        for pts, frame in self._stamps.stamped(self._decoded()):
+        for pts, number, frame in self._stamps.stamped(self._feeder.decoded()):
             if frame.is_corrupt:
-                self._note_damage()
+                self._note_damage(number, number)
                 continue
-            if self._in_damage and not (frame.key_frame or self._clip.is_intra_only):
+            is_key = frame.key_frame or self._is_intra_only
+            if not is_key and (not self._has_begun or self._is_suspect(number)):
                 continue
             size = (frame.width, frame.height)
             if self._size is not None and size != self._size:
-                self.tally.resized = size
+                self._tally.resized = size
                 return
             self._size = size
-            if self._in_damage:
-                self.tally.damaged[-1] = (self.tally.damaged[-1][0], pts)
-            yield Shown(pts=pts, frame=frame, follows_damage=self._in_damage)
-            self._in_damage = False
+            self._has_begun = True
+            yield Shown(pts=pts, frame=frame, follows_damage=self._mend(number, pts, is_key=is_key))
 
-    def _note_damage(self) -> None:
-        if not self._in_damage:
-            self._in_damage = True
-            self.tally.damaged.append((self._last, None))
-
-    def _decoded(self) -> Iterator[VideoFrame]:
-        for planned in self._planned():
-            if planned.need is Need.NOTHING:
-                continue
-            if planned.anew:
-                yield from self._drain()
-            if self.is_planned:
-                self._context.skip_frame = "DEFAULT" if planned.need is Need.FRAME else "NONREF"
-            self._stamps.note(planned.packet)
-            yield from self._decode(planned.packet)
-        yield from self._drain()
-
-    def _decode(self, packet: Packet[Any] | None) -> list[VideoFrame]:
-        try:
-            return self._context.decode(packet)
-        except MemoryError:
-            raise
-        except av.error.EOFError:
-            return []
-        except av.error.FFmpegError:
-            self._note_damage()
+    def _note_failure(self, first: int, last: int, was_read: bool) -> None:  # noqa: FBT001
+        if was_read:
             self._stamps.note_failure()
-            return []
+        self._note_damage(first, last)
 
-    def _drain(self) -> Iterator[VideoFrame]:
-        """What the decoder still holds; afterwards it can begin anew at a key frame."""
-        while frames := self._decode(None):
-            yield from frames
-        self._context.flush_buffers()
+    def _note_damage(self, first: int, last: int) -> None:
+        """One of these packets is damaged: what is stored behind it may lean on it, until a key frame that is stored behind all."""
+        if self._suspects is None:
+            self._tally.damaged.append((self._last, None))
+            self._suspects = (first, last)
+        else:
+            self._suspects = (min(first, self._suspects[0]), max(last, self._suspects[1]))
 
-    def _planned(self) -> Iterator[Planned[Packet[Any]]]:
-        for packet in self._packets():
-            if packet.pts is not None:
-                self.tally.last_pts = packet.pts if self.tally.last_pts is None else max(self.tally.last_pts, packet.pts)
-            planner = self._planner
-            if planner is None:
-                yield Planned(packet=packet, need=Need.FRAME)
-            elif packet.pts is None:
-                yield from planner.rest()
-                self._stop_planning()
-                yield Planned(packet=packet, need=Need.FRAME)
-            else:
-                hidden = packet.is_discard
-                yield from planner.add(
-                    Coded(packet=packet, pts=packet.pts, dts=packet.dts, is_key=packet.is_keyframe, size_bytes=packet.size, hidden=hidden)
-                )
-        if self._planner is not None:
-            yield from self._planner.rest()
+    def _is_suspect(self, number: int) -> bool:
+        return self._suspects is not None and number >= self._suspects[0]
 
-    def _stop_planning(self) -> None:
-        self._planner = None
-        self.is_planned = False
-        self._context.skip_frame = "DEFAULT"
-
-    def _packets(self) -> Iterator[Packet[Any]]:
-        errors = 0
-        while True:
-            try:
-                for packet in self._clip.container.demux(self._clip.stream):
-                    if packet.size:  # an empty one says: as before
-                        errors = 0
-                        if not self._passes_over(packet):
-                            yield packet
-                return
-            except MemoryError:
-                raise
-            except (av.error.InvalidDataError, av.error.PatchWelcomeError, av.error.UnknownError):
-                self._note_damage()
-                errors += 1
-                if errors > _MOST_ERRORS_RUNNING:
-                    return
-            except OSError as error:
-                raise InputError(Reason.UNREADABLE_FILE, f"the file cannot be read: {error.strerror or error}") from error
-
-    def _passes_over(self, packet: Packet[Any]) -> bool:
-        """Whether a packet lies before the key frame at which reading begins, or leans on what does."""
-        if not self._from_key:
+    def _mend(self, number: int, pts: int, *, is_key: bool) -> bool:
+        """Note a frame that is given; returns whether it is the first one behind damage."""
+        if self._suspects is None:
             return False
-        if self._key_pts is None:
-            if not packet.is_keyframe or packet.pts is None or packet.is_discard:
-                return True
-            self._key_pts = packet.pts
-            return False
-        self._passed += 1
-        self._from_key = self._passed < _LEANING_PACKETS
-        return packet.pts is not None and packet.pts < self._key_pts
-
-
-def can_plan(clip: OpenClip) -> bool:
-    """Whether the times of packets are those of frames, one frame to a packet (of HEVC each field is a frame to the decoder, too)."""
-    if clip.clip_format not in _PLANNABLE:
+        begun, _ = self._tally.damaged[-1]
+        if is_key and number > self._suspects[1]:
+            self._tally.damaged[-1] = (begun, pts)
+            self._suspects = None
+            return True
+        self._tally.damaged[-1] = (pts, None)  # stored before the damage, or a key frame that is itself sound
         return False
-    return clip.is_intra_only or clip.codec == "hevc" or not clip.may_have_fields

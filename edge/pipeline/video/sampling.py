@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from edge.pipeline.video.faults import ClipEnd, clip_end
+from edge.pipeline.video.faults import ClipEnd, clip_end, promise_of
 from edge.pipeline.video.opening import MAX_PIXELS, OpenClip, open_clip
 from edge.pipeline.video.picture import Darkroom, read_start
 from edge.pipeline.video.planner import Planner
@@ -79,6 +79,7 @@ class ClipReader:
         self._clip: OpenClip = open_clip(path, max_pixels=max_pixels, threads=threads)
         self._ticks = Ticks(self._start.pts, self._clip.time_base, rate_hz)
         self._break_s = max(_BREAK_S, _BREAK_TICKS / rate_hz)
+        self._promise = promise_of(self._clip, self._start.pts)
         self._asked = -1
         self._reader = FrameReader(self._clip)
         self._is_complete = False
@@ -104,12 +105,15 @@ class ClipReader:
             gap_s = 0.0 if given_at_s is None else at_s - given_at_s
             yield SampledFrame(number=number, at_s=at_s, pixels=darkroom.pixels(shown.frame), follows_break=broken or gap_s > self._break_s)
             given_at_s, broken = at_s, False
+        if given < 0 and self._clip.threads > 1 and self._from_s <= 0:
+            self._clip.threads, self._asked = 1, -1  # of a clip that ends at once, several threads lose the frames in their hands
+            yield from self.frames()
         self._is_complete = True
 
     @property
     def end(self) -> ClipEnd:
         """How far the clip was read and what was wrong on the way; complete once `frames` has come to its end."""
-        return clip_end(self._clip, self._start.pts, self._reader.tally, is_over=self._is_complete)
+        return clip_end(self._promise, self._reader.tally, is_over=self._is_complete)
 
     @property
     def faults(self) -> tuple[str, ...]:

@@ -39,27 +39,27 @@ class Stamps:
         if self._chunks:
             heapq.heappop(self._chunks)
 
-    def stamped(self, frames: Iterable[VideoFrame]) -> Iterator[tuple[int, VideoFrame]]:
-        """Frames with their times; those that cannot have one are counted in `untimed`."""
+    def stamped(self, frames: Iterable[tuple[int, VideoFrame]]) -> Iterator[tuple[int, int, VideoFrame]]:
+        """Time, number as given, frame; those that cannot have a time are counted in `untimed`."""
         before: int | None = None
         step = 0
-        held: list[VideoFrame] = []
-        for frame in frames:
+        held: list[tuple[int, VideoFrame]] = []
+        for number, frame in frames:
             pts = self._own(frame)
             if pts is None:
-                held.append(frame)
+                held.append((number, frame))
                 if len(held) > _MOST_HELD or before is None:
                     self.untimed += len(held)
                     held = []
                 continue
             if held and before is not None:
-                step = (pts - before) // (len(held) + 1)
-                yield from ((before + (index + 1) * step, between) for index, between in enumerate(held))
+                step = (pts - before) // (len(held) + 1) if pts > before else step
+                yield from ((before + (index + 1) * step, *between) for index, between in enumerate(held))
                 held = []
-            yield pts, frame
+            yield pts, number, frame
             before = pts
         if step > 0 and before is not None:
-            yield from ((before + (index + 1) * step, behind) for index, behind in enumerate(held))
+            yield from ((before + (index + 1) * step, *behind) for index, behind in enumerate(held))
         else:
             self.untimed += len(held)
 

@@ -1,0 +1,123 @@
+"""Files that are parts of one recording: cameras close a file at 4 GB, or every so many minutes, and go on in the next.
+
+Names say which files may belong together and in which order; only the clips themselves say whether they do: the same picture, and
+times that go on where the file before ended. What is not certain stays apart, with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+from edge.footage import ClipFacts
+
+# Longest silence between two parts: cameras need a moment to open the next file, and note whole seconds.
+_MOST_BETWEEN_S = 3.0
+_RESTARTED_S = 1.0  # presentation times of a part that begin lower began anew
+# GoPro: GX 01 0042.MP4 is chapter 1 of recording 0042; older ones GOPR0042 and then GP010042.
+_CHAPTER = re.compile(r"(?P<camera>G[XHPLS])(?P<part>\d\d)(?P<name>\d{4})", re.IGNORECASE)
+_FIRST_CHAPTER = re.compile(r"GOPR(?P<name>\d{4})", re.IGNORECASE)
+_CHAPTERS = "chapters"
+_FAR_APART = 3
+_COUNTED = re.compile(r"(?P<name>.*?)(?P<part>\d{1,6})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitFile:
+    """A clip among those that may be parts of one another. `name` without its folder; all must lie in one folder."""
+
+    name: str
+    facts: ClipFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """Files in order, and for each how many seconds after the first one it begins.
+
+    Attributes:
+        files: at least one.
+        offsets_s: 0 for the first.
+        apart: why the file that by its name would come next is not part of it; None where there is none.
+    """
+
+    files: tuple[SplitFile, ...]
+    offsets_s: tuple[float, ...]
+    apart: str | None = None
+
+
+def order_splits(files: Iterable[SplitFile]) -> tuple[Recording, ...]:
+    """Put the parts of recordings together.
+
+    Two files are parts of one recording if their names count on (GX010042 and GX020042, GOPR0042 and GP010042, 00000.MTS and 00001.MTS,
+    tow_001 and tow_002), their pictures are alike, and one of their clocks shows that the second goes on where the first ended: the
+    presentation times count on, or the second began as the first ended (within 3 s). Of a camera that numbers chapters the name is
+    enough where no clock speaks against it.
+
+    Returns:
+        Recordings in order of the names of their first files.
+    """
+    chains: dict[tuple[str, str], list[tuple[int, SplitFile]]] = {}
+    for file in files:
+        kind, name, part = _counted(file.name)
+        chains.setdefault((kind, name), []).append((part, file))
+    recordings: list[Recording] = []
+    for (kind, _), chain in chains.items():
+        recordings += _joined(sorted(chain, key=lambda counted: (counted[0], counted[1].name)), are_chapters=kind.startswith(_CHAPTERS))
+    return tuple(sorted(recordings, key=lambda recording: recording.files[0].name))
+
+
+def _joined(chain: list[tuple[int, SplitFile]], *, are_chapters: bool) -> list[Recording]:
+    recordings: list[Recording] = []
+    files, offsets_s = [chain[0][1]], [0.0]
+    for (part, before), (next_part, behind) in pairwise(chain):
+        begins_s, reason = None, f"{next_part - part - 1} part(s) between them are missing"
+        if next_part == part + 1:
+            begins_s, reason = _goes_on(before.facts, behind.facts, are_chapters=are_chapters)
+        if begins_s is None:
+            apart = f"{behind.name} is a recording of its own: {reason}" if next_part - part <= _FAR_APART else None
+            recordings.append(Recording(files=tuple(files), offsets_s=tuple(offsets_s), apart=apart))
+            files, offsets_s = [behind], [0.0]
+        else:
+            files.append(behind)
+            offsets_s.append(offsets_s[-1] + begins_s)
+    return [*recordings, Recording(files=tuple(files), offsets_s=tuple(offsets_s))]
+
+
+def _goes_on(before: ClipFacts, behind: ClipFacts, *, are_chapters: bool) -> tuple[float | None, str]:
+    """How many seconds after `before` the clip `behind` begins; None, and why, where it does not go on."""
+    if (before.codec, before.width_px, before.height_px) != (behind.codec, behind.width_px, behind.height_px):
+        return None, "its picture has another size or codec"
+    if before.duration_s is None:
+        return None, "the file before does not say how long it is"
+    by_pts_s = behind.first_pts_s - before.first_pts_s
+    if behind.first_pts_s > _RESTARTED_S and abs(by_pts_s - before.duration_s) <= _MOST_BETWEEN_S:
+        return by_pts_s, ""
+    between_s = _between_s(before, behind)
+    if between_s is None:
+        return (before.duration_s, "") if are_chapters else (None, "neither its times nor its date say that it goes on")
+    if abs(between_s - before.duration_s) > _MOST_BETWEEN_S:
+        return None, f"it began {between_s:.0f} s after a file of {before.duration_s:.0f} s"
+    return max(between_s, before.duration_s), ""  # a date of whole seconds must not make parts overlap
+
+
+def _between_s(before: ClipFacts, behind: ClipFacts) -> float | None:
+    """From one beginning to the other; None where no clock says it. One date for all parts (GoPro) says nothing."""
+    for first, second in ((before.start_utc, behind.start_utc), (before.start_local, behind.start_local)):
+        if first is not None and second is not None and first != second:
+            return (datetime.fromisoformat(second) - datetime.fromisoformat(first)).total_seconds()
+    return None
+
+
+def _counted(name: str) -> tuple[str, str, int]:
+    """The kind of name, what the file is called without its count, and the count."""
+    stem, _, suffix = name.lower().rpartition(".")
+    if (match := _FIRST_CHAPTER.fullmatch(stem)) is not None:
+        return f"{_CHAPTERS} gp {suffix}", match["name"], 0
+    if (match := _CHAPTER.fullmatch(stem)) is not None:
+        return f"{_CHAPTERS} {match['camera']} {suffix}", match["name"], int(match["part"])
+    if (match := _COUNTED.fullmatch(stem)) is not None:
+        return f"counted {suffix}", match["name"], int(match["part"])
+    return f"single {suffix}", stem, 0
