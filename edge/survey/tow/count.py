@@ -125,7 +125,9 @@ def count_line(
         openings=len(counted),
         systems=len(first_of),
         openings_sd=math.sqrt(spread),
-        systems_sd=math.sqrt(spread * len(first_of) / max(len(counted), 1) + sum(doubt.values())),
+        systems_sd=math.hypot(
+            math.sqrt(spread * len(first_of) / max(len(counted), 1) + sum(doubt.values())), len(first_of) * systems.spacing.systems_sd_share
+        ),
         openings_expected=float(confidence.sum()),
         extrapolated=sum(one.is_extrapolated for one in counted),
         minutes=tuple(minutes),

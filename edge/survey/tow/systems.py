@@ -24,6 +24,9 @@ from edge.survey.tow.tracks import Float64Array, OpeningTrack, TowTracks
 
 _BINS = 56
 _OUTER = 0.65  # of the farthest distance that is looked at: from there on pairs are taken as chance
+_PAIRS_ARE_SHARED = 0.4  # a system of many openings has many pairs: they are not so many independent ones
+_RING = 1.5  # the spread of a ring whose pairs lie as far apart as those of a spread of 1
+_FORM_SD = 0.06  # that numbers of openings need not follow the form that is assumed
 _LEAST_PAIR = 0.03
 _KEPT_JOIN = 0.15
 _JOINS_PER_OPENING = 3
@@ -112,24 +115,24 @@ class Spacing:
     Attributes:
         spread_px: see `SystemSettings.spread_width`, pixels at the line.
         mates: mean number of mates of an opening.
+        is_ring: mates lie around a middle that is empty, rather than all over it.
         others_per_px2: density of openings that are no mates.
+        openings_per_system: mean number, see `_per_system`.
+        systems_sd_share: what the number of systems is uncertain by, as a part of it, because the spacing is.
         pairs: pairs of openings that were looked at; few: the settings speak, not the tow.
     """
 
     spread_px: float
     mates: float
+    is_ring: bool
     others_per_px2: float
+    openings_per_system: float
+    systems_sd_share: float
     pairs: int
-
-    @property
-    def openings_per_system(self) -> float:
-        """Mean number of openings of a system, 1 + u, were the number beyond the first Poisson's of mean u: mates = u + u / (1 + u)."""
-        half = self.mates / 2 - 1
-        return 1 + half + math.sqrt(half**2 + self.mates)
 
     def probability(self, distance_px: Float64Array) -> Float64Array:
         """(K,) that two openings so far apart are of one system."""
-        near = self.mates * np.exp(-((distance_px / (2 * self.spread_px)) ** 2)) / (4 * np.pi * self.spread_px**2)
+        near = self.mates * density_of_mates(distance_px, np.array(self.spread_px), is_ring=self.is_ring)
         return np.asarray(near / (near + self.others_per_px2), np.float64)
 
 
@@ -164,7 +167,10 @@ def group_systems(tracks: TowTracks, settings: SystemSettings, *, width_m: float
     i, j = pairs_within(place, place, reach)
     i, j = i[i < j], j[i < j]
     distance = np.hypot(*(place[i] - place[j]).T)
-    spacing = _fitted(place, distance[distance <= reach[:1]] if len(i) else distance, tracks, settings, width_m)
+    near = distance <= settings.farthest_width * tracks.width_px
+    i, j, distance = i[near], j[near], distance[near]
+    stated = settings.spread_width if settings.spread_m is None or width_m is None else settings.spread_m / width_m
+    spacing = _fitted(place, distance, tracks, settings, stated * tracks.width_px)
     probability = _with_sizes(spacing.probability(distance), openings, (i, j), settings)
     near = probability >= _LEAST_PAIR
     i, j, distance, probability = i[near], j[near], distance[near], probability[near]
@@ -180,10 +186,15 @@ def group_systems(tracks: TowTracks, settings: SystemSettings, *, width_m: float
     )
 
 
-def _fitted(place: Float64Array, distance: Float64Array, tracks: TowTracks, settings: SystemSettings, width_m: float | None) -> Spacing:
+def density_of_mates(distance_px: Float64Array, spread_px: Float64Array, *, is_ring: bool) -> Float64Array:
+    """Probability per px^2 of a mate at a distance, from an opening: a normal one around the middle (Thomas), or one with a hole in it."""
+    square = (distance_px / (2 * spread_px)) ** 2
+    return np.asarray((square if is_ring else 1.0) * np.exp(-square) / (4 * np.pi * spread_px**2), np.float64)
+
+
+def _fitted(place: Float64Array, distance: Float64Array, tracks: TowTracks, settings: SystemSettings, stated_px: float) -> Spacing:
     """The spacing that makes the pairs' distances likeliest, under what the settings hold of it."""
     width = float(tracks.width_px)
-    stated = settings.spread_width if settings.spread_m is None or width_m is None else settings.spread_m / width_m
     length = float(np.ptp(place[:, 1])) if len(place) > 1 else 0.0
     density = len(place) / (width * max(length, width))
     farthest = settings.farthest_width * width
@@ -194,16 +205,44 @@ def _fitted(place: Float64Array, distance: Float64Array, tracks: TowTracks, sett
     ring = len(place) / 2 * 2 * np.pi * middle * np.diff(edges) * (1 - 2 * middle / (np.pi * width))
     outer = middle >= _OUTER * farthest
     others = max((count[outer].sum() + 1.0) / (ring[outer].sum() + 1.0 / max(density, 1e-12)), 1e-12)
-    spread = stated * width * _SPREADS[:, None, None]
-    mates = _MATES[None, :, None]
-    expected = ring * (others + mates * np.exp(-((middle / (2 * spread)) ** 2)) / (4 * np.pi * spread**2)) + 1e-12
-    likely = (count * np.log(expected) - expected).sum(axis=2)
-    likely -= 0.5 * (np.log(_SPREADS) / settings.spread_log_sd)[:, None] ** 2
-    likely -= 0.5 * (np.log(_MATES / settings.mates) / settings.mates_log_sd)[None, :] ** 2
+    looked_at = middle > _touching_px(tracks, settings)
+    count, ring, middle = count[looked_at], ring[looked_at], middle[looked_at]
+    spread = stated_px * _SPREADS[:, None, None]
+    held = -0.5 * (np.log(_SPREADS) / settings.spread_log_sd)[:, None] ** 2
+    held = held - 0.5 * (np.log(_MATES / settings.mates) / settings.mates_log_sd)[None, :] ** 2
+    likely = np.empty((2, len(_SPREADS), len(_MATES)))
+    for is_ring in (False, True):
+        near = density_of_mates(middle, spread / (_RING if is_ring else 1.0), is_ring=is_ring)
+        expected = ring * (others + _MATES[None, :, None] * near) + 1e-12
+        likely[int(is_ring)] = _PAIRS_ARE_SHARED * (count * np.log(expected) - expected).sum(axis=2) + held
     best = np.unravel_index(int(np.argmax(likely)), likely.shape)
+    weight = np.exp(likely - likely.max())
+    per_system = _per_system(_MATES)
+    share = weight.sum(axis=(0, 1)) / weight.sum()
+    mean = float(share @ (1 / per_system))
+    spread_of = math.sqrt(max(float(share @ (1 / per_system - mean) ** 2), 0.0))
+    is_ring = bool(best[0])
     return Spacing(
-        spread_px=float(stated * width * _SPREADS[best[0]]), mates=float(_MATES[best[1]]), others_per_px2=others, pairs=len(distance)
+        spread_px=float(stated_px * _SPREADS[best[1]] / (_RING if is_ring else 1.0)),
+        mates=float(_MATES[best[2]]),
+        is_ring=is_ring,
+        others_per_px2=others,
+        openings_per_system=1 / mean,
+        systems_sd_share=math.hypot(spread_of / mean, _FORM_SD),
+        pairs=len(distance),
     )
+
+
+def _per_system(mates: Float64Array) -> Float64Array:
+    """Mean number of openings of a system, 1 + u, were the number beyond the first Poisson's of mean u: mates = u + u / (1 + u)."""
+    half = mates / 2 - 1
+    return np.asarray(1 + half + np.sqrt(half**2 + mates), np.float64)
+
+
+def _touching_px(tracks: TowTracks, settings: SystemSettings) -> float:
+    """Nearer than this two openings could hardly be told apart: pairs are missing there, of mates and of others."""
+    sides = [one.side_px for one in tracks.tracks if one.confidence >= tracks.settings.min_confidence]
+    return min(float(np.median(sides)), settings.farthest_width * tracks.width_px / 4) if sides else 0.0
 
 
 def _with_sizes(
