@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 CV_LIMIT = 0.20
 _CONFIDENCE = 0.975  # two-sided 95 %
@@ -122,11 +123,12 @@ def running_cv(densities_per_m2: Sequence[tuple[str, float]], areas_km2: Mapping
     return series
 
 
+@lru_cache(maxsize=4096)
 def t_quantile(probability: float, degrees_of_freedom: int) -> float:
     """Quantile of Student's t distribution, for probabilities from 0.5 up to 0.9999.
 
     By bisection of the distribution function, which for whole degrees of freedom is a finite sum (Abramowitz and Stegun 26.7.3
-    and 26.7.4).
+    and 26.7.4). Kept: a running CV asks for the same few thousands of times.
 
     Raises:
         ValueError: fewer than one degree of freedom, or a probability outside that range.

@@ -52,6 +52,10 @@ class _Kept(Generic[_T]):
         with self._lock:
             return self._kept.get(key)
 
+    def clear(self) -> None:
+        with self._lock:
+            self._kept.clear()
+
     def put(self, key: _Key, value: _T) -> None:
         with self._lock:
             self._kept[key] = value
@@ -61,6 +65,12 @@ class _Kept(Generic[_T]):
 
 _PROFILES = _Kept[tuple[MinuteProfile, ...]](4096)
 _LINES = _Kept[TrackLine](16)
+
+
+def forget() -> None:
+    """Let everything that was worked out of tracks be worked out again, as after a start."""
+    _PROFILES.clear()
+    _LINES.clear()
 
 
 def tow_span(tow: TowRow) -> tuple[datetime | None, datetime | None, float | None]:
@@ -77,10 +87,24 @@ def profiles_of(connection: Connection, tow: TowRow, track: TrackRow) -> tuple[M
     key = (track.uuid, tow.start_utc, tow.end_utc)
     found = _PROFILES.get(key)
     if found is None:
-        line = line_of(connection, tow, track)
-        found = () if line is None else line.profiles
+        found = _profiles(connection, tow, track)
         _PROFILES.put(key, found)
     return found
+
+
+def _profiles(connection: Connection, tow: TowRow, track: TrackRow) -> tuple[MinuteProfile, ...]:
+    """No more than the minutes: a survey has hundreds of tracks, and a command works all of them out."""
+    start, end, duration_s = tow_span(tow)
+    if start is None or end is None or duration_s is None:
+        return ()
+    kept = _LINES.get((track.uuid, tow.start_utc, tow.end_utc))
+    if kept is not None:
+        return kept.profiles
+    fixes = [
+        Fix(at=datetime.fromisoformat(at_utc), latitude_deg=latitude_deg, longitude_deg=longitude_deg, depth_m=depth_m)
+        for at_utc, latitude_deg, longitude_deg, depth_m in reads.used_places(connection, track.id)
+    ]
+    return minute_profiles(smooth_track(fixes, start, end), [fix for fix in fixes if start <= fix.at <= end])
 
 
 def line_of(connection: Connection, tow: TowRow, track: TrackRow) -> TrackLine | None:

@@ -330,6 +330,7 @@ def test_a_plan_of_stations_is_a_sheet_too(db: Connection, heads: tuple[str, str
     rows = [("Station", "Ground", *heads), ("201", "Smalls", "51 13.5 N", "6 30 W"), ("202", "Smalls", "51.3", "-6.6")]
     content = "\n".join(";".join(row) for row in rows).encode()
     bring(db, make_plan(read_table(content, "plan.csv"), "plan.csv", survey="CV20017", year=2020))
-    found = {one.name: (one.planned_latitude_deg, one.planned_longitude_deg) for one in reads.stations(db, 1)}
-    assert found["201"] == (pytest.approx(51.225), -6.5)
-    assert found["202"] == (51.3, -6.6)
+    found = {one.name: one for one in reads.stations(db, 1)}
+    for name, latitude, longitude in (("201", 51.225, -6.5), ("202", 51.3, -6.6)):
+        assert found[name].planned_latitude_deg == pytest.approx(latitude)
+        assert found[name].planned_longitude_deg == pytest.approx(longitude)

@@ -151,10 +151,12 @@ def station(db: Connection) -> reads.StationRow:
 def test_a_planned_position_is_the_stations_and_can_be_taken_back(db: Connection) -> None:
     for side, latitude in (("planned_latitude_degrees", "51 13.5 N"), ("planned_longitude_degrees", "-6.5")):
         put(db, side, latitude)
-    assert (station(db).planned_latitude_deg, station(db).planned_longitude_deg) == (pytest.approx(51.225), -6.5)
+    assert station(db).planned_latitude_deg == pytest.approx(51.225)
+    assert station(db).planned_longitude_deg == -6.5
     put(db, "planned_latitude_degrees", "somewhere")
     assert last_entries(db, 1)["planned_latitude_degrees"].fault is not None
-    assert (station(db).planned_latitude_deg, station(db).planned_longitude_deg) == (None, -6.5)
+    assert station(db).planned_latitude_deg is None
+    assert station(db).planned_longitude_deg == -6.5
     put(db, "start_depth", "104")  # another field takes nothing of it away
     assert station(db).planned_longitude_deg == -6.5
     put(db, "planned_longitude_degrees", "")

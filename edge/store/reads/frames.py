@@ -28,8 +28,10 @@ def tow_frames(connection: Connection, tow_id: int) -> tuple[FrameRow, ...]:
 
 def camera_offsets(connection: Connection, tow_id: int) -> dict[str, float]:
     """The seconds that are added to the clock of each camera that files of a tow are from, by its name."""
-    rows = connection.execute(
-        "SELECT name, time_offset_s FROM cameras WHERE id IN (SELECT camera_id FROM tow_images WHERE tow_id = ?) ORDER BY name", (tow_id,)
+    rows = connection.execute(  # a survey has a few cameras, a tow thousands of stills, a camera millions: + keeps off its index
+        "SELECT name, time_offset_s FROM cameras AS c "
+        "WHERE EXISTS (SELECT 1 FROM tow_images AS i WHERE i.tow_id = ? AND +i.camera_id = c.id) ORDER BY name",
+        (tow_id,),
     )
     return {row["name"]: row["time_offset_s"] for row in rows}
 

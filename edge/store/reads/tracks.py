@@ -122,6 +122,12 @@ def track_points(connection: Connection, track_id: int) -> tuple[PointRow, ...]:
     return tuple(PointRow._make(row) for row in connection.execute(query, (track_id,)))
 
 
+def used_places(connection: Connection, track_id: int) -> list[tuple[str, float, float, float | None]]:
+    """(at_utc, latitude_deg, longitude_deg, depth_m) of the positions of a track that are used, in the order of the file."""
+    query = "SELECT at_utc, latitude_deg, longitude_deg, depth_m FROM track_points WHERE track_id = ? AND flag = '' ORDER BY ordinal"
+    return [tuple(row) for row in connection.execute(query, (track_id,)).fetchall()]
+
+
 def distances(connection: Connection, tow_id: int) -> tuple[DistanceRow, ...]:
     """Every distance of a tow, the newest first, withdrawn ones too."""
     return as_values(DistanceRow, connection.execute(_DISTANCE + "ORDER BY id DESC", (tow_id,)))
