@@ -1,4 +1,4 @@
-"""`run`: watch the folders and serve the pages until Ctrl-C. `demo`: the same with a rendered tow."""
+"""`run`: watch the folders and serve the pages until Ctrl-C. `demo`: the same with a rendered tow, or just a tow in a folder."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.commands import demo_tow as tows
 from edge.commands.common import JsonOption, answer, err, home_of, make_table, out, say, service_of, told
 from edge.errors import SettingsError
 
@@ -47,13 +48,44 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="Another seed gives another seabed.")] = 1,
     host: HostOption = None,
     port: PortOption = None,
+    tow: tows.TowOption = None,
+    to: tows.OutOption = None,
+    density: tows.DensityOption = None,
+    silt_every: tows.SiltOption = None,
+    container: tows.ContainerOption = None,
+    codec: tows.CodecOption = None,
+    size: tows.SizeOption = None,
+    rate: tows.RateOption = None,
+    interlaced: tows.InterlacedOption = False,
+    start: tows.StartOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Render a tow into the watched folder, show what is found in it, and serve the pages."""
+    """Render a tow into the watched folder, show what is found in it, and serve the pages; or, with --tow, render one to a folder."""
+    asked = tows.TowAsked(
+        tow=tow,
+        out=to,
+        seed=seed,
+        density=density,
+        silt_every=silt_every,
+        container=container,
+        codec=codec,
+        size=size,
+        rate=rate,
+        interlaced=interlaced,
+        start=start,
+    )
+    if asked.is_any:
+        with told(as_json=as_json):
+            tows.render_into_folder(asked, as_json=as_json)
+        return
+    _show_demo(context, seed=seed, stills=stills, once=once, options=_options(host, port), as_json=as_json)
+
+
+def _show_demo(context: typer.Context, *, seed: int, stills: int, once: bool, options: dict[str, object], as_json: bool) -> None:
     from edge.commands.serving import serving
 
     home = home_of(context)
-    with told(as_json=as_json), service_of(home, options=_options(host, port)) as service, serving(service, quiet=as_json) as (server, url):
+    with told(as_json=as_json), service_of(home, options=options) as service, serving(service, quiet=as_json) as (server, url):
         folder = service.home / "inbox" / "burrows" / f"{DEMO_FOLDER}-{seed}"
         service.watch_all()
         thread = threading.Thread(target=server.run, name="pages", daemon=True)

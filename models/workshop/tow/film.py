@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -15,6 +17,8 @@ STILLS: Final = "stills"
 CONTAINERS: Final = ("mp4", "mov", "mkv", "avi", "mpg", "ts", "mts", STILLS)
 CODECS: Final = ("h264", "hevc", "mpeg2", "mpeg4", "mjpeg")
 VARIABLE: Final = "vfr"
+UNFINISHED: Final = ".unfinished"
+"""Until a tow is whole it lies in a folder of this name below the one that was asked for."""
 STILLS_PER_S: Final = Fraction(25, 2)
 
 _GO_INTO: dict[str, tuple[str, ...]] = {
@@ -36,6 +40,11 @@ _LEAST_PX, _MOST_PX = 64, 4096
 _STEPS_MS = (33, 40, 40, 40, 40, 41, 47, 80, 120, 160)
 
 
+# Bytes per pixel of a frame, measured on rendered tows, rounded up.
+_BYTES_PER_PX = {"h264": 0.015, "hevc": 0.015, "mpeg2": 0.1, "mpeg4": 0.1, "mjpeg": 0.12, "jpeg": 0.1}
+_BYTES_BESIDES = 20_000_000
+
+
 class FilmError(ValueError):
     """A recording that cannot be made as asked. `advice` says what can."""
 
@@ -48,7 +57,7 @@ class FilmError(ValueError):
 class Film:
     """How a tow is recorded.
 
-    `rate_hz` is None for a variable rate. `is_interlaced`: two fields of two moments in each frame, the upper one first.
+    `rate_hz` is None for a variable rate. `is_interlaced`: two fields of two moments in each frame.
     """
 
     codec: str
@@ -62,6 +71,16 @@ class Film:
     def is_stills(self) -> bool:
         """Whether it is a folder of JPEG stills instead of a video."""
         return self.container == STILLS
+
+    @property
+    def is_upper_first(self) -> bool:
+        """Which field is the earlier one; FFmpeg's encoder of MPEG-2 takes the lower one for it."""
+        return self.codec != "mpeg2"
+
+    def about_bytes(self, seconds: float) -> int:
+        """How much room a tow of so many seconds takes, about."""
+        frames = seconds * float(self.rate_hz or 25)
+        return int(frames * self.width_px * self.height_px * _BYTES_PER_PX[self.codec]) + _BYTES_BESIDES
 
     def times_s(self, seconds: float, *, seed: int) -> Floats:
         """Presentation times of the frames from 0 on, (T,) float64."""
@@ -89,6 +108,13 @@ class Order:
     film: Film
 
 
+def discard(out: Path, *, has_made: bool) -> None:
+    """Take an unfinished tow away; and its folder, where it was made for it."""
+    shutil.rmtree(out / UNFINISHED, ignore_errors=True)
+    if has_made and out.is_dir() and not any(out.iterdir()):
+        out.rmdir()
+
+
 def film_of(*, codec: str | None, container: str, size: str, rate: str, is_interlaced: bool) -> Film:
     """A film from words: `size` as 1920x1080, `rate` as 25, 29.97 or vfr.
 
@@ -102,7 +128,7 @@ def film_of(*, codec: str | None, container: str, size: str, rate: str, is_inter
         raise FilmError(f"there is no codec {codec}", advice=f"It is one of {', '.join(CODECS)}.")
     if codec not in _GO_INTO[container]:
         raise FilmError(f"{codec} does not go into {container}", advice=f"Into {container} goes {' or '.join(_GO_INTO[container])}.")
-    width_px, height_px = _size_of(size)
+    width_px, height_px = _size_of(size, is_even=container != STILLS)
     rate_hz = _rate_of(rate)
     if container == STILLS:
         if rate not in {"25", "12.5"} or is_interlaced:
@@ -117,15 +143,15 @@ def film_of(*, codec: str | None, container: str, size: str, rate: str, is_inter
     return Film(codec=codec, container=container, width_px=width_px, height_px=height_px, rate_hz=rate_hz, is_interlaced=is_interlaced)
 
 
-def _size_of(text: str) -> tuple[int, int]:
+def _size_of(text: str, *, is_even: bool) -> tuple[int, int]:
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal()):
         raise FilmError(f"{text} is no frame size", advice="Write it as 1920x1080.")
     size = int(width), int(height)
-    if min(size) < _LEAST_PX or max(size) > _MOST_PX or size[0] % 2 or size[1] % 2 or not 1.0 <= size[0] / size[1] <= 2.5:
+    if min(size) < _LEAST_PX or max(size) > _MOST_PX or (is_even and (size[0] % 2 or size[1] % 2)) or not 1.0 <= size[0] / size[1] <= 2.5:
         raise FilmError(
             f"a frame of {text} cannot be rendered",
-            advice=f"Both sides are even, {_LEAST_PX} to {_MOST_PX} px, and the frame is 1 to 2.5 times as wide as high.",
+            advice=f"Sides of a video's frame are even, all {_LEAST_PX} to {_MOST_PX} px; it is 1 to 2.5 times as wide as high.",
         )
     return size
 

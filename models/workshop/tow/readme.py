@@ -45,7 +45,7 @@ def readme_of(truth: dict[str, Any]) -> str:
     if media["container"] == "stills":
         footage = f"stills/\n    {media['frames']} JPEG stills, 12.5 per second, named by their time as the survey's recorder does."
     else:
-        fields = ", interlaced (upper field first)" if media["interlaced"] else ""
+        fields = f", interlaced ({media['first_field']} field first; the truth is that of the first field)" if media["interlaced"] else ""
         kind = f"{media['codec']}, {truth['size'][0]} x {truth['size'][1]}, {media['rate']} frames per second{fields}"
         footage = f"{media['file']}\n    {media['frames']} frames, {kind}."
     last = truth["seconds"][-1]["second"] + 1

@@ -219,7 +219,7 @@ def render_tow(
 
 def _littered(density_per_m2: float) -> float:
     """How strongly marked the mud is beside its openings: ground where few animals dig is less worked over."""
-    return float(np.clip(0.3 + 0.7 * density_per_m2 / DENSITY_OF_STILLS_PER_M2, 0.3, 1.0))
+    return min(0.45 + 0.55 * density_per_m2 / DENSITY_OF_STILLS_PER_M2, 1.0)
 
 
 def _reach_m(homography: Floats, width_px: int, height_px: int) -> tuple[float, float]:

@@ -192,7 +192,8 @@ def _cloud(ledger: Ledger, start_s: float, end_s: float) -> dict[str, float]:
 
 def _media(film: Film, count: int, file: str) -> dict[str, Any]:
     rate = "variable" if film.rate_hz is None else str(film.rate_hz)
-    kind = {"codec": film.codec, "container": film.container, "rate": rate, "interlaced": film.is_interlaced}
+    first = ("upper" if film.is_upper_first else "lower") if film.is_interlaced else None
+    kind = {"codec": film.codec, "container": film.container, "rate": rate, "interlaced": film.is_interlaced, "first_field": first}
     return {"file": file.partition("/")[0] if film.is_stills else file, "frames": count, **kind}
 
 

@@ -78,7 +78,7 @@ class _Video:
         rate = film.rate_hz or Fraction(25)
         options = dict(_OPTIONS[film.codec])
         if film.is_interlaced:
-            options |= {"x264-params": "tff=1"} if film.codec == "h264" else {"flags": "+ilme+ildct", "field_order": "tt"}
+            options |= {"x264-params": "tff=1"} if film.codec == "h264" else {"flags": "+ilme+ildct"}
         quality = options.pop("qscale", None)
         stream = container.add_stream(_ENCODERS[film.codec], rate=rate, options=options)
         assert isinstance(stream, av.VideoStream)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from models.workshop.tow.film import Film, Order
+from models.workshop.tow.film import UNFINISHED, Film, Order, discard
 from models.workshop.tow.navigation import nmea_log
 from models.workshop.tow.paint import Picture
 from models.workshop.tow.readme import readme_of
@@ -16,8 +16,6 @@ from models.workshop.tow.render import Tow, TowFrame
 from models.workshop.tow.truth import Ledger, truth_of
 from models.workshop.tow.video import recording
 
-UNFINISHED = ".unfinished"
-"""Until a tow is whole it lies in a folder of this name below the one that was asked for."""
 TRUTH_FILE = "truth.json"
 NAVIGATION_FILE = Path("navigation") / "tow.nmea"
 
@@ -51,13 +49,6 @@ def write_tow(out: Path, order: Order, *, on_frames: OnFrames | None = None) -> 
         discard(out, has_made=has_made)
         raise
     return truth
-
-
-def discard(out: Path, *, has_made: bool) -> None:
-    """Take an unfinished tow away; and its folder, where it was made for it."""
-    shutil.rmtree(out / UNFINISHED, ignore_errors=True)
-    if has_made and out.is_dir() and not any(out.iterdir()):
-        out.rmdir()
 
 
 def _render(folder: Path, order: Order, on_frames: OnFrames | None) -> dict[str, Any]:
@@ -94,7 +85,8 @@ def _picture(tow: Tow, film: Film, frame: TowFrame) -> Picture:
     assert frame.image is not None
     if film.is_interlaced and film.rate_hz is not None:
         later = tow.picture(frame.at_s + float(1 / film.rate_hz) / 2)
-        frame.image[1::2] = later[1::2]
+        second = 1 if film.is_upper_first else 0
+        frame.image[second::2] = later[second::2]
     return frame.image
 
 
