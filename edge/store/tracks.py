@@ -1,4 +1,4 @@
-"""Tracks, distances and widths: rows are added, and withdrawn with a mark, never changed and never deleted.
+"""Tracks, distances and widths: rows are added, withdrawn with a mark that can be taken back, never changed and never deleted.
 
 Every function runs in the writer's thread, in the transaction of what asked for it, and leaves a line in the audit trail.
 """
@@ -69,11 +69,7 @@ def add_track(connection: Connection, new: NewTrack, points: Iterable[NewPoint],
     Raises:
         SettingsError: the same file stands for this tow and source already.
     """
-    same = "SELECT 1 FROM tracks WHERE tow_id = ? AND source = ? AND sha256 = ? AND time_offset_s = ? AND withdrawn_utc IS NULL"
-    if connection.execute(same, (new.tow_id, new.source, new.sha256, new.time_offset_s)).fetchone():
-        raise SettingsError(
-            f"{new.file_name} stands for this tow already ({new.source})", advice="Withdraw that track first to read the file again."
-        )
+    _check_alone(connection, new)
     row = connection.execute(
         "INSERT INTO tracks (uuid, tow_id, source, file_name, sha256, time_offset_s, rows_read, rows_refused, faults_json, imported_by, "
         "imported_utc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
@@ -100,6 +96,14 @@ def add_track(connection: Connection, new: NewTrack, points: Iterable[NewPoint],
     detail = {"track": track_id, "source": new.source, "file": new.file_name, "sha256": new.sha256, "refused": new.rows_refused}
     audit.append(connection, actor, "track_import", f"tow/{new.tow_id}", detail)
     return track_id
+
+
+def _check_alone(connection: Connection, new: NewTrack) -> None:
+    same = "SELECT 1 FROM tracks WHERE tow_id = ? AND source = ? AND sha256 = ? AND time_offset_s = ? AND withdrawn_utc IS NULL"
+    if connection.execute(same, (new.tow_id, new.source, new.sha256, new.time_offset_s)).fetchone():
+        raise SettingsError(
+            f"{new.file_name} stands for this tow already ({new.source})", advice="Withdraw that track first to read the file again."
+        )
 
 
 def add_distance(connection: Connection, tow_id: int, new: NewDistance, actor: str) -> int:
@@ -144,13 +148,54 @@ def withdraw(connection: Connection, kind: Kept, row_id: int, actor: str) -> int
         SettingsError: there is no such row, or it is withdrawn already.
     """
     when = utc_now()
-    query = f"UPDATE {kind} SET withdrawn_utc = ? WHERE id = ? AND withdrawn_utc IS NULL RETURNING tow_id"
+    query = f"UPDATE {kind} SET withdrawn_utc = ? WHERE id = ? AND withdrawn_utc IS NULL RETURNING *"
     row = connection.execute(query, (when, row_id)).fetchone()
     if row is None:
         raise SettingsError(
             f"there is no row {row_id} in {kind} that stands", advice="Look at the station's track page for what is in force."
         )
+    with_it = _mark_distances(connection, row_id, when, None) if kind == "tracks" else []
+    audit.append(connection, actor, "withdraw", f"tow/{row['tow_id']}", {"table": kind, "id": row_id, **_what(kind, row, with_it)})
+    return int(row["tow_id"])
+
+
+def restore(connection: Connection, kind: Kept, row_id: int, actor: str) -> int:
+    """Take the mark back: the row stands again, and with a track the distances that were withdrawn with it. The newest is in force.
+
+    Returns:
+        The id of its tow.
+
+    Raises:
+        SettingsError: there is no such row that is withdrawn, its track is withdrawn, or its file was imported again meanwhile.
+    """
+    row = connection.execute(f"SELECT * FROM {kind} WHERE id = ? AND withdrawn_utc IS NOT NULL", (row_id,)).fetchone()
+    if row is None:
+        raise SettingsError(f"there is no row {row_id} in {kind} that is withdrawn", advice="Reload the station's track page.")
     if kind == "tracks":
-        connection.execute("UPDATE distances SET withdrawn_utc = ? WHERE track_id = ? AND withdrawn_utc IS NULL", (when, row_id))
-    audit.append(connection, actor, "withdraw", f"tow/{row[0]}", {"table": kind, "id": row_id})
-    return int(row[0])
+        _check_alone(connection, NewTrack(*(row[name] for name in NewTrack._fields[:-1]), faults=()))
+    elif kind == "distances" and row["track_id"] is not None:
+        along = connection.execute("SELECT withdrawn_utc FROM tracks WHERE id = ?", (row["track_id"],)).fetchone()
+        if along["withdrawn_utc"] is not None:
+            raise SettingsError("the track of this distance is withdrawn", advice="Restore the track: the distance comes back with it.")
+    connection.execute(f"UPDATE {kind} SET withdrawn_utc = NULL WHERE id = ?", (row_id,))
+    with_it = _mark_distances(connection, row_id, None, row["withdrawn_utc"]) if kind == "tracks" else []
+    audit.append(connection, actor, "restore_row", f"tow/{row['tow_id']}", {"table": kind, "id": row_id, **_what(kind, row, with_it)})
+    return int(row["tow_id"])
+
+
+def _mark_distances(connection: Connection, track_id: int, to_utc: str | None, from_utc: str | None) -> list[dict[str, Any]]:
+    """Set or take back the mark of the distances along a track that have the mark `from_utc`. What they are, for the audit trail."""
+    rows = connection.execute(
+        "UPDATE distances SET withdrawn_utc = ? WHERE track_id = ? AND withdrawn_utc IS ? RETURNING id, distance_m",
+        (to_utc, track_id, from_utc),
+    )
+    return sorted(({"id": int(row["id"]), "distance_m": float(row["distance_m"])} for row in rows), key=lambda one: one["id"])
+
+
+def _what(kind: Kept, row: Any, with_it: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a row says, for the audit trail: a number that was in force is found there by itself."""
+    if kind == "tracks":
+        return {"source": row["source"], "file": row["file_name"], "distances": with_it}
+    if kind == "distances":
+        return {"source": row["source"], "distance_m": row["distance_m"], "track": row["track_id"]}
+    return {"method": row["method"], "width_m": row["width_m"], "source": row["source"]}

@@ -225,6 +225,14 @@ class TrackDesk:
         """
         return self._writer.call(lambda connection: store.withdraw(connection, kind, row_id, actor))
 
+    def restore(self, kind: Kept, row_id: int, actor: str) -> int:
+        """Let what was withdrawn stand again, a track with the distances that went with it. Returns the id of its tow.
+
+        Raises:
+            SettingsError: there is no such row that is withdrawn, or something stands in its place.
+        """
+        return self._writer.call(lambda connection: store.restore(connection, kind, row_id, actor))
+
     def ensure_station(self, name: str, survey: str | None, actor: str) -> int:
         """The id of a station; one that nobody knows becomes a draft.
 

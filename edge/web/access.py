@@ -139,6 +139,7 @@ RULES: dict[str, Need] = {
     "POST /actions/tracks/distance": COUNT,
     "POST /actions/tracks/width": COUNT,
     "POST /actions/tracks/withdraw": REVIEW,
+    "POST /actions/tracks/restore": REVIEW,
     "GET /api/stations/{station_id}/result": VIEW,
     "GET /api/surveys/{survey_id}/estimate": VIEW,
     "GET /api/tows/{tow_id}/track": VIEW,
@@ -148,6 +149,7 @@ RULES: dict[str, Need] = {
     "POST /api/tows/{tow_id}/distance": COUNT,
     "POST /api/tows/{tow_id}/width": COUNT,
     "POST /api/tracks/withdraw": REVIEW,
+    "POST /api/tracks/restore": REVIEW,
     # Blind counting: whose count it is, the desk says besides
     "GET /tows/{tow_id:int}/count": VIEW,
     "POST /actions/tows/{tow_id:int}/count": COUNT,

@@ -201,6 +201,10 @@ def test_distances_and_widths_over_the_api(ship: Ship) -> None:
     assert post("/api/tracks/withdraw", {"kind": "widths", "row": row}).json() == {"id": 2}
     assert ship.client.get("/api/tows/2/track").json()["width"]["method"] == "lasers"
     assert post("/api/tracks/withdraw", {"kind": "people", "row": 1}).status_code == 422
+    assert post("/api/tracks/restore", {"kind": "widths", "row": row}).json() == {"id": 2}
+    assert ship.client.get("/api/tows/2/track").json()["width"]["id"] == row
+    assert post("/api/tracks/restore", {"kind": "widths", "row": row}).status_code == 409
+    post("/api/tracks/withdraw", {"kind": "widths", "row": row})
 
 
 def test_results_and_estimates_are_plain_numbers(still_ship: Ship) -> None:
@@ -246,6 +250,9 @@ def test_the_forms_do_what_they_say_and_refuse_what_cannot_be(ship: Ship) -> Non
     assert ship.client.get("/api/tows/2/track").json()["width"]["width_m"] == pytest.approx(1.0)
     assert "notice=withdrawn" in post("withdraw", kind="widths", row="4").headers["location"]
     assert ship.client.get("/api/tows/2/track").json()["width"]["width_m"] == 0.8
+    assert "notice=restored" in post("restore", kind="widths", row="4").headers["location"]
+    assert ship.client.get("/api/tows/2/track").json()["width"]["width_m"] == pytest.approx(1.0)
+    post("withdraw", kind="widths", row="4")
     for action, fields in (
         ("distance", {"distance_m": "far", "source": "odometer", "covers": "tow"}),
         ("distance", {"distance_m": "1", "source": "odometer", "covers": "all"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -105,6 +106,46 @@ def test_the_newest_width_that_stands_wins_and_history_is_kept(sea: Sea) -> None
     assert sea.result(tow).area_m2 is None
     with pytest.raises(SettingsError, match="no row"):
         sea.desk.withdraw("widths", first, "test")
+
+
+def test_what_was_withdrawn_comes_back_with_what_went_with_it(sea: Sea, tmp_path: Path) -> None:
+    tow = sea.station("S1")
+    sea.counts(tow, {"A": A, "B": B})
+    sea.desk.estimate_distance(tow, 0.8, "test")
+    imported = sea.desk.import_track(tow, usbl(usbl_log(tmp_path)), "test")
+    first = sea.desk.choose_track(imported.track_id, "test")
+    sea.desk.withdraw("distances", first, "test")
+    second = sea.desk.choose_track(imported.track_id, "test")
+    before_m = sea.result(tow).distance_m
+    assert sea.desk.withdraw("tracks", imported.track_id, "test") == tow
+    assert sea.result(tow).sources["distance"]["source"] == "estimated"
+    with pytest.raises(SettingsError, match="the track of this distance is withdrawn"):
+        sea.desk.restore("distances", second, "test")
+    assert sea.desk.restore("tracks", imported.track_id, "test") == tow
+    assert (sea.result(tow).distance_m, sea.result(tow).sources["distance"]["source"]) == (before_m, "usbl")
+    standing = [
+        int(row[0]) for row in sea.connection.execute("SELECT id FROM distances WHERE withdrawn_utc IS NULL AND track_id IS NOT NULL")
+    ]
+    assert standing == [second], "what was withdrawn before the track is not brought back by it"
+    with pytest.raises(SettingsError, match="that is withdrawn"):
+        sea.desk.restore("tracks", imported.track_id, "test")
+    rows = sea.connection.execute("SELECT action, detail_json FROM audit WHERE action IN ('withdraw', 'restore_row') ORDER BY id")
+    trail = [(row[0], json.loads(row[1])) for row in rows]
+    (_, of_distance), (_, of_track), (action, back) = trail
+    assert (of_distance["distance_m"], of_distance["track"]) == (pytest.approx(imported.distance_m), imported.track_id)
+    assert [one["id"] for one in of_track["distances"]] == [second]
+    assert of_track["distances"][0]["distance_m"] == pytest.approx(imported.distance_m)
+    assert (action, back["distances"]) == ("restore_row", of_track["distances"])
+
+
+def test_a_track_whose_file_was_imported_again_is_not_restored(sea: Sea, tmp_path: Path) -> None:
+    tow = sea.station("S1")
+    log = usbl(usbl_log(tmp_path))
+    first = sea.desk.import_track(tow, log, "test").track_id
+    sea.desk.withdraw("tracks", first, "test")
+    sea.desk.import_track(tow, log, "test")
+    with pytest.raises(SettingsError, match="stands for this tow already"):
+        sea.desk.restore("tracks", first, "test")
 
 
 def test_a_track_of_elsewhere_is_refused_with_the_likely_reason(sea: Sea, tmp_path: Path) -> None:

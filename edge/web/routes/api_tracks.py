@@ -316,3 +316,9 @@ def _width(body: WidthBody) -> Width:
         f"a width by {body.method.value} lacks its values",
         "All need row_height; fixed and table need width_m, lasers needs lasers, range_finder needs range_finder.",
     )
+
+
+@router.post("/tracks/restore", summary="Restore a track, a distance or a width")
+def restore(appliance: ApplianceHere, actor: Actor, body: WithdrawBody) -> Made:
+    """What was withdrawn stands again, a track with the distances that went with it; the newest that stands is in force."""
+    return Made(id=appliance.tracks.restore(body.kind, body.row, actor))

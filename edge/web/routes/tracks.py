@@ -88,6 +88,7 @@ def _of_tow(connection: Connection, tow: TowRow) -> dict[str, Any]:
     step = max(1, len(stills) // SHOWN_STILLS)
     return {
         "tracks": tracks,
+        "gone_tracks": {one.id for one in rows if one.withdrawn_utc},
         "duration_s": tow_span(tow)[2],
         "distance": track_reads.distance_in_force(connection, tow.id),
         "distances": track_reads.distances(connection, tow.id),
@@ -162,6 +163,13 @@ def withdraw(appliance: ApplianceHere, actor: Actor, form: PostedForm) -> Redire
     """Let a track, distance or width no longer be used."""
     appliance.tracks.withdraw(kept_of(form.text("kind")), _id(form, "row"), actor)
     return form.back("withdrawn")
+
+
+@router.post("/actions/tracks/restore")
+def restore(appliance: ApplianceHere, actor: Actor, form: PostedForm) -> RedirectResponse:
+    """Let what was withdrawn stand again."""
+    appliance.tracks.restore(kept_of(form.text("kind")), _id(form, "row"), actor)
+    return form.back("restored")
 
 
 def _width(appliance: ApplianceHere, form: Form) -> Width:
