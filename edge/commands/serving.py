@@ -19,6 +19,7 @@ from edge.errors import EdgeError, SettingsError
 from edge.settings import Settings
 from edge.store.keys import KEY_BYTES, PAGES_KEY_NAME, read_or_make_key, write_private
 from edge.web.callers import Entrance
+from edge.web.plain_http import TlsDoor
 from edge.web.tls import Certificate, is_any, is_loopback, own_certificate, own_names, ships_certificate, url_host
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def serving(service: Service, *, quiet: bool = False) -> Iterator[tuple[uvicorn.
 
     settings = service.settings
     certificate = _certificate(service)
-    listening = _bind(settings.host, settings.port)
+    listening = _bind(settings.host, settings.port, socket.socket if certificate is None else TlsDoor)
     entrance = _entrance(service.home, settings, certificate)
     shown, near = _hosts(settings.host)
     port = listening.getsockname()[1]
@@ -157,9 +158,9 @@ def renewal(
     return look
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, kind: type[socket.socket]) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening = kind(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))

@@ -69,7 +69,7 @@ def add_track(connection: Connection, new: NewTrack, points: Iterable[NewPoint],
     Raises:
         SettingsError: the same file stands for this tow and source already.
     """
-    _check_alone(connection, new)
+    _check_alone(connection, new._asdict())
     row = connection.execute(
         "INSERT INTO tracks (uuid, tow_id, source, file_name, sha256, time_offset_s, rows_read, rows_refused, faults_json, imported_by, "
         "imported_utc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
@@ -98,11 +98,11 @@ def add_track(connection: Connection, new: NewTrack, points: Iterable[NewPoint],
     return track_id
 
 
-def _check_alone(connection: Connection, new: NewTrack) -> None:
+def _check_alone(connection: Connection, new: Mapping[str, Any]) -> None:
     same = "SELECT 1 FROM tracks WHERE tow_id = ? AND source = ? AND sha256 = ? AND time_offset_s = ? AND withdrawn_utc IS NULL"
-    if connection.execute(same, (new.tow_id, new.source, new.sha256, new.time_offset_s)).fetchone():
+    if connection.execute(same, [new[name] for name in ("tow_id", "source", "sha256", "time_offset_s")]).fetchone():
         raise SettingsError(
-            f"{new.file_name} stands for this tow already ({new.source})", advice="Withdraw that track first to read the file again."
+            f"{new['file_name']} stands for this tow already ({new['source']})", advice="Withdraw that track first to read the file again."
         )
 
 
@@ -172,7 +172,7 @@ def restore(connection: Connection, kind: Kept, row_id: int, actor: str) -> int:
     if row is None:
         raise SettingsError(f"there is no row {row_id} in {kind} that is withdrawn", advice="Reload the station's track page.")
     if kind == "tracks":
-        _check_alone(connection, NewTrack(*(row[name] for name in NewTrack._fields[:-1]), faults=()))
+        _check_alone(connection, row)
     elif kind == "distances" and row["track_id"] is not None:
         along = connection.execute("SELECT withdrawn_utc FROM tracks WHERE id = ?", (row["track_id"],)).fetchone()
         if along["withdrawn_utc"] is not None:
