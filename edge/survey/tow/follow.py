@@ -18,8 +18,8 @@ from edge.survey.tow.alive import NOT_YET, SIGHT, Rows, born, none_alive
 from edge.survey.tow.assign import Index, assigned, pairs_within
 from edge.survey.tow.boxes import Sightings, sightings
 from edge.survey.tow.line import Line, note_crossings
-from edge.survey.tow.plane import inverse, moved, scale_at, step_past, stretched
-from edge.survey.tow.register import LEAST_SUPPORT, common_shift
+from edge.survey.tow.plane import inverse, moved, row_scale, scale_at, scale_of_rows, step_past, stretched
+from edge.survey.tow.register import LEAST_SUPPORT, common_displacement
 from edge.survey.tow.tracks import Float64Array, TrackSettings
 
 BEYOND = 0.35  # of the frame: so far outside an opening is still kept, for a sledge that goes back or yaws
@@ -27,6 +27,7 @@ _NEAR_JITTERS = 4.0
 _GATE_SD = 4.0
 _SIZE_SD = 0.4  # of the logarithm of a side, from frame to frame
 _BACK_FRAMES = 12
+_CAMERA_STEPS = 31  # newest steps from which the camera's tilt is taken
 _CARRIED_SD = 0.5  # of the step: what a motion is off by that we carry on ourselves
 _LEAST_SD = 0.0004  # of the width: no motion is known better
 _WARP_SD = 0.3  # of a motion's sd: what differs from place to place
@@ -58,6 +59,8 @@ class Follower:
         self.drift: list[float] = []
         self.step_sd: list[float] = []
         self.is_carried: list[bool] = []
+        self.row_scales: list[float] = []
+        self._row_scale = 0.0
         self.ended: list[Rows] = []
         self.history: list[Rows] = []
 
@@ -99,18 +102,23 @@ class Follower:
         carried = motion.source == "carried"
         if not carried:
             self._last = (motion.homography, lasted)
+            self._learn_camera(motion.homography)
         self._homography = motion.homography
         right, down = self._move(motion)
         self._travel(frame.at_s, self.along[-1] + down, self.drift[-1] + right, sd=motion.sd_px, carried=carried)
+
+    def _learn_camera(self, homography: Float64Array) -> None:
+        scale = row_scale(homography, *self._size, self.line.line_px)
+        if scale is not None:
+            self.row_scales.append(scale)
+            self._row_scale = float(np.median(self.row_scales[-_CAMERA_STEPS:]))
 
     def _move(self, motion: Motion) -> tuple[float, float]:
         """Take all openings along; (right, down) that the seabed moved at the line."""
         homography, rows = motion.homography, self._rows
         right, down = step_past(homography, self._middle)
         there = moved(homography, rows["xy"])
-        way, line_way = np.hypot(*(there - rows["xy"]).T), float(np.hypot(right, down))
-        clear = line_way > 0.004 * self._size[0]
-        self._stretch = np.clip(way / line_way, 0.3, 3.0) if clear else np.ones(len(rows))
+        self._stretch = np.clip(scale_of_rows(there[:, 1], self.line.line_px, self._row_scale) ** 2, 0.2, 4.0)
         scale = scale_at(homography, rows["xy"])[:, None]
         warp = _WARP_SD * motion.sd_px if motion.source == "registered" else 0.1 * motion.sd_px
         rows["var"] = rows["var"] * scale**2 + warp**2 + (_LEAST_SD * self._size[0]) ** 2
@@ -162,9 +170,8 @@ class Follower:
         self.step_sd.append(sd)
         self.is_carried.append(carried)
 
-    def _shift(self, shift: Float64Array, rows: NDArray[np.bool_] | slice) -> None:
-        """These openings are elsewhere than the motion said; what was carried on before is put right with them."""
-        self._rows["xy"][rows] += shift * self._stretch[rows, None]
+    def _put_right(self, shift: Float64Array) -> None:
+        """The seabed at the line is elsewhere than the motion said: the way until here, and what was carried on before it."""
         since = self._carried or [len(self.at_s) - 1]
         for k, number in enumerate(since, start=1):
             self.drift[number] += float(shift[0]) * k / len(since)
@@ -172,6 +179,7 @@ class Follower:
         for number in range(since[-1] + 1, len(self.at_s)):
             self.drift[number] += float(shift[0])
             self.along[number] += float(shift[1])
+        self._carried.clear()
 
     def _find_seabed(self, seen: Sightings) -> None:
         """Where the motion was guessed: look for the pattern of the openings that were followed before."""
@@ -186,10 +194,12 @@ class Follower:
             return
         sd_px = float(rows["lost_sd"][sure].max())
         whole = seen.xy[~seen.is_cut]
-        found = common_shift(rows["xy"][sure], self._stretch[sure], whole, sd_px=sd_px, near_px=2 * self._near_px, frame_px=self._size)
+        found = common_displacement(
+            rows["xy"][sure], self._stretch[sure], whole, sd_px=sd_px, near_px=2 * self._near_px, frame_px=self._size
+        )
         if found is not None:
-            self._shift(found, lost)
-            self._carried.clear()
+            rows["xy"][lost] += rows["xy"][lost] @ found[:, :2].T + found[:, 2]
+            self._put_right(found[:, :2] @ self._middle + found[:, 2])
             rows["lost_sd"][lost] = 0.0
             rows["var"][lost] += self._near_px**2
         elif lost.sum() < LEAST_SUPPORT:  # too few for a pattern: each on its own
@@ -227,9 +237,10 @@ class Follower:
             off_by = np.median(off, axis=0) if len(i) >= 5 else (off * weight).sum(axis=0) / weight.sum(axis=0)
             its_var = 1.4 / weight.sum(axis=0)
             gain = self._shared_sd**2 / (self._shared_sd**2 + its_var)
-            self._shift(off_by * gain, rows["lost_sd"] == 0)
+            here = rows["lost_sd"] == 0
+            rows["xy"][here] += off_by * gain * self._stretch[here, None]
+            self._put_right(off_by * gain)
             self._shared_sd = float(np.sqrt((gain * its_var).max()))
-            self._carried.clear()
 
     def _update(self, number: int, i: Index, j: Index, seen: Sightings) -> None:
         """Put the matched openings where they were seen, as far as that is the better knowledge."""

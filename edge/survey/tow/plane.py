@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from edge.footage import Motion
 from edge.survey.tow.tracks import Float64Array
 
 _ROWS = np.array([0.15, 0.3, 0.45, 0.6, 0.75, 0.9])
-_LEAST_STEP = 0.004  # of the width: a shorter step says nothing about perspective
+_LEAST_STEP = 0.012  # of the width: a shorter step says nothing about perspective
 _STEEPEST = 0.9  # the scale changes by no more than this over the height of a frame
 
 
@@ -58,27 +55,12 @@ def stretched(homography: Float64Array, factor: float) -> Float64Array:
     return np.asarray(step / step[2, 2], np.float64)
 
 
-def row_scale(motions: Sequence[Motion | None], width_px: int, height_px: int, line_px: float) -> float:
-    """How much larger than at the line a length is drawn per pixel further down, 1 / px.
+def row_scale(homography: Float64Array, width_px: float, height_px: float, line_px: float) -> float | None:
+    """How much larger than at the line a length is drawn per pixel further down, 1 / px; None for a step too short to tell.
 
     On a plane a length grows linearly with the rows from the horizon and a speed towards the camera with their square, so the root of
-    (speed at a row over speed at the line) is the scale. The median over the registered steps; 0 where none is long enough.
+    (speed at a row over speed at the line) is the scale.
     """
-    slopes = [_slope(one.homography, width_px, height_px, line_px) for one in motions if one is not None and one.source == "registered"]
-    known = [slope for slope in slopes if slope is not None]
-    limit = _STEEPEST / height_px
-    return float(np.clip(np.median(known), -limit, limit)) if known else 0.0
-
-
-def scale_of_rows(rows_px: Float64Array, line_px: float, row_scale_per_px: float) -> Float64Array:
-    """How much larger than at the line lengths are drawn at `rows_px` (N,): (N,) float64, 1 at the line, never below 0.1.
-
-    A place in a row reaches the line when the seabed has moved by (line - row) / scale at the line: the integral of 1 / scale^2.
-    """
-    return np.maximum(1 + row_scale_per_px * (rows_px - line_px), 0.1)
-
-
-def _slope(homography: Float64Array, width_px: int, height_px: int, line_px: float) -> float | None:
     middle = width_px / 2
     rows = _ROWS * height_px
     points = np.column_stack([np.full(len(rows) + 1, middle), [line_px, *rows]])
@@ -87,4 +69,13 @@ def _slope(homography: Float64Array, width_px: int, height_px: int, line_px: flo
         return None
     away = rows - line_px
     root = np.sqrt(steps[1:] / steps[0]) - 1
-    return float(away @ root / (away @ away))
+    limit = _STEEPEST / height_px
+    return float(np.clip(away @ root / (away @ away), -limit, limit))
+
+
+def scale_of_rows(rows_px: Float64Array, line_px: float, row_scale_per_px: float) -> Float64Array:
+    """How much larger than at the line lengths are drawn at `rows_px` (N,): (N,) float64, 1 at the line, never below 0.1.
+
+    A place in a row reaches the line when the seabed has moved by (line - row) / scale at the line: the integral of 1 / scale^2.
+    """
+    return np.maximum(1 + row_scale_per_px * (rows_px - line_px), 0.1)

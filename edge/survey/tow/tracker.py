@@ -14,7 +14,7 @@ from edge.survey.tow.boxes import cut_sides
 from edge.survey.tow.confidence import confidences
 from edge.survey.tow.follow import Follower, follow
 from edge.survey.tow.line import is_unseen
-from edge.survey.tow.plane import row_scale, scale_of_rows
+from edge.survey.tow.plane import scale_of_rows
 from edge.survey.tow.tracks import Float64Array, OpeningTrack, SeabedTravel, TowTracks, TrackSettings, check_frames
 
 
@@ -43,7 +43,7 @@ class SeabedTracker:
             drift_px=np.array(followed.drift),
             sd_px=np.array(followed.step_sd),
             is_carried=np.array(followed.is_carried),
-            row_scale=row_scale([frame.motion for frame in frames], width, height, line_px),
+            row_scale=float(np.median(followed.row_scales)) if followed.row_scales else 0.0,
         )
         return TowTracks(
             tracker=self.name,
