@@ -138,7 +138,7 @@ def survey_overview(connection: Connection, survey_id: int, *, only: Collection[
     return SurveyOverview(
         survey=survey,
         stations=stations,
-        versions=_versions(grounds, stations),
+        versions=version_estimates(grounds, stations),
         planned=planned,
         counted=counted,
         left=_left(grounds, stations),
@@ -221,7 +221,8 @@ def _why_not(result: StationResult, tow: TowRow | None) -> str:
     return ""
 
 
-def _versions(grounds: Sequence[GroundRow], stations: Sequence[PlacedStation]) -> tuple[VersionEstimate, ...]:
+def version_estimates(grounds: Sequence[GroundRow], stations: Sequence[PlacedStation]) -> tuple[VersionEstimate, ...]:
+    """The estimates of a survey, that of the newest version of the protocol first."""
     by_version: dict[int, list[PlacedStation]] = {}
     for one in stations:
         if one.estimated:
