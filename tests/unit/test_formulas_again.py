@@ -20,8 +20,7 @@ from hypothesis import strategies as st
 from edge.store.reads.surveys import GroundRow, ProtocolRow, StationRow
 from edge.store.reads.tracks import DistanceRow, WidthRow
 from edge.survey.agreement import lin_ccc
-from edge.survey.counting.judge import MINUTE_S
-from edge.survey.density import MinuteCount, MinuteRule, station_count
+from edge.survey.density import MINUTE_S, MinuteCount, MinuteRule, station_count
 from edge.survey.navigation.distance import MinuteProfile
 from edge.survey.overview import PlacedStation, version_estimates
 from edge.survey.reckoning import Counted, reckon_distance, reckon_figures
