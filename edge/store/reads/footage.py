@@ -106,8 +106,9 @@ _NAME = "(SELECT s.name FROM sightings AS s WHERE s.image_id = a.image_id ORDER 
 def clips_of_tow(connection: Connection, tow_id: int) -> tuple[TowClipRow, ...]:
     """The clips of a tow, in the order of their times."""
     rows = connection.execute(
-        f"SELECT a.image_id, coalesce({_NAME}, i.sha256), a.at_s, i.capture_time_utc, a.camera_id, c.duration_s, c.faults_json, "
-        "r.id, r.uuid, r.model_id, r.rate_hz, r.frames, r.read_to_s FROM tow_images AS a JOIN images AS i ON i.id = a.image_id "
+        f"SELECT a.image_id, coalesce({_NAME}, i.sha256) AS name, a.at_s, i.capture_time_utc, a.camera_id, c.duration_s, c.faults_json, "
+        "r.id AS reading_id, r.uuid AS reading_uuid, r.model_id, r.rate_hz, r.frames, r.read_to_s "
+        "FROM tow_images AS a JOIN images AS i ON i.id = a.image_id "
         "JOIN clips AS c ON c.image_id = a.image_id LEFT JOIN readings AS r ON r.image_id = a.image_id AND r.is_current = 1 "
         "WHERE a.tow_id = ? ORDER BY a.at_s, i.capture_time_utc, 2, a.image_id",
         (tow_id,),
@@ -118,7 +119,7 @@ def clips_of_tow(connection: Connection, tow_id: int) -> tuple[TowClipRow, ...]:
 def stills_of_tow(connection: Connection, tow_id: int) -> tuple[TowStillRow, ...]:
     """The stills of a tow, in the order of their times."""
     rows = connection.execute(
-        "SELECT a.image_id, a.at_s, i.capture_time_utc, a.camera_id, i.sha256, i.width_px, i.height_px, r.id, r.model_id "
+        "SELECT a.image_id, a.at_s, i.capture_time_utc, a.camera_id, i.sha256, i.width_px, i.height_px, r.id AS run_id, r.model_id "
         "FROM tow_images AS a JOIN images AS i ON i.id = a.image_id LEFT JOIN runs AS r ON r.image_id = a.image_id AND r.is_current = 1 "
         "AND r.recipe = 'burrows' WHERE a.tow_id = ? AND NOT EXISTS (SELECT 1 FROM clips AS c WHERE c.image_id = a.image_id) "
         "ORDER BY a.at_s, i.capture_time_utc, a.image_id",
