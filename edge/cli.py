@@ -19,7 +19,7 @@ from edge.commands.run import demo, run
 from edge.commands.selftest import selftest
 from edge.commands.store import backup, restore
 from edge.commands.survey import survey_app
-from edge.commands.survey_copy import copy_raw_command
+from edge.commands.survey_copy import copy_raw_command, verify_copy_command
 from edge.commands.survey_count import count_command, track_command
 from edge.commands.survey_protocol import protocol_command
 from edge.commands.survey_sheet import create_command, import_command, status_command
@@ -64,6 +64,7 @@ survey_app.command("create")(create_command)
 survey_app.command("import")(import_command)
 survey_app.command("status")(status_command)
 survey_app.command("copy-raw")(copy_raw_command)
+survey_app.command("verify-copy")(verify_copy_command)
 survey_app.command("protocol")(protocol_command)
 survey_app.command("count")(count_command)
 survey_app.command("track")(track_command)

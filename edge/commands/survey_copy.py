@@ -1,4 +1,4 @@
-"""`survey copy-raw`: a verified second copy of a station's raw media."""
+"""`survey copy-raw` and `survey verify-copy`: a verified second copy of a station's raw media, and whether one is whole still."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from edge.errors import BusyError, SettingsError
 from edge.store.reads import surveys as reads
 from edge.store.reads.tow_media import RawCopyRow, tow_totals
 from edge.survey.copy_desk import CopyDesk
-from edge.survey.raw_copy import CopyStoppedError
+from edge.survey.raw_copy import CopyStoppedError, verify_copy
 from edge.survey.raw_copy import Progress as CopyProgress
 
 ACTOR = "cli"
 LOOK_S = 0.5
+SHOWN_FAULTS = 20
 
 
 def copy_raw_command(
@@ -51,6 +52,32 @@ def copy_raw_command(
         say(f"manifest.json has the SHA-256 {done['manifest_sha256']}")
         if done["detail"]:
             say(f"NOTE: {done['detail']}")
+
+
+def verify_copy_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a tow's second copy, with its manifest.json.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Read every file of a second copy back and compare it with its manifest. Needs no home folder: any machine can do it.
+
+    Exit code 0 only for a copy that is complete; 1 for one that is incomplete, damaged, or none.
+    """
+    with told(as_json=as_json):
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=err, disable=as_json or not err.is_terminal, transient=True) as progress:
+            bar = progress.add_task("reading back", total=None)
+            found = verify_copy(folder.absolute(), tell=partial(_show, progress, bar))
+    if as_json:
+        answer(found)
+    else:
+        say(f"{folder}: {found.state}" + (f", {found.whose}" if found.whose else ""))
+        say(f"{found.files} files ({found.size_bytes} bytes) are there and equal")
+        for fault in found.faults[:SHOWN_FAULTS]:
+            say(f"- {fault}")
+        if len(found.faults) > SHOWN_FAULTS:
+            say(f"- and {len(found.faults) - SHOWN_FAULTS} more")
+    if found.state != "complete":
+        raise typer.Exit(1)
 
 
 def _find(home: Path, station: str, survey: str | None, ordinal: int) -> tuple[int, int]:
