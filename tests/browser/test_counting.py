@@ -101,3 +101,43 @@ def test_nothing_overflows_in_any_mode_and_nothing_is_blocked(counter: Counter) 
                 assert counter.driver.execute_script(script) <= 0, (address, width_px)
     log = counter.driver.get_log("browser")  # type: ignore[no-untyped-call]
     assert [entry["message"] for entry in log if "Failed to load resource" not in entry["message"]] == []
+
+
+def test_what_is_being_typed_is_kept_and_is_one_act(counter: Counter) -> None:
+    counter.open()
+    counter.press("e")
+    counter.find("#note-text").send_keys("half a word")
+    counter.wait(lambda: counter.saved().notes == {1: "half a word"})
+    counter.find("#note-text").send_keys(" and more", "\ue00c")
+    counter.wait(lambda: counter.saved().notes == {1: "half a word and more"})
+    counter.find("#way").click()
+    counter.find('[data-place="1/0"]').send_keys("12.5")
+    counter.wait(lambda: {minute: one.systems for minute, one in counter.saved().typed.items()} == {1: 12.5})
+    counter.driver.execute_script("document.activeElement.blur()")
+    counter.press("z")
+    counter.wait(lambda: not counter.saved().typed)
+    counter.press("z", "z")
+    counter.wait(lambda: (counter.saved().notes, counter.saved().way) == ({}, "frames"))
+
+
+def test_keys_of_lists_do_not_lead_away_and_s_opens_the_signature(counter: Counter) -> None:
+    counter.open()
+    page = counter.find("#counting").id
+    counter.press("r", "a", "/")
+    assert counter.find("#counting").id == page
+    counter.press("s")
+    counter.wait(lambda: "was not looked at" in counter.find("#sign-remarks").text)
+    counter.press("\ue00c")
+    counter.press("?")
+    shown = counter.find("#help").text
+    assert all(
+        words in shown for words in ("play, stop", "slower, normal, faster", "cannot be counted", "undo, redo", "sign with your PIN")
+    )
+
+
+def test_targets_are_large(counter: Counter) -> None:
+    counter.open()
+    for one in counter.driver.find_elements("css selector", ".tools button, .ticks button"):
+        assert (one.size["height"] >= 44, one.size["width"] >= 44, one.rect["x"] + one.size["width"] <= 1366) == (True, True, True), (
+            one.text
+        )

@@ -110,10 +110,8 @@ def test_an_older_window_that_is_loaded_again_still_asks(counter: Counter) -> No
     assert differences(counter)["Note, minute 1"][1] == "typed in the older window"
     counter.find("#choose-later").click()
     counter.wait_told("never reached the appliance")
-    for _ in range(2):
-        counter.press("b")
-        clicks = counter.clicks()
-        counter.wait(lambda clicks=clicks: counter.clicks() > clicks)
+    counter.press("b", "b")
+    counter.wait(lambda: counter.clicks() == 4)
     counter.driver.refresh()
     assert differences(counter)["Note, minute 1"][1] == "typed in the older window"
     counter.find("#choose-saved").click()
@@ -248,7 +246,7 @@ def test_a_count_that_was_signed_elsewhere_says_so(counter: Counter) -> None:
     counter.set_link(away=False)
     counter.wait_told("this count is signed")
     assert "in this browser only" in counter.find("#trouble").text
-    assert counter.find("#trouble a").get_attribute("href").endswith(f"/stations/{blind.station_id}/counts")
+    assert f"/stations/{blind.station_id}/counts" in str(counter.find("#trouble a").get_attribute("href"))
 
 
 def test_every_page_says_that_the_sign_in_ended(counter: Counter) -> None:
@@ -256,7 +254,7 @@ def test_every_page_says_that_the_sign_in_ended(counter: Counter) -> None:
     counter.blind.appliance.people.sign_out_everywhere(counter.blind.person("jd").id, actor="test")
     counter.driver.execute_script("fetch('/api/status')")
     counter.wait(lambda: counter.find("#signed-out").is_displayed())
-    assert counter.find("#signed-out a").get_attribute("href").endswith(f"next=%2Fstations%2F{counter.blind.station_id}%2Ftrack")
+    assert f"next=%2Fstations%2F{counter.blind.station_id}%2Ftrack" in str(counter.find("#signed-out a").get_attribute("href"))
 
 
 def test_a_form_that_comes_too_late_leads_to_the_sign_in_and_back(counter: Counter) -> None:

@@ -165,6 +165,7 @@ function writeNote() {
   play(false);
   find("note-minute").textContent = String(minute);
   find("note-text").value = marks.state.notes[minute] ?? "";
+  find("note-text").oninput = () => marks.note(minute, find("note-text").value); // kept while it is written
   find("note-box").showModal();
   find("note-box").onclose = () => {
     const text = find("note-text").value.trim();
@@ -187,6 +188,8 @@ const DO = {
   undo: () => undo(marks.undo(), "undone"),
   redo: () => undo(marks.redo(), "done again"),
   note: writeNote,
+  dimmer: () => contrast(-0.1),
+  brighter: () => contrast(0.1),
   fit: () => {
     view.fills = !view.fills;
     redraw();
@@ -237,8 +240,8 @@ const KEYS = {
   1: DO.virgularia,
   2: DO.pennatula,
   3: DO.funiculina,
-  "[": () => contrast(-0.1),
-  "]": () => contrast(0.1),
+  "[": DO.dimmer,
+  "]": DO.brighter,
   e: DO.note,
   f: DO.fit,
   s: DO.sign,
@@ -336,7 +339,7 @@ async function goOnHere() {
 async function resolve() {
   const own = await saving.fetch().catch(() => null);
   if (!own) return hint("the appliance does not answer", 4000);
-  const here = isOlder ? { content: marks.content(), made_utc: new Date().toISOString() } : conflicts[0];
+  const here = isOlder ? { content: marks.content(), made_utc: saving.madeUtc } : conflicts[0];
   const chosen = await choose(isOlder ? own.content : { ...marks.content(), saved_utc: own.content.saved_utc }, here.content, here.made_utc);
   if (!chosen) return;
   if (isOlder) {

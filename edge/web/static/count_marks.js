@@ -41,9 +41,9 @@ export class Marks {
     return { ...this.state, seen: this.seen, position_s: this.position };
   }
 
-  /** Every act makes a new state and keeps the one before. */
-  act(change, words) {
-    this.done.push([this.state, words]);
+  /** Every act makes a new state and keeps the one before. What is being typed into one field (`field`) is one act. */
+  act(change, words, field = null) {
+    if (field === null || this.done.at(-1)?.[2] !== field) this.done.push([this.state, words, field]);
     if (this.done.length > 500) this.done.shift();
     this.undone = [];
     this.state = { ...this.state, ...change };
@@ -81,13 +81,13 @@ export class Marks {
   note(minute, text) {
     const notes = { ...this.state.notes, [minute]: text };
     if (!text) delete notes[minute];
-    this.act({ notes }, "note");
+    this.act({ notes }, "note", `note/${minute}`);
   }
 
   type(minute, values) {
     const typed = { ...this.state.typed, [minute]: values };
     if (values === null) delete typed[minute];
-    this.act({ typed }, "numbers");
+    this.act({ typed }, "numbers", `numbers/${minute}`);
   }
 
   setWay(way) {

@@ -26,6 +26,7 @@ export class Saving {
     this.ackedTurn = 0; // the last one that the appliance has
     this.unanswered = null; // {turn, body} that was sent and not answered
     this.replaced = []; // {window, turn, at}: copies that are forgotten when turn `at` of this window is saved
+    this.madeUtc = new Date().toISOString(); // of the last act
     this.dirty = false;
     this.over = false; // no save until a person chose, or for good
     this.loading = false;
@@ -109,15 +110,17 @@ export class Saving {
   /** Something was done: it is in this browser before anything else happens. */
   touch(isAct = true) {
     this.turn += 1;
-    if (isAct) this.actTurn = this.turn;
+    if (isAct) {
+      this.actTurn = this.turn;
+      this.madeUtc = new Date().toISOString();
+    }
     this.dirty = true;
     this.keep();
   }
 
   keep() {
     const sent = this.unanswered && JSON.parse(this.unanswered.body);
-    const made_utc = new Date().toISOString();
-    const copy = { window: this.window, turn: this.turn, made_utc, revision: this.revision, content: this.read(), sent, has_acts: this.hasActs };
+    const copy = { window: this.window, turn: this.turn, made_utc: this.madeUtc, revision: this.revision, content: this.read(), sent, has_acts: this.hasActs };
     if (!this.copies.keep(copy)) this.show("bad", "this browser keeps nothing: stay on the page until it is saved");
   }
 

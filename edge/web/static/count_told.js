@@ -19,7 +19,7 @@ function line(kind, words, acts, station) {
   const kept = acts ? "What you did since is kept in this browser. " : "";
   if (kind === "signed_out") {
     const next = part("a", "Sign in again", { href: signInAddress(), id: "sign-in-again" });
-    return [part("span", `SIGNED OUT. ${kept}`), next, part("span", ": you come back to this very still, and it is saved.")];
+    return [part("span", `SIGNED OUT. ${kept}`), next, part("span", "You come back to this very still, and it is saved.")];
   }
   if (kind === "other") {
     return [part("span", `${words} signed in here in another tab, so this count cannot be saved. ${kept}Sign ${words} out there and sign in yourself: it goes on by itself.`)];

@@ -15,22 +15,24 @@ function row(marks, minute) {
     Object.assign(field, { type: "number", min: "0", step: place < 2 ? "any" : "1", ariaLabel: `minute ${minute}, ${name}` });
     if (place === 1) field.max = "60";
     field.dataset.place = `${minute}/${place}`;
-    field.addEventListener("change", () => keep(marks, minute, line));
+    field.addEventListener("input", () => keep(marks, minute, line, false)); // each digit: a browser may be killed at any time
+    field.addEventListener("change", () => keep(marks, minute, line, true));
     cell.append(field);
     line.append(cell);
   }
   return line;
 }
 
-function keep(marks, minute, line) {
+function keep(marks, minute, line, tells) {
   const fields = [...line.querySelectorAll("input")];
   const values = fields.map((field) => (field.value === "" ? null : field.valueAsNumber));
   const wrong = fields.find((field) => !field.checkValidity());
   if (wrong) {
-    wrong.reportValidity();
+    if (tells) wrong.reportValidity();
     return;
   }
-  marks.type(minute, values[0] === null ? null : [values[0], values[1] ?? 0, values[2], values[3]]);
+  const typed = values[0] === null ? null : [values[0], values[1] ?? 0, values[2], values[3]];
+  if (JSON.stringify(typed) !== JSON.stringify(marks.state.typed[minute] ?? null)) marks.type(minute, typed);
 }
 
 /** Shows the typed minutes, or hides them where frames are counted. */

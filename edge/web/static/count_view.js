@@ -175,7 +175,7 @@ export class View {
       const inside = minute >= this.first && minute <= this.last;
       const systems = marks.systemsIn(minute);
       const lost = marks.lostIn(minute);
-      const words = [`min ${minute}`, systems === null ? "–" : String(systems), lost ? `${Math.round(lost)} s lost` : inside ? "" : "outside"];
+      const words = [`min ${minute}`, systems === null ? "–" : String(systems), lost ? `${lost < 9.95 ? lost.toFixed(1) : Math.round(lost)} s lost` : inside ? "" : "outside"];
       for (const [index, word] of words.entries()) if (button.children[index].textContent !== word) button.children[index].textContent = word;
       button.classList.toggle("inside", inside);
       button.toggleAttribute("data-note", Boolean(marks.state.notes[minute]));
