@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 WIDTH_PX, HEIGHT_PX = 128, 96
 _BITS = 8
 _BLOCK_PX = 16
+_UNSPECIFIED = 2
 CLOCK = Fraction(1, 90_000)
 
 
@@ -28,7 +29,8 @@ class Recipe:
         suffix: of the file, which decides on the container.
         gop: frames from one key frame to the next.
         b_frames: how many frames in a row may lean on later ones.
-        interlaced: two fields to a frame, the upper one first.
+        pix_fmt: how pixels are stored.
+        container_options: of the muxer.
     """
 
     codec: str = "libx264"
@@ -86,6 +88,7 @@ def write_clip(
     rotation_deg: float | None = None,
     aspect: Fraction | None = None,
     metadata: dict[str, str] | None = None,
+    matrix: str | None = None,
 ) -> Path:
     """Write a clip whose n-th frame shows n at `times[n]` (units of `CLOCK`)."""
     shown = list(pictures) if pictures is not None else [numbered(number % 256) for number in range(len(times))]
@@ -99,7 +102,8 @@ def write_clip(
         even = recipe.codec in ("mpeg2video", "mpeg4") or recipe.suffix == ".avi"  # their clock counts frames
         stream.codec_context.time_base = Fraction(1) / Fraction(rate) if even else CLOCK
         for number, (pts, picture) in enumerate(zip(times, shown, strict=True)):
-            frame = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(format=recipe.pix_fmt)
+            frame = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(format=recipe.pix_fmt, dst_colorspace=matrix)
+            frame.colorspace = _UNSPECIFIED
             frame.pts = number if even else pts
             frame.time_base = stream.codec_context.time_base
             container.mux(stream.encode(frame))

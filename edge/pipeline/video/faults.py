@@ -105,7 +105,10 @@ def declared_s(clip: OpenClip) -> float | None:
     if duration is not None and duration > 0:
         return float(duration * clip.time_base)
     whole = clip.container.duration
-    return whole / 1_000_000 if whole is not None and whole > 0 else None
+    if whole is None or whole <= 0:
+        return None
+    begin = clip.container.start_time or 0 if clip.clip_format == "matroska" else 0  # there a duration counts from zero
+    return max(0, whole - max(0, begin)) / 1_000_000 or None
 
 
 def _missing(promise: Promise, read_to_s: float | None) -> str | None:
