@@ -55,11 +55,15 @@ class FoundRun:
     objects: Sequence[FoundObject]
 
 
-def image_is_blind(image: str) -> str:
-    """A condition in SQL: the image belongs to a blind tow, or left one. `image`: its id, as the query has it."""
+def image_is_blind(image: str, besides: int = 0) -> str:
+    """A condition in SQL: the image belongs to a blind tow, or left one. `image`: its id, as the query has it.
+
+    `besides`: a tow that is not asked about.
+    """
     return (
-        f"(EXISTS (SELECT 1 FROM tow_images AS now_of WHERE now_of.image_id = {image} AND now_of.tow_id IN ({BLIND_TOWS})) OR "
-        f"EXISTS (SELECT 1 FROM former_tows AS once_of WHERE once_of.image_id = {image} AND once_of.tow_id IN ({BLIND_TOWS})))"
+        f"(EXISTS (SELECT 1 FROM tow_images AS now_of WHERE now_of.image_id = {image} AND now_of.tow_id <> {besides:d} "
+        f"AND now_of.tow_id IN ({BLIND_TOWS})) OR EXISTS (SELECT 1 FROM former_tows AS once_of WHERE once_of.image_id = {image} "
+        f"AND once_of.tow_id <> {besides:d} AND once_of.tow_id IN ({BLIND_TOWS})))"
     )
 
 
@@ -130,7 +134,12 @@ def open_tow(connection: Connection, seal: Seal, tow_id: int) -> int:
             connection.execute("UPDATE sealed_runs SET tow_id = ? WHERE run_id = ?", (other.tow_id, run_id))
         elif _open_run(connection, seal, run_id, sealed):
             opened += 1
-    open_analyses(connection, seal, tow_id)
+    took_files = connection.execute(
+        "SELECT DISTINCT a.tow_id FROM former_tows AS f JOIN tow_images AS a ON a.image_id = f.image_id WHERE f.tow_id = ?", (tow_id,)
+    ).fetchall()
+    for whose in {tow_id, *(row[0] for row in took_files)}:
+        if not _waits_for(connection, whose, besides=tow_id):
+            open_analyses(connection, seal, whose)
     return opened
 
 
@@ -180,8 +189,13 @@ def release_of(connection: Connection, tow_id: int) -> ReleaseRow | None:
 
 def holds_blind_files(connection: Connection, tow_id: int) -> bool:
     """Whether a tow, or one that a file of it came from, is blind: what is found along it has to stay sealed then."""
-    query = f"SELECT 1 FROM tow_images AS a WHERE a.tow_id = ? AND {image_is_blind('a.image_id')} LIMIT 1"
-    return is_blind(connection, tow_id) or connection.execute(query, (tow_id,)).fetchone() is not None
+    return _waits_for(connection, tow_id, besides=0)
+
+
+def _waits_for(connection: Connection, tow_id: int, *, besides: int) -> bool:
+    query = f"SELECT 1 FROM tow_images AS a WHERE a.tow_id = ? AND {image_is_blind('a.image_id', besides)} LIMIT 1"
+    is_so = tow_id != besides and is_blind(connection, tow_id)
+    return is_so or connection.execute(query, (tow_id,)).fetchone() is not None
 
 
 def remember_tows(connection: Connection, image_ids: Sequence[int], *, but: int | None = None) -> None:

@@ -24,7 +24,7 @@ from edge.store.reads import footage as reads
 from edge.store.reads.footage import TowClipRow, TowStillRow
 from edge.store.reads.surveys import TowRow, protocol_in_force, tow
 from edge.store.seal import Seal
-from edge.store.sealed_runs import FoundObject, counted_objects, is_blind
+from edge.store.sealed_runs import FoundObject, counted_objects, holds_blind_files
 from edge.store.sqlite import Connection
 from edge.store.writer import Writes
 from edge.survey.tow.tracks import TrackSettings
@@ -188,7 +188,7 @@ class TowDesk:
         return None if is_stopped else footage
 
     def _record(self, connection: Connection, tow_id: int, made: NewAnalysis) -> int:
-        sealed = is_blind(connection, tow_id)
+        sealed = holds_blind_files(connection, tow_id)  # also where files came here from a tow that is counted
         analysis_id = record_analysis(connection, self._seal, tow_id, made, is_sealed=sealed)
         audit.append(connection, "appliance", "tow_analysed", f"tow/{tow_id}", {"state": made.state, "reason": made.reason})
         return analysis_id

@@ -9,6 +9,7 @@ import pytest
 
 from edge.errors import CountRefusedError
 from edge.store import surveys
+from edge.store.analyses import NewAnalysis, record_analysis
 from edge.store.comparisons import ComparedSide, NewComparison, add_comparison
 from edge.store.connection import immediate
 from edge.store.jobs import lease_jobs, reprocess
@@ -16,7 +17,7 @@ from edge.store.media import detach_images
 from edge.store.reads.comparisons import newest_files
 from edge.store.reads.files import files_by_id
 from edge.store.runs import RunContext, record_run
-from edge.store.sealed_runs import blind_tow_of_image, release_tow
+from edge.store.sealed_runs import blind_tow_of_image, holds_blind_files, release_tow
 from tests.helpers import seed
 from tests.helpers.counted import BlindSurvey, make_blind_survey, make_protocol
 from tests.simulators.appliance import SimulatedAppliance
@@ -155,3 +156,32 @@ def test_a_release_opens_what_no_other_blind_tow_holds(blind: BlindSurvey) -> No
     with immediate(db):
         assert release_tow(db, blind.appliance.seal, theirs, "a mistake", actor="anna") == 1
     assert seen(blind) == 4 * 3
+
+
+def test_what_is_found_along_a_tow_waits_for_the_tows_that_its_files_came_from(blind: BlindSurvey) -> None:
+    db, seal = blind.appliance.writer, blind.appliance.seal
+    free = other_tow(blind, "905", rules=False)
+    blind.appliance.media.attach_files(free, list(blind.file_ids[:1]), "rita")
+    assert holds_blind_files(db, free)
+    made = NewAnalysis(made_from="{}", made_from_sha256="0" * 64, model_id=None, tracker="test", state="done", systems=12.5, openings=40.0)
+    with immediate(db):
+        record_analysis(db, seal, free, made, is_sealed=holds_blind_files(db, free))
+    assert tuple(db.execute("SELECT openings, systems FROM tow_analyses").fetchone()) == (None, None)
+    sign_both(blind)
+    assert not holds_blind_files(db, free)
+    assert tuple(db.execute("SELECT openings, systems FROM tow_analyses").fetchone()) == (40.0, 12.5)
+
+
+def test_a_revealed_tow_keeps_sealed_what_was_found_with_files_of_another(blind: BlindSurvey) -> None:
+    db, seal = blind.appliance.writer, blind.appliance.seal
+    theirs = other_tow(blind, "906", rules=True)
+    blind.appliance.media.attach_files(theirs, list(blind.file_ids[:1]), "rita")
+    blind.appliance.media.attach_files(blind.tow_id, list(blind.file_ids[:1]), "rita")
+    made = NewAnalysis(made_from="{}", made_from_sha256="0" * 64, model_id=None, tracker="test", state="done", systems=12.5)
+    with immediate(db):
+        record_analysis(db, seal, blind.tow_id, made, is_sealed=holds_blind_files(db, blind.tow_id))
+    sign_both(blind)
+    assert db.execute("SELECT systems FROM tow_analyses").fetchone()[0] is None
+    with immediate(db):
+        release_tow(db, seal, theirs, "a mistake", actor="anna")
+    assert db.execute("SELECT systems FROM tow_analyses").fetchone()[0] == 12.5
