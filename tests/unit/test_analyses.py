@@ -153,7 +153,8 @@ def test_an_analysis_that_people_have_worked_on_is_not_sealed_again(blind: Blind
     db = blind.appliance.writer
     with immediate(db):
         db.execute(
-            "INSERT INTO opening_decisions (opening_id, decision, decided_by, decided_utc) SELECT min(id), 'accepted', 'jd', 'now' FROM tow_openings"
+            "INSERT INTO opening_decisions (opening_id, decision, decided_by, decided_utc) "
+            "SELECT min(id), 'accepted', 'jd', 'now' FROM tow_openings"
         )
         assert seal_analyses(db, blind.appliance.seal, blind.tow_id) == 0
     assert len(rows_of(blind)["tow_openings"]) == 2
