@@ -113,13 +113,16 @@ class SurveyOverview:
     left: int | None
 
 
-def survey_overview(connection: Connection, survey_id: int, *, only: Collection[int] | None = None) -> SurveyOverview:
+def survey_overview(
+    connection: Connection, survey_id: int, *, only: Collection[int] | None = None, with_openings: bool = True
+) -> SurveyOverview:
     """Work out a survey.
 
     Args:
         connection: a reader's.
         survey_id: the survey.
         only: ids of the stations that are looked at; None for all.
+        with_openings: also what the model saw at each station; see `result_of_station`.
 
     Raises:
         SettingsError: there is no such survey.
@@ -132,7 +135,7 @@ def survey_overview(connection: Connection, survey_id: int, *, only: Collection[
     for tow in reads.survey_tows(connection, survey_id):
         tows.setdefault(tow.station_id, []).append(tow)
     wanted = [one for one in reads.stations(connection, survey_id) if only is None or one.id in only]
-    stations = tuple(_placed(connection, station, tows.get(station.id, [])) for station in wanted)
+    stations = tuple(_placed(connection, station, tows.get(station.id, []), with_openings=with_openings) for station in wanted)
     counted = sum(map(_is_done, stations))
     planned = _planned(grounds, stations)
     return SurveyOverview(
@@ -178,8 +181,8 @@ def _done_by_ground(stations: Sequence[PlacedStation]) -> Mapping[str, int]:
     return Counter(one.station.ground or NO_GROUND for one in stations if _is_done(one))
 
 
-def _placed(connection: Connection, station: StationRow, tows: Sequence[TowRow]) -> PlacedStation:
-    result = result_of_station(connection, station)
+def _placed(connection: Connection, station: StationRow, tows: Sequence[TowRow], *, with_openings: bool) -> PlacedStation:
+    result = result_of_station(connection, station, with_openings=with_openings)
     tow = next((one for one in tows if one.id == result.tow_id), None)
     place = None if tow is None else middle_of(tow)
     why_not = _why_not(result, tow)

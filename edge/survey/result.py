@@ -140,10 +140,17 @@ def station_result(connection: Connection, tow_id: int, *, sees_tables: bool = F
     return _of_tow(connection, station, tow, sees_tables=sees_tables)
 
 
-def result_of_station(connection: Connection, station: StationRow, *, sees_tables: bool = False) -> StationResult:
-    """The result of a station, from the first of its tows that is in the analysis; from its first one where none is."""
+def result_of_station(
+    connection: Connection, station: StationRow, *, sees_tables: bool = False, with_openings: bool = True
+) -> StationResult:
+    """The result of a station, from the first of its tows that is in the analysis; from its first one where none is.
+
+    `with_openings`: also what the model saw on its stills, which takes most of the time: thousands of stills a tow.
+    """
     tow = reads.main_tow(connection, station.id) or next(iter(reads.tows(connection, station.id)), None)
-    return _without_tow(connection, station) if tow is None else _of_tow(connection, station, tow, sees_tables=sees_tables)
+    if tow is None:
+        return _without_tow(connection, station)
+    return _of_tow(connection, station, tow, sees_tables=sees_tables, with_openings=with_openings)
 
 
 def _without_tow(connection: Connection, station: StationRow) -> StationResult:
@@ -162,7 +169,7 @@ def _without_tow(connection: Connection, station: StationRow) -> StationResult:
     )
 
 
-def _of_tow(connection: Connection, station: StationRow, tow: TowRow, *, sees_tables: bool) -> StationResult:
+def _of_tow(connection: Connection, station: StationRow, tow: TowRow, *, sees_tables: bool, with_openings: bool = True) -> StationResult:
     every = count_reads.counts_of_tow(connection, tow.id)
     is_reference = station.survey_kind == "reference"
     judged = judge_tow(connection, every, survey_id=station.survey_id, is_reference=is_reference)
@@ -173,11 +180,7 @@ def _of_tow(connection: Connection, station: StationRow, tow: TowRow, *, sees_ta
     _, _, tow_s = tow_span(tow)
     rule = MinuteRule(protocol.minute_rule) if protocol else MinuteRule.DROP_MINUTE
     distance = reckon_distance(choice, profiles, counted.count, rule, tow_s)
-    openings = opening_reads.of_tow(connection, tow.id)
-    if is_reference:
-        openings = openings._replace(openings=None)
-    if not openings.stills and station.is_draft:
-        openings = opening_reads.of_folder_named(connection, station.name)
+    openings = _openings(connection, station, tow) if with_openings else opening_reads.OpeningsRow(0, 0, None)
     figures = reckon_figures(counted, distance, width, protocol)
     analysis = footage_reads.analysis_of_tow(connection, tow.id)
     rows = () if revealed or is_reference else table_reads.table_rows_of_tow(connection, tow.id)
@@ -218,6 +221,13 @@ def _of_tow(connection: Connection, station: StationRow, tow: TowRow, *, sees_ta
         reasons=(*counted.reasons, *figures.reasons, *map(_table_words, tables), *((_HIDDEN,) if rows and not tables else ())),
         flags=(*counted.flags, *distance.flags, *figures.flags, *_tow_flags(tow, choice, at_hand), *_more_flags(connection, tow, counted)),
     )
+
+
+def _openings(connection: Connection, station: StationRow, tow: TowRow) -> opening_reads.OpeningsRow:
+    found = opening_reads.of_tow(connection, tow.id)
+    if station.survey_kind == "reference":
+        found = found._replace(openings=None)
+    return found if found.stills or not station.is_draft else opening_reads.of_folder_named(connection, station.name)
 
 
 def _counted(station: StationRow, judged: JudgedTow, *, is_begun: bool) -> tuple[ResultState, Counted]:

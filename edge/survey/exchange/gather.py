@@ -197,7 +197,10 @@ def _gather_station(
     *,
     sees_tables: bool,
 ) -> GatheredStation:
-    tow, result = surveys.main_tow(connection, station.id), result_of_station(connection, station, sees_tables=sees_tables)
+    tow, result = (
+        surveys.main_tow(connection, station.id),
+        result_of_station(connection, station, sees_tables=sees_tables, with_openings=False),
+    )
     of_tow = rows.get(tow.id, {}) if tow else {}
     distance = tracks.distance_in_force(connection, tow.id) if tow else None
     width = tracks.width_in_force(connection, tow.id) if tow else None

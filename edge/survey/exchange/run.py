@@ -288,7 +288,7 @@ def _summary_rows(connection: Connection, gathered: Gathered) -> list[Sequence[C
     return [
         row
         for method, only in sorted(by_method.items())
-        for row in summary.summary_rows(survey_overview(connection, gathered.survey.id, only=only), method.origin)
+        for row in summary.summary_rows(survey_overview(connection, gathered.survey.id, only=only, with_openings=False), method.origin)
     ]
 
 
