@@ -51,7 +51,7 @@ NOTICES = {
     "track_imported": "The track is imported. What could not be used of it is listed below it.",
     "distance_set": "The distance is in force. The one before stays as history.",
     "width_set": "The width is in force. The one before stays as history.",
-    "withdrawn": "Withdrawn. The row before it is in force again; nothing was deleted, and Restore brings it back.",
+    "withdrawn": "Withdrawn; nothing was deleted. The page says what is in force now; Restore brings it back.",
     "restored": "Restored. Of what stands, the newest is in force.",
     "survey_made": "The survey is made. State its protocol, then import its sheet or add stations.",
     "ground_set": "The ground is set. Sheets that name it were read again.",

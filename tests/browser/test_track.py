@@ -127,9 +127,10 @@ def test_a_method_is_chosen_and_a_width_withdrawn(window: Window) -> None:
         form.find_element(By.NAME, name).send_keys(value)
     form.find_element(By.CSS_SELECTOR, "button").click()
     window.wait(lambda: "1.010 m, table" in window.find("#in-force").text)
-    window.find("#in-force .act summary").click()
-    window.wait(lambda: "Then the tow has no width" in window.find("#in-force .act").text)
-    window.find("#in-force .act button").click()
+    window.find("#in-force .sure summary").click()
+    window.wait(lambda: "Then the tow has no width" in window.find("#in-force .sure").text)
+    assert window.driver.execute_script("return document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    window.find("#in-force .sure button").click()
     window.wait(lambda: "there is no default" in window.find("#in-force").text)
     window.wait(lambda: window.find("#in-force details[open] .act button").text == "Restore")
     window.find("#in-force details[open] .act button").click()
