@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -89,24 +90,30 @@ def write_clip(
     aspect: Fraction | None = None,
     metadata: dict[str, str] | None = None,
     matrix: str | None = None,
+    repeat_times: AbstractSet[int] = frozenset(),
 ) -> Path:
-    """Write a clip whose n-th frame shows n at `times[n]` (units of `CLOCK`)."""
+    """Write a clip whose n-th frame shows n at `times[n]` (units of `CLOCK`); those in `repeat_times` have the time of the one before."""
     shown = list(pictures) if pictures is not None else [numbered(number % 256) for number in range(len(times))]
+    shape = shown[0].shape if shown else (HEIGHT_PX, WIDTH_PX)
     with av.open(str(path), "w", format=recipe.container, options=recipe.container_options) as container:
         container.metadata.update(metadata or {})
-        stream = _stream(container, recipe, rate, shown[0].shape)
+        stream = _stream(container, recipe, rate, shape)
         if rotation_deg is not None:
             stream.set_display_rotation(rotation_deg)
         if aspect is not None:
             stream.codec_context.sample_aspect_ratio = aspect
         even = recipe.codec in ("mpeg2video", "mpeg4") or recipe.suffix == ".avi"  # their clock counts frames
         stream.codec_context.time_base = Fraction(1) / Fraction(rate) if even else CLOCK
+        container.start_encoding()
         for number, (pts, picture) in enumerate(zip(times, shown, strict=True)):
             frame = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(format=recipe.pix_fmt, dst_colorspace=matrix)
             frame.colorspace = _UNSPECIFIED
             frame.pts = number if even else pts
             frame.time_base = stream.codec_context.time_base
-            container.mux(stream.encode(frame))
+            for packet in stream.encode(frame):
+                if number in repeat_times and packet.pts is not None:
+                    packet.pts = packet.dts = times[number - 1]
+                container.mux(packet)
         container.mux(stream.encode(None))
     return path
 
@@ -126,3 +133,14 @@ def _stream(container: Any, recipe: Recipe, rate: Fraction | int, shape: tuple[i
     if recipe.codec in ("mpeg2video", "mpeg4", "mjpeg"):
         context.bit_rate = 4_000_000
     return stream
+
+
+def write_sound(path: Path) -> Path:
+    """A file of half a second of sound and nothing to see."""
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("aac", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
 from edge.errors import InputError, Reason
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.frame import VideoFrame
 
-JUMP_BACK_S = Fraction(1)
 _MOST_ERRORS_RUNNING = 64
 _LEANING_PACKETS = 64  # far more than any group of frames has that are shown before its key frame
 _MOST_NUMBERS = 256
@@ -141,11 +139,11 @@ class Feeder:
             yield from self._planner.rest()
 
     def _steps_back(self, packet: Packet[Any]) -> bool:
-        """Whether the clock jumps back here: a plan would take all behind it for frames of ticks that are over."""
+        """Whether the clock goes back here, however little: a plan would take what follows for frames of ticks that are over."""
         if packet.dts is None:
             return False
         before, self._last_dts = self._last_dts, packet.dts
-        return before is not None and before - packet.dts > JUMP_BACK_S / self._clip.time_base
+        return before is not None and packet.dts < before
 
     def _packets(self) -> Iterator[tuple[int, Packet[Any]]]:
         errors = 0

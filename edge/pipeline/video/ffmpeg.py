@@ -22,7 +22,7 @@ from edge.errors import InputError, Reason
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-__all__ = ["DEMUXERS", "VIDEO_DECODERS", "av", "open_container", "open_file"]
+__all__ = ["DEMUXERS", "VIDEO_DECODERS", "av", "decoder_limit", "open_container", "open_file"]
 
 av.logging.set_level(None)
 
@@ -69,13 +69,13 @@ def open_file(path: Path) -> FileIO:
     return file
 
 
-def open_container(file: FileIO, clip_format: str, *, max_pixels: int) -> InputContainer:
+def open_container(file: FileIO, clip_format: str, *, max_pixels: int | None) -> InputContainer:
     """Hand an open file to FFmpeg.
 
     Args:
         file: at its beginning; goes on belonging to the caller.
         clip_format: as `edge.formats.sniff` names it.
-        max_pixels: no frame may have more, not even while FFmpeg looks for what is in the file.
+        max_pixels: no frame may have more, not even while FFmpeg looks for what is in the file; None: no frame is decoded for that.
 
     Raises:
         av.error.FFmpegError, OSError: what FFmpeg or the disk says.
@@ -90,12 +90,17 @@ def open_container(file: FileIO, clip_format: str, *, max_pixels: int) -> InputC
         file,
         mode="r",
         format=demuxer,
-        options={"max_pixels": str(max_pixels), "threads": "1"},
+        options={"threads": "1", **({"skip_frame": "all"} if max_pixels is None else {"max_pixels": decoder_limit(max_pixels)})},
         container_options=options,
         metadata_errors="backslashreplace",
         buffer_size=_BUFFER_BYTES,
         io_open=_refuse,
     )
+
+
+def decoder_limit(max_pixels: int) -> str:
+    """What to tell FFmpeg for a largest frame: it counts the rows and columns that it fills up with, too."""
+    return str(max_pixels + max_pixels // 4 + 256 * 256)
 
 
 def _refuse(url: str, _flags: int, _options: dict[str, str]) -> NoReturn:

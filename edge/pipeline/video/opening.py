@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from edge.errors import InputError, Reason
 from edge.formats import HEAD_BYTES, check_extension, is_clip_format, sniff
 from edge.pipeline.video.ends import FileEnd, file_end
-from edge.pipeline.video.ffmpeg import VIDEO_DECODERS, av, open_container, open_file
+from edge.pipeline.video.ffmpeg import VIDEO_DECODERS, av, decoder_limit, open_container, open_file
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -153,7 +153,7 @@ def _decodable(file: FileIO, clip_format: str, end: FileEnd, *, max_pixels: int,
         if other.index != stream.index:
             other.discard = av.stream.Discard.all
     context = stream.codec_context
-    context.options = {"max_pixels": str(max_pixels)}
+    context.options = {"max_pixels": decoder_limit(max_pixels)}
     if context.name == "hevc" or context.name in _INTRA_ONLY:
         context.options |= {"err_detect": "explode"}  # else these decoders fill what they cannot read without a word
     context.thread_count = threads
@@ -161,7 +161,24 @@ def _decodable(file: FileIO, clip_format: str, end: FileEnd, *, max_pixels: int,
     return container, stream
 
 
-def _container(file: FileIO, clip_format: str, max_pixels: int, end: FileEnd) -> InputContainer:
+def check_size(clip: OpenClip) -> None:
+    """Ask why a clip has no frame: a decoder that meets more pixels than it may have says no more than that it failed.
+
+    Raises:
+        InputError: TOO_MANY_PIXELS.
+    """
+    clip.file.seek(0)
+    with _container(clip.file, clip.clip_format, None, clip.end) as container:
+        for stream in container.streams.video:
+            _check_pixels(stream.codec_context.width, stream.codec_context.height, clip.max_pixels)
+
+
+def _check_pixels(width_px: int, height_px: int, max_pixels: int) -> None:
+    if width_px * height_px > max_pixels:
+        raise InputError(Reason.TOO_MANY_PIXELS, f"{width_px} x {height_px} pixels are more than the {max_pixels} allowed")
+
+
+def _container(file: FileIO, clip_format: str, max_pixels: int | None, end: FileEnd) -> InputContainer:
     try:
         return open_container(file, clip_format, max_pixels=max_pixels)
     except (av.error.InvalidDataError, av.error.EOFError, av.error.PatchWelcomeError) as error:
@@ -187,9 +204,7 @@ def _picture(container: InputContainer, max_pixels: int) -> VideoStream:
         names = sorted({_decoder(stream) or "unknown to the decoder" for stream in container.streams.video})
         raise InputError(Reason.UNSUPPORTED_CODEC, f"the codec of the picture is {', '.join(names) or 'unknown'}")
     best = max(readable, key=lambda stream: stream.codec_context.width * stream.codec_context.height)
-    width_px, height_px = best.codec_context.width, best.codec_context.height
-    if width_px * height_px > max_pixels:
-        raise InputError(Reason.TOO_MANY_PIXELS, f"{width_px} x {height_px} pixels are more than the {max_pixels} allowed")
+    _check_pixels(best.codec_context.width, best.codec_context.height, max_pixels)
     return best
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from edge.errors import InputError, Reason
 from edge.pipeline.video.ffmpeg import av
-from edge.pipeline.video.opening import OpenClip, clip_opened
+from edge.pipeline.video.opening import OpenClip, check_size, clip_opened
 from edge.pipeline.video.reading import FrameReader
 from edge.values import UInt8Array
 
@@ -52,7 +52,7 @@ def read_start(path: Path, *, max_pixels: int) -> Start:
     """Decode the first sound frame of a clip.
 
     Raises:
-        InputError: see `open_clip`; NO_FRAMES or NO_TIMES where there is none.
+        InputError: see `open_clip`; NO_FRAMES, NO_TIMES or TOO_MANY_PIXELS where there is none.
     """
     with clip_opened(path, max_pixels=max_pixels) as clip:
         return start_of(clip)
@@ -62,7 +62,7 @@ def start_of(clip: OpenClip) -> Start:
     """Decode on to the first sound frame of a clip that was just opened.
 
     Raises:
-        InputError: NO_FRAMES or NO_TIMES where there is none.
+        InputError: NO_FRAMES, NO_TIMES or TOO_MANY_PIXELS where there is none.
     """
     reader = FrameReader(clip)
     for shown in reader.frames():
@@ -75,6 +75,8 @@ def start_of(clip: OpenClip) -> Start:
         return Start(pts=shown.pts, width_px=width_px, height_px=height_px, turn_deg=turn_deg, is_interlaced=frame.interlaced_frame)
     if reader.tally.untimed:
         raise InputError(Reason.NO_TIMES, f"none of {reader.tally.untimed} frames has a time")
+    if reader.tally.damaged:
+        check_size(clip)
     damaged = ", and what is in it cannot be decoded" if reader.tally.damaged else ""
     cut = f": {clip.end.missing}" if clip.end.missing else ""
     raise InputError(Reason.NO_FRAMES, f"the clip has no frame{damaged}{cut}")

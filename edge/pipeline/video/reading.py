@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from edge.pipeline.video.feeding import JUMP_BACK_S, Feeder
+from edge.pipeline.video.feeding import Feeder
 from edge.pipeline.video.opening import OpenClip
 from edge.pipeline.video.planner import Planner
 from edge.pipeline.video.stamps import Stamps
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.frame import VideoFrame
 
-LEAP_AHEAD_S = Fraction(10)
+_JUMP_BACK_S = Fraction(1)
+_LEAP_AHEAD_S = Fraction(10)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,8 +77,8 @@ class FrameReader:
         self._suspects: tuple[int, int] | None = None
         self._has_begun = False
         self._size: tuple[int, int] | None = None
-        self._jump_units = int(JUMP_BACK_S / clip.time_base)
-        self._leap_units = int(LEAP_AHEAD_S / clip.time_base)
+        self._jump_units = int(_JUMP_BACK_S / clip.time_base)
+        self._leap_units = int(_LEAP_AHEAD_S / clip.time_base)
 
     @property
     def tally(self) -> Tally:

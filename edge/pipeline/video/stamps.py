@@ -37,7 +37,8 @@ class Stamps:
     def note_failure(self) -> None:
         """A packet brought no frame."""
         if self._chunks:
-            heapq.heappop(self._chunks)
+            self._chunks.remove(max(self._chunks))  # what the decoder still holds was stored, and mostly is shown, before it
+            heapq.heapify(self._chunks)
 
     def stamped(self, frames: Iterable[tuple[int, VideoFrame]]) -> Iterator[tuple[int, int, VideoFrame]]:
         """Time, number as given, frame; those that cannot have a time are counted in `untimed`."""
