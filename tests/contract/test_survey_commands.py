@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from edge.store import surveys
+from edge.store import counts, surveys
 from edge.store.reads import surveys as reads
+from edge.store.seal import open_seal
 from edge.store.surveys import Attachment
 from tests.contract.test_survey_pages import SHEET
 from tests.helpers.seed import add_model, add_station, done, open_database
+from tests.unit.test_surveys_store import RULES as COUNTING_RULES
 
 
 def call(command: list[str], home: Path, *words: str, code: int = 0) -> str:
@@ -114,3 +116,21 @@ def test_a_second_copy_is_made_and_told(edge_command: list[str], home: Path, tmp
     error = call_json(edge_command, home, "survey", "copy-raw", "125", "--to", str(tmp_path / "other"), code=1)["error"]
     assert (error["code"], "a.jpg: " in error["message"]) == ("raw_copy_stopped", True)
     assert "no station 7" in call_json(edge_command, home, "survey", "copy-raw", "7", "--to", str(tmp_path), code=2)["error"]["message"]
+
+
+def test_a_sheet_that_moves_a_counted_line_asks_for_a_reason(edge_command: list[str], home: Path, sheet: Path) -> None:
+    call(edge_command, home, "survey", "create", "CV20017")
+    call(edge_command, home, "survey", "import", str(sheet))
+    db = open_database(home)
+    (tow_id,) = db.execute("SELECT t.id FROM tows AS t JOIN stations AS s ON s.id = t.station_id WHERE s.name = '130'").fetchone()
+    rules = surveys.add_protocol(db, 1, COUNTING_RULES, reason="manual", actor="mary")
+    new = counts.NewCount(tow_id=tow_id, protocol_id=rules, person_id=None, counter="jd", content=b"")
+    counts.open_count(db, open_seal(home), new, actor="jd")
+    db.close()
+    sheet.write_text(SHEET.replace("00:49:01", "00:50:01"))
+    error = call_json(edge_command, home, "survey", "import", str(sheet), code=2)["error"]
+    assert error["code"] == "reason_needed"
+    assert "the start of line of station 130 is what counts by jd were made by" in error["message"]
+    call(edge_command, home, "survey", "import", str(sheet), "--reason", "the clock was a minute off")
+    trail = call(edge_command, home, "audit", "--action", "counted_tow_change", "--csv")
+    assert "the clock was a minute off" in trail
