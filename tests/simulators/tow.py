@@ -150,14 +150,15 @@ def _seabed(travelled: float, sea: Sea, rng: np.random.Generator) -> tuple[Float
     middles = np.zeros((0, 2))
     sides = np.zeros(0)
     systems: list[int] = []
-    for number in range(rng.poisson(in_view / per_system * 2.0 * (high - low))):
-        middle = np.array([rng.uniform(-1.0, 1.0), rng.uniform(low, high)])
+    ahead = np.sort(rng.uniform(low, high, rng.poisson(in_view / per_system * 1.8 * (high - low))))
+    for number, along in enumerate(ahead.tolist()):
+        middle = np.array([rng.uniform(-0.9, 0.9), along])
         count = int(rng.choice(len(sea.shares), p=sea.shares)) + 1
         away = rng.uniform(*sea.reach_width) * rng.uniform(0.75, 1.3, count) if count > 1 else np.zeros(1)
         bearing = rng.uniform(0, 2 * np.pi) + (np.arange(count) + rng.uniform(-0.3, 0.3, count)) * 2 * np.pi / count
         for place in middle + (away * np.array([np.cos(bearing), np.sin(bearing)])).T:
             side = float(np.clip(44 / WIDTH_PX * np.exp(rng.normal(0, 0.45)), 11 / WIDTH_PX, 150 / WIDTH_PX))
-            if not _crowded(place, side, middles, sides):
+            if not _crowded(place, side, middles[-200:], sides[-200:]):  # in order along: what is near was laid not long ago
                 middles, sides = np.vstack([middles, place]), np.append(sides, side)
                 systems.append(number)
     return middles, sides, np.array(systems, np.int64)
@@ -178,20 +179,22 @@ def _project(homography: Floats, points: Floats) -> Floats:
 def _crossings(way: _Way, middles: Floats, systems: NDArray[np.int64]) -> tuple[Crossing, ...]:
     """The first time that each passes the line downwards inside the frame."""
     line = LINE_HEIGHT * HEIGHT_PX
-    before: Floats | None = None
+    order = np.argsort(middles[:, 1])
+    before = np.full((len(middles), 2), np.nan)
     found: dict[int, Crossing] = {}
+    ahead = middles[order, 1]
     for k, homography in enumerate(way.homography):
-        near = np.abs(middles[:, 1] - way.along[k]) < 1.5
-        now = np.full((len(middles), 2), np.nan)
-        now[near] = _project(homography, middles[near])
-        if before is not None:
-            for i in np.flatnonzero((before[:, 1] < line) & (now[:, 1] >= line)):
-                part = (line - before[i, 1]) / (now[i, 1] - before[i, 1])
-                x = before[i, 0] + part * (now[i, 0] - before[i, 0])
-                if 0 <= x < WIDTH_PX and int(i) not in found:
-                    at_s = way.at_s[k - 1] + part * (way.at_s[k] - way.at_s[k - 1])
-                    found[int(i)] = Crossing(opening=int(i), system=int(systems[i]), at_s=float(at_s), x_px=float(x))
-        before = now
+        begin, end = np.searchsorted(ahead, [way.along[k] - 0.6, way.along[k] + 0.6])
+        near = order[begin:end]
+        now = _project(homography, middles[near])
+        for n in np.flatnonzero((before[near, 1] < line) & (now[:, 1] >= line)).tolist():
+            i = int(near[n])
+            part = (line - before[i, 1]) / (now[n, 1] - before[i, 1])
+            x = before[i, 0] + part * (now[n, 0] - before[i, 0])
+            if 0 <= x < WIDTH_PX and i not in found:
+                at_s = way.at_s[k - 1] + part * (way.at_s[k] - way.at_s[k - 1])
+                found[i] = Crossing(opening=i, system=int(systems[i]), at_s=float(at_s), x_px=float(x))
+        before[near] = now
     return tuple(sorted(found.values(), key=lambda one: one.at_s))
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Rows = NDArray[Any]
 NOT_YET = -1
+UNSEEN = -1000  # in the place of the last detection before a crossing that no frame could show
 
 ROW = np.dtype(
     [

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.footage import FootageFrame, Motion
-from edge.survey.tow.alive import NOT_YET, SIGHT, Rows, born, none_alive
+from edge.survey.tow.alive import NOT_YET, SIGHT, UNSEEN, Rows, born, none_alive
 from edge.survey.tow.assign import Index, assigned, pairs_within
 from edge.survey.tow.boxes import Sightings, sightings
 from edge.survey.tow.line import Line, note_crossings
@@ -78,7 +78,7 @@ class Follower:
         self._note(number)
         self._bear(number, j, seen)
         self._let_go()
-        self._past.append((inverse(self._homography), visible))
+        self._past.append((self._back, visible))
 
     def finish(self) -> None:
         """End the tracks that are still alive."""
@@ -90,7 +90,7 @@ class Follower:
     def _go_on(self, frame: FootageFrame) -> None:
         """Move every opening with the seabed into this frame; over too long a gap they end."""
         self._start_xy = self._rows["xy"].copy()
-        self._homography: Float64Array = np.eye(3)
+        self._back: Float64Array = np.eye(3)
         if not self.at_s:
             self._travel(frame.at_s, 0.0, 0.0, sd=0.0, carried=False)
             return
@@ -102,13 +102,11 @@ class Follower:
         carried = motion.source == "carried"
         if not carried:
             self._last = (motion.homography, lasted)
-            self._learn_camera(motion.homography)
-        self._homography = motion.homography
         right, down = self._move(motion)
         self._travel(frame.at_s, self.along[-1] + down, self.drift[-1] + right, sd=motion.sd_px, carried=carried)
 
     def _learn_camera(self, homography: Float64Array) -> None:
-        scale = row_scale(homography, *self._size, self.line.line_px)
+        scale = row_scale(homography, self._back, self._size, self.line.line_px)
         if scale is not None:
             self.row_scales.append(scale)
             self._row_scale = float(np.median(self.row_scales[-_CAMERA_STEPS:]))
@@ -116,7 +114,10 @@ class Follower:
     def _move(self, motion: Motion) -> tuple[float, float]:
         """Take all openings along; (right, down) that the seabed moved at the line."""
         homography, rows = motion.homography, self._rows
-        right, down = step_past(homography, self._middle)
+        self._back = inverse(homography)
+        right, down = step_past(homography, self._back, self._middle)
+        if motion.source == "registered":
+            self._learn_camera(homography)
         there = moved(homography, rows["xy"])
         self._stretch = np.clip(scale_of_rows(there[:, 1], self.line.line_px, self._row_scale) ** 2, 0.2, 4.0)
         scale = scale_at(homography, rows["xy"])[:, None]
@@ -135,7 +136,7 @@ class Follower:
         if self._last is None:
             return Motion(homography=np.eye(3), sd_px=0.1 * self._size[0], source="carried")
         homography = stretched(self._last[0], lasted / self._last[1])
-        way = float(np.hypot(*step_past(homography, self._middle)))
+        way = float(np.hypot(*step_past(homography, inverse(homography), self._middle)))
         return Motion(homography=homography, sd_px=_CARRIED_SD * way + self._near_px, source="carried")
 
     def _bridge(self, at_s: float) -> None:
@@ -152,6 +153,7 @@ class Follower:
             note_crossings(
                 self._rows, self.line, number, start, times, along=(along, down), drift=(drift, right), shared_sd=self._shared_sd
             )
+            self._rows["last_before"][self._rows["crossed"] == number] = UNSEEN
             along, drift = along + down, drift + right
             self._let_go()
         left = (at_s - begin) / usual - min(steps, 60)
@@ -324,8 +326,8 @@ class Follower:
     def _chances_before(self, xy: Float64Array, wh: Float64Array) -> Float64Array:
         """(N,) in how many frames before this one a place lay in clear view, weighted by what they showed."""
         chances = np.zeros(len(xy))
-        place, homography = xy, self._homography
-        back = inverse(homography)
+        place = xy
+        back = self._back
         for earlier_back, visible in reversed(self._past):
             place = moved(back, place)
             clear = self._in_clear_view(place, wh)

@@ -36,15 +36,13 @@ def scale_at(homography: Float64Array, points: Float64Array) -> Float64Array:
     return np.asarray(np.sqrt(np.abs(np.linalg.det(homography) / depth**3)), np.float64)
 
 
-def step_past(homography: Float64Array, point: Float64Array) -> tuple[float, float]:
-    """(right, down) in pixels by which the seabed at `point` (2,) moved.
+def step_past(homography: Float64Array, back: Float64Array, point: Float64Array) -> tuple[float, float]:
+    """(right, down) in pixels by which the seabed at `point` (2,) moved; `back` is the inverse of `homography`.
 
     Half of it before it came there and half after it left: where the view is oblique, the step from there is longer than the one to there.
     """
     here = point[None, :]
-    forth = moved(homography, here)[0] - point
-    back = point - moved(inverse(homography), here)[0]
-    right, down = (forth + back) / 2
+    right, down = (moved(homography, here)[0] - moved(back, here)[0]) / 2
     return float(right), float(down)
 
 
@@ -55,16 +53,19 @@ def stretched(homography: Float64Array, factor: float) -> Float64Array:
     return np.asarray(step / step[2, 2], np.float64)
 
 
-def row_scale(homography: Float64Array, width_px: float, height_px: float, line_px: float) -> float | None:
+def row_scale(homography: Float64Array, back: Float64Array, frame_px: tuple[float, float], line_px: float) -> float | None:
     """How much larger than at the line a length is drawn per pixel further down, 1 / px; None for a step too short to tell.
+
+    `back` is the inverse of `homography`, `frame_px` width and height.
 
     On a plane a length grows linearly with the rows from the horizon and a speed towards the camera with their square, so the root of
     (speed at a row over speed at the line) is the scale.
     """
-    middle = width_px / 2
+    width_px, height_px = frame_px
     rows = _ROWS * height_px
-    points = np.column_stack([np.full(len(rows) + 1, middle), [line_px, *rows]])
-    steps = ((moved(homography, points) - points) + (points - moved(inverse(homography), points)))[:, 1] / 2
+    points = np.empty((len(rows) + 1, 2))
+    points[:, 0], points[0, 1], points[1:, 1] = width_px / 2, line_px, rows
+    steps = (moved(homography, points)[:, 1] - moved(back, points)[:, 1]) / 2
     if abs(steps[0]) < _LEAST_STEP * width_px or (steps[1:] * steps[0] <= 0).any():
         return None
     away = rows - line_px

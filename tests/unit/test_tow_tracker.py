@@ -1,0 +1,432 @@
+"""The seabed tracker on tows of known truth: counts, identities, silt, gaps, the line, and what must not matter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.footage import FootageFrame, Motion, Visibility
+from edge.survey.tow.tracker import SeabedTracker
+from edge.survey.tow.tracks import OpeningTrack, TowTracks, TrackSettings, check_tracks
+from edge.values import Detections
+from tests.simulators.tow import CLEAN, HEIGHT_PX, LINE_HEIGHT, NOISY, WIDTH_PX, Sea, SimulatedTow, simulate, with_silt
+from tests.simulators.trackers import TruthTracker, followed_openings, id_switches
+
+SEEDS = range(3)  # tests/benchmarks/bench_tracking.py measures twenty, of two minutes each
+LINE_PX = LINE_HEIGHT * HEIGHT_PX
+
+
+def track(frames: Sequence[FootageFrame], line_height: float = LINE_HEIGHT) -> TowTracks:
+    return check_tracks(SeabedTracker().track(frames, line_height=line_height, settings=TrackSettings()), frames)
+
+
+def steady(
+    places: Sequence[tuple[float, float]],
+    steps: Sequence[float],
+    *,
+    hide: Sequence[int] = (),
+    side: float = 40.0,
+    interval_s: float = 1 / 6,
+) -> list[FootageFrame]:
+    """Openings at `places` in the first frame, all moved down by each of `steps` pixels; nothing is found in frames `hide`."""
+    frames = []
+    for number, moved in enumerate(np.cumsum([0.0, *steps])):
+        centre = np.array(places, np.float64).reshape(-1, 2) + [0, moved]
+        inside = ((centre >= 0) & (centre < [WIDTH_PX, HEIGHT_PX])).all(axis=1) & (number not in hide)
+        box = np.clip(np.column_stack([centre - side / 2, centre + side / 2])[inside], 0, [WIDTH_PX, HEIGHT_PX] * 2).astype(np.float32)
+        motion = None
+        if number:
+            step = np.eye(3)
+            step[1, 2] = steps[number - 1]
+            motion = Motion(homography=step, sd_px=0.5, source="registered")
+        frames.append(
+            FootageFrame(
+                at_s=number * interval_s,
+                width_px=WIDTH_PX,
+                height_px=HEIGHT_PX,
+                detections=Detections(xyxy=box, score=np.full(len(box), 0.8, np.float32), label_index=np.zeros(len(box), np.int32)),
+                motion=motion,
+                lasers=None,
+                visibility=None,
+            )
+        )
+    return frames
+
+
+def lone(frames: Sequence[FootageFrame]) -> OpeningTrack:
+    found = track(frames).tracks
+    assert len(found) == 1
+    return found[0]
+
+
+# -- counts and identities ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_true_detections_are_counted_to_one_percent(seed: int) -> None:
+    tow = simulate(seed, 40.0)
+    found = track(tow.frames)
+    assert len(found.counted) == pytest.approx(len(tow.crossings), rel=0.01)
+    assert id_switches(found, tow) <= 0.02
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_detector_that_errs_and_silt_cost_at_most_five_percent(seed: int) -> None:
+    tow = simulate(seed, 60.0, noise=with_silt(NOISY, (20.0 + seed, 22.0 + seed)), sea=Sea(openings_in_view=20))
+    found = track(tow.frames)
+    assert len(found.counted) == pytest.approx(len(tow.crossings), rel=0.05)
+    assert id_switches(found, tow) <= 0.02
+
+
+def test_crossings_are_those_of_the_truth_to_hundredths_of_a_second() -> None:
+    tow = simulate(7, 25.0, noise=NOISY)
+    found = track(tow.frames)
+    truth = {one.opening: one for one in tow.crossings}
+    owner = followed_openings(found, tow)
+    late, aside = [], []
+    for one in found.counted:
+        true = truth.get(owner[one.id])
+        if true is not None and one.crossing_s is not None:
+            late.append(one.crossing_s - true.at_s)
+            aside.append(one.across_px - true.x_px)
+    assert len(late) > 200
+    assert np.median(np.abs(late)) < 0.01
+    assert np.median(np.abs(aside)) < 2.0
+
+
+def test_confidence_tells_openings_from_what_was_seen_once() -> None:
+    tow = simulate(3, 25.0, noise=NOISY)
+    found = track(tow.frames)
+    owner = followed_openings(found, tow)
+    real = [one.confidence for one in found.tracks if owner[one.id] >= 0]
+    false = [one.confidence for one in found.tracks if owner[one.id] < 0]
+    assert len(false) > 150
+    assert np.mean(np.array(false) < 0.5) > 0.9
+    assert np.mean(np.array(real) > 0.5) > 0.97
+
+
+def test_the_expected_number_is_near_the_number() -> None:
+    tow = simulate(5, 25.0, noise=NOISY)
+    found = track(tow.frames)
+    expected = sum(one.confidence for one in found.tracks if one.crossing_s is not None)
+    assert expected == pytest.approx(len(tow.crossings), rel=0.02)
+
+
+# -- silt, gaps, stalls -------------------------------------------------------------------------------------------------------
+
+
+def test_a_stall_in_silt_is_put_right_by_the_pattern_of_the_openings() -> None:
+    """The motion is carried on at speed while the sledge stands: without the pattern every opening would be counted twice."""
+    rng = np.random.default_rng(1)
+    places = [(float(x), float(y)) for x, y in zip(rng.uniform(60, 1170, 24), rng.uniform(-1500, 500, 24), strict=True)]
+    steps = [60.0] * 8 + [0.0] * 6 + [60.0] * 40
+    frames = steady(places, steps, hide=range(9, 15))
+    carried = np.eye(3)
+    carried[1, 2] = 25.0
+    for number in range(9, 15):
+        frames[number] = replace(frames[number], motion=Motion(homography=carried, sd_px=20.0, source="carried"))
+    expected = sum(y < LINE_PX for _, y in places)
+    assert len(track(frames).counted) == expected
+
+
+def test_what_was_on_its_way_to_the_line_before_silt_is_counted_and_flagged() -> None:
+    frames = steady([(500.0, 150.0), (700.0, 190.0), (800.0, 130.0)], [60.0] * 12, hide=range(3, 13))
+    for number in range(3, 13):
+        motion = frames[number].motion
+        assert motion is not None
+        frames[number] = replace(frames[number], motion=replace(motion, sd_px=8.0, source="carried"))
+    found = track(frames)
+    assert [one.is_extrapolated for one in found.counted] == [True] * 3
+    assert all(one.crossing_sd_s > 0.1 for one in found.counted)
+
+
+def test_frames_that_are_not_there_break_no_track() -> None:
+    frames = steady([(500.0, 40.0)], [40.0] * 16)
+    step = np.eye(3)
+    step[1, 2] = 120.0
+    kept = [*frames[:4], replace(frames[6], motion=Motion(homography=step, sd_px=2.0, source="registered")), *frames[7:]]
+    assert len(lone(kept).frames) == len(kept) - sum(len(one.detections) == 0 for one in kept)
+
+
+def test_a_break_is_bridged_by_the_last_motion() -> None:
+    frames = steady([(500.0, 40.0)], [40.0] * 16)
+    frames[5] = replace(frames[5], motion=None)
+    assert lone(frames).crossing_s == pytest.approx((LINE_PX - 40) / 40 / 6, abs=0.05)
+
+
+def test_over_a_long_gap_what_would_have_crossed_has_and_nothing_is_recognised() -> None:
+    before = steady([(500.0, 100.0), (300.0, 200.0)], [60.0] * 3)
+    after = [replace(one, at_s=one.at_s + 100.0, motion=one.motion if k else None) for k, one in enumerate(before)]
+    found = track([*before, *after])
+    assert len(found.tracks) == 4
+    assert [one.is_extrapolated for one in found.counted] == [True, True]
+    assert all(one.crossing_s is not None and one.crossing_s < 3 for one in found.counted)
+    assert found.travel.along_px[4] > 60 * 6 * 90
+
+
+def test_a_frame_that_finds_nothing_of_what_is_there_makes_nobody_less_likely() -> None:
+    rng = np.random.default_rng(2)
+    places = [(float(x), float(y)) for x, y in zip(rng.uniform(60, 1170, 40), rng.uniform(-900, 300, 40), strict=True)]
+    blind = track(steady(places, [50.0] * 24, hide=[8, 9]))
+    assert len(blind.counted) == sum(y > LINE_PX - 24 * 50 for _, y in places)
+    assert all(one.n_missed == 0 for one in blind.tracks)
+
+
+# -- the line -----------------------------------------------------------------------------------------------------------------
+
+
+def test_it_crosses_when_its_centre_passes_the_row() -> None:
+    one = lone(steady([(500.0, 100.0)], [50.0] * 12))
+    at_s = (LINE_PX - 100) / 50 / 6
+    assert one.crossing_s == pytest.approx(at_s, abs=0.005)
+    assert one.across_px == pytest.approx(500, abs=0.5)
+    assert one.along_px == pytest.approx(LINE_PX - 100, abs=1)
+    assert not one.is_extrapolated
+
+
+def test_what_is_first_seen_below_the_line_is_not_counted() -> None:
+    one = lone(steady([(500.0, LINE_PX + 20)], [10.0] * 5))
+    assert one.crossing_s is None
+    assert one.along_px == pytest.approx(-20, abs=1)
+
+
+def test_what_does_not_reach_the_line_before_the_tow_ends_is_not_counted() -> None:
+    one = lone(steady([(500.0, 100.0)], [50.0] * 5))
+    assert one.crossing_s is None
+    assert one.along_px == pytest.approx(LINE_PX - 100, abs=1)
+
+
+def test_a_sledge_that_goes_back_and_forth_over_an_opening_counts_it_once() -> None:
+    steps = [30.0] * 6 + [-30.0] * 5 + [30.0] * 5 + [-30.0] * 5 + [30.0] * 5
+    one = lone(steady([(500.0, 450.0)], steps))
+    assert one.crossing_s == pytest.approx((LINE_PX - 450) / 30 / 6, abs=0.01)
+
+
+def test_an_opening_that_left_below_and_comes_back_is_the_same() -> None:
+    steps = [60.0] * 5 + [-60.0] * 4 + [60.0] * 4
+    found = track(steady([(500.0, 450.0)], steps))
+    assert len(found.tracks) == 1
+
+
+def test_what_was_below_the_line_first_counts_when_it_went_above_it() -> None:
+    steps = [-20.0] * 8 + [20.0] * 10
+    one = lone(steady([(500.0, LINE_PX + 30)], steps))
+    assert one.crossing_s is not None
+    assert one.crossing_s > 8 / 6
+
+
+def test_it_crosses_inside_the_frame_or_not_at_all() -> None:
+    frames = steady([(40.0, 300.0)], [50.0] * 8)
+    step = np.eye(3)
+    step[:2, 2] = (-15.0, 50.0)
+    slid = []
+    for number, frame in enumerate(frames):
+        box = frame.detections.xyxy - np.float32(15 * number) * np.array([1, 0, 1, 0], np.float32)
+        inside = (box[:, 0] + box[:, 2]) / 2 >= 0
+        found = frame.detections.select(inside)
+        found = replace(found, xyxy=np.maximum(box[inside], 0))
+        slid.append(
+            replace(frame, detections=found, motion=None if number == 0 else Motion(homography=step, sd_px=0.5, source="registered"))
+        )
+    assert [one.crossing_s for one in track(slid).tracks] == [None]
+
+
+def test_a_line_at_the_very_bottom_is_crossed_too() -> None:
+    frames = steady([(500.0, 300.0)], [50.0] * 12)
+    assert len(track(frames, line_height=1.0).counted) == 1
+
+
+# -- boxes --------------------------------------------------------------------------------------------------------------------
+
+
+def test_two_boxes_on_one_opening_are_one() -> None:
+    frames = steady([(500.0, 100.0)], [50.0] * 12)
+    doubled = []
+    for frame in frames:
+        box = np.concatenate([frame.detections.xyxy, frame.detections.xyxy + np.float32(5)])
+        box = np.clip(box, 0, np.array([WIDTH_PX, HEIGHT_PX] * 2, np.float32))
+        score = np.array([0.9] * len(frame.detections) + [0.6] * len(frame.detections), np.float32)
+        doubled.append(replace(frame, detections=Detections(xyxy=box, score=score, label_index=np.zeros(len(box), np.int32))))
+    one = lone(doubled)
+    assert (one.scores == np.float32(0.9)).all()
+
+
+def test_a_small_opening_in_a_large_one_stays_one_of_its_own() -> None:
+    small, large = steady([(505.0, 105.0)], [50.0] * 12, side=16.0), steady([(500.0, 100.0)], [50.0] * 12, side=90.0)
+    both = []
+    for a, b in zip(small, large, strict=True):
+        box = np.concatenate([a.detections.xyxy, b.detections.xyxy])
+        found = Detections(xyxy=box, score=np.full(len(box), 0.7, np.float32), label_index=np.zeros(len(box), np.int32))
+        both.append(replace(a, detections=found))
+    assert len(track(both).counted) == 2
+
+
+def test_a_box_that_the_border_cuts_does_not_pull_its_opening_away() -> None:
+    one = lone(steady([(500.0, 4.0)], [33.0] * 20, side=60.0))
+    assert one.crossing_s == pytest.approx((LINE_PX - 4) / 33 / 6, abs=0.02)
+    assert one.side_px == pytest.approx(60, abs=0.5)
+
+
+# -- what must not matter -----------------------------------------------------------------------------------------------------
+
+
+def mirrored(frames: Sequence[FootageFrame]) -> list[FootageFrame]:
+    flip = np.array([[-1.0, 0, WIDTH_PX], [0, 1, 0], [0, 0, 1]])
+    turned = []
+    for frame in frames:
+        box = frame.detections.xyxy
+        motion = frame.motion and replace(frame.motion, homography=np.ascontiguousarray(flip @ frame.motion.homography @ flip))
+        if motion is not None:
+            motion = replace(motion, homography=motion.homography / motion.homography[2, 2])
+        flipped = np.column_stack([WIDTH_PX - box[:, 2], box[:, 1], WIDTH_PX - box[:, 0], box[:, 3]]).astype(np.float32)
+        turned.append(replace(frame, motion=motion, detections=replace(frame.detections, xyxy=flipped)))
+    return turned
+
+
+def enlarged(frames: Sequence[FootageFrame], factor: int) -> list[FootageFrame]:
+    scale = np.diag([factor, factor, 1.0])
+    larger = []
+    for frame in frames:
+        motion = frame.motion
+        if motion is not None:
+            homography = np.ascontiguousarray(scale @ motion.homography @ np.linalg.inv(scale))
+            motion = replace(motion, homography=homography, sd_px=motion.sd_px * factor)
+        larger.append(
+            replace(
+                frame,
+                width_px=frame.width_px * factor,
+                height_px=frame.height_px * factor,
+                motion=motion,
+                detections=replace(frame.detections, xyxy=frame.detections.xyxy * np.float32(factor)),
+            )
+        )
+    return larger
+
+
+def short_tow(seed: int) -> SimulatedTow:
+    return simulate(seed, 12.0, noise=with_silt(NOISY, (5.0, 7.0)), sea=Sea(openings_in_view=10))
+
+
+@settings(max_examples=4, deadline=None)
+@given(seed=st.integers(100, 10_000))
+def test_left_and_right_size_and_time_do_not_matter(seed: int) -> None:
+    tow = short_tow(seed)
+    plain = track(tow.frames)
+    count = len(plain.counted)
+    assert len(track(mirrored(tow.frames)).counted) == pytest.approx(count, abs=1)
+    assert len(track(enlarged(tow.frames, 2)).counted) == pytest.approx(count, abs=1)
+    later = track([replace(frame, at_s=frame.at_s + 1000.0) for frame in tow.frames])
+    assert [one.frames.tolist() for one in later.tracks] == [one.frames.tolist() for one in plain.tracks]
+
+
+@settings(max_examples=4, deadline=None)
+@given(seed=st.integers(100, 10_000), left_out=st.integers(2, 60))
+def test_leaving_a_frame_out_adds_no_openings(seed: int, left_out: int) -> None:
+    tow = short_tow(seed)
+    gone, after = tow.frames[left_out], tow.frames[left_out + 1]
+    assert gone.motion is not None
+    assert after.motion is not None
+    both = np.ascontiguousarray(after.motion.homography @ gone.motion.homography)
+    source = "carried" if "carried" in {gone.motion.source, after.motion.source} else "registered"
+    motion = Motion(homography=both / both[2, 2], sd_px=float(np.hypot(gone.motion.sd_px, after.motion.sd_px)), source=source)  # type: ignore[arg-type]
+    fewer = [*tow.frames[:left_out], replace(after, motion=motion), *tow.frames[left_out + 2 :]]
+    assert len(track(fewer).counted) <= len(track(tow.frames).counted) + 2
+
+
+def test_the_same_tow_gives_the_same_tracks() -> None:
+    tow = short_tow(1)
+    first, second = track(tow.frames), track(tow.frames)
+    assert [one.frames.tolist() for one in first.tracks] == [one.frames.tolist() for one in second.tracks]
+    assert [one.confidence for one in first.tracks] == [one.confidence for one in second.tracks]
+
+
+# -- what it is given, and what it gives --------------------------------------------------------------------------------------
+
+
+def test_a_tow_on_which_nothing_was_found_has_no_track_and_a_travel() -> None:
+    found = track(steady([], [50.0] * 5))
+    assert found.tracks == ()
+    assert found.travel.along_px[-1] == pytest.approx(250)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "word"),
+    [
+        (lambda frames: [], "without a frame"),
+        (lambda frames: [frames[0], replace(frames[1], at_s=0.0)], "does not come after"),
+        (lambda frames: [frames[0], replace(frames[1], width_px=640)], "640 x"),
+    ],
+)
+def test_frames_that_are_no_tow_are_refused(spoil: object, word: str) -> None:
+    assert callable(spoil)
+    with pytest.raises(ValueError, match=word):
+        track(spoil(steady([(500.0, 100.0)], [50.0] * 3)))
+
+
+@pytest.mark.parametrize("line_height", [0.0, 1.2])
+def test_a_line_outside_the_frame_is_refused(line_height: float) -> None:
+    with pytest.raises(ValueError, match="outside the frame"):
+        track(steady([(500.0, 100.0)], [50.0]), line_height=line_height)
+
+
+@pytest.mark.parametrize("wrong", [{"jitter_width": 0.0}, {"detection_rate": 1.0}, {"min_confidence": 0.0}, {"longest_gap_s": -1.0}])
+def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"must be positive|between 0 and 1"):
+        replace(TrackSettings(), **wrong)  # type: ignore[arg-type]
+
+
+def test_the_simulated_tracker_keeps_to_the_protocol_too() -> None:
+    tow = simulate(2, 20.0, noise=NOISY)
+    found = check_tracks(TruthTracker(tow).track(tow.frames, line_height=LINE_HEIGHT, settings=TrackSettings()), tow.frames)
+    owner = followed_openings(found, tow)
+    assert {owner[one.id] for one in found.counted} <= {one.opening for one in tow.crossings}
+    assert len(found.counted) == pytest.approx(len(tow.crossings), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"confidence": 1.5}, "confidence"),
+        ({"first_s": -3.0}, "times are not those"),
+        ({"along_px": float("nan")}, "no number"),
+        ({"crossing_s": 1e6}, "outside of the tow"),
+        ({"detections": np.array([99], np.int32)}, "not of one length"),
+        ({"boxes": np.full((12, 4), 3, np.float32)}, "no such detection"),
+        ({"frames": np.arange(12, 0, -1).astype(np.int32)}, "do not ascend"),
+    ],
+)
+def test_the_driver_refuses_what_no_tracker_may_return(change: dict[str, object], word: str) -> None:
+    frames = steady([(500.0, 60.0)], [50.0] * 11)
+    found = track(frames)
+    assert len(found.tracks[0].frames) == 12
+    spoiled = replace(found, tracks=(replace(found.tracks[0], **change),))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=word):
+        check_tracks(spoiled, frames)
+
+
+def test_the_driver_refuses_a_detection_in_two_tracks_and_an_id_twice() -> None:
+    frames = steady([(500.0, 60.0)], [50.0] * 11)
+    found = track(frames)
+    one = found.tracks[0]
+    with pytest.raises(ValueError, match="in two tracks"):
+        check_tracks(replace(found, tracks=(one, replace(one, id=2))), frames)
+    with pytest.raises(ValueError, match="given twice"):
+        check_tracks(replace(found, tracks=(one, one)), frames)
+
+
+def test_visibility_that_says_silt_makes_a_miss_no_miss() -> None:
+    frames = steady([(500.0, 40.0), (800.0, 30.0)], [25.0] * 22, hide=range(6, 12))
+    silt = Visibility(mean_luminance=80.0, contrast=5.0, sharpness=3.0, silt_fraction=0.98, dark_fraction=0.0)
+    told = [replace(frame, visibility=silt) if 6 <= number < 12 else frame for number, frame in enumerate(frames)]
+    assert all(one.n_missed == 0 for one in track(told).tracks)
+    assert len(track(told).counted) == 2
+
+
+def test_clean_and_noisy_are_the_same_seabed() -> None:
+    """The simulator's own promise: what is seen changes nothing of what is there."""
+    assert [one.at_s for one in simulate(4, 10.0, noise=CLEAN).crossings] == [one.at_s for one in simulate(4, 10.0, noise=NOISY).crossings]
