@@ -114,7 +114,7 @@ class SurveyOverview:
 
 
 def survey_overview(
-    connection: Connection, survey_id: int, *, only: Collection[int] | None = None, with_openings: bool = True
+    connection: Connection, survey_id: int, *, only: Collection[int] | None = None, results: Mapping[int, StationResult] | None = None
 ) -> SurveyOverview:
     """Work out a survey.
 
@@ -122,7 +122,7 @@ def survey_overview(
         connection: a reader's.
         survey_id: the survey.
         only: ids of the stations that are looked at; None for all.
-        with_openings: also what the model saw at each station; see `result_of_station`.
+        results: those of stations, by their ids, that were worked out already from the same snapshot.
 
     Raises:
         SettingsError: there is no such survey.
@@ -134,8 +134,11 @@ def survey_overview(
     tows: dict[int, list[TowRow]] = {}
     for tow in reads.survey_tows(connection, survey_id):
         tows.setdefault(tow.station_id, []).append(tow)
+    known = results or {}
     wanted = [one for one in reads.stations(connection, survey_id) if only is None or one.id in only]
-    stations = tuple(_placed(connection, station, tows.get(station.id, []), with_openings=with_openings) for station in wanted)
+    stations = tuple(
+        _placed(station, tows.get(station.id, []), known.get(station.id) or result_of_station(connection, station)) for station in wanted
+    )
     counted = sum(map(_is_done, stations))
     planned = _planned(grounds, stations)
     return SurveyOverview(
@@ -181,8 +184,7 @@ def _done_by_ground(stations: Sequence[PlacedStation]) -> Mapping[str, int]:
     return Counter(one.station.ground or NO_GROUND for one in stations if _is_done(one))
 
 
-def _placed(connection: Connection, station: StationRow, tows: Sequence[TowRow], *, with_openings: bool) -> PlacedStation:
-    result = result_of_station(connection, station, with_openings=with_openings)
+def _placed(station: StationRow, tows: Sequence[TowRow], result: StationResult) -> PlacedStation:
     tow = next((one for one in tows if one.id == result.tow_id), None)
     place = None if tow is None else middle_of(tow)
     why_not = _why_not(result, tow)

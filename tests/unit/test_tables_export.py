@@ -22,6 +22,7 @@ from edge.survey.exchange.place import file_stem, put_export
 from edge.survey.exchange.plots import StationAgreement, anonymous, ccc_plot, minutes_plot
 from edge.survey.exchange.run import FORMATS, preview
 from edge.survey.exchange.workbook import safe_cell, write_workbook
+from tests.helpers.stations import usbl, usbl_log
 from tests.helpers.tables import Tables, recounts, two_counters
 
 COUNTED = {"ann": [4, 5, 6, 4, 3, 5, 6], "bob": [4, 6, 5, 4, 3, 5, 7]}
@@ -169,6 +170,11 @@ def test_minutes_are_as_they_were_counted(sea: Tables, tmp_path: Path) -> None:
 def test_what_is_shown_is_what_is_written(sea: Tables, tmp_path: Path) -> None:
     measured(sea)
     sealed(sea, "blind")
+    sea.desk.import_track(sea.station("track"), usbl(usbl_log(tmp_path)), "test")
+    withdrawn = sea.desk.import_track(sea.station("withdrawn"), usbl(usbl_log(tmp_path)), "test")
+    sea.desk.withdraw("tracks", withdrawn.track_id, "test")
+    one_fix = sea.desk.import_track(sea.station("one fix"), usbl(usbl_log(tmp_path, name="two.log")), "test")
+    sea.call(lambda c: c.execute("UPDATE track_points SET flag = 'jump' WHERE track_id = ? AND ordinal > 0", (one_fix.track_id,)))
     with sea.reader() as connection:
         shown = {one.format: (one.rows, one.left_out) for one in preview(connection, "T2026", None, sees_tables=True)}
     for name in FORMATS:

@@ -122,10 +122,24 @@ def track_points(connection: Connection, track_id: int) -> tuple[PointRow, ...]:
     return tuple(PointRow._make(row) for row in connection.execute(query, (track_id,)))
 
 
-def used_places(connection: Connection, track_id: int) -> list[tuple[str, float, float, float | None]]:
-    """(at_utc, latitude_deg, longitude_deg, depth_m) of the positions of a track that are used, in the order of the file."""
+UsedPlace = tuple[str, float, float, float | None]  # at_utc, latitude_deg, longitude_deg, depth_m: plain, for there are 600 a tow
+
+
+def used_places(connection: Connection, track_id: int) -> list[UsedPlace]:
+    """The positions of a track that are used, in the order of the file."""
     query = "SELECT at_utc, latitude_deg, longitude_deg, depth_m FROM track_points WHERE track_id = ? AND flag = '' ORDER BY ordinal"
     return [tuple(row) for row in connection.execute(query, (track_id,)).fetchall()]
+
+
+def line_counts(connection: Connection, survey_id: int) -> dict[int, int]:
+    """Tow -> how many of its tracks that stand are lines: two positions or more are used. Of the tows of a survey that have any."""
+    rows = connection.execute(
+        "SELECT t.tow_id, count(*) FROM tracks AS t JOIN tows AS w ON w.id = t.tow_id JOIN stations AS s ON s.id = w.station_id "
+        "WHERE s.survey_id = ? AND t.withdrawn_utc IS NULL AND 2 = (SELECT count(*) FROM "
+        "(SELECT 1 FROM track_points AS p WHERE p.track_id = t.id AND p.flag = '' LIMIT 2)) GROUP BY t.tow_id",
+        (survey_id,),
+    )
+    return dict(rows.fetchall())
 
 
 def distances(connection: Connection, tow_id: int) -> tuple[DistanceRow, ...]:

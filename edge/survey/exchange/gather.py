@@ -12,7 +12,7 @@ from edge.store.reads import surveys, tables, tracks
 from edge.store.reads.counts import CountRow
 from edge.store.reads.surveys import GroundRow, ProtocolRow, StationRow, SurveyRow, TowRow
 from edge.store.reads.tables import KeptMinute, TableRowRow
-from edge.store.reads.tracks import PointRow, TrackRow
+from edge.store.reads.tracks import TrackRow, UsedPlace
 from edge.store.sqlite import Connection
 from edge.survey.counting.judge import CountsState, tow_counts
 from edge.survey.counting.rules import judging_rules
@@ -141,10 +141,10 @@ def gather(connection: Connection, survey_name: str, station_name: str | None, *
     )
 
 
-def track_lines(connection: Connection, tow_id: int) -> list[tuple[TrackRow, tuple[PointRow, ...]]]:
+def track_lines(connection: Connection, tow_id: int) -> list[tuple[TrackRow, list[UsedPlace]]]:
     """The tracks of a tow that stand, each with the positions that are used."""
     standing = [track for track in tracks.tracks(connection, tow_id) if track.withdrawn_utc is None]
-    return [(track, tuple(point for point in tracks.track_points(connection, track.id) if not point.flag)) for track in reversed(standing)]
+    return [(track, tracks.used_places(connection, track.id)) for track in reversed(standing)]
 
 
 def _gather_counts(
@@ -235,8 +235,8 @@ def _middle(connection: Connection, station: StationRow, tow: TowRow | None, row
             return Middle((south + north) / 2, (west + east) / 2, "half way between the ends of the tow")
         for track, points in track_lines(connection, tow.id):
             if points:
-                point = points[len(points) // 2]
-                return Middle(point.latitude_deg, point.longitude_deg, f"middle of the track {track.file_name}")
+                _, latitude_deg, longitude_deg, _ = points[len(points) // 2]
+                return Middle(latitude_deg, longitude_deg, f"middle of the track {track.file_name}")
         if south is not None and west is not None:
             return Middle(south, west, "start of the tow")
     for row in rows.values():

@@ -179,6 +179,8 @@ def _looked_at(connection: Connection, chosen: Chosen, format_name: str) -> tupl
     """How many rows a file would have, and what it would leave out. Clicks are many: they are counted, and not made."""
     if format_name == CLICKS.name:
         return tables.click_count(connection, chosen.gathered)
+    if format_name == "geojson":
+        return geojson.feature_count(connection, chosen.gathered)
     if format_name == "workbook":
         count, left_out = tables.click_count(connection, chosen.gathered)
         sheets = _sheets(connection, chosen, clicks=([], left_out))
@@ -281,6 +283,7 @@ def _sheets(
 def _summary_rows(connection: Connection, gathered: Gathered) -> list[Sequence[Cell]]:
     """Each method for itself: the means and the CV of the stations that were counted by it."""
     by_method: dict[Method, set[int]] = {}
+    results = {one.station.id: one.result for one in gathered.stations}
     for one in gathered.stations:
         method = method_of_station(one)
         if method is not None and method.version is not None:
@@ -288,7 +291,7 @@ def _summary_rows(connection: Connection, gathered: Gathered) -> list[Sequence[C
     return [
         row
         for method, only in sorted(by_method.items())
-        for row in summary.summary_rows(survey_overview(connection, gathered.survey.id, only=only, with_openings=False), method.origin)
+        for row in summary.summary_rows(survey_overview(connection, gathered.survey.id, only=only, results=results), method.origin)
     ]
 
 
