@@ -16,7 +16,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from edge.survey.sheet_desk import NewSurvey
 from tests.contract.test_survey_pages import SHEET
-from tests.helpers.tiny_home import RunningAppliance, query
+from tests.helpers.tiny_home import RunningAppliance, make_tiny_home, query
 from tests.helpers.web import serving
 from tests.simulators.appliance import SimulatedAppliance
 
@@ -76,6 +76,7 @@ def entries(home: Path) -> list[tuple[str, str]]:
 
 def test_what_was_typed_survives_a_killed_service_and_a_lost_link(chromium: webdriver.Chrome, tmp_path: Path) -> None:
     home, port = tmp_path / "home", free_port()
+    make_tiny_home(home, tmp_path / "pack")
     service = RunningAppliance(home, port=port)
     service.wait_ready()
     service.post("/api/surveys", {"name": "CV20017", "year": 2020})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.tiny_home import RunningAppliance, query
+from tests.helpers.tiny_home import RunningAppliance, make_tiny_home, query
 
 CYCLES = max(3, int(os.environ.get("IMAGINE_EDGE_KILL_CYCLES", "50")) // 10)
 TYPING_S = 1.5
@@ -20,6 +20,7 @@ TYPING_S = 1.5
 def test_no_acknowledged_field_is_lost(tmp_path: Path) -> None:
     home, chance = tmp_path / "home", random.Random(20261121)
     acknowledged: list[str] = []
+    make_tiny_home(home, tmp_path / "pack")
     for cycle in range(CYCLES):
         appliance = RunningAppliance(home)
         appliance.wait_ready()

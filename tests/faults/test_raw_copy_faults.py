@@ -18,7 +18,7 @@ from edge.survey.copy_manifest import MANIFEST_NAME
 from edge.survey.raw_copy import Progress, verify_copy
 from tests.helpers.seed import add_model, add_station, done, open_database
 from tests.helpers.small_disk import fill_disk, small_disk
-from tests.helpers.tiny_home import RunningAppliance, query, wait_until
+from tests.helpers.tiny_home import RunningAppliance, make_tiny_home, query, wait_until
 from tests.unit.test_raw_copy import Hold
 
 MIB = 1 << 20
@@ -68,6 +68,7 @@ def test_a_medium_that_is_unmounted_ends_it(hold: Hold, monkeypatch: pytest.Monk
 def test_a_killed_appliance_leaves_no_copy_that_looks_whole(tmp_path: Path) -> None:
     home, card, usb = tmp_path / "home", tmp_path / "card", tmp_path / "usb"
     files = 300
+    make_tiny_home(home, tmp_path / "pack")
     db = open_database(home)
     survey_id = surveys.add_survey(db, "CV20017", actor="mary")
     (tow,) = reads.tows(db, surveys.add_station(db, survey_id, "125", actor="mary"))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import atexit
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
@@ -16,28 +19,54 @@ import numpy as np
 import psutil
 
 from edge.commands.running import read_address
-from edge.service import Service
-from edge.settings import load_settings
+from edge.pipeline.keeper import ModelKeeper
 from edge.store import packs
-from edge.store.connection import DATABASE_NAME, open_reader
+from edge.store.connection import DATABASE_NAME, immediate, open_reader, open_writer
+from edge.store.open import open_store
 from tests.unit.tiny_models import make_tiny_pack
 
 SETTINGS = "settle_s = 0.1\nrescan_s = 1.0\nballast_mb = 1\nmin_free_mb = 16\nworker_threads = 2\n"
 PATIENCE_S = 120.0
+_originals: dict[str, Path] = {}
+_making = threading.Lock()
 
 
 def make_tiny_home(home: Path, pack_folder: Path, **pack_changes: Any) -> None:
-    """Install the tiny detector and let it serve burrows."""
-    home.mkdir(parents=True)
-    (home / "settings.toml").write_text(SETTINGS)
-    make_tiny_pack(pack_folder, name="tiny-burrows", **pack_changes)
-    service = Service(home, load_settings(home))
-    service.open()
+    """A home in which the tiny detector was installed and serves burrows; it has keys of its own.
+
+    A pack proves itself in child processes for some seconds: that is done once for each kind of pack, and each home is a copy.
+    """
+    with _making:
+        kind = repr(sorted(pack_changes.items()))
+        if kind not in _originals:
+            _originals[kind] = _make_original(**pack_changes)
+    original = _originals[kind]
+    shutil.copytree(original / "home", home, ignore=shutil.ignore_patterns("keys", "*.lock"))
+    shutil.copytree(original / "pack", pack_folder)
+    connection = open_writer(home / DATABASE_NAME)
     try:
-        row = service.keeper.install(pack_folder)
-        service.writer.call(lambda connection: packs.activate(connection, "burrows", row.model_id, actor="test"))
+        with immediate(connection):
+            connection.execute("UPDATE models SET pack_path = replace(pack_path, ?, ?)", (str(original / "home"), str(home)))
     finally:
-        service.close()
+        connection.close()
+
+
+def _make_original(**pack_changes: Any) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="tiny-home-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    home = folder / "home"
+    home.mkdir()
+    (home / "settings.toml").write_text(SETTINGS)
+    make_tiny_pack(folder / "pack", name="tiny-burrows", **pack_changes)
+    writer = open_store(home, on_commit=lambda: None)
+    try:
+        keeper = ModelKeeper(home, writer)  # a service would prove the bundled pack too, which nobody here asks for
+        keeper.install_bundled()
+        row = keeper.install(folder / "pack")
+        writer.call(lambda connection: packs.activate(connection, "burrows", row.model_id, actor="test"))
+    finally:
+        writer.close()
+    return folder
 
 
 def write_picture(folder: Path, name: str, seed: int) -> Path:
