@@ -22,6 +22,7 @@ from tests.helpers.people import browser
 from tests.helpers.web import serving
 from tests.simulators.appliance import SimulatedAppliance
 from tests.unit.test_media import START
+from tests.unit.test_sealed_runs import places_of
 
 PLACES = ("files", "objects", "runs", "stations", "tows", "compar", "estimate", "overview")  # where what was found could stand
 START_DAY, START_TIME = "2020-07-16", "01:00"
@@ -188,6 +189,9 @@ def test_no_move_of_files_shows_what_a_model_found(ship: Ship, route: Callable[[
             answer = peeker.get(address, follow_redirects=True)
             assert answer.status_code < 500, address
             assert secrets_in(ship.served, answer.text) == set(), address
+    empty_log(ship.blind.appliance.writer)
+    for path in ship.blind.appliance.home.glob("edge.db*"):
+        assert places_of(ship.blind.values, path) == 0, path
 
 
 def test_files_that_were_moved_away_come_open_with_the_reveal_of_their_old_tow(ship: Ship) -> None:
