@@ -107,11 +107,11 @@ def test_a_second_copy_is_made_and_told(edge_command: list[str], home: Path, tmp
     assert hashlib.sha256(manifest.read_bytes()).hexdigest() == made["manifest_sha256"]
     (tmp_path / "card" / "125" / "a.jpg").unlink()
     assert "1 files (7 bytes)" in call(edge_command, home, "survey", "copy-raw", "125", "--to", str(tmp_path / "usb"))
-    folder = str(tmp_path / "usb" / "CV20017" / "125" / "tow-1")
-    checked = call_json(edge_command, home, "survey", "verify-copy", folder)
+    place = str(tmp_path / "usb" / "CV20017" / "125" / "tow-1")
+    checked = call_json(edge_command, home, "survey", "verify-copy", place)
     assert (checked["state"], checked["files"], checked["faults"]) == ("complete", 1, [])
-    next(path for path in Path(folder).iterdir() if path.suffix == ".jpg").write_bytes(b"rotten!")
-    assert call_json(edge_command, home, "survey", "verify-copy", folder, code=1)["state"] == "damaged"
+    next(path for path in Path(place).iterdir() if path.suffix == ".jpg").write_bytes(b"rotten!")
+    assert call_json(edge_command, home, "survey", "verify-copy", place, code=1)["state"] == "damaged"
     assert call_json(edge_command, home, "survey", "verify-copy", str(tmp_path), code=1)["state"] == "none"
     error = call_json(edge_command, home, "survey", "copy-raw", "125", "--to", str(tmp_path / "other"), code=1)["error"]
     assert (error["code"], "a.jpg: " in error["message"]) == ("raw_copy_stopped", True)
