@@ -7,6 +7,7 @@ hold at once. A write by a browser must carry the page's own token besides (`csr
 from __future__ import annotations
 
 import hmac
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 import anyio.to_thread
@@ -37,8 +38,9 @@ _FORM = "application/x-www-form-urlencoded"
 _SIGN_IN = Problem(
     code="sign_in_needed",
     message="You are signed out: the sign-in of this browser has ended.",
-    advice="Sign in again; a program does so with POST /api/sign-in.",
+    advice="Sign in with POST /api/sign-in.",
 )
+_SIGN_IN_AGAIN = replace(_SIGN_IN, advice="Sign in again: the link at the top of the page leads to it and back.")
 _STALE = Problem(
     code="csrf_refused",
     message="This page was opened before somebody else signed in here, or the request is not from a page of the appliance.",
@@ -173,7 +175,8 @@ def _to_sign_in(scope: Scope) -> Response:
     """JSON for programs; a page leads to the sign-in and back."""
     request = Request(scope)
     if wants_json(request) or scope["method"] not in {"GET", "HEAD"}:
-        return answer(request, 401, _SIGN_IN)
+        is_page = "sec-fetch-mode" in request.headers  # the script of a page, or a form that came too late; programs send none
+        return answer(request, 401, _SIGN_IN_AGAIN if is_page else _SIGN_IN)
     return sign_in_first(request)
 
 

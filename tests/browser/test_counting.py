@@ -141,3 +141,30 @@ def test_targets_are_large(counter: Counter) -> None:
         assert (one.size["height"] >= 44, one.size["width"] >= 44, one.rect["x"] + one.size["width"] <= 1366) == (True, True, True), (
             one.text
         )
+
+
+def test_on_a_slow_link_play_waits_and_passes_over_nothing(counter: Counter) -> None:
+    counter.open()
+    slow = {"offline": False, "latency": 1500, "downloadThroughput": -1, "uploadThroughput": -1}
+    counter.driver.execute_cdp_cmd("Network.enable", {})
+    counter.driver.execute_cdp_cmd("Network.emulateNetworkConditions", slow)
+    counter.find("#ticks button:nth-child(2)").click()
+    counter.press("l", "l", "l", "l", " ")
+    counter.wait(lambda: "nothing is passed over" in counter.find("#hint").text)
+    counter.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {**slow, "latency": 0})
+    counter.wait(lambda: counter.at_s() > 66)
+    counter.press(" ")
+    counter.wait(lambda: (counter.saved().position_s or 0) >= 66)
+    (seen,) = [one for one in counter.saved().seen if one[0] >= 60]
+    assert (seen[0], seen[1] >= 66) == (60.0, True)
+
+
+def test_fast_play_goes_over_missing_footage_and_does_not_call_it_looked_at(counter: Counter) -> None:
+    counter.blind.appliance.writer.execute("UPDATE tow_images SET at_s = at_s + 4 WHERE at_s >= 5")
+    counter.open()
+    counter.press("l", "l", "l", "l", " ")
+    counter.wait(lambda: counter.at_s() > 15)
+    counter.press(" ")
+    counter.wait(lambda: (counter.saved().position_s or 0) > 15)
+    (first, second) = counter.saved().seen[:2]
+    assert (first[0], first[1] < 5.1, second[0]) == (0.0, True, 9.0)

@@ -214,6 +214,22 @@ def test_a_sign_in_that_ended_leads_back_to_the_still_and_saves(counter: Counter
     assert (counter.systems(), counter.at_s()) == (["3", "0"], at_s)
 
 
+def test_stills_that_a_sign_in_kept_away_are_not_passed_over(counter: Counter) -> None:
+    """A frame that was refused because nobody is signed in is asked for again: it is not shown as one that cannot be."""
+    counter.open()
+    counter.blind.appliance.people.sign_out_everywhere(counter.blind.person("jd").id, actor="test")
+    counter.find("#ticks button:nth-child(2)").click()
+    counter.press(" ")
+    counter.wait_told("SIGNED OUT")
+    assert counter.at_s() < 61
+    page = counter.driver.current_window_handle
+    counter.driver.switch_to.new_window("tab")
+    counter.sign_in("jd")
+    counter.driver.switch_to.window(page)
+    counter.wait(lambda: counter.at_s() > 62)
+    assert "cannot be shown" not in counter.find("#hint").text
+
+
 def test_a_sign_in_in_another_tab_lets_the_page_go_on(counter: Counter) -> None:
     counter.open()
     counter.blind.appliance.people.sign_out_everywhere(counter.blind.person("jd").id, actor="test")

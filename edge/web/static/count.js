@@ -6,9 +6,9 @@ import { Frames } from "/static/count_frames.js";
 import { FEATURES, Marks, minuteOf } from "/static/count_marks.js";
 import { Saving } from "/static/count_saving.js";
 import { openSigning } from "/static/count_sign.js";
-import { signInAddress, tell } from "/static/count_told.js";
+import { hint, signInAddress, tell } from "/static/count_told.js";
 import { showTyped } from "/static/count_typed.js";
-import { View } from "/static/count_view.js";
+import { View, clockWords } from "/static/count_view.js";
 import { isTyping } from "/static/keys.js";
 
 const SPEEDS = [0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4];
@@ -39,23 +39,12 @@ let leaving = false; // to the sign-in and back: nothing is asked
 
 const now = () => (frames.length ? frames.timeOf(at) : mediaS);
 
-function hint(words, lasting = 2500) {
-  find("hint").textContent = words;
-  clearTimeout(hint.timer);
-  hint.timer = setTimeout(() => (find("hint").textContent = ""), lasting);
-}
-
-function clockWords(seconds) {
-  const whole = Math.floor(seconds);
-  return `${String(Math.floor(whole / 60)).padStart(2, "0")}:${String(whole % 60).padStart(2, "0")}.${Math.floor((seconds % 1) * 10)}`;
-}
-
 function redraw() {
   if (!frames.length) {
     view.showMinutes(marks, mediaS, () => {});
     return;
   }
-  const picture = frames.want(at, playing ? Math.max(1, Math.round(speed)) : 1);
+  const picture = frames.want(at, playing ? stride() : 1);
   const trouble = frames.failed.get(at);
   if (trouble) hint(`this still cannot be shown: ${trouble}`, 4000);
   view.draw(picture, now(), marks.state.marks);
@@ -95,29 +84,39 @@ function play(on) {
   redraw();
 }
 
+/** How many stills on each picture of the play is. */
+const stride = () => Math.max(1, Math.floor(speed));
+
+/** The still that play shows next: a stride on, but the last before footage that is missing, and the first after it. */
+function nextIndex() {
+  const most = Math.min(at + stride(), frames.length - 1);
+  let next = at + 1;
+  if (frames.timeOf(next) - now() > GAP_S) return next;
+  while (next < most && frames.timeOf(next + 1) - frames.timeOf(next) <= GAP_S) next += 1;
+  return next;
+}
+
 /** Time goes on only while its frames are here: nothing is passed over because it came late. */
 function tick(time) {
   if (!playing) return;
   const step = Math.min((time - lastTick) / 1000, 0.25) * speed;
   lastTick = time;
-  const wanted = frames.indexAt(mediaS + step);
-  const stride = Math.max(1, Math.round(speed));
-  let to = wanted;
-  while (to > at && !frames.has(to)) to -= 1;
-  if (wanted > at && to === at) {
-    frames.want(at, stride); // waits for the next one
-    waitingFrom ??= time;
-    if (time - waitingFrom > WAITS_MS) hint("waiting for the next still: the link is slow or away; nothing is passed over", 1000);
-  } else if (to > at) {
+  const next = nextIndex();
+  const due = frames.timeOf(next);
+  const missing = due - now() > GAP_S && next === at + 1 ? due - now() : 0; // gone over at once
+  const reached = missing ? due : mediaS + step;
+  if (reached < due) {
+    mediaS = reached;
+  } else if (frames.has(next)) {
     waitingFrom = null;
-    const kept = mediaS + step;
-    show(to);
-    mediaS = Math.max(mediaS, Math.min(kept, frames.timeOf(to) + FRAME_S));
+    if (missing) hint(`no footage for ${missing.toFixed(0)} s; it is taken as lost`, 3000);
+    show(next, !missing);
+    mediaS = Math.min(reached, due + FRAME_S);
     redraw();
   } else {
-    const next = at + 1 < frames.length ? frames.timeOf(at + 1) : mediaS;
-    mediaS = next - now() > GAP_S ? next : mediaS + step; // over missing footage at once
-    if (next - now() > GAP_S) hint(`no footage for ${(next - now()).toFixed(0)} s; it is taken as lost`, 3000);
+    frames.need(next, stride());
+    waitingFrom ??= time;
+    if (time - waitingFrom > WAITS_MS) hint("waiting for the next still: the link is slow or away; nothing is passed over", 1000);
   }
   lastInput = time;
   if (at >= frames.length - 1) play(false);
@@ -139,7 +138,7 @@ function mayMark() {
 function mark(feature, parts) {
   if (!mayMark()) return;
   const [x, y] = parts ?? [pointer ? pointer[0] : 0.5, feature === "system" ? rules.line_height : pointer ? pointer[1] : 0.5];
-  marks.add(now(), frames.numberOf(at), feature, x, y);
+  marks.add(now(), frames.stillOf(at), feature, x, y);
   const minute = minuteOf(now());
   if (minute < view.first || minute > view.last) hint(`kept, not counted: minute ${minute} is outside of ${view.first} to ${view.last}`, 4000);
   else if (feature === "system" && y < rules.line_height - NEAR_LINE) hint("far above the line: a system counts when it passes the line", 4000);

@@ -3,6 +3,7 @@
 const AHEAD = 75; // six seconds of 12.5 stills
 const BEHIND = 25;
 const AT_ONCE = 6;
+const FIRST_OF_CLIPS = 2 ** 50; // numbers from here on are frames of clips
 const AGAIN_MS = 1500;
 const PASSING = new Set([401, 403, 408, 429, 500, 502, 503, 504]); // says nothing about the frame
 
@@ -32,6 +33,11 @@ export class Frames {
     return this.list[index][0];
   }
 
+  /** The still that a frame is, null for a frame of a clip. */
+  stillOf(index) {
+    return this.list[index][0] < FIRST_OF_CLIPS ? this.list[index][0] : null;
+  }
+
   /** The last frame at or before a second, or the first of all. */
   indexAt(seconds) {
     let low = 0;
@@ -55,6 +61,12 @@ export class Frames {
       this.shown = picture;
     }
     return picture;
+  }
+
+  /** Play waits for this one; then come those a stride on from it. */
+  need(index, step) {
+    if (!this.has(index) && !this.underway.has(index)) this.fetch(index);
+    this.want(this.at, step);
   }
 
   has(index) {

@@ -8,6 +8,13 @@ export function signInAddress() {
   return `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
 }
 
+/** A word over the picture, for a while. */
+export function hint(words, lasting = 2500) {
+  find("hint").textContent = words;
+  clearTimeout(hint.timer);
+  hint.timer = setTimeout(() => (find("hint").textContent = ""), lasting);
+}
+
 function part(tag, text, more = {}) {
   const made = Object.assign(document.createElement(tag), more);
   made.textContent = text;

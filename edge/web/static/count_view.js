@@ -5,6 +5,12 @@ import { FEATURES, minuteOf } from "/static/count_marks.js";
 const CLOCK_PART = 0.035; // the burnt-in text stands in the top 22 of 630 to 720 rows
 const SHOWN_AFTER_S = 0.9; // own marks fade while what they mark leaves the frame
 
+/** A second of the tow as it stands in the bar: 01:02.3. */
+export function clockWords(seconds) {
+  const whole = Math.floor(seconds);
+  return `${String(Math.floor(whole / 60)).padStart(2, "0")}:${String(whole % 60).padStart(2, "0")}.${Math.floor((seconds % 1) * 10)}`;
+}
+
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 export class View {
