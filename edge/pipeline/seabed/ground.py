@@ -28,10 +28,11 @@ LEAST_CELLS = 5  # of a cloud
 KNOWN_AFTER = 8  # frames
 MEMORY = 20  # frames: the light changes with the height of the sledge, within seconds
 LOST_AFTER = 40  # frames with more than half of the view off: it is the light that changed
-EXPOSURE_STEP = 0.03  # of the logarithm per frame: how fast a camera changes its exposure
-BLANK = 0.35  # of the usual texture
+EXPOSURE_STEP = 0.01  # of the logarithm per frame: how fast a camera changes its exposure
 TEXTURE_MEMORY = 60  # frames
-LEAST_TEXTURE = 2.0  # levels of the plate: the noise of a camera
+LEAST_TEXTURE = 1.0  # levels of the plate: less is no texture on any ground
+VEILED = 0.45  # share of the usual texture below which a cloud lies before the ground
+THINNED = 0.85  # the same, where the light is off too
 _ROUNDS = 6
 _SIDES = np.ones((3, 3), np.uint8)
 
@@ -89,26 +90,35 @@ class Light:
 
 
 class Texture:
-    """How much texture the ground has along one clip."""
+    """How much texture the ground has along one clip, cell by cell: haze takes more of it from the far side of the frame."""
 
     def __init__(self) -> None:
-        self._usual: float | None = None
+        self._usual: Float64Array | None = None
+        self._now = np.zeros((GRID[1], GRID[0]))
+        self._frames = 0
 
-    def blank(self, texture: UInt8Array) -> BoolArray:
-        """(13, 24): cells of a plate's texture (h, w) that show next to none."""
-        spread = self._spread(texture)
-        limit = LEAST_TEXTURE if self._usual is None else max(LEAST_TEXTURE, BLANK * self._usual)
-        return np.asarray(spread < limit, np.bool_)
+    def share(self, texture: UInt8Array) -> Float64Array:
+        """(13, 24): how much of the usual texture each cell of a plate (h, w) shows, with its neighbours; 1 is usual, 0 none."""
+        levels = texture.astype(np.float32)
+        # Between the camera's noise and the billows of a cloud: details of 3 to 8 px at working size.
+        band = cv2.subtract(cv2.GaussianBlur(levels, (0, 0), 1.0), cv2.GaussianBlur(levels, (0, 0), 2.5))
+        spread = np.sqrt(np.asarray(cv2.resize(cv2.multiply(band, band), GRID, interpolation=cv2.INTER_AREA), np.float32))
+        self._now = np.asarray(cv2.medianBlur(spread, 3), np.float64)
+        usual = self._now if self._usual is None else self._usual
+        return np.where(self._now < LEAST_TEXTURE, 0.0, self._now / np.maximum(usual, LEAST_TEXTURE))
 
-    def learn(self, texture: UInt8Array, share: float = 1 / TEXTURE_MEMORY) -> None:
-        """Take in a frame that was registered, so that it surely shows ground."""
-        usual = float(np.median(self._spread(texture)))
-        self._usual = usual if self._usual is None else self._usual + share * (usual - self._usual)
+    def learn(self, hidden: BoolArray) -> None:
+        """Take in the frame that was last looked at, but for the cells (13, 24) that a cloud hides."""
+        if self._usual is None:
+            self._usual = np.full_like(self._now, max(LEAST_TEXTURE, float(np.median(self._now))))
+        self._frames += 1
+        part = max(1 / TEXTURE_MEMORY, 1 / (self._frames + 2))
+        self._usual = self._usual + np.where(hidden, 0.0, part * (self._now - self._usual))
 
-    @staticmethod
-    def _spread(texture: UInt8Array) -> Float64Array:
-        levels = texture.astype(np.float32) - 128
-        return np.sqrt(np.asarray(cv2.resize(levels * levels, GRID, interpolation=cv2.INTER_AREA), np.float64))
+
+def cloudy_cells(off_light: BoolArray, texture: Float64Array) -> BoolArray:
+    """(13, 24): cells before which a cloud lies, by what the frame alone tells. Ground in another light keeps its texture."""
+    return np.asarray((texture < VEILED) | (off_light & (texture < THINNED)), np.bool_)
 
 
 def _pieces(off: Float64Array, limit: float) -> BoolArray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from edge.footage import Float64Array, LaserPair, Motion, Visibility
 from edge.pipeline.plan import Mask
-from edge.pipeline.seabed.ground import BoolArray, Light, Texture
+from edge.pipeline.seabed.ground import BoolArray, Light, Texture, cloudy_cells
 from edge.pipeline.seabed.lasers import CHANNEL, LOOK_WIDTH_PX, LaserColour, find_dots, pair_of
 from edge.pipeline.seabed.plane import homography_of
 from edge.pipeline.seabed.plate import Plate, PlateMaker
@@ -102,16 +102,18 @@ class SeabedObserver:
         look = self._reduced(image)
         dots = find_dots(look, self._width_px, self._masks, self._colour)
         plate = self._plates.make(look, [(dot.x_px, dot.y_px) for dot in dots])
-        off_light, blank = self._light.off(plate.grey), self._texture.blank(plate.texture)
-        plate = _without(plate, blank)
+        off_light = self._light.off(plate.grey)
+        cloudy = cloudy_cells(off_light, self._texture.share(plate.texture))
+        plate = _without(plate, cloudy)
         motion, following = None, None
         if self._before is not None:
-            found = self._register(plate, at_s, doubtful=float(np.mean(off_light | blank)))
+            found = self._register(plate, at_s, doubtful=float(np.mean(cloudy)))
             motion = self._motion(found, at_s)
             following = None if found is None else self._registrar.cells(self._before[0], plate, found.fit.homography())
         self._before = plate, at_s
-        hidden = hidden_cells(plate, off_light=off_light, blank=blank, following=following)
+        hidden = hidden_cells(plate, off_light=off_light, cloudy=cloudy, following=following)
         self._light.learn(hidden)
+        self._texture.learn(hidden)
         return Seen(motion=motion, lasers=pair_of(dots, self._width_px), visibility=measure(plate, hidden))
 
     def break_(self) -> None:
@@ -130,7 +132,6 @@ class SeabedObserver:
         found = self._registrar.register(before, plate, self._expected(before_s, at_s), doubtful=doubtful)
         if found is not None:
             self._carry = _Carry(values=found.fit.values, per_s=1 / (at_s - before_s), since_s=at_s, matched=found.matched)
-            self._texture.learn(plate.texture)
             if np.hypot(*found.fit.values[:2]) * self._plates.size[0] / 2 > STILL_PX:
                 self._plates.learn(plate)
         return found
@@ -175,7 +176,7 @@ class SeabedObserver:
         return np.asarray(whole / whole[2, 2], np.float64)
 
 
-def _without(plate: Plate, blank: BoolArray) -> Plate:
-    """The plate, less the cells that show nothing to register."""
-    shows = cv2.resize((~blank).astype(np.uint8), (plate.usable.shape[1], plate.usable.shape[0]), interpolation=cv2.INTER_NEAREST)
+def _without(plate: Plate, cloudy: BoolArray) -> Plate:
+    """The plate, less the cells that show a cloud: its billows move too, and not as the seabed does."""
+    shows = cv2.resize((~cloudy).astype(np.uint8), (plate.usable.shape[1], plate.usable.shape[0]), interpolation=cv2.INTER_NEAREST)
     return replace(plate, usable=np.asarray(plate.usable * shows, np.uint8))

@@ -44,6 +44,7 @@ LEAST_SHARE = 0.1
 EXPECTED_SD = 0.05  # of half the frame's width, per sixth of a second
 LEAST_LIKELY = 0.15
 MOST_DOUBTFUL = 0.5
+LITTLE_DOUBT = 0.2
 MOST_JUMP = 0.13  # of half the frame's width: 80 px of 1229 from one sixth of a second to the next
 MOST_SD = 0.02  # of half the frame's width, at the counting row: worse is not called registered
 
@@ -105,7 +106,7 @@ class Registrar:
         refined: list[Registration] = []
         for start in self._candidates(before, now, expected):
             found = self._refine(before, now, start)
-            if found is None or (expected is not None and self._jumps(found, expected)):
+            if found is None or (expected is not None and self._jumps(found, expected, doubtful)):
                 continue
             refined.append(found)
             if found.matched > SURE and self._moves(found):
@@ -137,10 +138,15 @@ class Registrar:
         return max(LEAST_LIKELY, float(np.exp(-0.5 * (off / (EXPECTED_SD * expected.steps)) ** 2)))
 
     @staticmethod
-    def _jumps(found: Registration, expected: Expected) -> bool:
-        """True where no sledge changes its motion so much in one step: it is a cloud or the glass that was registered."""
+    def _jumps(found: Registration, expected: Expected, doubtful: float) -> bool:
+        """True where a part of the frame moves as no sledge does from one step to the next: a cloud or the glass was registered.
+
+        A sledge that mud lets go of does jump; then all of the frame jumps, and there is no cloud.
+        """
+        if not expected.fresh or expected.matched < LEAST_SURE or (found.matched > SURE and doubtful < LITTLE_DOUBT):
+            return False
         off = float(np.hypot(*(found.fit.values[:2] - expected.values[:2])))
-        return expected.fresh and expected.matched > LEAST_SURE and off > MOST_JUMP * expected.steps
+        return off > MOST_JUMP * expected.steps
 
     def _candidates(self, before: Plate, now: Plate, expected: Expected | None) -> list[Float64Array]:
         """Motions worth refining, the best first: (10,) each."""

@@ -2,7 +2,8 @@
 
 Silt. Under the motion of the seabed a piece of ground looks like it did a moment ago; a cloud does not, for it rolls, or hangs where
 it was. That is the first sign, where the frame could be registered. The second is the light: a patch darker or brighter than the
-lamps make plain mud, unless it follows the seabed well, for then it is ground after all. The third is texture that is gone.
+lamps make plain mud, unless it follows the seabed well, for then it is ground after all. The third is texture that is gone: through a
+thin cloud the seabed still follows, but half of what it shows is missing.
 
     Proposed only. People decide what was countable; the seconds they take out are theirs.
 """
@@ -40,24 +41,24 @@ def measure(plate: Plate, hidden: BoolArray) -> Visibility:
     )
 
 
-def hidden_cells(plate: Plate, *, off_light: BoolArray, blank: BoolArray, following: Float32Array | None) -> BoolArray:
+def hidden_cells(plate: Plate, *, off_light: BoolArray, cloudy: BoolArray, following: Float32Array | None) -> BoolArray:
     """(13, 24): cells that a cloud hides; what is merely dark is not silt.
 
     Args:
-        off_light, blank: (13, 24), cells whose light is off and cells without texture (ground.py).
+        off_light, cloudy: (13, 24), cells whose light is off and cells before which a cloud lies (ground.py).
         following: (rows, columns), correlation of the plate's cells with the frame before under the motion; None not registered.
     """
     lit = np.asarray(np.asarray(cv2.resize(plate.grey, GRID, interpolation=cv2.INTER_AREA)) >= DARK_GREY, np.bool_)
     if following is None:
-        return (off_light | blank) & lit
+        return np.asarray((off_light | cloudy) & lit, np.bool_)
     known, lost, found = (np.asarray(cv2.resize(part.astype(np.float32), GRID, interpolation=cv2.INTER_AREA)) for part in _told(following))
     around_known, around_lost = (np.asarray(cv2.blur(part, (3, 3))) for part in (known, lost))
     gone = (lost > 0.5) & (around_lost >= NEIGHBOURS * around_known)
-    ground = found > 0.5
+    ground = (found > 0.5) & ~cloudy
     # Where most of what is off in its light follows as ground does, it is the light that changed, also where nothing can be compared.
     if 2 * np.count_nonzero(off_light & ground) > np.count_nonzero(off_light & (known > 0.5)):
         off_light = np.zeros_like(off_light)
-    return np.asarray((gone | ((off_light | blank) & ~ground)) & lit, np.bool_)
+    return np.asarray((gone | cloudy | (off_light & ~ground)) & lit, np.bool_)
 
 
 def _told(following: Float32Array) -> tuple[BoolArray, BoolArray, BoolArray]:
