@@ -14,11 +14,15 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from edge.store import counts, surveys
+from edge.store.connection import immediate
+from edge.survey.sheet.record import Change
 from edge.survey.sheet_desk import NewSurvey
 from tests.contract.test_survey_pages import SHEET
 from tests.helpers.tiny_home import RunningAppliance, make_tiny_home, query
 from tests.helpers.web import serving
 from tests.simulators.appliance import SimulatedAppliance
+from tests.unit.test_surveys_store import RULES
 
 WAIT_S = 90
 OVERFLOW = "return document.documentElement.scrollWidth - innerWidth"
@@ -173,3 +177,27 @@ def test_no_page_is_wider_than_the_laptop_or_complains(
         page.driver.execute_script(f"document.documentElement.dataset.mode = '{mode}'")
         assert page.driver.execute_script(OVERFLOW) <= 0
     assert [one for one in chromium.get_log("browser") if one["level"] == "SEVERE"] == []  # type: ignore[no-untyped-call]
+
+
+def test_a_line_that_counts_were_made_by_moves_with_a_reason(
+    chromium: webdriver.Chrome, served: tuple[SimulatedAppliance, httpx.Client]
+) -> None:
+    appliance = served[0]
+    changes = [Change(field=f"{side}_{what}", value=text) for side in ("start", "end") for what, text in (("date", "2020-07-16"),)]
+    changes += [Change(field="start_time", value="01:00"), Change(field="end_time", value="01:10")]
+    appliance.sheets.record(1, changes, source="page", actor="mary")
+    with immediate(appliance.writer) as db:
+        rules = surveys.add_protocol(db, 1, RULES, reason="manual", actor="mary")
+        counts.open_count(
+            db, appliance.seal, counts.NewCount(tow_id=1, protocol_id=rules, person_id=None, counter="jd", content=b""), actor="jd"
+        )
+    page = Page(chromium, str(served[1].base_url))
+    page.open("/stations/1")
+    page.type("start_time", "01:01")
+    page.wait(lambda: "NOT KEPT YET, 1 in this browser: the start of line of station 125" in page.text("#keeping"))
+    assert appliance.writer.execute("SELECT start_utc FROM tows").fetchone()[0] == "2020-07-16T01:00:00.000Z"
+    chromium.find_element(By.ID, "change-reason").send_keys("the clock was a minute off", Keys.TAB)
+    page.wait(lambda: page.state("start_time") == "kept")
+    assert appliance.writer.execute("SELECT start_utc FROM tows").fetchone()[0] == "2020-07-16T01:01:00.000Z"
+    (detail,) = appliance.writer.execute("SELECT detail_json FROM audit WHERE action = 'counted_tow_change'").fetchone()
+    assert "the clock was a minute off" in detail
