@@ -377,7 +377,7 @@ def test_a_line_outside_the_frame_is_refused(line_height: float) -> None:
 @pytest.mark.parametrize("wrong", [{"jitter_width": 0.0}, {"detection_rate": 1.0}, {"min_confidence": 0.0}, {"longest_gap_s": -1.0}])
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"must be positive|between 0 and 1"):
-        replace(TrackSettings(), **wrong)  # type: ignore[arg-type]
+        replace(TrackSettings(), **wrong)
 
 
 def test_the_simulated_tracker_keeps_to_the_protocol_too() -> None:
