@@ -32,6 +32,7 @@ class Feeder:
     Attributes:
         last_pts: the latest time of any packet that was read; None before the first.
         is_planned: whether frames that the planner does not want may be missing.
+        incomplete: numbers of packets of which the container says that a part is missing. What the decoder makes of them may look sound.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Feeder:
                 whether it was read.
         """
         self.last_pts: int | None = None
+        self.incomplete: set[int] = set()
         self.is_planned = planner is not None and can_plan(clip)
         self._clip = clip
         self._context = clip.stream.codec_context
@@ -153,6 +155,8 @@ class Feeder:
                     if packet.size:  # an empty one says: as before
                         errors = 0
                         self._read += 1
+                        if packet.is_corrupt:
+                            self.incomplete.add(self._read)
                         if not self._passes_over(packet):
                             yield self._read, packet
                 return

@@ -71,6 +71,7 @@ class FrameReader:
     def __init__(self, clip: OpenClip, *, planner: Planner[Packet[Any]] | None = None, from_key: bool = False) -> None:
         self._tally = Tally()
         self._is_intra_only = clip.is_intra_only
+        self._counts_chunks = clip.counts_chunks
         self._stamps = Stamps(clip)
         self._feeder = Feeder(clip, planner=planner, from_key=from_key, on_packet=self._stamps.note, on_failure=self._note_failure)
         self._last: int | None = None
@@ -124,8 +125,8 @@ class FrameReader:
     def _sound(self) -> Iterator[Shown]:
         """Frames that are what was recorded, in the order of the decoder."""
         for pts, number, frame in self._stamps.stamped(self._feeder.decoded()):
-            if frame.is_corrupt:
-                self._note_damage(number, number)
+            if frame.is_corrupt or number in self._feeder.incomplete:
+                self._note_damage(0 if self._counts_chunks else number, number)
                 continue
             is_key = frame.key_frame or self._is_intra_only
             if not is_key and (not self._has_begun or self._is_suspect(number)):
@@ -141,7 +142,7 @@ class FrameReader:
     def _note_failure(self, first: int, last: int, was_read: bool) -> None:  # noqa: FBT001
         if was_read:
             self._stamps.note_failure()
-        self._note_damage(first, last)
+        self._note_damage(0 if self._counts_chunks else first, last)  # where frames are counted, one that is missing moves the others
 
     def _note_damage(self, first: int, last: int) -> None:
         """One of these packets is damaged: what is stored behind it may lean on it, until a key frame that is stored behind all."""
