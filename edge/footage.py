@@ -8,6 +8,7 @@ origin top left; times are presentation times, never a frame's number over a rat
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -129,3 +130,22 @@ class ClipFacts:
     is_variable_rate: bool
     start_utc: str | None = None
     start_local: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameWanted:
+    """The frame that is on the screen at `at_s`; `step`: so many frames behind it. No side is longer than `longest_px`."""
+
+    path: Path
+    at_s: float
+    step: int = 0
+    longest_px: int = 1600
+    jpeg_quality: int = 85
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameGiven:
+    """A frame as JPEG, and its own time: seconds since the clip's first frame."""
+
+    at_s: float
+    jpeg: bytes

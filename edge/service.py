@@ -19,6 +19,7 @@ from pathlib import Path
 import structlog
 
 from edge.errors import SettingsError, StoreLostError
+from edge.footage import FrameGiven, FrameWanted
 from edge.footage_work import open_tow_desk
 from edge.health.checks.workers import RestartWindow
 from edge.health.context import HealthContext
@@ -29,6 +30,7 @@ from edge.ingest.media import is_away
 from edge.live import QueueGauge, describe_machine, health_context, live_status, rescue_database
 from edge.pipeline.capture_time import capture_time
 from edge.pipeline.dispatcher import Dispatcher
+from edge.pipeline.frame_server import FrameServer
 from edge.pipeline.keeper import ModelKeeper
 from edge.recipes import RECIPES, find_recipe
 from edge.recipes.desk import ModelDesk
@@ -110,6 +112,7 @@ class Service:
         self.tables = TablesDesk(self.writer, self.reader, self.seal)
         self.tracks = TrackDesk(self.writer, self.reader)
         self.tows = open_tow_desk(self, wanted=self._tow_due)
+        self._clip_frames = FrameServer(max_pixels=self.settings.max_pixels)
         self.counting = CountingDesk(self.writer, self.reader, self.seal, check_pin=self.people.check_pin)
         self.keeper = ModelKeeper(self.home, self.writer)
         self.models = ModelServer(self.keeper, self.settings)
@@ -205,6 +208,7 @@ class Service:
             dispatcher.stop()
         self.media.stop()
         self.tows.stop()
+        self._clip_frames.close()
         self.copies.close()
         if self._pulse.is_alive():
             self._pulse.join()
@@ -233,6 +237,10 @@ class Service:
                 connection.close()
             else:
                 self._idle_readers.append(connection)
+
+    def clip_frame(self, wanted: FrameWanted) -> FrameGiven:
+        """A frame of a clip as a picture."""
+        return self._clip_frames.frame(wanted)
 
     def live(self) -> LiveStatus:
         """What is happening now."""
@@ -307,8 +315,6 @@ class Service:
         self.paused_by = None
         self.writer.call(lambda connection: audit.append(connection, actor, "resume", "service", {}))
         self._wake()
-
-    # Inside ------------------------------------------------------------------------------------------------------
 
     def _may_work(self) -> bool:
         return self.paused_by is None and self.lost is None and self.disk.level is not DiskLevel.FULL

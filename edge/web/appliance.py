@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
+from edge.footage import FrameGiven, FrameWanted
 from edge.recipes.choices import FilesChoice, VariantChoice
 from edge.recipes.model_tasks import ModelTask
 from edge.store.sqlite import Connection
@@ -21,6 +22,7 @@ from edge.survey.media_desk import MediaDesk
 from edge.survey.people_desk import PeopleDesk
 from edge.survey.sheet_desk import SheetDesk
 from edge.survey.tables_desk import TablesDesk
+from edge.survey.tow_desk import TowDesk
 from edge.survey.track_desk import TrackDesk
 
 
@@ -192,8 +194,15 @@ class Appliance(Protocol):
     def counting(self) -> CountingDesk:
         """Blind counts: begun, saved, signed, revealed."""
 
+    @property
+    def tows(self) -> TowDesk:
+        """What the footage of tows comes to."""
+
     def reader(self) -> AbstractContextManager[Connection]:
         """A read-only connection for the calling thread."""
+
+    def clip_frame(self, wanted: FrameWanted) -> FrameGiven:
+        """A frame of a clip as a picture."""
 
     def live(self) -> LiveStatus:
         """The present figures. Cheap: called once a second for each open page."""

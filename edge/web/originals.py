@@ -41,6 +41,18 @@ def open_bytes(home: Path, stored: StoredAt) -> BinaryIO:
     return handle
 
 
+def path_of(home: Path, stored: StoredAt) -> Path:
+    """Where the bytes lie, for a process that opens them itself; looked at as `open_bytes` does.
+
+    Raises:
+        RequestError: 410, they are gone or not what was processed.
+    """
+    open_bytes(home, stored).close()
+    if stored.copy_path is not None:
+        return home / stored.copy_path
+    return Path(*map(os.fsdecode, (stored.root_path_bytes, stored.relative_path_bytes, stored.name_bytes)))
+
+
 def _open_copy(home: Path, path: Path, stored: StoredAt) -> BinaryIO:
     path = home / path
     if not path.resolve().is_relative_to(home.resolve()):

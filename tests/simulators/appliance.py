@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from edge.errors import ModelError, SettingsError
+from edge.footage import FrameGiven, FrameWanted
+from edge.pipeline.frame_server import FrameServer
 from edge.recipes.choices import FilesChoice, VariantChoice
 from edge.recipes.model_tasks import ModelTask
 from edge.store import comparisons, jobs, packs
@@ -17,6 +19,7 @@ from edge.store.clock import utc_now
 from edge.store.comparisons import ComparedSide, NewComparison
 from edge.store.connection import DATABASE_NAME, immediate, migrate, open_reader, open_writer
 from edge.store.reads.comparisons import newest_files
+from edge.store.reads.footage import path_of_image
 from edge.store.sqlite import Connection, sqlite3
 from edge.survey.copy_desk import CopyDesk
 from edge.survey.counting.desk import CountingDesk
@@ -25,6 +28,7 @@ from edge.survey.people_desk import PeopleDesk
 from edge.survey.people_secrets import Cost
 from edge.survey.sheet_desk import SheetDesk
 from edge.survey.tables_desk import TablesDesk
+from edge.survey.tow_desk import TowDesk
 from edge.survey.track_desk import TrackDesk
 from edge.web.appliance import CheckStatus, DiskStatus, LiveStatus, ModelStatus, Phase, RootStatus, WorkerStatus
 from tests.helpers.seed import SEAL
@@ -53,8 +57,13 @@ class SimulatedAppliance:
         self.sheets = SheetDesk(DirectWriter(self), self.reader, self.seal)
         self.tables = TablesDesk(DirectWriter(self), self.reader, self.seal)
         self.tracks = TrackDesk(DirectWriter(self), self.reader)
+        self.tows = TowDesk(DirectWriter(self), self.reader, self.seal, watch=lambda stills, stopping: None, path_of=path_of_image)
+        self._clip_frames = FrameServer(max_pixels=100_000_000)
         self.people = PeopleDesk(DirectWriter(self), self.reader, cost=Cost(log2_n=4, r=8, p=1))
         self.counting = CountingDesk(DirectWriter(self), self.reader, self.seal, check_pin=self.people.check_pin)
+
+    def clip_frame(self, wanted: FrameWanted) -> FrameGiven:
+        return self._clip_frames.frame(wanted)
 
     @property
     def home(self) -> Path:

@@ -20,7 +20,7 @@ def tow_frames(connection: Connection, tow_id: int) -> tuple[FrameRow, ...]:
     """The stills of a tow whose time is known, in the order of their times."""
     rows = connection.execute(
         "SELECT a.image_id, a.at_s, i.capture_time_utc FROM tow_images AS a JOIN images AS i ON i.id = a.image_id "
-        "WHERE a.tow_id = ? AND a.at_s >= 0 ORDER BY a.at_s, a.image_id",
+        "WHERE a.tow_id = ? AND a.at_s >= 0 AND a.image_id NOT IN (SELECT image_id FROM clips) ORDER BY a.at_s, a.image_id",
         (tow_id,),
     )
     return tuple(FrameRow(*row) for row in rows)
@@ -38,7 +38,10 @@ def camera_offsets(connection: Connection, tow_id: int) -> dict[str, float]:
 
 def count_untimed(connection: Connection, tow_id: int) -> int:
     """How many stills of a tow have no time within it: they cannot be shown in its order."""
-    row = connection.execute("SELECT count(*) FROM tow_images WHERE tow_id = ? AND (at_s IS NULL OR at_s < 0)", (tow_id,)).fetchone()
+    row = connection.execute(
+        "SELECT count(*) FROM tow_images WHERE tow_id = ? AND (at_s IS NULL OR at_s < 0) AND image_id NOT IN (SELECT image_id FROM clips)",
+        (tow_id,),
+    ).fetchone()
     return int(row[0])
 
 

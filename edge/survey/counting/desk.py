@@ -25,7 +25,7 @@ from edge.store.writer import Writes
 from edge.survey.counting.beginning import check_administrator, is_reference, rules_for_new, standing_of
 from edge.survey.counting.clock import Clock, clock_document, counts_differ, difference, tow_clock
 from edge.survey.counting.content import CountContent, is_blank, is_saved_as, pack, saved, unpack
-from edge.survey.counting.frames import FrameSource, StillFrames
+from edge.survey.counting.frames import FrameSource, TowFrames
 from edge.survey.counting.judge import TowCounts, needs_third, tow_counts
 from edge.survey.counting.qualify import judge_everybody, judge_person
 from edge.survey.counting.tally import Tally, Window, minute_of, missing_footage, public_marks, tally
@@ -68,7 +68,7 @@ class CountingDesk:
         self._reader = reader
         self._seal = seal
         self._check_pin = check_pin
-        self.frames: FrameSource = frames or StillFrames()
+        self.frames: FrameSource = frames or TowFrames()
 
     def begin(self, tow_id: int, person: Person) -> int:
         """The id of this person's count of a tow, begun now if there is none. The protocol is locked with the first count.

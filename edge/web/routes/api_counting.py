@@ -11,6 +11,7 @@ from fastapi import APIRouter, Body, Path, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from edge.footage import FrameWanted
 from edge.store.connection import snapshot
 from edge.store.reads.counts import CountedMinute, counts_of_tow
 from edge.store.reads.surveys import survey, tow
@@ -22,7 +23,7 @@ from edge.survey.counting.tally import Tally
 from edge.survey.people import Role
 from edge.web.deps import MAX_ID, ApplianceHere, SignedIn, Viewer
 from edge.web.errors import Problem, no_such
-from edge.web.originals import open_bytes
+from edge.web.originals import open_bytes, path_of
 from edge.web.pictures import Conversion, PictureCache, media_type
 from edge.web.routes.pictures import PICTURE_HEADERS
 
@@ -245,10 +246,14 @@ def _tally(found: Tally) -> TallyAnswer:
 
 def _frame(request: Request, appliance: ApplianceHere, tow_id: int, number: int) -> Response:
     with appliance.reader() as connection:
-        stored = appliance.counting.frames.stored(connection, tow_id, number)
-    if stored is None:
+        found = appliance.counting.frames.stored(connection, tow_id, number)
+    if found is None:
         raise no_such("frame of this tow with the number", number)
+    stored = found.stored
     headers = {**PICTURE_HEADERS, "cache-control": "private, max-age=86400, immutable"}  # a number stands for the same bytes for good
+    if found.in_clip_s is not None:
+        wanted = FrameWanted(path=path_of(appliance.home, stored), at_s=found.in_clip_s, longest_px=FRAME_WIDTH_PX)
+        return Response(appliance.clip_frame(wanted).jpeg, media_type="image/jpeg", headers=headers)
     with open_bytes(appliance.home, stored) as handle:  # read whole: a browser that plays on gives half of them up
         kind = media_type(handle, stored)
         is_large = stored.size_bytes > FRAME_BYTES or (stored.width_px or 0) > FRAME_WIDTH_PX
