@@ -147,7 +147,7 @@ FIELDS: tuple[Field, ...] = (
     ),
 )  # fmt: skip
 BY_KEY = {field.key: field for field in FIELDS}
-PARTS = (*_PART.values(), "Station", "Ratings", "Notes", "How it is written")  # as the page shows them
+PARTS = (_PART["start"], _PART["end"], "Station", "Ratings", _PART["planned"], "Notes", "How it is written")  # as the page shows them
 SURVEY_HEADINGS = frozenset({"surveyid", "survey"})
 STATION_HEADINGS = ("station", "stationnumber", "stationid", "stationno")
 

@@ -67,8 +67,8 @@ def legend(stations: Sequence[PlacedStation]) -> Markup:
     paper.text(x + 338, y + 5, "not counted", "tick")
     paper.path(f"M{x + 448:.1f} {y - 8:.1f} l8 8 l-8 8 l-8 -8 z", "left-mark")
     paper.text(x + 464, y + 5, "left out of the estimate", "tick")
-    paper.path(f"M{x + 636:.1f} {y - 8:.1f} l8 14 h-16 z", "planned")
-    paper.text(x + 650, y + 5, "planned", "tick")
+    paper.path(f"M{x + 650:.1f} {y - 8:.1f} l8 14 h-16 z", "planned")
+    paper.text(x + 664, y + 5, "planned", "tick")
     return paper.markup()
 
 

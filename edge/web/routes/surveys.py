@@ -40,9 +40,18 @@ def show_survey(request: Request, appliance: ApplianceHere, survey_id: SurveyId)
         status = survey_status(connection, survey)
         grounds = reads.grounds(connection, survey_id)
         protocol = reads.protocol_in_force(connection, survey_id)
-    on_ground = {ground.id: sum(one.station.ground_id == ground.id for one in status.stations) for ground in grounds}
+    on_ground = {ground.id: [one for one in status.stations if one.station.ground_id == ground.id] for ground in grounds}
+    counted = {ground_id: sum(one.is_counted for one in here) for ground_id, here in on_ground.items()}
     return render(
-        request, "survey.html", survey=survey, found=status, grounds=grounds, on_ground=on_ground, protocol=protocol, fields=BY_KEY
+        request,
+        "survey.html",
+        survey=survey,
+        found=status,
+        grounds=grounds,
+        on_ground={ground_id: len(here) for ground_id, here in on_ground.items()},
+        counted=counted,
+        protocol=protocol,
+        fields=BY_KEY,
     )
 
 
