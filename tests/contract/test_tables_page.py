@@ -105,7 +105,8 @@ def test_several_methods_are_chosen_from(tmp_path: Path) -> None:
     page, api = f"/surveys/{sea.survey_id}/export", f"/api/surveys/{sea.survey_id}/tables/minutes"
     with serving(appliance) as client:
         unchosen = client.get(page).text
-        assert "Choose a method above" in unchosen
+        assert "2 methods. Choose a method above." in unchosen
+        assert "Nothing is left out" not in unchosen
         assert "/tables/minutes?" not in unchosen
         for slug in ("own-v1", "imported-v1", "all"):
             assert f'<option value="{slug}"' in unchosen

@@ -81,6 +81,14 @@ def test_a_chosen_method_is_alone_in_its_file_and_named(
         assert others == {"own1", "own2", "7"} - wanted
 
 
+@pytest.mark.parametrize("name", ["ccc-plot", "minutes-plot"])
+def test_a_plot_of_counters_is_of_counts_and_never_of_rows(sea: Tables, tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match="nothing in T2026 is of the origin table"):
+        sea.write(tmp_path / "out", name, choice=Choice(origin="table"))
+    assert sea.write(tmp_path / "out", name, choice=Choice(protocol=1)).file.read_text("utf-8").count("own1") >= 1
+    assert "own2" not in sea.write(tmp_path / "out", name, choice=Choice(protocol=1)).file.read_text("utf-8")
+
+
 def test_all_methods_are_asked_for_and_named(sea: Tables, tmp_path: Path) -> None:
     report = sea.write(tmp_path / "out", "mi-fu2021", choice=Choice(every=True))
     assert report.file.name == "T2026.own-v1+own-v2+imported-v2+table.mi-fu2021.csv"
