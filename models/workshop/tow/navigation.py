@@ -26,6 +26,7 @@ _START = (51.2043, -7.4117)
 _DEPTH_M = 104.0
 _SHIP_SD_M = 0.35
 _SHIP_AHEAD_M = 190.0
+_EVEN_S = 15
 _FAR_OFF_SHARE = 0.008
 _INVALID_SHARE = 0.01
 _GAP_EVERY_S = 170.0
@@ -34,7 +35,7 @@ _EQUATOR_M, _SQUARED_ECCENTRICITY = 6_378_137.0, 0.006_694_379_990_14
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Second:
-    """What is true at one second of the log: metres per second, degrees."""
+    """What is true at one second of the log: positions in degrees, the ship's speed over ground."""
 
     at: datetime
     sledge: tuple[float, float]
@@ -83,24 +84,29 @@ def _usbl(number: int, second: _Second, rng: np.random.Generator) -> str:
 
 
 def _way(path: Path, seconds: float, start_utc: datetime) -> Iterator[_Second]:
-    """True seconds from `LEAD_S` before the first frame to `LEAD_S` after the last; outside of the tow at the mean speed."""
+    """True seconds from `LEAD_S` before the first frame to `LEAD_S` after the last; outside of the tow at the mean speed.
+
+    The ship goes the same way some time earlier, but evenly: the swell that jerks the sledge hardly moves it.
+    """
     clock = np.arange(-LEAD_S, math.ceil(seconds) + LEAD_S + 1, dtype=np.float64)
     along = _along_m(path, clock, seconds)
-    heading = path.heading_deg(clock)
-    latitude, longitude = _START
+    evenly = np.mean([_along_m(path, clock + late_s, seconds) for late_s in range(-_EVEN_S, _EVEN_S + 1)], axis=0)
+    heading = np.radians(path.heading_deg(clock))
+    towards = np.column_stack((np.sin(heading), np.cos(heading)))
+    sledge = _START
+    ship = _moved(_START, _SHIP_AHEAD_M * towards[0])
     for number, at_s in enumerate(clock):
-        step_m = float(along[min(number + 1, len(along) - 1)] - along[number])
-        bearing = math.radians(heading[number])
-        ahead = _SHIP_AHEAD_M * np.array([math.sin(bearing), math.cos(bearing)])
+        after = min(number + 1, len(clock) - 1)
         yield _Second(
             at=start_utc + timedelta(seconds=float(at_s)),
-            sledge=(latitude, longitude),
-            ship=_moved((latitude, longitude), ahead),
-            speed_m_per_s=step_m,
-            heading_deg=float(heading[number]),
+            sledge=sledge,
+            ship=ship,
+            speed_m_per_s=float(evenly[after] - evenly[number]),
+            heading_deg=float(np.degrees(heading[number]) % 360),
             depth_m=_DEPTH_M + 0.004 * float(along[number]),
         )
-        latitude, longitude = _moved((latitude, longitude), step_m * np.array([math.sin(bearing), math.cos(bearing)]))
+        sledge = _moved(sledge, float(along[after] - along[number]) * towards[number])
+        ship = _moved(ship, float(evenly[after] - evenly[number]) * towards[number])
 
 
 def _along_m(path: Path, clock_s: Floats, seconds: float) -> Floats:

@@ -72,9 +72,12 @@ class Ground:
         """Blocks `first` to `last`, the last on top: (H, W, 3) uint8 and how far ahead its upper edge lies, strip pixels."""
         wanted = range(first, last + 1)
         if self._canvas is None or self._canvas[0] != wanted:
-            self._painted = {number: self._painted[number] if number in self._painted else self._paint(number) for number in wanted}
+            # The lens also sinks and rises: a block that has just left the view may come back.
+            self._painted = {number: picture for number, picture in self._painted.items() if first - 1 <= number <= last + 1}
+            for number in wanted:
+                if number not in self._painted:
+                    self._painted[number] = self._paint(number)
             self._canvas = (wanted, np.vstack([self._painted[number] for number in reversed(wanted)]))
-            self._world.forget_drawings(first - 2)
         return self._canvas[1], float((last + 1) * BLOCK_PX)
 
     def _paint(self, number: int) -> Picture:

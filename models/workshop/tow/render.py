@@ -178,6 +178,7 @@ class Tow:
         first, last = int(np.floor(low_m / BLOCK_M)) - 1, int(np.floor(high_m / BLOCK_M)) + 1
         blocks = range(max(first, FIRST_BLOCK), last + 1)
         if self._near is None or self._near.blocks != blocks:
+            self.world.forget_drawings(first - 1)
             found: list[Opening] = [opening for number in blocks for opening in self.world.block(number).openings]
             self._near = _Near(
                 blocks=blocks,

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import av
 import cv2
+import numpy as np
 from av.codec.context import Flags
 
 from models.workshop.tow.film import Film
@@ -30,7 +31,7 @@ _OPTIONS = {
     "mjpeg": {"qscale": "3", "threads": "1"},
 }
 _GROUP_OF_PICTURES_S = 2
-_VARIABLE_BASE = Fraction(1, 90_000)
+_VARIABLE_BASE = Fraction(1, 1000)
 
 
 class Recorder(Protocol):
@@ -94,7 +95,11 @@ class _Video:
         self.file = f"{VIDEO_STEM}.{film.container}"
 
     def take(self, picture: Picture, at_s: float) -> None:
-        frame = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(format=self._stream.pix_fmt)
+        if self._stream.pix_fmt == "yuv420p":
+            # Not by PyAV's reformat: x264 then made other bytes of the same pictures from one run to the next.
+            frame = av.VideoFrame.from_ndarray(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420), np.uint8), format="yuv420p")
+        else:
+            frame = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(format=self._stream.pix_fmt)
         frame.pts = round(Fraction(at_s).limit_denominator(1_000_000) / self._base)
         frame.time_base = self._base
         for packet in self._stream.encode(frame):

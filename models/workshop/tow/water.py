@@ -55,10 +55,12 @@ class Silt:
         life = (at_s - cloud.start_s) / (cloud.end_s - cloud.start_s)
         swell = float(np.sin(np.pi * life) ** 0.6)
         drift = float(self._path.along_m(np.array([at_s]))[0] * 0.5 * _GRID[1]) + 17.0 * cloud.start_s
-        rows = (np.arange(_GRID[0]) - int(drift)) % _POOL_PX
+        # Up and down through the pool: its first row does not go on from its last.
+        rows = _POOL_PX - 1 - np.abs((np.arange(_GRID[0]) - int(drift)) % (2 * _POOL_PX - 2) - (_POOL_PX - 1))
         billows = self._billows[rows, : _GRID[1]]
         distance = np.hypot(self._x - np.float32(cloud.from_x), (self._y - np.float32(cloud.from_y)) * np.float32(0.6)) + 0.06 * billows
-        return np.asarray(cloud.density * sigmoid((np.float32(cloud.reach * swell - 0.05) - distance) * np.float32(cloud.edge)), np.float32)
+        thick = cloud.density * (1.0 - 0.12 * np.clip(0.5 + billows, 0.0, 1.5))
+        return np.asarray(thick * sigmoid((np.float32(cloud.reach * swell - 0.05) - distance) * np.float32(cloud.edge)), np.float32)
 
 
 def hidden_fraction(density: Field | None) -> float:
