@@ -13,6 +13,7 @@ import pytest
 from edge.commands.running import write_address
 from edge.store.lock import HomeLock
 from edge.survey.track_desk import TrackFile
+from tests.helpers.seed import add_model, add_station, done
 from tests.helpers.stations import START, Sea
 from tests.helpers.web import make_survey, serving
 from tests.simulators import navigation as sim
@@ -132,3 +133,18 @@ def test_a_log_of_a_whole_leg_is_read_for_its_tow_only(tmp_path: Path) -> None:
         imported = sea.desk.import_track(tow, TrackFile(path=path, name=path.name, source="ship"), "test")
         assert imported.points == 601
         assert imported.distance_m == pytest.approx(0.41 * 600, rel=0.01)
+
+
+def test_openings_are_told_of_how_many_stills(edge_command: list[str], tmp_path: Path) -> None:
+    """Two of three stills have a result: three openings are not those of the tow."""
+    with closing(Sea(tmp_path / "home")) as sea:
+        tow = sea.station("S1")
+        folder = add_station(sea.connection, sea.home / "inbox", b"S1")
+        pack = add_model(sea.connection)
+        for name, boxes in ((b"a.jpg", 1), (b"b.jpg", 2), (b"c.jpg", 1)):
+            done(sea.connection, folder, name, pack, boxes=[(1, 1, 9, 9, 0.9, 0)] * boxes)
+        attach = "INSERT INTO tow_images (image_id, tow_id, how, attached_by, attached_utc) SELECT id, ?, 'hand', 'test', 'now' FROM images"
+        sea.connection.execute(attach, (tow,))
+        sea.connection.execute("UPDATE runs SET is_current = 0 WHERE id = 3")
+    told = ask(edge_command, sea.home, "survey", "count", "S1").stdout
+    assert "on 2 of 3 stills" in " ".join(told.split())
