@@ -79,6 +79,11 @@ class Settings(BaseSettings):
     settle_s: Annotated[float, Field(ge=0.1, le=600)] = Field(
         default=2.0, title="Settle time (s)", description="A file is whole when its size and time are equal on two looks this far apart."
     )
+    clip_settle_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        default=30.0,
+        title="Settle time of clips (s)",
+        description="A clip is whole when nothing changed it for so long: recorders pause while they write.",
+    )
     growing_limit_s: Annotated[float, Field(ge=1, le=86_400)] = Field(
         default=30.0,
         title="Growing limit (s)",

@@ -21,7 +21,7 @@ from edge.errors import EdgeError, StoreError
 from edge.ingest.inventory import MOST_WAITING, FileKey, Inventory
 from edge.ingest.looks import Pieces, is_wanted, is_watched_folder
 from edge.ingest.media import FolderIdentity, folder_identity
-from edge.ingest.settle import SettleTracker
+from edge.ingest.settle import SettleTracker, patience
 from edge.ingest.take import sweep_copies
 from edge.ingest.taker import Taker
 from edge.ingest.watched import WatchedRoot
@@ -88,7 +88,9 @@ class Intake:
         self._hints = Hints(self._wake)
         self._watcher = Watcher(self._hints)
         limit_s = settings.growing_limit_s if patient else _IMPATIENT_LOOKS * settings.settle_s
-        self._tracker: SettleTracker[FileKey] = SettleTracker(settings.settle_s, limit_s)
+        # Who asks for a folder to be taken now says that its clips are finished.
+        clip_patience = patience(settings.settle_s, settings.clip_settle_s, time.time) if patient else None
+        self._tracker: SettleTracker[FileKey] = SettleTracker(settings.settle_s, limit_s, clip_patience)
         self._taker = Taker(
             settings,
             self._media,

@@ -1,15 +1,19 @@
 """Decide when a file is whole: its size and time are equal on two looks `settle_s` apart.
 
-No I/O and no clock of its own: looks and monotonic seconds go in, decisions come out.
+A clip is written while it is recorded, with pauses in which nothing changes: it must have been quiet for longer, by our looks or by the
+time of its last change. No I/O and no clock of its own: looks and monotonic seconds go in, decisions come out.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from edge.formats import is_clip_name
 from edge.ingest.looks import FileLook
 
 Key = TypeVar("Key")
@@ -20,6 +24,7 @@ class _Waiting:
     look: FileLook
     since_s: float
     first_s: float
+    settle_s: float
     listed: bool = False
     plan: int | None = None
 
@@ -27,8 +32,10 @@ class _Waiting:
 class SettleTracker(Generic[Key]):
     """Files that were seen and are not yet known to be whole."""
 
-    def __init__(self, settle_s: float, growing_limit_s: float) -> None:
+    def __init__(self, settle_s: float, growing_limit_s: float, settle_of: Callable[[FileLook], float] | None = None) -> None:
+        """`settle_of` says how far apart two equal looks must be where that depends on the file; at least `settle_s`."""
         self._settle_s = settle_s
+        self._settle_of = settle_of or (lambda _: settle_s)
         self._growing_limit_s = growing_limit_s
         self._waiting: dict[Key, _Waiting] = {}
         self._due: list[tuple[float, int, Key]] = []
@@ -44,12 +51,11 @@ class SettleTracker(Generic[Key]):
         """Take note of a look; a changed file starts to settle anew."""
         waiting = self._waiting.get(key)
         if waiting is None:
-            waiting = self._waiting[key] = _Waiting(look=look, since_s=now_s, first_s=now_s)
+            waiting = self._waiting[key] = _Waiting(look=look, since_s=now_s, first_s=now_s, settle_s=self._settle_of(look))
         elif not waiting.look.equals(look):
-            waiting.look = look
-            waiting.since_s = now_s
+            self._note_change(waiting, look, now_s)
         if waiting.plan is None:
-            self._plan(key, waiting, waiting.since_s + self._settle_s)
+            self._plan(key, waiting, waiting.since_s + waiting.settle_s)
 
     def forget(self, key: Key) -> bool:
         """The file is taken, failed or gone; returns whether it was being waited for."""
@@ -73,17 +79,16 @@ class SettleTracker(Generic[Key]):
         """Files that were popped and, for a failure on the way, neither settled nor forgotten are due as before."""
         for key, waiting in self._waiting.items():
             if waiting.plan is None:
-                self._plan(key, waiting, waiting.since_s + self._settle_s)
+                self._plan(key, waiting, waiting.since_s + waiting.settle_s)
 
     def settled(self, key: Key, look: FileLook, now_s: float) -> bool:
         """Whether this look equals one at least `settle_s` ago. If not, the next look is planned."""
         waiting = self._waiting[key]
         if not waiting.look.equals(look):
-            waiting.look = look
-            waiting.since_s = now_s
-        if look.size_bytes > 0 and now_s - waiting.since_s >= self._settle_s:
+            self._note_change(waiting, look, now_s)
+        if look.size_bytes > 0 and now_s - waiting.since_s >= waiting.settle_s:
             return True
-        due_s = waiting.since_s + self._settle_s
+        due_s = waiting.since_s + waiting.settle_s
         self._plan(key, waiting, due_s if due_s > now_s else now_s + self._settle_s / 2)
         return False
 
@@ -94,6 +99,11 @@ class SettleTracker(Generic[Key]):
             return False
         waiting.listed = True
         return True
+
+    def _note_change(self, waiting: _Waiting, look: FileLook, now_s: float) -> None:
+        waiting.look = look
+        waiting.since_s = now_s
+        waiting.settle_s = self._settle_of(look)
 
     def _plan(self, key: Key, waiting: _Waiting, due_s: float) -> None:
         waiting.plan = next(self._order)
@@ -107,3 +117,21 @@ class SettleTracker(Generic[Key]):
             if waiting is not None and waiting.plan == plan:
                 return
             heapq.heappop(self._due)
+
+
+def patience(settle_s: float, clip_settle_s: float, clock: Callable[[], float]) -> Callable[[FileLook], float]:
+    """How far apart two equal looks at a file must be.
+
+    Args:
+        settle_s: for any file.
+        clip_settle_s: how long a clip must have been quiet; the time since its last change counts, however short we have known it.
+        clock: seconds since 1970, of the machine that the files' times are from.
+    """
+
+    def settle_of(look: FileLook) -> float:
+        if not is_clip_name(os.fsdecode(look.name_bytes)):
+            return settle_s
+        quiet_s = max(0.0, clock() - look.mtime_ns / 1e9)  # a time to come says nothing
+        return max(settle_s, clip_settle_s - quiet_s)
+
+    return settle_of

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge.ingest.intake import Intake, RootStatus
 from edge.ingest.inventory import MOST_WAITING
-from edge.recipes.recipe import STILL_EXTENSIONS
+from edge.recipes.recipe import FOOTAGE_EXTENSIONS
 from edge.settings import Settings
 from edge.store import files, jobs
 from edge.store.connection import open_reader
@@ -48,7 +48,7 @@ class Watching:
             self.settings, home, home / "edge.db", self.writer, may_take=self.may_take.is_set, patient=patient, most_waiting=most_waiting
         )
         row = self.writer.call(lambda connection: files.add_root(connection, root, RECIPE, intake))
-        self.intake.add_root(row, STILL_EXTENSIONS, watch=watch)
+        self.intake.add_root(row, FOOTAGE_EXTENSIONS, watch=watch)
         self.reader = open_reader(home / "edge.db")
 
     def start(self) -> None:

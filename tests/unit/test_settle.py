@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from edge.ingest.looks import FileLook
-from edge.ingest.settle import SettleTracker
+from edge.ingest.settle import SettleTracker, patience
 
 SETTLE_S = 2.0
 LIMIT_S = 30.0
@@ -97,6 +97,38 @@ def test_overdue_is_said_once() -> None:
     assert not settling.overdue("a", LIMIT_S - 1)
     assert settling.overdue("a", LIMIT_S)
     assert not settling.overdue("a", LIMIT_S + 1)
+
+
+def clip(size_bytes: int = 10, changed_s: float = 1000.0, name: bytes = b"00001.MTS") -> FileLook:
+    return FileLook(name_bytes=name, size_bytes=size_bytes, mtime_ns=int(changed_s * 1e9), inode=1, is_regular=True)
+
+
+def test_a_clip_must_be_quiet_for_longer() -> None:
+    """A recorder that pauses for some seconds has not ended."""
+    settling = SettleTracker[str](SETTLE_S, LIMIT_S, patience(SETTLE_S, 20.0, lambda: 1000.0))
+    settling.look("a", clip(), 0.0)
+    assert settling.pop_due(19.9, 10) == []
+    assert settling.pop_due(20.0, 10) == ["a"]
+    assert not settling.settled("a", clip(size_bytes=11), 20.0)
+    assert settling.pop_due(39.9, 10) == []
+    assert settling.pop_due(40.0, 10) == ["a"]
+    assert settling.settled("a", clip(size_bytes=11), 40.0)
+
+
+@pytest.mark.parametrize(
+    ("look", "wanted_s"),
+    [
+        (clip(), 20.0),
+        (clip(changed_s=995.0), 15.0),
+        (clip(changed_s=10.0), SETTLE_S),
+        (clip(changed_s=5000.0), 20.0),
+        (clip(name=b"a.jpg"), SETTLE_S),
+        (clip(name=b"\xff.mp4"), 20.0),
+    ],
+)
+def test_what_was_quiet_before_it_was_seen_counts(look: FileLook, wanted_s: float) -> None:
+    """A card of finished clips is not waited for; a clock that lies in the future changes nothing."""
+    assert patience(SETTLE_S, 20.0, lambda: 1000.0)(look) == pytest.approx(wanted_s)
 
 
 class Settling(RuleBasedStateMachine):
