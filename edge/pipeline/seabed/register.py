@@ -37,6 +37,7 @@ LEAST_CORNER = 2e-5
 WINDOW_PX = 13
 BACK_PX = 0.6
 LEAST_POINTS = 14
+LEAST_POINTS_IN_DOUBT = 28  # the fringe of a cloud has corners of its own
 NOISE_PX = 0.12  # of a tracked corner at working size
 SURE = 0.7  # share of matched cells above which there is nothing else to look for
 LEAST_SURE = 0.4
@@ -106,7 +107,9 @@ class Registrar:
         refined: list[Registration] = []
         for start in self._candidates(before, now, expected):
             found = self._refine(before, now, start)
-            if found is None or (expected is not None and self._jumps(found, expected, doubtful)):
+            if found is None or (doubtful > LITTLE_DOUBT and found.points < LEAST_POINTS_IN_DOUBT):
+                continue
+            if expected is not None and self._jumps(found, expected, doubtful):
                 continue
             refined.append(found)
             if found.matched > SURE and self._moves(found):
@@ -120,13 +123,13 @@ class Registrar:
         """The seabed's motion among those that a part of the frame follows."""
         if not refined:
             return None
-        best = max(refined, key=lambda found: found.matched * (1.0 if expected is None else self._likely(found, expected)))
+        best = max(refined, key=lambda found: found.points * (1.0 if expected is None else self._likely(found, expected)))
         at_rest = expected is not None and expected.matched > SURE and np.hypot(*expected.values[:2]) * self._half < STILL_PX
         if self._moves(best) or at_rest:
             return best
         moving = [found for found in refined if self._moves(found) and found.matched > LEAST_SHARE]
         at_least = None if doubtful > MOST_DOUBTFUL else best
-        return max(moving, key=lambda found: found.matched, default=at_least)
+        return max(moving, key=lambda found: found.points, default=at_least)
 
     def _moves(self, found: Registration) -> bool:
         return bool(np.hypot(*found.fit.values[:2]) * self._half > STILL_PX)
