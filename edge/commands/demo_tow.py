@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import multiprocessing
+import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -148,6 +149,8 @@ def _check_folder(out: Path, order: Order) -> None:
         if out.exists() and (not out.is_dir() or any(path.name != UNFINISHED for path in out.iterdir())):
             raise SettingsError(f"{out} is not empty", advice="Name a new folder, or an empty one: nothing is overwritten.")
         there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+        if not (there.is_dir() and os.access(there, os.W_OK)):
+            raise SettingsError(f"{there} is no folder that can be written", advice="Name a folder in another place.")
         free_bytes, wanted_bytes = shutil.disk_usage(there).free, order.film.about_bytes(order.seconds)
     except OSError as error:
         raise SettingsError(f"{out} cannot be used: {error.strerror or error}", advice="Name a folder that can be written.") from error
