@@ -245,8 +245,7 @@ const KEYS = {
   f: DO.fit,
   s: DO.sign,
   r: () => hint("the browser's own key loads the page again; the count is kept"),
-  a: () => {}, // keys of lists, which lead away from here
-  "/": () => {},
+  ...{ a: () => {}, "/": () => {} }, // keys of lists, which lead away from here
   x: () => holdLost(true),
   z: (event) => (event.shiftKey ? DO.redo() : DO.undo()),
 };
@@ -363,7 +362,8 @@ async function begin() {
   const onOutdated = () => {
     isOlder = true;
     play(false);
-    if (saving.hasActs) resolve();
+    const isBusy = document.querySelector("dialog[open]") || document.activeElement.matches("input, textarea");
+    if (saving.hasActs && !isBusy) resolve(); // else the line with its button waits until what is being typed is typed
   };
   saving = new Saving({ count, uuid, who, read: () => marks.content(), show: told, isActive, onOutdated });
   const own = await saving.load((content) => (marks = new Marks(content, changed)));

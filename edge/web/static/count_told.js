@@ -1,6 +1,6 @@
 // How it stands with keeping the count, in the bar; and where something is to be done, a line across the page with a way to do it.
 
-const WORDS = { good: null, away: "no link", signed_out: "signed out", ended: "ended" };
+const WORDS = { good: null, away: "no link", signed_out: "signed out", ended: "ended", conflict: "saved; choose" };
 
 const find = (id) => document.getElementById(id);
 
@@ -43,10 +43,10 @@ export function tell(kind, { words = "", acts = false, station = "", choose = nu
   find("saved").className = kind === "good" ? "state" : "state state-error";
   find("saved-words").textContent = kind === "good" ? words : (WORDS[kind] ?? "not saved");
   const place = find("trouble");
-  if (place.dataset.kind === kind && place.dataset.words === words && kind !== "conflict") return; // read out once
+  const said = JSON.stringify([kind, kind === "good" ? "" : words, acts]);
+  if (place.dataset.said === said) return; // read out once, and its button keeps the focus
   place.hidden = kind === "good";
-  place.dataset.kind = kind;
-  place.dataset.words = words;
+  place.dataset.said = said;
   place.replaceChildren(...(kind === "good" ? [] : line(kind, words, acts, station)));
   if (choose && kind !== "good") place.append(part("button", choose.label, { type: "button", id: "choose-open", onclick: choose.act }));
 }
