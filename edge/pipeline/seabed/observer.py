@@ -109,7 +109,7 @@ class SeabedObserver:
         if self._before is not None:
             found = self._register(plate, at_s, doubtful=float(np.mean(cloudy)))
             motion = self._motion(found, at_s)
-            following = None if found is None else self._registrar.cells(self._before[0], plate, found.fit.homography())
+            following = None if found is None else found.cells
         self._before = plate, at_s
         hidden = hidden_cells(plate, off_light=off_light, cloudy=cloudy, following=following)
         self._light.learn(hidden)

@@ -57,12 +57,22 @@ class Registration:
     Attributes:
         fit: of the plane.
         points: corners that were tracked.
-        matched: share of the usable cells that show what the motion says, 0..1.
+        cells: (rows, columns) float32, correlation of each cell with what it should show, -1 where nothing can be compared.
+        matched: share of the cells that can be compared and show it, 0..1.
     """
 
     fit: PlaneFit
     points: int
+    cells: Float32Array
     matched: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Halves:
+    """A plate at half its size, for cells: `texture` (h, w) uint8, `usable` (h, w) uint8 0 or 255."""
+
+    texture: UInt8Array
+    usable: UInt8Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -97,6 +107,7 @@ class Registrar:
         self._to_centred = np.asarray(np.linalg.inv(to_pixels), np.float64)
         self._window = np.asarray(cv2.createHanningWindow(MAP_SIZE, cv2.CV_32F), np.float32)
         self.horizon = Horizon.unknown()
+        self._halves: tuple[_Halves, _Halves]
 
     def register(self, before: Plate, now: Plate, expected: Expected | None, *, doubtful: float) -> Registration | None:
         """The motion from one plate into the other; None where the two do not tell.
@@ -104,6 +115,7 @@ class Registrar:
         `doubtful` is the share of the frame that does not look like ground: what stands still in it may be a cloud.
         """
         self.horizon = self.horizon.drifted()
+        self._halves = _halved(before), _halved(now)
         refined: list[Registration] = []
         for start in self._candidates(before, now, expected):
             found = self._refine(before, now, start)
@@ -154,20 +166,29 @@ class Registrar:
     def _candidates(self, before: Plate, now: Plate, expected: Expected | None) -> list[Float64Array]:
         """Motions worth refining, the best first: (10,) each."""
         lines = [self.horizon.line] if self.horizon.sd() < 0.08 else [np.array([0.0, tilt]) for tilt in (0.0, 0.3, 0.6)]
-        shifts = [(line, shift) for line in lines for shift in self._peaks(before, now, line)]
-        candidates = [_start(shift, line) for line, shift in shifts]
-        candidates.append(_start(np.zeros(2), self.horizon.line))
+        found = [_start(shift, line) for line in lines for shift in self._peaks(before, now, line)]
+        found.append(_start(np.zeros(2), self.horizon.line))
         if expected is not None:
-            candidates.append(expected.values)
-        scores = [self._score(before, now, candidate) for candidate in candidates]
+            found.append(expected.values)
+        candidates: list[Float64Array] = []
+        for one in found:
+            if not any(self._apart_px(one, other) < 1.5 for other in candidates):
+                candidates.append(one)
+        scores = [self._score(candidate) for candidate in candidates]
         moving = [np.hypot(*candidate[:2]) * self._half > STILL_PX for candidate in candidates]
         ranks = sorted(range(len(candidates)), key=lambda i: scores[i] * (2.0 if moving[i] else 1.0), reverse=True)
         chosen: list[Float64Array] = []
         for rank in ranks:
-            near = any(np.hypot(*(candidates[rank] - other)[:2]) * self._half < 4 for other in chosen)
+            near = any(self._apart_px(candidates[rank], other) < 4 for other in chosen)
             if scores[rank] >= LEAST_MATCHED and not near:
                 chosen.append(candidates[rank])
         return chosen[:3]
+
+    def _apart_px(self, one: Float64Array, other: Float64Array) -> float:
+        """How far apart two motions take the middle of the frame and a point below it, pixels of a plate."""
+        points = np.array([[0.0, 0.0], [0.0, 0.4]])
+        off = apply(homography_of(one), points) - apply(homography_of(other), points)
+        return float(np.hypot(*off.T).max()) * self._half
 
     def _peaks(self, before: Plate, now: Plate, line: Float64Array) -> list[Float64Array]:
         """Shifts (2,) of the map, centred units, where phase correlation peaks (Kuglin and Hines 1975)."""
@@ -204,28 +225,26 @@ class Registrar:
         levels = np.asarray(cv2.warpPerspective(plate.texture, to_map, MAP_SIZE, flags=cv2.INTER_LINEAR, borderValue=128.0), np.float32)
         return (levels - np.float32(128)) * self._window
 
-    def _score(self, before: Plate, now: Plate, values: Float64Array) -> float:
+    def _score(self, values: Float64Array) -> float:
         """How many cells of the frame look under this motion like the frame before."""
-        return float(np.count_nonzero(self.cells(before, now, homography_of(values)) > MATCH))
+        return float(np.count_nonzero(self._cells(homography_of(values)) > MATCH))
 
-    def cells(self, before: Plate, now: Plate, homography: Float64Array) -> Float32Array:
+    def _cells(self, homography: Float64Array) -> Float32Array:
         """Correlation by cell of the frame with the frame before, moved; (rows, columns) float32, -1 where nothing can be compared."""
+        before, now = self._halves
         size = (self._size[0] // 2, self._size[1] // 2)
         half = np.diag([0.5, 0.5, 1.0])
         warp = half @ self._in_pixels(homography) @ np.linalg.inv(half)
-        moved, there = (
-            cv2.warpPerspective(_halved(part, size), warp, size, flags=cv2.INTER_LINEAR) for part in (before.texture, before.usable * 255)
-        )
-        mask = ((np.asarray(there) > 250) & (_halved(now.usable * 255, size) > 250)).astype(np.float32)
-        a, b = ((np.asarray(part, np.float32) - 128) * mask for part in (moved, _halved(now.texture, size)))
+        moved, there = (cv2.warpPerspective(part, warp, size, flags=cv2.INTER_LINEAR) for part in (before.texture, before.usable))
+        mask = ((np.asarray(there) > 250) & (now.usable > 250)).astype(np.float32)
+        a, b = ((np.asarray(part, np.float32) - np.float32(128)) * mask for part in (moved, now.texture))
         grid = (size[0] * 2 // CELL_PX, size[1] * 2 // CELL_PX)
-        count, aa, bb, ab, sa, sb = (
-            np.asarray(cv2.resize(part, grid, interpolation=cv2.INTER_AREA), np.float32) for part in (mask, a * a, b * b, a * b, a, b)
-        )
-        count = np.maximum(count, 1e-6)
-        va, vb, vab = aa / count - (sa / count) ** 2, bb / count - (sb / count) ** 2, ab / count - sa * sb / count**2
-        correlation = vab / np.sqrt(np.maximum(va * vb, 1.0))
-        return np.where(count > 0.5, correlation, -1.0).astype(np.float32)
+        sums = np.asarray(cv2.resize(cv2.merge([a * a, b * b, a * b]), grid, interpolation=cv2.INTER_AREA))
+        means = np.asarray(cv2.resize(cv2.merge([mask, a, b]), grid, interpolation=cv2.INTER_AREA))
+        count = np.maximum(means[..., 0], 1e-6)
+        (aa, bb, ab), (sa, sb) = np.moveaxis(sums, -1, 0) / count, np.moveaxis(means[..., 1:], -1, 0) / count
+        correlation = (ab - sa * sb) / np.sqrt(np.maximum((aa - sa * sa) * (bb - sb * sb), 1.0))
+        return np.where(means[..., 0] > 0.5, correlation, -1.0).astype(np.float32)
 
     def _in_pixels(self, homography: Float64Array) -> Float64Array:
         return np.asarray(self._to_pixels @ homography @ self._to_centred, np.float64)
@@ -252,10 +271,10 @@ class Registrar:
         fitted = fit(at_before, at_now, start, self.horizon, noise=NOISE_PX / self._half)
         if fitted is None or np.count_nonzero(fitted.weights > 0.1) < LEAST_POINTS or fitted.sd_at(self.line_point) > MOST_SD:
             return None
-        cells = self.cells(before, now, fitted.homography())
+        cells = self._cells(fitted.homography())
         comparable = cells > -1
         matched = int(np.count_nonzero(cells > MATCH)) / max(1, int(np.count_nonzero(comparable)))
-        return Registration(fit=fitted, points=int(np.count_nonzero(fitted.weights > 0.1)), matched=matched)
+        return Registration(fit=fitted, points=int(np.count_nonzero(fitted.weights > 0.1)), cells=cells, matched=matched)
 
 
 def _start(shift: Float64Array, line: Float64Array) -> Float64Array:
@@ -264,8 +283,10 @@ def _start(shift: Float64Array, line: Float64Array) -> Float64Array:
     return values
 
 
-def _halved(part: UInt8Array, size: tuple[int, int]) -> UInt8Array:
-    return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+def _halved(plate: Plate) -> _Halves:
+    size = (plate.texture.shape[1] // 2, plate.texture.shape[0] // 2)
+    texture, usable = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (plate.texture, plate.usable * 255))
+    return _Halves(texture=np.asarray(texture, np.uint8), usable=np.asarray(usable, np.uint8))
 
 
 def _corners(texture: UInt8Array, usable: UInt8Array) -> Float32Array:
