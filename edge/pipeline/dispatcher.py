@@ -178,8 +178,7 @@ class Dispatcher:
                 self.trouble = str(error) or type(error).__name__
                 self._stopping.wait(1.0)
         self._end_worker()
-        while self._recorder.pending:
-            time.sleep(0.01)
+        self._recorder.close()
 
     def _step(self) -> None:
         self._choose_worker()

@@ -73,6 +73,15 @@ class Recorder:
                 self._unrecorded.update(job_ids)
                 raise
 
+    def close(self) -> None:
+        """Wait for what is on its way; what is owed goes back now if it can. If not, it stays leased and is reclaimed at the next start."""
+        while self._pending:
+            time.sleep(0.01)
+        try:
+            self.settle(may_work=True)
+        except StoreError:
+            log.exception("jobs_not_released", recipe=self._recipe)
+
     def fail(self, job_id: int, reason: Reason, detail: str) -> None:
         """The file cannot become a result."""
         self._tally.quarantined += 1

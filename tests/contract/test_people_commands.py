@@ -172,8 +172,8 @@ def test_afloat(afloat: Command) -> None:
         assert signed_in.headers["set-cookie"].startswith("__Host-")
         health = client.get(f"{url}/health").text
         assert noted(afloat)["sha256"] in health
-    with pytest.raises(httpx.TransportError):
-        httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
+    plain = httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
+    assert (plain.status_code, "https://" in plain.text) == (400, True), "whoever comes without encryption is told where to go, and no more"
     token = afloat.home / TOKEN_NAME
     if os.name != "nt":
         assert token.stat().st_mode & 0o777 == 0o600
