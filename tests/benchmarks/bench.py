@@ -23,6 +23,7 @@ import psutil
 
 from edge import __version__
 from tests.benchmarks.bench_metrics import metrics
+from tests.benchmarks.bench_video import video
 from tests.benchmarks.efficiency import efficiency
 from tests.benchmarks.idle import idle, memory_with_backlog
 from tests.benchmarks.latency import drop_to_row, start_to_ready
@@ -36,6 +37,7 @@ FIGURES: dict[str, Callable[..., dict[str, Any]]] = {
     "memory_with_backlog": memory_with_backlog,
     "pages": pages,
     "metrics": metrics,
+    "video": video,
 }
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from edge.errors import InputError, Reason
 from edge.pipeline.video.opening import MAX_PIXELS, open_clip
-from edge.pipeline.video.picture import Darkroom, read_start
+from edge.pipeline.video.picture import Darkroom, start_of
 from edge.pipeline.video.reading import Shown
 from edge.pipeline.video.seeking import look_at_order, read_from
 from edge.pipeline.video.ticks import Ticks
@@ -145,9 +145,13 @@ class _Shelf:
 
 class _Opened:
     def __init__(self, path: Path, max_pixels: int) -> None:
-        self.start = read_start(path, max_pixels=max_pixels)
         self.clip = open_clip(path, max_pixels=max_pixels)
-        look_at_order(self.clip)
+        try:
+            self.start = start_of(self.clip)
+            look_at_order(self.clip)
+        except BaseException:
+            self.clip.close()
+            raise
         self.ticks = Ticks(self.start.pts, self.clip.time_base, 1.0)
         self._frames: Iterator[Shown] = iter(())
         self._recent: deque[Shown] = deque()
@@ -191,7 +195,7 @@ class _Opened:
         self._bytes = 0
         self._is_over = False
         target = self.start.pts if math.isinf(ahead_s) else pts - int(ahead_s / self.clip.time_base)
-        self._frames = read_from(self.clip, target if target > self.start.pts else None).frames()
+        self._frames = read_from(self.clip, self.start.pts, target if target > self.start.pts else None).frames()
 
     def _read_on(self) -> bool:
         shown = next(self._frames, None)

@@ -15,19 +15,17 @@ import numpy as np
 
 from edge.errors import InputError, Reason
 from edge.pipeline.video.ffmpeg import av
-from edge.pipeline.video.opening import OpenClip, check_size, clip_opened
+from edge.pipeline.video.opening import OpenClip, check_size
 from edge.pipeline.video.reading import FrameReader
 from edge.values import UInt8Array
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from av.video.frame import VideoFrame
 
 _UNSPECIFIED = 2
 _ITU709, _ITU601 = 1, 5
 _HIGH_DEFINITION_LINES = 720
-_SCALING = av.video.reformatter.Interpolation.BILINEAR | av.video.reformatter.Interpolation.ACCURATE_RND
+_SCALING = av.video.reformatter.Interpolation.BILINEAR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,16 +44,6 @@ class Start:
     height_px: int
     turn_deg: int
     is_interlaced: bool
-
-
-def read_start(path: Path, *, max_pixels: int) -> Start:
-    """Decode the first sound frame of a clip.
-
-    Raises:
-        InputError: see `open_clip`; NO_FRAMES, NO_TIMES or TOO_MANY_PIXELS where there is none.
-    """
-    with clip_opened(path, max_pixels=max_pixels) as clip:
-        return start_of(clip)
 
 
 def start_of(clip: OpenClip) -> Start:

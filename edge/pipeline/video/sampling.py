@@ -18,7 +18,7 @@ from typing import Self
 
 from edge.pipeline.video.faults import ClipEnd, clip_end, promise_of
 from edge.pipeline.video.opening import MAX_PIXELS, OpenClip, open_clip
-from edge.pipeline.video.picture import Darkroom, read_start
+from edge.pipeline.video.picture import Darkroom, start_of
 from edge.pipeline.video.planner import Planner
 from edge.pipeline.video.reading import FrameReader, Shown
 from edge.pipeline.video.seeking import look_at_order, read_from
@@ -73,10 +73,14 @@ class ClipReader:
         Raises:
             InputError: see `open_clip`; NO_FRAMES or NO_TIMES.
         """
-        self._start = read_start(path, max_pixels=max_pixels)
         self._from_s = from_s
         self._size_px = size_px
         self._clip: OpenClip = open_clip(path, max_pixels=max_pixels, threads=threads)
+        try:
+            self._start = start_of(self._clip)
+        except BaseException:
+            self._clip.close()
+            raise
         self._ticks = Ticks(self._start.pts, self._clip.time_base, rate_hz)
         self._break_s = max(_BREAK_S, _BREAK_TICKS / rate_hz)
         self._promise = promise_of(self._clip, self._start.pts)
@@ -135,7 +139,7 @@ class ClipReader:
         target = self._ticks.pts_of_tick(first) if first > 0 else None
         if target is not None:
             look_at_order(self._clip)
-        self._reader = read_from(self._clip, target, lambda: Planner(self._wants))
+        self._reader = read_from(self._clip, self._start.pts, target, lambda: Planner(self._wants))
         return self._reader.frames()
 
     def _wants(self, pts: int) -> bool:

@@ -23,14 +23,17 @@ if TYPE_CHECKING:
 _STEPS_S = (0, 1, 3, 8, 20, 60)
 _MOST_PACKETS = 1200
 _SEARCHED = frozenset(("mpeg-ts", "mpeg-ps"))  # without an index: searched by time
+_WITH_INDEX = frozenset(("mp4", "matroska"))
 _LOOKS = 16
 _LOOK_PACKETS = 3
 _END_BYTES = 512 * 1024
 _SLACK_S = Fraction(1)
 
 
-def read_from(clip: OpenClip, pts: int | None, planner: Callable[[], Planner[Packet[Any]]] | None = None) -> FrameReader:
+def read_from(clip: OpenClip, first_pts: int, pts: int | None, planner: Callable[[], Planner[Packet[Any]]] | None = None) -> FrameReader:
     """A reader whose frames begin at or before the one shown at `pts`, or at the beginning of the clip (None).
+
+    `first_pts` is the time of the clip's first frame.
 
     Raises:
         InputError: the clip cannot be opened anew.
@@ -41,7 +44,9 @@ def read_from(clip: OpenClip, pts: int | None, planner: Callable[[], Planner[Pac
             key_pts = _key_behind(clip, target)
             if key_pts is not None and key_pts <= pts and _seek(clip, target):
                 return FrameReader(clip, planner=planner() if planner else None, from_key=True)
-    clip.rewind()
+    # Where a table of contents leads back to the first frame, the clip need not be opened anew.
+    if not (clip.clip_format in _WITH_INDEX and _key_behind(clip, first_pts) == first_pts and _seek(clip, first_pts)):
+        clip.rewind()
     return FrameReader(clip, planner=planner() if planner else None)
 
 
