@@ -9,6 +9,7 @@ import socket
 import struct
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -45,22 +46,25 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
 
 
 @pytest.fixture
-def listening() -> tuple[str, list[object]]:
+def listening() -> Iterator[tuple[str, list[object]]]:
     """A server on loopback, and who called it."""
     calls: list[object] = []
-    server = socket.create_server(("127.0.0.1", 0))
-    server.settimeout(20)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.1)
+        ended = threading.Event()
 
-    def accept() -> None:
-        try:
-            connection, who = server.accept()
-        except OSError:
-            return
-        calls.append(who)
-        connection.close()
+        def accept() -> None:
+            while not ended.is_set():
+                with contextlib.suppress(TimeoutError):
+                    connection, who = server.accept()
+                    calls.append(who)
+                    connection.close()
 
-    threading.Thread(target=accept, daemon=True).start()
-    return f"http://127.0.0.1:{server.getsockname()[1]}/secret.ts", calls
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/secret.ts", calls
+        ended.set()
+        thread.join()
 
 
 @pytest.mark.parametrize("kind", sorted(HOSTILE))
