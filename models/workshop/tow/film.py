@@ -41,7 +41,7 @@ _STEPS_MS = (33, 40, 40, 40, 40, 41, 47, 80, 120, 160)
 
 
 # Bytes per pixel of a frame, measured on rendered tows, rounded up.
-_BYTES_PER_PX = {"h264": 0.015, "hevc": 0.015, "mpeg2": 0.1, "mpeg4": 0.1, "mjpeg": 0.12, "jpeg": 0.1}
+_BYTES_PER_PX = {"h264": 0.025, "hevc": 0.025, "mpeg2": 0.06, "mpeg4": 0.08, "mjpeg": 0.08, "jpeg": 0.08}
 _BYTES_BESIDES = 20_000_000
 
 

@@ -24,8 +24,8 @@ _ENCODERS = {"h264": "libx264", "hevc": "libx265", "mpeg2": "mpeg2video", "mpeg4
 _MUXERS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska", "avi": "avi", "mpg": "vob", "ts": "mpegts", "mts": "mpegts"}
 # The number of threads is fixed: the same frames become the same bytes on any machine with the same libraries.
 _OPTIONS = {
-    "h264": {"preset": "veryfast", "crf": "23", "threads": "2"},
-    "hevc": {"preset": "ultrafast", "crf": "23", "x265-params": "log-level=none:pools=2:frame-threads=2"},
+    "h264": {"preset": "veryfast", "crf": "20", "threads": "2"},
+    "hevc": {"preset": "ultrafast", "crf": "19", "x265-params": "log-level=none:pools=2:frame-threads=2"},
     "mpeg2": {"qscale": "3", "threads": "1"},
     "mpeg4": {"qscale": "3", "threads": "1"},
     "mjpeg": {"qscale": "3", "threads": "1"},
