@@ -16,13 +16,14 @@ from edge.store.sealed_runs import remember_tows
 from edge.store.sqlite import Connection
 
 SEEN_FACT = "media_seen_image_id"
+TIMED_FACT = "media_timed_run_reading"
 PLAN_FACT = "media_plan"
 
 
 class MediaImage(NamedTuple):
     """An image that may belong to a tow: its times, and the folder that it lies in (one of them, if it has several).
 
-    `tow_id`, `camera_id`, `how`, `at_s`: what it is attached to now, None if to nothing.
+    `tow_id`, `camera_id`, `how`, `at_s`: what it is attached to now, None if to nothing. `duration_s`: of a clip; 0 for a still.
     """
 
     image_id: int
@@ -34,6 +35,7 @@ class MediaImage(NamedTuple):
     camera_id: int | None
     how: str | None
     at_s: float | None
+    duration_s: float = 0.0
 
 
 class LineRow(NamedTuple):
@@ -61,7 +63,8 @@ class UnattachedFolder(NamedTuple):
 _FOLDER = "r.path || CASE f.relative_path WHEN '' THEN '' ELSE '/' || f.relative_path END"
 _IMAGE = (
     f"SELECT i.id AS image_id, i.capture_time_utc, i.capture_time_local, f.id AS folder_id, coalesce({_FOLDER}, '') AS folder, "
-    "m.tow_id, m.camera_id, m.how, m.at_s FROM images AS i "
+    "m.tow_id, m.camera_id, m.how, m.at_s, coalesce(c.duration_s, 0.0) AS duration_s FROM images AS i "
+    "LEFT JOIN clips AS c ON c.image_id = i.id "
     "LEFT JOIN sightings AS s ON s.id = (SELECT n.id FROM sightings AS n WHERE n.image_id = i.id "
     "ORDER BY n.original = 'present' DESC, n.id DESC LIMIT 1) "
     "LEFT JOIN folders AS f ON f.id = s.folder_id LEFT JOIN roots AS r ON r.id = f.root_id LEFT JOIN tow_images AS m ON m.image_id = i.id "
@@ -78,9 +81,34 @@ def images_after(connection: Connection, after_id: int, *, limit: int) -> tuple[
     return as_values(MediaImage, connection.execute(_IMAGE + "WHERE i.id > ? ORDER BY i.id LIMIT ?", (after_id, limit)))
 
 
+def images_timed_after(connection: Connection, after: tuple[int, int], *, limit: int) -> tuple[tuple[MediaImage, ...], tuple[int, int]]:
+    """Images whose time or length became known only when they were read, behind the last run and reading that were looked at.
+
+    Returns:
+        Up to `limit` of each kind, and up to which run and reading was looked.
+    """
+    newest = tuple(
+        connection.execute("SELECT (SELECT coalesce(max(id), 0) FROM runs), (SELECT coalesce(max(id), 0) FROM readings)").fetchone()
+    )
+    runs = connection.execute(
+        "SELECT r.id, r.image_id FROM runs AS r JOIN images AS i ON i.id = r.image_id "
+        "WHERE r.id > ? AND i.capture_time_source = 'exif' ORDER BY r.id LIMIT ?",
+        (after[0], limit),
+    ).fetchall()
+    readings = connection.execute("SELECT id, image_id FROM readings WHERE id > ? ORDER BY id LIMIT ?", (after[1], limit)).fetchall()
+    chosen = json.dumps([row[1] for row in (*runs, *readings)])
+    images = as_values(MediaImage, connection.execute(_IMAGE + "WHERE i.id IN (SELECT value FROM json_each(?)) ORDER BY i.id", (chosen,)))
+    last = (runs[-1][0] if len(runs) == limit else newest[0], readings[-1][0] if len(readings) == limit else newest[1])
+    return images, last
+
+
 def image_ids_between(connection: Connection, from_utc: str, to_utc: str) -> set[int]:
-    """Images whose time in UTC lies between two moments, both included."""
-    rows = connection.execute("SELECT id FROM images WHERE capture_time_utc BETWEEN ? AND ?", (from_utc, to_utc))
+    """Images whose time in UTC lies between two moments, both included, and clips that ran then."""
+    rows = connection.execute(
+        "SELECT id FROM images WHERE capture_time_utc BETWEEN ?1 AND ?2 UNION SELECT c.image_id FROM clips AS c JOIN images AS i "
+        "ON i.id = c.image_id WHERE i.capture_time_utc <= ?2 AND julianday(i.capture_time_utc) + c.duration_s / 86400 >= julianday(?1)",
+        (from_utc, to_utc),
+    )
     return {row[0] for row in rows}
 
 

@@ -22,6 +22,14 @@ _EXIF = re.compile(r"(\d{4}):(\d\d):(\d\d) (.+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """When an image was taken; of a clip from its first frame to its last."""
+
+    begin: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """A tow's line with its times; None where they are not known."""
 
@@ -30,9 +38,9 @@ class Line:
     start: datetime | None
     end: datetime | None
 
-    def holds(self, moment: datetime) -> bool:
-        """Whether a moment lies in it, both ends included."""
-        return self.start is not None and self.end is not None and self.start <= moment <= self.end
+    def holds(self, span: Span) -> bool:
+        """Whether a moment lies in it, both ends included; of a clip, any moment."""
+        return self.start is not None and self.end is not None and self.start <= span.end and span.begin <= self.end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,9 +122,9 @@ class Placer:
             reasons.append(f"the folder names the stations {', '.join(stations)} of {survey.name}")
             return
         lines = [line for line in survey.lines if line.station == stations[0]]
-        moment = moment_of(image, camera)
-        inside = [line for line in lines if moment is not None and line.holds(moment)]
-        others = [line for line in self._lines_at(at, moment) if line.station != stations[0]] if moment is not None else []
+        moment, span = moment_of(image, camera), span_of(image, camera)
+        inside = [line for line in lines if span is not None and line.holds(span)]
+        others = [line for line in self._lines_at(at, span) if line.station != stations[0]] if span is not None else []
         if others and not inside:
             reasons.append(f"its folder says station {stations[0]}, its time station {others[0].station} of {survey.name}")
         elif len(lines) == 1:
@@ -129,29 +137,30 @@ class Placer:
     def _claim_by_time(  # noqa: PLR0917
         self, at: int, survey: SurveyPlan, camera: CameraRow, image: MediaImage, claims: list[_Claim], reasons: list[str]
     ) -> None:
-        moment = moment_of(image, camera)
-        if moment is None:
+        moment, span = moment_of(image, camera), span_of(image, camera)
+        if moment is None or span is None:
             reasons.append("the file has no time, and its folder says no station")
             return
-        lines = self._lines_at(at, moment)
+        lines = self._lines_at(at, span)
         if len(lines) > 1:
             names = ", ".join(line.station for line in lines)
-            reasons.append(f"the lines of stations {names} of {survey.name} overlap at its time")
+            told = "overlap at its time" if span.begin == span.end else "were both towed while it ran: attach it by hand to one of them"
+            reasons.append(f"the lines of stations {names} of {survey.name} {told}")
         elif lines:
             claims.append(_Claim(line=lines[0], camera=camera, how="time", at_s=_at_s(lines[0], moment)))
 
-    def _lines_at(self, at: int, moment: datetime) -> list[Line]:
-        """The lines of a survey that hold a moment: those that begin before it, as far back as the longest line reaches."""
+    def _lines_at(self, at: int, span: Span) -> list[Line]:
+        """The lines of a survey that hold a span: those that begin before its end, as far back as the longest line reaches."""
         if at not in self._sorted:
-            timed = sorted((line for line in self.surveys[at].lines if line.start and line.end), key=lambda line: line.start or moment)
+            timed = sorted((line for line in self.surveys[at].lines if line.start and line.end), key=lambda line: line.start or span.begin)
             longest = max((line.end - line.start for line in timed if line.start and line.end), default=timedelta())
             self._sorted[at] = timed, [line.start for line in timed if line.start], longest
         timed, starts, longest = self._sorted[at]
         found: list[Line] = []
-        for line in reversed(timed[: bisect_right(starts, moment)]):
-            if line.start is not None and line.start + longest < moment:
+        for line in reversed(timed[: bisect_right(starts, span.end)]):
+            if line.start is not None and line.start + longest < span.begin:
                 break
-            if line.holds(moment):
+            if line.holds(span):
                 found.append(line)
         return found
 
@@ -185,6 +194,12 @@ def moment_of(image: MediaImage, camera: CameraRow) -> datetime | None:
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return aware.astimezone(UTC) + timedelta(seconds=camera.time_offset_s)
+
+
+def span_of(image: MediaImage, camera: CameraRow) -> Span | None:
+    """From when to when an image was taken by the camera's corrected clock; a still at one moment."""
+    moment = moment_of(image, camera)
+    return None if moment is None else Span(begin=moment, end=moment + timedelta(seconds=image.duration_s))
 
 
 def line_of(row: LineRow) -> Line:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -81,6 +82,7 @@ class MediaDesk:
         self._reader = reader
         self._seal = seal
         self._seen: int | None = None
+        self._timed_to: tuple[int, int] | None = None
         self._folders_of_tows: dict[str, int] = {}
         self._wanted = wanted or threading.Event()
         self._stopping = threading.Event()
@@ -124,6 +126,7 @@ class MediaDesk:
                 return 0
             changed = sum(self._settle(images, world, held) for images in self._batches(concerned))
             changed += sum(self._settle(images, world, held) for images in self._new(newest))
+            changed += sum(self._settle(images, world, held) for images in self._timed())
             self._remember(world, before)
             return changed
 
@@ -227,6 +230,21 @@ class MediaDesk:
                 break
             yield images
             self._seen = images[-1].image_id
+
+    def _timed(self) -> Iterator[tuple[MediaImage, ...]]:
+        """Images whose time became known when they were read, and clips, whose length did."""
+        while not self._stopping.is_set():
+            with self._reader() as connection:
+                if self._timed_to is None:
+                    run_id, reading_id = json.loads(get_fact(connection, store.TIMED_FACT) or "[0, 0]")
+                    self._timed_to = run_id, reading_id
+                images, last = store.images_timed_after(connection, self._timed_to, limit=BATCH)
+            if last == self._timed_to:
+                return
+            yield images
+            self._timed_to = last
+            if images:  # without any, the next start looks over a few more runs
+                self._writer.call(partial(put_fact, name=store.TIMED_FACT, value=json.dumps(last)))
 
     def _settle(self, images: Sequence[MediaImage], world: _World, held: AbstractSet[int]) -> int:
         """Let a batch of images have the tows that they belong to now; those of `held` tows stay where they are."""

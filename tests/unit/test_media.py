@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +15,9 @@ from edge.errors import SettingsError
 from edge.store import surveys
 from edge.store.clock import utc_text
 from edge.store.connection import DATABASE_NAME, immediate, open_reader
+from edge.store.files import note_capture_time
 from edge.store.media import MediaImage, unattached_folders
+from edge.store.readings import add_part, finish_reading
 from edge.store.reads import surveys as reads
 from edge.store.reads.tow_media import CameraRow
 from edge.store.seal import open_seal
@@ -23,7 +26,8 @@ from edge.survey.media import Line, Placer, SurveyPlan, moment_of, pattern_of
 from edge.survey.media_desk import MediaDesk
 from edge.survey.sheet.record import Change, record
 from edge.values import CaptureTime
-from tests.helpers.seed import Box, add_model, add_station, done, open_database
+from tests.helpers.footage import context_of, make_part, queue_clip
+from tests.helpers.seed import SEAL, Box, add_model, add_station, done, open_database
 from tests.unit.test_surveys_store import RULES
 
 T = TypeVar("T")
@@ -180,6 +184,20 @@ class Ship:
         box: list[Box] = [(1.0, 1.0, 9.0, 9.0, 0.9, 0)] * boxes
         return done(self.db, self.folders[folder], f"{self.count}.jpg".encode(), self.pack, capture_time=when, boxes=box).image_id
 
+    def add_clip(self, begin_min: float, minutes: float) -> int:
+        """A clip that has been read, with the time of its container."""
+        self.count += 1
+        job = queue_clip(self.db, self.folders["loose"], f"{self.count}.mp4".encode())
+        when = CaptureTime(utc=utc_text(START + timedelta(minutes=begin_min)), local=None, source="container")
+        part = make_part(0, b"frames", to_s=minutes * 60)
+        part = replace(part, facts=replace(part.facts, duration_s=minutes * 60))
+        with immediate(self.db):
+            context = context_of(job, self.pack.model_id)
+            add_part(self.db, SEAL, context, part)
+            note_capture_time(self.db, job.image_id, when)
+            finish_reading(self.db, context, parts=1, faults=[])
+        return job.image_id
+
     def say(self, station: str, **fields: str) -> None:
         changes = [Change(field=name, value=value) for name, value in fields.items()]
         with immediate(self.db):
@@ -214,6 +232,49 @@ def test_files_are_attached_whatever_comes_first(ship: Ship) -> None:
     assert ship.of("125") == [(early, "time", 60.0), (late, "time", 120.0)]
     assert ship.desk.step() == 0
     assert ship.new_desk().step() == 0
+
+
+def test_a_time_that_is_known_only_when_the_file_is_read_attaches_it_then(ship: Ship) -> None:
+    ship.give_times("125", 1)
+    ship.add_camera()
+    late = ship.add("loose", None)
+    assert ship.desk.step() == 0, "nothing says when it was taken"
+    when = utc_text(START + timedelta(minutes=3))
+    with immediate(ship.db):
+        ship.db.execute("UPDATE images SET capture_time_utc = ?, capture_time_source = 'exif' WHERE id = ?", (when, late))
+    assert ship.new_desk().step() == 1
+    assert ship.of("125") == [(late, "time", 180.0)]
+    assert ship.new_desk().step() == 0
+
+
+@pytest.mark.parametrize(
+    ("begin_min", "minutes", "at_s"),
+    [(-2.0, 30.0, -120.0), (1.0, 3.0, 60.0), (9.0, 20.0, 540.0), (-5.0, 4.0, None), (11.0, 5.0, None)],
+)
+def test_a_clip_belongs_to_the_line_that_it_ran_in(ship: Ship, begin_min: float, minutes: float, at_s: float | None) -> None:
+    ship.give_times("125", 1)
+    ship.add_camera()
+    clip = ship.add_clip(begin_min, minutes)
+    assert ship.desk.step() == (0 if at_s is None else 1)
+    assert ship.of("125") == ([] if at_s is None else [(clip, "time", at_s)])
+
+
+def test_a_clip_that_ran_through_two_lines_waits_for_a_person(ship: Ship) -> None:
+    ship.give_times("125", 1)
+    ship.give_times("130", 2)
+    ship.add_camera()
+    ship.add_clip(5.0, 60.0)
+    assert ship.desk.step() == 0
+    assert ship.of("125") == ship.of("130") == []
+
+
+def test_a_line_that_comes_later_finds_the_clip_that_began_before_it(ship: Ship) -> None:
+    ship.add_camera()
+    clip = ship.add_clip(-2.0, 30.0)
+    assert ship.desk.step() == 0
+    ship.give_times("125", 1)
+    assert ship.desk.step() == 1
+    assert ship.of("125") == [(clip, "time", -120.0)]
 
 
 def test_a_changed_time_moves_files_and_lets_go_of_others(ship: Ship) -> None:
