@@ -13,7 +13,7 @@ from edge.survey.tow.tracks import Float64Array, TrackSettings
 from edge.values import Float32Array, Int32Array
 
 _CUT_SLACK = 0.002  # of the width: a box that ends so near to the border is taken as cut by it
-_CUT_SD = 0.35  # of its longer side: how far the centre of a cut box may be from its opening's
+_CUT_SD = 0.2  # of its longer side: how far the centre of a cut box may be from where it is taken to be
 _INSIDE_SHARE = 0.75  # of the smaller box inside the larger one: a part of the same opening
 _LEAST_RATIO = 0.2  # of the areas; a small opening inside the box of a large one is one of its own
 
@@ -48,16 +48,25 @@ def sightings(frame: FootageFrame, settings: TrackSettings) -> Sightings:
     wh = np.maximum(box[:, 2:] - box[:, :2], 1.0)
     cut = cut_sides(box, frame.width_px, frame.height_px)
     sd = settings.jitter_width * frame.width_px + settings.jitter_box * wh
-    sd = np.where(cut, sd + _CUT_SD * wh.max(axis=1, initial=0.0, keepdims=True), sd)
+    longer = wh.max(axis=1, initial=0.0, keepdims=True)
+    sd = np.where(cut, sd + _CUT_SD * longer, sd)
     return Sightings(
         place=place.astype(np.int32),
         box=found.xyxy[place],
         score=found.score[place],
-        xy=(box[:, :2] + box[:, 2:]) / 2,
+        xy=_centres(box, longer, cut, frame.width_px, frame.height_px),
         wh=wh,
         var=sd**2,
         is_cut=np.asarray(cut.any(axis=1)),
     )
+
+
+def _centres(box: Float64Array, longer: Float64Array, cut: NDArray[np.bool_], width_px: int, height_px: int) -> Float64Array:
+    """(N, 2) centres of openings. One that the border cuts is taken to be as wide as it is tall, and lies further out than its box."""
+    middle = (box[:, :2] + box[:, 2:]) / 2
+    near_end = middle < np.array([width_px, height_px]) / 2
+    whole = np.where(near_end, box[:, 2:] - longer / 2, box[:, :2] + longer / 2)
+    return np.asarray(np.where(cut, whole, middle))
 
 
 def cut_sides(box: Float64Array, width_px: int, height_px: int) -> NDArray[np.bool_]:
