@@ -124,12 +124,13 @@ def fit(
     prior_mean, prior_precision = _prior(horizon)
     values = start.copy()
     values[8:] = horizon.line
-    scale = 4 * noise
+    scale = np.inf
     for number in range(rounds):
         error = now - apply(homography_of(values), before)
         length = np.hypot(error[:, 0], error[:, 1])
-        # 1.4826 times the median of |error| of one axis; sqrt(2 ln 2) turns the median length of two axes into it.
-        scale = max(noise, float(np.median(length[length < 8 * scale])) / 1.1774) if (length < 8 * scale).any() else scale
+        near = length[length < 8 * scale]
+        # The median length of two axes is sqrt(2 ln 2) standard deviations of one. The first guess may be far off: then all are near.
+        scale = max(noise, float(np.median(near)) / 1.1774) if near.size else noise
         weights = np.square(np.clip(1 - np.square(length / (4.0 * scale)), 0, None))
         jacobian = _jacobian(values, before)
         weighted = jacobian * (weights / scale**2)[:, None, None]
@@ -142,7 +143,9 @@ def fit(
         if number > 1 and np.abs(step).max() < 1e-5:
             break
     sure = weights > 0.1
-    residual = float(np.median(length[sure])) / 1.1774 if sure.any() else scale
+    if not sure.any():
+        return None
+    residual = float(np.median(length[sure])) / 1.1774
     return PlaneFit(values=values, covariance=np.linalg.inv(normal), residual=residual, weights=weights)
 
 

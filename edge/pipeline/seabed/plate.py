@@ -93,13 +93,17 @@ def _evened(grey: Float32Array, usable: UInt8Array) -> Float32Array:
     logarithm = np.asarray(cv2.log(grey + np.float32(LOG_OFFSET)), np.float32)
     weight = usable.astype(np.float32)
     size = (max(2, grey.shape[1] // 4), max(2, grey.shape[0] // 4))
-    means = [
-        cv2.GaussianBlur(cv2.resize(part, size, interpolation=cv2.INTER_AREA), (0, 0), HIGH_PASS_PX / 4)
-        for part in (logarithm * weight, weight)
-    ]
-    low = np.asarray(means[0], np.float32) / np.maximum(np.asarray(means[1], np.float32), np.float32(0.05))
+    level, share = (np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.float32) for part in (logarithm * weight, weight))
+    near = np.maximum(_smooth(share), np.float32(0.05))
+    low = _smooth(level) / near
+    # Twice: at the edges of the frame a mean of sloping light is off, and what it is off by would stand still (Tukey's twicing).
+    low += _smooth(level - low * share) / near
     mean = cv2.resize(low, (grey.shape[1], grey.shape[0]), interpolation=cv2.INTER_LINEAR)
     return np.asarray((logarithm - mean) * weight, np.float32)
+
+
+def _smooth(part: Float32Array) -> Float32Array:
+    return np.asarray(cv2.GaussianBlur(part, (0, 0), HIGH_PASS_PX / 4), np.float32)
 
 
 def _unmasked(size: tuple[int, int], scale: float, masks: Sequence[Mask]) -> UInt8Array:

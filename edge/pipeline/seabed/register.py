@@ -31,12 +31,14 @@ PEAK_APART_PX = 9
 CELL_PX = 20  # of the grid at working size
 MATCH = 0.45  # correlation of a cell that shows what it should
 LEAST_MATCHED = 8  # cells
+LEAST_USABLE = 0.04  # of the frame
 STILL_PX = 3.0  # at working size: less is no motion
 CORNERS_CELL_PX = 18
 LEAST_CORNER = 2e-5
 WINDOW_PX = 13
 BACK_PX = 0.6
 LEAST_POINTS = 14
+LEAST_POINTS_STILL = 60  # what is left of the lamps' falloff has some corners too; ground at rest has them all over
 LEAST_POINTS_IN_DOUBT = 28  # the fringe of a cloud has corners of its own
 NOISE_PX = 0.12  # of a tracked corner at working size
 SURE = 0.7  # share of matched cells above which there is nothing else to look for
@@ -115,11 +117,13 @@ class Registrar:
         `doubtful` is the share of the frame that does not look like ground: what stands still in it may be a cloud.
         """
         self.horizon = self.horizon.drifted()
+        if min(np.count_nonzero(plate.usable) for plate in (before, now)) < LEAST_USABLE * before.usable.size:
+            return None
         self._halves = _halved(before), _halved(now)
         refined: list[Registration] = []
         for start in self._candidates(before, now, expected):
             found = self._refine(before, now, start)
-            if found is None or (doubtful > LITTLE_DOUBT and found.points < LEAST_POINTS_IN_DOUBT):
+            if found is None or found.points < self._least_points(found, doubtful):
                 continue
             if expected is not None and self._jumps(found, expected, doubtful):
                 continue
@@ -142,6 +146,11 @@ class Registrar:
         moving = [found for found in refined if self._moves(found) and found.matched > LEAST_SHARE]
         at_least = None if doubtful > MOST_DOUBTFUL else best
         return max(moving, key=lambda found: found.points, default=at_least)
+
+    def _least_points(self, found: Registration, doubtful: float) -> int:
+        if not self._moves(found):
+            return LEAST_POINTS_STILL
+        return LEAST_POINTS_IN_DOUBT if doubtful > LITTLE_DOUBT else LEAST_POINTS
 
     def _moves(self, found: Registration) -> bool:
         return bool(np.hypot(*found.fit.values[:2]) * self._half > STILL_PX)
@@ -197,7 +206,7 @@ class Registrar:
         cross = np.asarray(cv2.mulSpectrums(spectra[1], spectra[0], 0, conjB=True), np.float32)
         # Whitened, but not where there is next to nothing: noise would speak as loud as mud.
         power = cv2.magnitude(cross[..., 0], cross[..., 1])
-        cross /= (power + np.float32(0.05) * np.float32(power.mean()))[..., None]
+        cross /= (power + np.float32(0.05) * np.float32(power.mean()) + np.float32(1e-6))[..., None]
         surface = np.asarray(cv2.idft(cross, flags=cv2.DFT_REAL_OUTPUT | cv2.DFT_SCALE), np.float32)
         surface = np.asarray(cv2.GaussianBlur(surface, (0, 0), 1.0, borderType=cv2.BORDER_REFLECT), np.float32)
         unit = MAP_REACH / (MAP_SIZE[0] / 2)
