@@ -10,17 +10,21 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from edge.footage import ClipFacts, FootageFrame
 from edge.footage_pack import pack_frames
 from edge.pipeline.mask import MaskedArea, masked_areas, outside, paint
 from edge.pipeline.plan import ClipSettings, DetectSettings
+from edge.pipeline.seabed.lasers import LOOK_WIDTH_PX
 from edge.pipeline.seabed.observer import SeabedObserver, Seen
 from edge.pipeline.video import ClipReader, SampledFrame, probe_clip
 from edge.values import Detections, ImageFacts, UInt8Array
 from models.runtime.predict import LoadedModel, detect
+from models.runtime.tiling import plan_views
 
 PART_WALL_S = 10.0
 PART_FRAMES = 600
@@ -83,7 +87,14 @@ def read_clip(
     on_facts(facts)
     parts = _Parts(so_far, on_part)
     with (
-        ClipReader(path, rate_hz=settings.rate_hz, from_s=0.0 if so_far is None else so_far.to_s, threads=threads) as reader,
+        ClipReader(
+            path,
+            rate_hz=settings.rate_hz,
+            from_s=0.0 if so_far is None else so_far.to_s,
+            size_px=reading_size_px(facts, model, detect_settings),
+            threads=threads,
+            max_pixels=detect_settings.max_pixels,
+        ) as reader,
         ThreadPoolExecutor(max_workers=threads, thread_name_prefix="clip-look") as lookers,
     ):
         eye = _Eye(facts, model, detect_settings, settings)
@@ -94,6 +105,18 @@ def read_clip(
                 return None
     parts.close()
     return WholeClip(parts=parts.handed_over, faults=reader.faults)
+
+
+def reading_size_px(facts: ClipFacts, model: LoadedModel, settings: DetectSettings) -> tuple[int, int]:
+    """Width and height at which frames are decoded: what the model sees of a whole frame, but enough for lasers and motion.
+
+    A decoder that makes smaller pictures at once saves a tenth of a frame's time.
+    """
+    views = plan_views(facts.width_px, facts.height_px, model.manifest.input, fit=settings.fit)
+    if len(views) > 1 or views[0].part.xyxy != (0, 0, facts.width_px, facts.height_px):
+        return facts.width_px, facts.height_px
+    scale = min(1.0, max(views[0].placement.content_width_px, LOOK_WIDTH_PX) / facts.width_px)
+    return round(facts.width_px * scale), round(facts.height_px * scale)
 
 
 class _Eye:
@@ -124,7 +147,9 @@ class _Eye:
     def openings(self, pixels: UInt8Array) -> Detections:
         """What the model finds. May be called from several threads."""
         paint(pixels, self._areas, self._image_facts)
-        return outside(detect(pixels, self._model, fit=self._settings.fit), self._areas)
+        found = detect(pixels, self._model, fit=self._settings.fit)
+        scale = np.array([self._facts.width_px / pixels.shape[1], self._facts.height_px / pixels.shape[0]], np.float32)
+        return outside(replace(found, xyxy=found.xyxy * np.tile(scale, 2)), self._areas)
 
     def assemble(self, at_s: float, seen: Seen, found: Detections) -> FootageFrame:
         """A frame with all that is known of it."""
