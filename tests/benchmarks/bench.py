@@ -23,11 +23,13 @@ import psutil
 
 from edge import __version__
 from tests.benchmarks.bench_metrics import metrics
+from tests.benchmarks.bench_tracking import tracking
 from tests.benchmarks.bench_video import video
 from tests.benchmarks.efficiency import efficiency
 from tests.benchmarks.idle import idle, memory_with_backlog
 from tests.benchmarks.latency import drop_to_row, start_to_ready
 from tests.benchmarks.pages import pages
+from tests.benchmarks.tow_speed import tow_speed
 
 FIGURES: dict[str, Callable[..., dict[str, Any]]] = {
     "efficiency": efficiency,
@@ -38,6 +40,8 @@ FIGURES: dict[str, Callable[..., dict[str, Any]]] = {
     "pages": pages,
     "metrics": metrics,
     "video": video,
+    "tracking": tracking,
+    "tow_speed": tow_speed,
 }
 
 

@@ -226,7 +226,7 @@ def _fitted(place: Float64Array, distance: Float64Array, tracks: TowTracks, sett
         spread_px=float(stated_px * _SPREADS[best[1]] / (_RING if is_ring else 1.0)),
         mates=float(_MATES[best[2]]),
         is_ring=is_ring,
-        others_per_px2=others,
+        others_per_px2=float(others),
         openings_per_system=1 / mean,
         systems_sd_share=math.hypot(spread_of / mean, _FORM_SD),
         pairs=len(distance),
