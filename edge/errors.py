@@ -122,6 +122,27 @@ class CountOutdatedError(CountRefusedError):
     default_advice = "Go on in the other window, or load the page again: it then shows what was saved there."
 
 
+class ReviewRefusedError(SettingsError):
+    """Openings that a model found cannot be reviewed, or not as asked: the tow is counted blind, or they belong to something else."""
+
+    code = "review_refused"
+    default_advice = "The Footage page of the station says what was found in its footage, and what is missing."
+
+
+class DecisionRefusedError(SettingsError):
+    """Something about objects on an image that cannot be decided: its tow is counted blind, or the box or label cannot be."""
+
+    code = "decision_refused"
+    default_advice = "docs/guides/boxes.md says what can be decided about an image, and when."
+
+
+class DecisionOutdatedError(DecisionRefusedError):
+    """Somebody else decided something about the image since this page read it."""
+
+    code = "decision_outdated"
+    default_advice = "Load what was decided since; then take your own changes over, or drop them."
+
+
 class StoreError(EdgeError):
     """The database cannot be opened, trusted or written."""
 

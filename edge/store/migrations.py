@@ -11,6 +11,7 @@ from sqlite_utils import Database, Migrations
 from edge.store.blind_tables import BLIND_TABLES
 from edge.store.clip_tables import CLIP_TABLES
 from edge.store.comparison_tables import COMPARISON_TABLES
+from edge.store.decision_tables import DECISION_TABLES
 from edge.store.sqlite import Connection
 from edge.store.survey_tables import SURVEY_TABLES
 
@@ -38,9 +39,9 @@ def m002_survey(db: Database) -> None:
 
 @migrations()
 def m003_footage(db: Database) -> None:
-    """Clips, what was read of them, and the openings and systems of tows."""
+    """Clips, what was read of them, the openings and systems of tows, and what people decided about objects on stills."""
     connection: Connection = db.conn
-    for statement in CLIP_TABLES:
+    for statement in CLIP_TABLES + DECISION_TABLES:
         connection.execute(statement)
 
 

@@ -21,6 +21,7 @@ from edge.store.analyses import open_analyses, seal_analyses
 from edge.store.clock import utc_now
 from edge.store.facts import get_fact, put_fact
 from edge.store.seal import RUN_STEP_BYTES, Seal
+from edge.store.sealed_decisions import open_decisions, seal_decisions
 from edge.store.sqlite import Connection
 
 log = structlog.get_logger()
@@ -80,6 +81,7 @@ def seal_tow(connection: Connection, seal: Seal, tow_id: int) -> int:
     """Seal what models found on the images attached to a tow, if the tow is blind. Returns how many runs were sealed now."""
     if not is_blind(connection, tow_id):
         return 0
+    seal_decisions(connection, seal, tow_id, fact=LOG_HOLDS_SEALED)
     runs = connection.execute(
         "SELECT r.id, r.object_count, r.candidate_count FROM tow_images AS a JOIN runs AS r ON r.image_id = a.image_id "
         "WHERE a.tow_id = ? AND r.object_count IS NOT NULL ORDER BY r.id",
@@ -134,6 +136,7 @@ def open_tow(connection: Connection, seal: Seal, tow_id: int) -> int:
             connection.execute("UPDATE sealed_runs SET tow_id = ? WHERE run_id = ?", (other.tow_id, run_id))
         elif _open_run(connection, seal, run_id, sealed):
             opened += 1
+    open_decisions(connection, seal, sorted({row[2] for row in rows}))
     took_files = connection.execute(
         "SELECT DISTINCT a.tow_id FROM former_tows AS f JOIN tow_images AS a ON a.image_id = f.image_id WHERE f.tow_id = ?", (tow_id,)
     ).fetchall()
