@@ -37,7 +37,8 @@ def steady(
     frames = []
     for number, moved in enumerate(np.cumsum([0.0, *steps])):
         centre = np.array(places, np.float64).reshape(-1, 2) + [0, moved]
-        inside = ((centre >= 0) & (centre < [WIDTH_PX, HEIGHT_PX])).all(axis=1) & (number not in hide)
+        reach = 0.4 * side
+        inside = ((centre >= -reach) & (centre < [WIDTH_PX + reach, HEIGHT_PX + reach])).all(axis=1) & (number not in hide)
         box = np.clip(np.column_stack([centre - side / 2, centre + side / 2])[inside], 0, [WIDTH_PX, HEIGHT_PX] * 2).astype(np.float32)
         motion = None
         if number:
@@ -234,6 +235,12 @@ def test_it_crosses_inside_the_frame_or_not_at_all() -> None:
             replace(frame, detections=found, motion=None if number == 0 else Motion(homography=step, sd_px=0.5, source="registered"))
         )
     assert [one.crossing_s for one in track(slid).tracks] == [None]
+
+
+@pytest.mark.parametrize(("x", "counts"), [(-8.0, 0), (8.0, 1), (WIDTH_PX - 8.0, 1), (WIDTH_PX + 8.0, 0)])
+def test_an_opening_that_the_side_cuts_lies_where_its_middle_is(x: float, counts: int) -> None:
+    """The box that is left of it has its middle inside the frame in any case."""
+    assert len(track(steady([(x, 200.0)], [40.0] * 14)).counted) == counts
 
 
 def test_a_line_at_the_very_bottom_is_crossed_too() -> None:
