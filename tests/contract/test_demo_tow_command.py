@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from edge.commands.demo_tow import TowAsked, render_into_folder
+from edge.errors import SettingsError
 from tests.helpers.small_disk import small_disk
 from tests.helpers.tiny_home import wait_until
 
@@ -60,19 +63,9 @@ def test_a_person_is_told_the_numbers(edge_command: list[str], tmp_path: Path) -
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--tow", "0", "--out", "x"], "a tow of 0 s cannot be rendered"),
         (["--tow", "nan", "--out", "x"], "a tow of nan s cannot be rendered"),
-        (["--tow", "-5", "--out", "x"], "a tow of -5 s cannot be rendered"),
-        (["--tow", "90000", "--out", "x"], "cannot be rendered"),
-        (["--tow", "5"], "needs --tow SECONDS and --out DIR"),
-        (["--out", "x"], "needs --tow SECONDS and --out DIR"),
         (["--codec", "h264"], "needs --tow SECONDS and --out DIR"),
         (["--tow", "5", "--out", "x", "--codec", "divx"], "no codec divx"),
-        (["--tow", "5", "--out", "x", "--container", "wmv"], "no container wmv"),
-        (["--tow", "5", "--out", "x", "--rate", "fast"], "no frame rate"),
-        (["--tow", "5", "--out", "x", "--density", "nan"], "cannot be rendered"),
-        (["--tow", "5", "--out", "x", "--silt-every", "-1"], "silt cannot come"),
-        (["--tow", "5", "--out", "x", "--start", "yesterday"], "yesterday is no time"),
     ],
 )
 def test_what_cannot_be_rendered_is_refused_with_advice(tmp_path: Path, words: list[str], message: str) -> None:
@@ -81,6 +74,32 @@ def test_what_cannot_be_rendered_is_refused_with_advice(tmp_path: Path, words: l
     assert done.returncode == 2
     assert message in refused(done)["message"]
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"tow": 0.0}, "a tow of 0 s cannot be rendered"),
+        ({"tow": -5.0}, "a tow of -5 s cannot be rendered"),
+        ({"tow": 90_000.0}, "cannot be rendered"),
+        ({"tow": None}, "needs --tow SECONDS and --out DIR"),
+        ({"out": None}, "needs --tow SECONDS and --out DIR"),
+        ({"container": "wmv"}, "no container wmv"),
+        ({"rate": "fast"}, "no frame rate"),
+        ({"density": math.nan}, "cannot be rendered"),
+        ({"density": 41.0}, "cannot be rendered"),
+        ({"silt_every": -1.0}, "silt cannot come"),
+        ({"silt_every": math.nan}, "silt cannot come"),
+        ({"start": "yesterday"}, "yesterday is no time"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_named(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
+    unsaid = dict.fromkeys(("density", "silt_every", "container", "codec", "size", "rate", "start"))
+    words: dict[str, Any] = {"tow": 5.0, "out": tmp_path / "x", "seed": 1, "interlaced": False, **unsaid, **changed}
+    with pytest.raises(SettingsError, match=message) as caught:
+        render_into_folder(TowAsked(**words), as_json=True)
+    assert caught.value.advice()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_in_the_way_is_refused(edge_command: list[str], tmp_path: Path) -> None:
