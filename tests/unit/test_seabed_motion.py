@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from pathlib import Path
 
 import cv2
@@ -16,6 +15,7 @@ from edge.pipeline.seabed.observer import SeabedObserver, Seen
 from edge.pipeline.seabed.plane import apply
 from edge.values import UInt8Array
 from tests.helpers.sledge import HEIGHT_PX, LINE_HEIGHT, WIDTH_PX, Pose, Sight, Sledge, Weather, swell
+from tests.helpers.still_times import taken_s
 
 _LINE = np.array([[WIDTH_PX / 2, LINE_HEIGHT * HEIGHT_PX]])
 _TEXT = (Mask(y_max_px=22),)
@@ -152,13 +152,6 @@ def test_a_real_still_moved_by_a_known_homography_is_registered(real_stills: lis
         assert np.abs(apply(motion.homography, _LINE) - apply(known, _LINE)).max() < 1.5
 
 
-def _taken_s(path: Path) -> float:
-    found = re.search(r"T(\d+)-(\d+)-(\d+)-(\d+)Z", path.name)
-    assert found is not None
-    hours, minutes, seconds, micros = (int(part) for part in found.groups())
-    return hours * 3600 + minutes * 60 + seconds + micros / 1e6
-
-
 def _boxes(path: Path) -> Float64Array:
     rows = np.loadtxt(path.parents[1] / "labels" / f"{path.stem}.txt", ndmin=2)
     return np.asarray(rows[:, 1:3] * (WIDTH_PX, HEIGHT_PX), np.float64)
@@ -167,10 +160,10 @@ def _boxes(path: Path) -> Float64Array:
 def test_boxes_of_neighbouring_real_stills_meet_when_moved(real_stills: list[Path]) -> None:
     run = [path for path in real_stills if "2023-06-03T16" in path.name]
     observer, apart, pairs = _observer(12.5), list[float](), 0
-    observer.observe(np.asarray(cv2.imread(str(run[0])), np.uint8), _taken_s(run[0]))
+    observer.observe(np.asarray(cv2.imread(str(run[0])), np.uint8), taken_s(run[0]))
     for before, now in itertools.pairwise(run):
-        motion = observer.observe(np.asarray(cv2.imread(str(now)), np.uint8), _taken_s(now)).motion
-        if _taken_s(now) - _taken_s(before) > 0.45:
+        motion = observer.observe(np.asarray(cv2.imread(str(now)), np.uint8), taken_s(now)).motion
+        if taken_s(now) - taken_s(before) > 0.45:
             continue
         assert motion is not None
         assert motion.source == "registered"

@@ -24,8 +24,9 @@ CHANNEL: dict[LaserColour, int] = {"red": 2, "green": 1}
 LOOK_WIDTH_PX = 960
 MOST_SPOTS = 8
 LEAST_STRENGTH = 11.0  # grey levels of the colour above what is around it
-HALF_WINDOW_PX = 18  # at LOOK_WIDTH_PX
+HALF_WINDOW_PX = 30  # at LOOK_WIDTH_PX: a bright core is saturated and hollow, and a streak must be seen whole
 APART_PX = 26
+STREAK_PX = 90  # to either side
 MOST_ELONGATED = 1.65  # ratio of the axes of the spot at half its height; 1.1 is usual
 MOST_SPREAD_PX = 7.5  # standard deviation of the spot at half its height along its longer axis, at LOOK_WIDTH_PX; 4.6 is usual
 MOST_UNLIKE = 1.42  # ratio of the spreads of a pair: a beam that silt scatters on one side is wider there
@@ -60,12 +61,21 @@ def find_dots(image: UInt8Array, width_px: int, masks: Sequence[Mask], colour: L
         _, peak, _, (column, row) = cv2.minMaxLoc(searched)
         if peak < LEAST_STRENGTH:
             break
-        cv2.circle(searched, (column, row), APART_PX, 0, cv2.FILLED)
+        _take_out(searched, column, row, peak)
         spot = _round_spot(excess, column, row, peak)
         if spot is not None:
             x_px, y_px = (spot[0] + 0.5) / scale, (spot[1] + 0.5) / scale  # measured at the edges of pixels, as boxes are
             dots.append(Dot(x_px=x_px, y_px=y_px, strength=float(peak), spread_px=spot[2] / scale))
     return dots
+
+
+def _take_out(searched: UInt8Array, column: int, row: int, peak: float) -> None:
+    """Remove a spot, in place, as far as it reaches: the ends of a streak are no dots of their own."""
+    top, left = max(0, row - STREAK_PX), max(0, column - STREAK_PX)
+    part = searched[top : row + STREAK_PX + 1, left : column + STREAK_PX + 1]
+    _, labels = cv2.connectedComponents((part >= max(LEAST_STRENGTH, peak / 4)).astype(np.uint8), connectivity=8)
+    part[labels == labels[row - top, column - left]] = 0
+    cv2.circle(searched, (column, row), APART_PX, 0, cv2.FILLED)
 
 
 def pair_of(dots: Sequence[Dot], width_px: int) -> LaserPair | None:

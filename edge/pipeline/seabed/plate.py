@@ -97,7 +97,7 @@ def _evened(grey: Float32Array, usable: UInt8Array) -> Float32Array:
     near = np.maximum(_smooth(share), np.float32(0.05))
     low = _smooth(level) / near
     # Twice: at the edges of the frame a mean of sloping light is off, and what it is off by would stand still (Tukey's twicing).
-    low += _smooth(level - low * share) / near
+    low = np.asarray(low + _smooth(np.asarray(level - low * share, np.float32)) / near, np.float32)
     mean = cv2.resize(low, (grey.shape[1], grey.shape[0]), interpolation=cv2.INTER_LINEAR)
     return np.asarray((logarithm - mean) * weight, np.float32)
 
