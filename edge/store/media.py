@@ -206,16 +206,27 @@ def set_camera(
     time_offset_s: float,
     time_offset_source: str,
     folder_pattern: str,
+    laser_gap_m: float | None,
+    laser_gap_source: str,
     actor: str,
 ) -> int:
     """The id of a survey's camera, made or given these."""
     connection.execute(
-        "INSERT INTO cameras (survey_id, name, time_offset_s, time_offset_source, folder_pattern) VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT (survey_id, name) DO UPDATE SET time_offset_s = excluded.time_offset_s, "
-        "time_offset_source = excluded.time_offset_source, folder_pattern = excluded.folder_pattern",
-        (survey_id, name, time_offset_s, time_offset_source, folder_pattern),
+        "INSERT INTO cameras (survey_id, name, time_offset_s, time_offset_source, folder_pattern, laser_gap_m, laser_gap_source) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (survey_id, name) DO UPDATE SET time_offset_s = excluded.time_offset_s, "
+        "time_offset_source = excluded.time_offset_source, folder_pattern = excluded.folder_pattern, "
+        "laser_gap_m = excluded.laser_gap_m, laser_gap_source = excluded.laser_gap_source",
+        (survey_id, name, time_offset_s, time_offset_source, folder_pattern, laser_gap_m, laser_gap_source),
     )
-    detail = {"name": name, "time_offset_s": time_offset_s, "source": time_offset_source, "folder_pattern": folder_pattern, "at": utc_now()}
+    detail = {
+        "name": name,
+        "time_offset_s": time_offset_s,
+        "source": time_offset_source,
+        "folder_pattern": folder_pattern,
+        "laser_gap_m": laser_gap_m,
+        "laser_gap_source": laser_gap_source,
+        "at": utc_now(),
+    }
     audit.append(connection, actor, "camera_set", f"survey/{survey_id}", detail)
     row = connection.execute("SELECT id FROM cameras WHERE survey_id = ? AND name = ?", (survey_id, name)).fetchone()
     return int(row[0])

@@ -151,6 +151,8 @@ SURVEY_TABLES = (
         time_offset_s REAL NOT NULL DEFAULT 0,
         time_offset_source TEXT NOT NULL DEFAULT '',
         folder_pattern TEXT NOT NULL DEFAULT '',
+        laser_gap_m REAL CHECK (laser_gap_m > 0),
+        laser_gap_source TEXT NOT NULL DEFAULT '',
         UNIQUE (survey_id, name)
     ) STRICT
     """,

@@ -31,7 +31,8 @@ from edge.store.sealed_runs import follow_seals, is_blind, seal_tow
 from edge.store.sqlite import Connection
 from edge.store.surveys import Attachment, How, attach_images
 from edge.store.writer import Writes
-from edge.survey.media import STATION_MARK, Placer, at_s_of, plans, window_of
+from edge.survey.cameras import check_camera
+from edge.survey.media import Placer, at_s_of, plans, window_of
 
 log = structlog.get_logger()
 
@@ -39,7 +40,6 @@ ACTOR = "media"
 BATCH = 2000
 COALESCE_S = 0.3
 AGAIN_S = 30.0
-MAX_OFFSET_S = 400 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,27 +131,28 @@ class MediaDesk:
             return changed
 
     def set_camera(
-        self, survey_id: int, name: str, *, time_offset_s: float, source: str, folder_pattern: str, actor: str, reason: str = ""
+        self,
+        survey_id: int,
+        name: str,
+        *,
+        time_offset_s: float,
+        source: str,
+        folder_pattern: str,
+        actor: str,
+        reason: str = "",
+        laser_gap_m: float | None = None,
+        laser_gap_source: str = "",
     ) -> int:
         """The id of a survey's camera, made or given these; its files are attached again.
 
         Raises:
             ReasonNeededError: counts were made by the cameras as they were, and there is no reason.
-            SettingsError: there is no such survey, no name, an offset without its source, or a pattern that says nothing.
+            SettingsError: there is no such survey, no name, an offset or a gap without its source, or a pattern that says nothing.
         """
         name, pattern = name.strip(), folder_pattern.strip()
-        if not name:
-            raise SettingsError("a camera needs a name", advice="Such as HD.")
-        if not abs(time_offset_s) <= MAX_OFFSET_S:
-            raise SettingsError(f"a time offset of {time_offset_s:g} s cannot be", advice="Give the seconds that are added to its clock.")
-        if time_offset_s and not source.strip():
-            raise SettingsError(
-                f"the time offset of {name} has no source", advice="Say how it was found, such as a photo of the GPS clock."
-            )
-        if (pattern and not pattern.strip("*/?.")) or pattern.count(STATION_MARK) > 1:
-            raise SettingsError(
-                f"the folder pattern {pattern!r} says nothing", advice="Such as */{station}/* or */HD/*; or leave it empty."
-            )
+        check_camera(
+            name, time_offset_s=time_offset_s, source=source, pattern=pattern, laser_gap_m=laser_gap_m, laser_gap_source=laser_gap_source
+        )
 
         def work(connection: Connection) -> int:
             if reads.survey(connection, survey_id) is None:
@@ -167,6 +168,8 @@ class MediaDesk:
                 time_offset_s=time_offset_s,
                 time_offset_source=source.strip(),
                 folder_pattern=pattern,
+                laser_gap_m=laser_gap_m,
+                laser_gap_source=laser_gap_source.strip(),
                 actor=actor,
             )
 

@@ -14,11 +14,13 @@ from edge.footage import FootageFrame, Visibility
 from edge.store.analyses import FoundMinute, FoundOpening, FoundSystem, NewAnalysis, SeenSecond
 from edge.survey.tow.count import ModelCount, count_line, system_crossings
 from edge.survey.tow.countable import CountableSettings, propose_not_countable
+from edge.survey.tow.laser_width import WidthSecond, widths_per_second
 from edge.survey.tow.systems import Systems, SystemSettings, group_systems
 from edge.survey.tow.tracker import SeabedTracker
 from edge.survey.tow.tracks import OpeningTrack, TowTracks, TrackSettings, check_tracks
 from edge.survey.tow_footage import TowFootage
 
+LASER_GAP_SD_M = 0.002  # of a gap that was measured with a tape on deck
 LEAST_CONFIDENCE = 0.1  # a track below it is not even shown for review, unless it counts
 
 TRACKER = f"{SeabedTracker.name} {SeabedTracker.version}"
@@ -35,13 +37,16 @@ def made_from(sources: Mapping[str, Any], *, line_height: float, settings: Track
     return text, hashlib.sha256(text.encode()).hexdigest()
 
 
-def analyse(footage: TowFootage, sources: Mapping[str, Any], *, line_height: float, settings: TrackSettings) -> NewAnalysis:
+def analyse(
+    footage: TowFootage, sources: Mapping[str, Any], *, line_height: float, settings: TrackSettings, laser_gap_m: float | None = None
+) -> NewAnalysis:
     """Follow, group and count.
 
     Args:
         footage: the frames of the tow; without a frame the analysis is refused with what was left out.
         sources: see `made_from`; its hash does not change with what is told of the footage here.
         line_height: the counting row.
+        laser_gap_m: between the beams at the camera's sides; without it no width is measured.
     """
     if not footage.frames:
         reason = "; ".join(footage.left_out) or "it has no footage"
@@ -49,7 +54,12 @@ def analyse(footage: TowFootage, sources: Mapping[str, Any], *, line_height: flo
     text, sha256 = made_from(sources, line_height=line_height, settings=settings)
     told = json.dumps({**json.loads(text), "clock": str(footage.clock), "left_out": list(footage.left_out)}, sort_keys=True)
     tracks = check_tracks(SeabedTracker().track(footage.frames, line_height=line_height, settings=settings), footage.frames)
-    systems = group_systems(tracks, SystemSettings())
+    widths = {}
+    if laser_gap_m is not None:
+        found = widths_per_second(footage.frames, gap_m=laser_gap_m, gap_sd_m=LASER_GAP_SD_M, line_height=line_height)
+        widths = {one.second: one for one in found}
+    width_m = float(np.median([one.width_m for one in widths.values()])) if widths else None
+    systems = group_systems(tracks, SystemSettings(), width_m=width_m)
     hidden = frozenset(
         propose_not_countable([frame.at_s for frame in footage.frames], [frame.visibility for frame in footage.frames], CountableSettings())
     )
@@ -67,9 +77,9 @@ def analyse(footage: TowFootage, sources: Mapping[str, Any], *, line_height: flo
         systems=float(count.systems),
         systems_sd=count.systems_sd,
         found_systems=_systems(tracks, systems),
-        found_openings=_openings(tracks, systems, footage.frames),
+        found_openings=_openings(tracks, systems, footage.frames, width_m),
         minutes=_minutes(count, hidden),
-        seconds=_seconds(tracks, footage.frames, hidden),
+        seconds=_seconds(tracks, footage.frames, hidden, widths),
     )
 
 
@@ -95,7 +105,7 @@ def _systems(tracks: TowTracks, systems: Systems) -> list[FoundSystem]:
     ]
 
 
-def _openings(tracks: TowTracks, systems: Systems, frames: Sequence[FootageFrame]) -> list[FoundOpening]:
+def _openings(tracks: TowTracks, systems: Systems, frames: Sequence[FootageFrame], width_m: float | None) -> list[FoundOpening]:
     system_of = {opening: one.id for one in systems.systems for opening in one.openings}
     counted = {one.id for one in tracks.counted}
     shown = [one for one in tracks.tracks if one.id in counted or one.id in system_of or one.confidence >= LEAST_CONFIDENCE]
@@ -109,8 +119,8 @@ def _openings(tracks: TowTracks, systems: Systems, frames: Sequence[FootageFrame
             along_px=one.along_px,
             across_px=one.across_px,
             along_sd_px=one.along_sd_px,
-            along_m=None,
-            across_m=None,
+            along_m=None if width_m is None else one.along_px * width_m / tracks.width_px,
+            across_m=None if width_m is None else (one.across_px / tracks.width_px - 0.5) * width_m,
             score=float(one.scores.max()),
             confidence=one.confidence,
             frames=len(one.frames),
@@ -145,7 +155,9 @@ def _minutes(count: ModelCount, hidden: frozenset[int]) -> list[FoundMinute]:
     ]
 
 
-def _seconds(tracks: TowTracks, frames: Sequence[FootageFrame], hidden: frozenset[int]) -> list[SeenSecond]:
+def _seconds(
+    tracks: TowTracks, frames: Sequence[FootageFrame], hidden: frozenset[int], widths: Mapping[int, WidthSecond]
+) -> list[SeenSecond]:
     by_second: dict[int, list[int]] = {}
     for index, frame in enumerate(frames):
         by_second.setdefault(int(frame.at_s), []).append(index)
@@ -155,13 +167,14 @@ def _seconds(tracks: TowTracks, frames: Sequence[FootageFrame], hidden: frozense
         first, last = max(inside[0] - 1, 0), inside[-1]
         elapsed_s = travel.at_s[last] - travel.at_s[first]
         seen = [frames[index].visibility for index in inside]
+        width = widths.get(second)
         found.append(
             SeenSecond(
                 second=second,
                 frames=len(inside),
                 speed_px_per_s=float((travel.along_px[last] - travel.along_px[first]) / elapsed_s) if elapsed_s > 0 else None,
-                width_m=None,
-                width_sd_m=None,
+                width_m=None if width is None else width.width_m,
+                width_sd_m=None if width is None else width.sd_m,
                 mean_luminance=_mean(seen, "mean_luminance"),
                 contrast=_mean(seen, "contrast"),
                 sharpness=_mean(seen, "sharpness"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from edge.store.analyses import NewAnalysis, record_analysis
 from edge.store.reads import footage as reads
 from edge.store.reads.footage import TowClipRow, TowStillRow
 from edge.store.reads.surveys import TowRow, protocol_in_force, tow
+from edge.store.reads.tow_media import cameras
 from edge.store.seal import Seal
 from edge.store.sealed_runs import FoundObject, counted_objects, holds_blind_files
 from edge.store.sqlite import Connection
@@ -52,6 +54,7 @@ class _Due:
     stills: tuple[TowStillRow, ...]
     line_height: float
     sources: dict[str, Any]
+    laser_gap_m: float | None
 
 
 class TowDesk:
@@ -152,18 +155,19 @@ class TowDesk:
             return None
         rules = None if of.survey_id is None else protocol_in_force(connection, of.survey_id)
         line_height = LINE_HEIGHT if rules is None else rules.line_height
-        sources = _sources(of, clips, stills)
+        laser_gap_m = _laser_gap_m(connection, of, clips, stills)
+        sources = {**sources_of(of, clips, stills), "laser_gap_m": laser_gap_m}
         _, sha256 = made_from(sources, line_height=line_height, settings=self._settings)
         last = reads.analysis_of_tow(connection, tow_id)
         if last is not None and last.made_from_sha256 == sha256:
             return None
-        return _Due(tow=of, clips=clips, stills=stills, line_height=line_height, sources=sources)
+        return _Due(tow=of, clips=clips, stills=stills, line_height=line_height, sources=sources, laser_gap_m=laser_gap_m)
 
     def _analyse(self, due: _Due) -> NewAnalysis | None:
         footage = self._footage(due)
         if footage is None:
             return None
-        return analyse(footage, due.sources, line_height=due.line_height, settings=self._settings)
+        return analyse(footage, due.sources, line_height=due.line_height, settings=self._settings, laser_gap_m=due.laser_gap_m)
 
     def _footage(self, due: _Due) -> TowFootage | None:
         """The frames of a tow; None if it was told to stop."""
@@ -206,7 +210,19 @@ class TowDesk:
                 self._stopping.wait(AGAIN_S)
 
 
-def _sources(of: TowRow, clips: Sequence[TowClipRow], stills: Sequence[TowStillRow]) -> dict[str, Any]:
+def _laser_gap_m(connection: Connection, of: TowRow, clips: Sequence[TowClipRow], stills: Sequence[TowStillRow]) -> float | None:
+    """The gap between the lasers of the camera that most files are from; of the survey's only camera where no file names one."""
+    if of.survey_id is None:
+        return None
+    gaps = {one.id: one.laser_gap_m for one in cameras(connection, of.survey_id)}
+    used = Counter(one.camera_id for one in clips or stills)
+    camera_id = used.most_common(1)[0][0] if used else None
+    if camera_id is None:
+        return next(iter(gaps.values())) if len(gaps) == 1 else None
+    return gaps.get(camera_id)
+
+
+def sources_of(of: TowRow, clips: Sequence[TowClipRow], stills: Sequence[TowStillRow]) -> dict[str, Any]:
     """What an analysis is made from besides its settings: files with their times, and what was read of them."""
     return {
         "start_utc": of.start_utc,

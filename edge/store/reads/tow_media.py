@@ -9,7 +9,13 @@ from edge.store.sqlite import Connection
 
 
 class CameraRow(NamedTuple):
-    """A camera of a survey. `time_offset_s` is added to what the camera's clock said; `folder_pattern` such as "*/{station}/*"."""
+    """A camera of a survey.
+
+    Attributes:
+        time_offset_s: added to what the camera's clock said.
+        folder_pattern: such as "*/{station}/*".
+        laser_gap_m: between the beams at its sides, as measured on the sledge; None where nobody said so.
+    """
 
     id: int
     survey_id: int
@@ -17,6 +23,8 @@ class CameraRow(NamedTuple):
     time_offset_s: float
     time_offset_source: str
     folder_pattern: str
+    laser_gap_m: float | None = None
+    laser_gap_source: str = ""
 
 
 class EntryRow(NamedTuple):
@@ -49,7 +57,7 @@ class RawCopyRow(NamedTuple):
     finished_utc: str | None
 
 
-_CAMERA = "SELECT id, survey_id, name, time_offset_s, time_offset_source, folder_pattern FROM cameras "
+_CAMERA = "SELECT id, survey_id, name, time_offset_s, time_offset_source, folder_pattern, laser_gap_m, laser_gap_source FROM cameras "
 _ENTRY = "SELECT id, tow_id, field, value, fault, source, entered_by, entered_utc FROM entries "
 _COPY = (
     "SELECT id, uuid, tow_id, destination, state, files, size_bytes, manifest_sha256, detail, asked_by, asked_utc, finished_utc "

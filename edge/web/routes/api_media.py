@@ -34,15 +34,19 @@ class CameraAnswer(_Row):
     time_offset_s: float
     time_offset_source: str
     folder_pattern: str
+    laser_gap_m: float | None
+    laser_gap_source: str
 
 
 class CameraBody(Body):
-    """A camera. An offset needs its source; a pattern such as */{station}/* says which folders are its own."""
+    """A camera. An offset and a gap need their source; a pattern such as */{station}/* says which folders are its own."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
     time_offset_s: float = 0.0
     time_offset_source: Annotated[str, Field(max_length=200)] = ""
     folder_pattern: Annotated[str, Field(max_length=400)] = ""
+    laser_gap_m: Annotated[float, Field(gt=0)] | None = None
+    laser_gap_source: Annotated[str, Field(max_length=200)] = ""
     reason: ReasonText = ""
 
 
@@ -118,6 +122,8 @@ def set_camera(appliance: ApplianceHere, actor: Actor, survey_id: SurveyId, body
             folder_pattern=body.folder_pattern,
             actor=actor,
             reason=body.reason,
+            laser_gap_m=body.laser_gap_m,
+            laser_gap_source=body.laser_gap_source,
         )
     )
 

@@ -61,6 +61,12 @@ def set_camera(appliance: ApplianceHere, actor: Actor, form: PostedForm, survey_
         offset_s = read_number(form.optional("time_offset_s"), low=-1e9, high=1e9, unit="s") or 0.0
     except Unreadable as fault:
         raise invalid(f"the time offset: {fault}", "Go back and give it in seconds; what you typed is still in the form.") from fault
+    try:
+        gap_m = read_number(form.optional("laser_gap_m"), low=0.0, high=1e9, unit="m")
+    except Unreadable as fault:
+        raise invalid(
+            f"the gap between the lasers: {fault}", "Go back and give it in metres; your text is still in the form."
+        ) from fault
     appliance.media.set_camera(
         survey_id,
         form.text("name"),
@@ -69,6 +75,8 @@ def set_camera(appliance: ApplianceHere, actor: Actor, form: PostedForm, survey_
         folder_pattern=form.optional("folder_pattern"),
         actor=actor,
         reason=form.optional("reason"),
+        laser_gap_m=gap_m,
+        laser_gap_source=form.optional("laser_gap_source"),
     )
     return form.back("camera_set")
 
