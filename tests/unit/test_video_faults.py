@@ -14,7 +14,7 @@ from PIL import Image
 
 from edge.errors import REASON_ADVICE, InputError, Reason
 from edge.pipeline.video import ClipEnd, ClipFrames, ClipReader, probe_clip, sampled_frames
-from tests.helpers.clips import Recipe, even_times, number_in, write_clip, write_sound
+from tests.helpers.clips import Recipe, even_times, number_in, numbered, write_clip, write_sound
 
 FRAMES = 48
 H264 = Recipe(b_frames=2, options={"preset": "veryfast"})
@@ -146,6 +146,23 @@ def test_reading_ends_where_the_clock_jumps_back(recipe: Recipe, suffix: str, tm
     frames_at.close()
     with ClipReader(clip, rate_hz=6, from_s=1.0) as rest:
         assert [frame.number for frame in rest.frames()] == [frame.number for frame in picked if frame.at_s >= 1.0]
+
+
+@pytest.mark.parametrize(("frames_in_first", "frames_in_second"), [(40, 150), (150, 40)])
+@pytest.mark.parametrize("suffix", [".ts", ".mpg"])
+def test_no_picture_from_behind_a_jump_is_shown(frames_in_first: int, frames_in_second: int, suffix: str, tmp_path: Path) -> None:
+    """A search by time may end in either part; the second begins with number 100."""
+    recipe = Recipe(codec="mpeg2video", suffix=suffix)
+    first = write_clip(tmp_path / f"first{suffix}", recipe, even_times(frames_in_first))
+    later = [numbered(100 + number % 100) for number in range(frames_in_second)]
+    second = write_clip(tmp_path / f"second{suffix}", recipe, even_times(frames_in_second), pictures=later)
+    clip = tmp_path / f"clip{suffix}"
+    clip.write_bytes(first.read_bytes() + second.read_bytes())
+    frames = ClipFrames()
+    for number in random.Random(2).sample(range(min(frames_in_first, 90) - 4), 12):
+        frames.close()
+        assert number_in(frames.frame_at(clip, number / 25 + 0.01).pixels) == number
+    frames.close()
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".ts"])

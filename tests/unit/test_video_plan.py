@@ -49,6 +49,14 @@ def test_seconds_and_presentation_times_agree(pts: int, first: int, base: Fracti
     assert ticks.pts_of_tick(ticks.number(pts)) <= pts
 
 
+def test_a_container_that_rounds_its_times_loses_no_frame() -> None:
+    """Thirty frames a second in whole milliseconds: each fifth one is a tick's, though its time may be rounded to before it."""
+    ticks = Ticks(0, MS, 6.0)
+    assert [ticks.number(round(1000 * number / 30)) for number in range(0, 60, 5)] == list(range(12))
+    assert [ticks.number(round(1000 * number / 30)) for number in range(4, 60, 5)] == list(range(12))
+    assert Ticks(0, Fraction(1, 25), 6.0).number(4) == 0  # a unit as long as a frame is no rounding
+
+
 def test_a_rate_that_is_none_is_refused() -> None:
     for rate in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="above zero"):
@@ -66,7 +74,10 @@ class Stored:
 
 @st.composite
 def groups(draw: st.DrawFn) -> list[Stored]:
-    """Groups of pictures: a key frame, B frames shown before it that lean on the group before (or none), then P with B frames."""
+    """Groups of pictures: a key frame, B frames shown before it that lean on the group before (or none), then P with B frames.
+
+    From a "b" nothing is predicted, from a "B" something might be.
+    """
     stored: list[Stored] = []
     pts = 0
     before: int | None = None
@@ -74,7 +85,7 @@ def groups(draw: st.DrawFn) -> list[Stored]:
         leading = draw(st.integers(0, 2)) if before is not None else 0
         key = pts + leading
         stored.append(Stored(key, "I", ()))
-        stored += [Stored(pts + index, "b", (key, before)) for index in range(leading) if before is not None]
+        stored += [Stored(pts + index, draw(st.sampled_from("bB")), (key, before)) for index in range(leading) if before is not None]
         pts, last = key + 1, key
         for _ in range(draw(st.integers(0, 4))):
             between = draw(st.integers(0, 3))

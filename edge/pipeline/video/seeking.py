@@ -60,7 +60,7 @@ def look_at_order(clip: OpenClip) -> None:
     size_bytes = clip.file.seek(0, os.SEEK_END)
     times: list[int] = []
     for part in range(_LOOKS + 1):
-        offset = min(size_bytes * part // _LOOKS, max(0, size_bytes - _END_BYTES))
+        offset = min(size_bytes * part // _LOOKS, size_bytes - min(_END_BYTES, size_bytes // _LOOKS))
         try:
             clip.container.seek(offset, stream=clip.stream, unsupported_byte_offset=True)
             times += [max(found)] if (found := list(islice(_times(clip), _LOOK_PACKETS))) else []
