@@ -23,6 +23,7 @@ import psutil
 
 from edge import __version__
 from tests.benchmarks.bench_metrics import metrics
+from tests.benchmarks.bench_seabed import seabed
 from tests.benchmarks.bench_tracking import tracking
 from tests.benchmarks.bench_video import video
 from tests.benchmarks.efficiency import efficiency
@@ -40,6 +41,7 @@ FIGURES: dict[str, Callable[..., dict[str, Any]]] = {
     "pages": pages,
     "metrics": metrics,
     "video": video,
+    "seabed": seabed,
     "tracking": tracking,
     "tow_speed": tow_speed,
 }
