@@ -11,8 +11,9 @@ import typer
 
 from edge import __version__
 from edge.commands.common import HOME_VARIABLE, default_home
+from edge.commands.export import export_command
 from edge.commands.ingest import ingest, reprocess
-from edge.commands.inspect import doctor, export_command, status
+from edge.commands.inspect import doctor, status
 from edge.commands.models import models_app
 from edge.commands.people import audit, people_app
 from edge.commands.run import demo, run
@@ -21,6 +22,7 @@ from edge.commands.store import backup, restore
 from edge.commands.survey import survey_app
 from edge.commands.survey_copy import copy_raw_command, verify_copy_command
 from edge.commands.survey_count import count_command, track_command
+from edge.commands.survey_model import model_command
 from edge.commands.survey_protocol import protocol_command
 from edge.commands.survey_sheet import create_command, import_command, status_command
 from edge.commands.survey_tables import export_table_command, import_table_command
@@ -67,6 +69,7 @@ survey_app.command("copy-raw")(copy_raw_command)
 survey_app.command("verify-copy")(verify_copy_command)
 survey_app.command("protocol")(protocol_command)
 survey_app.command("count")(count_command)
+survey_app.command("model")(model_command)
 survey_app.command("track")(track_command)
 survey_app.command("export")(export_table_command)
 survey_app.command("import-table")(import_table_command)

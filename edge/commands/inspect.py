@@ -1,17 +1,14 @@
-"""`status`, `doctor` and `export`: what the database says, whether or not the appliance runs."""
+"""`status` and `doctor`: what the database says, whether or not the appliance runs."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
 from edge.commands.common import JsonOption, answer, err, home_of, make_table, out, plain, reading, say, told
 from edge.commands.running import read_address
 from edge.errors import SettingsError
-from edge.export import ExportFormat, ExportSummary, export
 from edge.health.doctor import Finding, examine
 from edge.recipes import RECIPES
 from edge.settings import load_settings
@@ -77,36 +74,3 @@ def _show_finding(finding: Finding) -> None:
     out.print(finding.message, markup=False)
     if finding.advice:
         out.print(f"         {finding.advice}", markup=False)
-
-
-def export_command(
-    context: typer.Context,
-    folder: Annotated[Path, typer.Option("--out", help="The folder to write; new, empty, or an earlier export.")],
-    export_format: Annotated[ExportFormat, typer.Option("--format", help="The format to write.")] = ExportFormat.CSV,
-    recipe: Annotated[str | None, typer.Option(help="Only the results of this recipe.")] = None,
-    min_score: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Only objects of at least this score.")] = None,
-    copy_images: Annotated[bool, typer.Option("--copy-images", help="YOLO: copy the images beside the labels.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Write current results as files that other tools read."""
-    with told(as_json=as_json), reading(home_of(context)) as connection, Progress(console=err, disable=as_json, transient=True) as progress:
-        bar = progress.add_task("images", total=None)
-
-        def report(done: int, total: int) -> None:
-            progress.update(bar, completed=done, total=total)
-
-        summary: ExportSummary = export(
-            connection,
-            format=export_format,
-            out_dir=folder,
-            recipe=recipe,
-            min_score=min_score,
-            copy_images=copy_images,
-            progress=report,
-        )
-    if as_json:
-        answer(summary)
-    else:
-        say(f"{summary.images} images, {summary.objects} objects, {summary.failures} failures written to {folder}")
-        if summary.sealed:
-            say(f"{summary.sealed} files are left out: their results are sealed until the counts of their stations are signed")

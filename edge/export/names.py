@@ -17,8 +17,13 @@ def flat_name(result: ExportResult) -> str:
 
     Stems that are equal in different folders, or with different extensions, so get different names.
     """
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "_", split_name(result.name)[0]).strip("._-")[:_STEM_LIMIT] or "image"
-    return f"{stem}-{result.sha256[:_HASH_DIGITS]}{_EXTENSIONS.get(result.format, '.img')}"
+    return flat_stem(result.name, result.sha256) + _EXTENSIONS.get(result.format, ".img")
+
+
+def flat_stem(name: str, sha256: str) -> str:
+    """The harmless letters of a name without its extension, then 12 digits of a hash."""
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "_", split_name(name)[0]).strip("._-")[:_STEM_LIMIT] or "image"
+    return f"{stem}-{sha256[:_HASH_DIGITS]}"
 
 
 def relative_name(result: ExportResult, *, several_roots: bool) -> str:

@@ -88,17 +88,24 @@ def _yaml_text(text: str) -> str:
 
 def _copied(image: ExportResult, target: Path, on_failure: Callable[[ExportResult, InputError], None]) -> bool:
     try:
-        _copy_verified(image, target)
+        copy_verified(image.bytes_path, image.sha256, target)
     except InputError as error:
         on_failure(image, error)
         return False
     return True
 
 
-def _copy_verified(image: ExportResult, target: Path) -> None:
+def copy_verified(original: Path | None, sha256: str, target: Path) -> None:
+    """Copy a file whose content is known.
+
+    Raises:
+        InputError: it is not there, cannot be read, or is no longer what it was; nothing is left at `target`.
+    """
+    if original is None:
+        raise InputError(Reason.VANISHED, "the original is no longer there")
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        source = os.fdopen(os.open(image.bytes_path, flags), "rb")
+        source = os.fdopen(os.open(original, flags), "rb")
     except FileNotFoundError as error:
         raise InputError(Reason.VANISHED, "the original is no longer there") from error
     except OSError as error:
@@ -108,7 +115,7 @@ def _copy_verified(image: ExportResult, target: Path) -> None:
         while chunk := _read(source.fileno()):
             digest.update(chunk)
             copy.write(chunk)
-    if digest.hexdigest() != image.sha256:
+    if digest.hexdigest() != sha256:
         target.unlink()
         raise InputError(Reason.CHANGED_WHILE_READ, "the original is no longer what was looked at")
 

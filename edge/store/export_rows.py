@@ -188,6 +188,9 @@ _FILES = """
     ORDER BY s.id, {last}
 """
 
+# What was read of a clip is no run: its openings stand with its tow.
+_READ_CLIP = "EXISTS (SELECT 1 FROM readings AS c WHERE c.image_id = s.image_id AND c.recipe = s.recipe AND c.is_current = 1)"
+
 _OBJECTS = """
     SELECT id, ordinal, label_id, score, x_min_px, y_min_px, x_max_px, y_max_px FROM objects
     WHERE run_id = ? AND score >= ? ORDER BY ordinal
@@ -229,7 +232,7 @@ def iter_files(connection: Connection, which: ExportFilter, *, without_result: b
     """Every file in the order in which they were seen, once for each of its chosen runs; or only those without a result."""
     sql = _FILES.format(
         runs="1" if which.all_runs else "r.is_current = 1",
-        files="(r.id IS NULL OR z.run_id IS NOT NULL)" if without_result else "1",
+        files=f"(r.id IS NULL AND NOT {_READ_CLIP} OR z.run_id IS NOT NULL)" if without_result else "1",
         last="r.id" if which.all_runs else "1",
     )
     for row in connection.execute(sql, _values(which)):
