@@ -149,3 +149,38 @@ class FrameGiven:
 
     at_s: float
     jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crop:
+    """A square of a frame.
+
+    Attributes:
+        path: of a clip, or of a still.
+        at_s: seconds since the clip's first frame; None for a still.
+        middle_px: centre (x, y), pixels of the full frame; what lies outside the frame is black.
+        side_px: of the square, pixels of the full frame.
+        drift_px_per_s: how fast the middle moves there: the frame that is on the screen at `at_s` was taken a little before.
+    """
+
+    path: Path
+    at_s: float | None
+    middle_px: tuple[float, float]
+    side_px: float
+    drift_px_per_s: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripWanted:
+    """Crops side by side in one picture, each `tile_px` wide and high."""
+
+    crops: tuple[Crop, ...]
+    tile_px: int = 144
+    jpeg_quality: int = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripGiven:
+    """Crops side by side as JPEG, in the order in which they were asked for."""
+
+    jpeg: bytes

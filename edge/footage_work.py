@@ -11,13 +11,14 @@ from edge.footage import FootageFrame
 from edge.recipes import RECIPES
 from edge.recipes.burrows import COUNTING_ROW
 from edge.store.reads.footage import path_of_image
+from edge.store.seal import Seal
 from edge.survey.tow_desk import TowDesk
 
 if TYPE_CHECKING:
     from edge.service import Service
 
 
-def open_tow_desk(service: Service, *, wanted: threading.Event) -> TowDesk:
+def open_tow_desk(service: Service, seal: Seal, *, wanted: threading.Event) -> TowDesk:
     """The desk of tows of a service; `wanted` is set when something was written."""
 
     def watch(stills: Sequence[tuple[Path | None, float]], stopping: Callable[[], bool]) -> Sequence[FootageFrame | None] | None:
@@ -33,4 +34,4 @@ def open_tow_desk(service: Service, *, wanted: threading.Event) -> TowDesk:
         )
         return watch_stills(plan, stopping)
 
-    return TowDesk(service.writer, service.reader, service.seal, watch=watch, path_of=path_of_image, wanted=wanted)
+    return TowDesk(service.writer, service.reader, seal, watch=watch, path_of=path_of_image, wanted=wanted)

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import structlog
 
+from edge.desks import SurveyDesks
 from edge.errors import SettingsError, StoreLostError
-from edge.footage import FrameGiven, FrameWanted
-from edge.footage_work import open_tow_desk
+from edge.footage import FrameGiven, FrameWanted, StripGiven, StripWanted
 from edge.health.checks.workers import RestartWindow
 from edge.health.context import HealthContext
 from edge.health.disk import DiskGuard, DiskLevel
@@ -30,7 +30,6 @@ from edge.ingest.media import is_away
 from edge.live import QueueGauge, describe_machine, health_context, live_status, rescue_database
 from edge.pipeline.capture_time import capture_time
 from edge.pipeline.dispatcher import Dispatcher
-from edge.pipeline.frame_server import FrameServer
 from edge.pipeline.keeper import ModelKeeper
 from edge.recipes import RECIPES, find_recipe
 from edge.recipes.desk import ModelDesk
@@ -42,16 +41,8 @@ from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.facts import get_fact
 from edge.store.lock import HomeLock
 from edge.store.open import open_store
-from edge.store.seal import open_seal
 from edge.store.sealed_runs import LOG_HOLDS_SEALED, empty_log
 from edge.store.sqlite import Connection
-from edge.survey.copy_desk import CopyDesk
-from edge.survey.counting.desk import CountingDesk
-from edge.survey.media_desk import MediaDesk
-from edge.survey.people_desk import open_people
-from edge.survey.sheet_desk import SheetDesk
-from edge.survey.tables_desk import TablesDesk
-from edge.survey.track_desk import TrackDesk
 from edge.values import CaptureTime
 from edge.web.appliance import CheckStatus, LiveStatus
 
@@ -104,16 +95,7 @@ class Service:
         self.writer.call(away.forget_all)
         reclaimed = self.writer.call(partial(jobs.reclaim_leases, owner=self._owner, max_attempts=self.settings.worker_attempts))
         log.info("service_opened", home=str(self.home), reclaimed=reclaimed)
-        self.people = open_people(self.home, self.writer, self.reader, self.settings)
-        self.seal = open_seal(self.home)
-        self.media = MediaDesk(self.writer, self.reader, self.seal, wanted=self._written)
-        self.copies = CopyDesk(self.home, self.writer, self.reader)
-        self.sheets = SheetDesk(self.writer, self.reader, self.seal, on_lines=self.media.kick)
-        self.tables = TablesDesk(self.writer, self.reader, self.seal)
-        self.tracks = TrackDesk(self.writer, self.reader)
-        self.tows = open_tow_desk(self, wanted=self._tow_due)
-        self._clip_frames = FrameServer(max_pixels=self.settings.max_pixels)
-        self.counting = CountingDesk(self.writer, self.reader, self.seal, check_pin=self.people.check_pin)
+        self._take_desks(SurveyDesks(self, written=self._written, tow_due=self._tow_due))
         self.keeper = ModelKeeper(self.home, self.writer)
         self.models = ModelServer(self.keeper, self.settings)
         self.desk = ModelDesk(self.keeper, self.writer, self.settings, must_wait=self._is_busy, on_change=self._changed)
@@ -128,6 +110,12 @@ class Service:
         )
         self.health = HealthRounds(self.home, self.settings, self.writer, self._health_context)
         self._start_dispatchers()
+
+    def _take_desks(self, desks: SurveyDesks) -> None:
+        self.desks, self.seal, self.people = desks, desks.seal, desks.people
+        self.media, self.copies, self.tows = desks.media, desks.copies, desks.tows
+        self.sheets, self.tables, self.tracks = desks.sheets, desks.tables, desks.tracks
+        self.counting, self.reviews, self.boxes = desks.counting, desks.reviews, desks.boxes
 
     def _start_dispatchers(self) -> None:
         for recipe in RECIPES.values():
@@ -180,8 +168,7 @@ class Service:
     def _start_looking(self) -> None:
         self.intake.start()
         self.health.start()
-        self.media.start()
-        self.tows.start()
+        self.desks.start()
         self._pulse.start()
 
     @property
@@ -206,10 +193,7 @@ class Service:
         self.intake.stop()
         for dispatcher in self.dispatchers.values():
             dispatcher.stop()
-        self.media.stop()
-        self.tows.stop()
-        self._clip_frames.close()
-        self.copies.close()
+        self.desks.close()
         if self._pulse.is_alive():
             self._pulse.join()
         self.health.stop()
@@ -240,7 +224,11 @@ class Service:
 
     def clip_frame(self, wanted: FrameWanted) -> FrameGiven:
         """A frame of a clip as a picture."""
-        return self._clip_frames.frame(wanted)
+        return self.desks.clip_frame(wanted)
+
+    def strip(self, wanted: StripWanted) -> StripGiven:
+        """Crops of several frames in one picture."""
+        return self.desks.strip(wanted)
 
     def live(self) -> LiveStatus:
         """What is happening now."""

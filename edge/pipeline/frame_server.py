@@ -1,6 +1,7 @@
-"""Frames of clips as JPEG for the pages, decoded in a process of its own: a clip that breaks a decoder breaks that, never the appliance.
+"""Frames of clips, and crops of several frames, as JPEG for the pages, decoded in a process of its own.
 
-The process starts with the first frame that is asked for and ends when nobody asks any more.
+A clip that breaks a decoder breaks that, never the appliance. The process starts
+with the first frame that is asked for and ends when nobody asks any more.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ import signal
 import threading
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
 from edge.errors import InputError, Reason
-from edge.footage import FrameGiven, FrameWanted
+from edge.footage import FrameGiven, FrameWanted, StripGiven, StripWanted
 from models.runtime.orphans import die_with_parent
 
 if TYPE_CHECKING:
     from edge.pipeline.video.exact import ClipFrames
+    from edge.values import UInt8Array
 
 log = structlog.get_logger()
 
@@ -29,6 +31,8 @@ _CONTEXT = multiprocessing.get_context("spawn")
 _PATIENCE_S = 30.0
 _IDLE_S = 120.0
 _TIDY_S = 15.0
+
+Given = TypeVar("Given", FrameGiven, StripGiven)
 
 
 class FrameServer:
@@ -46,6 +50,22 @@ class FrameServer:
         Raises:
             InputError: the clip cannot be read; or it ended or held up the process that reads it.
         """
+        return self._ask(wanted, FrameGiven, f"no frame could be decoded at {wanted.at_s:.1f} s")
+
+    def strip(self, wanted: StripWanted) -> StripGiven:
+        """Crops of several frames of clips or stills, side by side.
+
+        Raises:
+            InputError: one of the files cannot be read; or it ended or held up the process that reads it.
+        """
+        return self._ask(wanted, StripGiven, f"{len(wanted.crops)} crops could not be decoded")
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            self._end()
+
+    def _ask(self, wanted: FrameWanted | StripWanted, kind: type[Given], failure: str) -> Given:
         with self._lock:
             try:
                 link = self._open()
@@ -54,18 +74,13 @@ class FrameServer:
             except (EOFError, OSError):
                 answer = None
             if answer is None:
-                log.error("frame_server_lost", path=str(wanted.path), at_s=wanted.at_s)
+                log.error("frame_server_lost", wanted=str(wanted))
                 self._end()
-                raise InputError(Reason.UNREADABLE_FILE, f"no frame could be decoded at {wanted.at_s:.1f} s")
-        if isinstance(answer, FrameGiven):
+                raise InputError(Reason.UNREADABLE_FILE, failure)
+        if isinstance(answer, kind):
             return answer
         reason, detail = answer
         raise InputError(reason, detail)
-
-    def close(self) -> None:
-        """End the process."""
-        with self._lock:
-            self._end()
 
     def _open(self) -> Connection:
         if self._process is not None and self._link is not None and self._process.is_alive():
@@ -101,28 +116,43 @@ def _serve(link: Connection, max_pixels: int) -> None:
             continue
         silent_s = 0.0
         try:
-            wanted: FrameWanted = link.recv()
+            wanted: FrameWanted | StripWanted = link.recv()
         except (EOFError, OSError):
             os._exit(0)
         with contextlib.suppress(BrokenPipeError, OSError):
-            link.send(_answer(clips, wanted))
+            link.send(_answer(clips, wanted, max_pixels))
 
 
-def _answer(clips: ClipFrames, wanted: FrameWanted) -> FrameGiven | tuple[Reason, str]:
-    import numpy as np
-
-    from models.runtime.vision import cv2
+def _answer(clips: ClipFrames, wanted: FrameWanted | StripWanted, max_pixels: int) -> FrameGiven | StripGiven | tuple[Reason, str]:
+    from edge.pipeline.crop_strip import make_strip
 
     try:
+        if isinstance(wanted, StripWanted):
+            return StripGiven(jpeg=_jpeg(make_strip(clips, wanted, max_pixels=max_pixels), wanted.jpeg_quality))
         shown = clips.frame_at(wanted.path, wanted.at_s, step=wanted.step)
+        return FrameGiven(at_s=shown.at_s, jpeg=_jpeg(_reduced(shown.pixels, wanted.longest_px), wanted.jpeg_quality))
     except InputError as error:
         return error.reason, str(error)
     except Exception as error:  # noqa: BLE001 (the process border: whatever stopped it is the answer)
         return Reason.UNREADABLE_FILE, f"{type(error).__name__}: {error}"
-    pixels = shown.pixels
+
+
+def _reduced(pixels: UInt8Array, longest_px: int) -> UInt8Array:
+    import numpy as np
+
+    from models.runtime.vision import cv2
+
     longest = max(pixels.shape[:2])
-    if longest > wanted.longest_px:
-        scale = wanted.longest_px / longest
-        pixels = np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-    _, jpeg = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, wanted.jpeg_quality])
-    return FrameGiven(at_s=shown.at_s, jpeg=np.asarray(jpeg, np.uint8).tobytes())
+    if longest <= longest_px:
+        return pixels
+    scale = longest_px / longest
+    return np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _jpeg(pixels: UInt8Array, quality: int) -> bytes:
+    import numpy as np
+
+    from models.runtime.vision import cv2
+
+    _, jpeg = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(jpeg, np.uint8).tobytes()

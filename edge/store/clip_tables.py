@@ -147,23 +147,39 @@ CLIP_TABLES = (
     ) STRICT, WITHOUT ROWID
     """,
     """
+    CREATE TABLE review_actions (
+        id INTEGER PRIMARY KEY,
+        uuid TEXT NOT NULL UNIQUE,
+        analysis_id INTEGER NOT NULL REFERENCES tow_analyses (id),
+        what TEXT NOT NULL CHECK (what IN ('decide', 'group', 'split', 'undo')),
+        undoes INTEGER UNIQUE REFERENCES review_actions (id),
+        done_by TEXT NOT NULL,
+        done_utc TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX review_actions_analysis ON review_actions (analysis_id, id)",
+    """
     CREATE TABLE opening_decisions (
         id INTEGER PRIMARY KEY,
         opening_id INTEGER NOT NULL REFERENCES tow_openings (id),
         decision TEXT NOT NULL CHECK (decision IN ('accepted', 'rejected', 'unsure', 'cleared')),
         decided_by TEXT NOT NULL,
-        decided_utc TEXT NOT NULL
+        decided_utc TEXT NOT NULL,
+        action_id INTEGER REFERENCES review_actions (id)
     ) STRICT
     """,
     "CREATE INDEX opening_decisions_opening ON opening_decisions (opening_id, id)",
+    "CREATE INDEX opening_decisions_action ON opening_decisions (action_id)",
     """
     CREATE TABLE opening_groups (
         id INTEGER PRIMARY KEY,
         opening_id INTEGER NOT NULL REFERENCES tow_openings (id),
-        system_number INTEGER NOT NULL CHECK (system_number >= 1),
+        system_number INTEGER CHECK (system_number >= 1),
         grouped_by TEXT NOT NULL,
-        grouped_utc TEXT NOT NULL
+        grouped_utc TEXT NOT NULL,
+        action_id INTEGER REFERENCES review_actions (id)
     ) STRICT
     """,
     "CREATE INDEX opening_groups_opening ON opening_groups (opening_id, id)",
+    "CREATE INDEX opening_groups_action ON opening_groups (action_id)",
 )

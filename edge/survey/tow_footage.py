@@ -110,7 +110,7 @@ def frames_of_stills(
         watch: how the seabed moved along (image id, seconds): a frame without detections for each, None for one that cannot be read.
     """
     clock = Clock.SHEET if tow.start_utc is not None else Clock.FILES
-    timed, left_out = _times(stills, clock)
+    timed, left_out = times_of_stills(stills, clock)
     usable = [(still, at_s, found(still)) for still, at_s in timed]
     missing = sum(1 for _, _, detections in usable if detections is None)
     if missing:
@@ -146,7 +146,7 @@ def _starts(clips: Sequence[TowClipRow], tow: TowRow) -> tuple[list[float], Cloc
     return [starts[clip.image_id] for clip in clips], Clock.ORDER
 
 
-def _times(stills: Sequence[TowStillRow], clock: Clock) -> tuple[list[tuple[TowStillRow, float]], list[str]]:
+def times_of_stills(stills: Sequence[TowStillRow], clock: Clock) -> tuple[list[tuple[TowStillRow, float]], list[str]]:
     """The stills with their seconds, each second once."""
     if clock is Clock.SHEET:
         timed = [(still, still.at_s) for still in stills if still.at_s is not None and still.at_s >= 0]

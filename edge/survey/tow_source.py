@@ -6,9 +6,14 @@ import json
 from typing import Any
 
 from edge.store.reads.footage import AnalysisRow, analysed_minutes
+from edge.store.reads.reviews import is_reviewed, review_tally, reviewed_openings
+from edge.store.sealed_runs import holds_blind_files
 from edge.store.sqlite import Connection
+from edge.survey.reviewed import reviewed_count
 
 ADVISORY = "unique openings and systems that crossed the line, counted by the appliance from a model's findings: advisory, in no density"
+
+REVIEWED = "the model's count after people accepted, rejected and grouped its openings; undecided ones count as the model says: advisory"
 
 
 def model_source(connection: Connection, analysis: AnalysisRow | None) -> dict[str, Any] | None:
@@ -34,4 +39,21 @@ def model_source(connection: Connection, analysis: AnalysisRow | None) -> dict[s
         "left_out": made_from.get("left_out", []),
         "per_minute": [one._asdict() for one in analysed_minutes(connection, analysis.id)],
         "made_utc": analysis.made_utc,
+        "reviewed": reviewed_source(connection, analysis),
+    }
+
+
+def reviewed_source(connection: Connection, analysis: AnalysisRow) -> dict[str, Any] | None:
+    """The count after review, and how far the review is; None where nobody has reviewed, or while people count the tow blind."""
+    if analysis.is_sealed or not is_reviewed(connection, analysis.id) or holds_blind_files(connection, analysis.tow_id):
+        return None
+    counted = reviewed_count(reviewed_openings(connection, analysis.id))
+    return {
+        "what": REVIEWED,
+        "openings": counted.openings,
+        "systems": counted.systems,
+        "undecided": counted.undecided,
+        "rejected": counted.rejected,
+        "systems_by_minute": {str(minute): systems for minute, systems in counted.systems_by_minute.items()},
+        "decisions": review_tally(connection, analysis.id)._asdict(),
     }

@@ -21,11 +21,13 @@ from edge.web.pictures import CONVERSIONS_AT_ONCE, PictureCache
 from edge.web.routes import (
     actions,
     agreement,
+    api_boxes,
     api_comparisons,
     api_counting,
     api_media,
     api_models,
     api_read,
+    api_reviews,
     api_surveys,
     api_tracks,
     api_write,
@@ -44,10 +46,12 @@ from edge.web.routes import (
     protocol,
     reference,
     results,
+    reviews,
     sign_in,
     stations,
     survey_export,
     survey_media,
+    survey_model,
     surveys,
     tracks,
 )
@@ -75,11 +79,16 @@ ROUTERS = (
     survey_export.router,
     tracks.router,
     results.router,
+    reviews.router,
+    survey_model.router,
+    survey_model.api_router,
     counting.router,
     agreement.router,
     api_counting.router,
+    api_reviews.router,
     agreement.api_router,
     api_read.router,
+    api_boxes.router,
     pictures.router,
     api_write.router,
     api_models.router,
@@ -92,6 +101,7 @@ ROUTERS = (
     metrics.router,
 )
 FRAMES_AT_ONCE = 8  # mostly waiting for the disk: two counters at 12.5 stills per second must not wait for each other
+STRIPS_AT_ONCE = 2  # one is decoded, the next is looked for in the cache
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -117,6 +127,7 @@ def create_app(appliance: Appliance, *, allowed_hosts: Sequence[str] = LOOPBACK_
     app.state.pictures = PictureCache(appliance.home / "cache" / "pictures")
     app.state.picture_threads = anyio.CapacityLimiter(CONVERSIONS_AT_ONCE)
     app.state.frame_threads = anyio.CapacityLimiter(FRAMES_AT_ONCE)
+    app.state.strip_threads = anyio.CapacityLimiter(STRIPS_AT_ONCE)
     app.state.failed_requests = 0
     app.state.turnstile = sign_in.Turnstile()
     sweep_uploads(appliance.home)

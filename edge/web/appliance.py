@@ -12,14 +12,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
-from edge.footage import FrameGiven, FrameWanted
+from edge.footage import FrameGiven, FrameWanted, StripGiven, StripWanted
 from edge.recipes.choices import FilesChoice, VariantChoice
 from edge.recipes.model_tasks import ModelTask
 from edge.store.sqlite import Connection
+from edge.survey.boxes_desk import BoxesDesk
 from edge.survey.copy_desk import CopyDesk
 from edge.survey.counting.desk import CountingDesk
 from edge.survey.media_desk import MediaDesk
 from edge.survey.people_desk import PeopleDesk
+from edge.survey.review_desk import ReviewDesk
 from edge.survey.sheet_desk import SheetDesk
 from edge.survey.tables_desk import TablesDesk
 from edge.survey.tow_desk import TowDesk
@@ -195,6 +197,14 @@ class Appliance(Protocol):
         """Blind counts: begun, saved, signed, revealed."""
 
     @property
+    def reviews(self) -> ReviewDesk:
+        """What people decide about the openings that a model found."""
+
+    @property
+    def boxes(self) -> BoxesDesk:
+        """What people decide about the boxes of an image."""
+
+    @property
     def tows(self) -> TowDesk:
         """What the footage of tows comes to."""
 
@@ -203,6 +213,9 @@ class Appliance(Protocol):
 
     def clip_frame(self, wanted: FrameWanted) -> FrameGiven:
         """A frame of a clip as a picture."""
+
+    def strip(self, wanted: StripWanted) -> StripGiven:
+        """Crops of several frames in one picture."""
 
     def live(self) -> LiveStatus:
         """The present figures. Cheap: called once a second for each open page."""

@@ -10,6 +10,7 @@ import contextlib
 import os
 import tempfile
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -94,6 +95,15 @@ class PictureCache:
         with contextlib.suppress(OSError):
             return path.read_bytes()
         picture = _convert(handle, conversion.value)
+        self._keep(path, picture)
+        return picture
+
+    def made_once(self, name: str, make: Callable[[], bytes]) -> bytes:
+        """A picture under a name that always stands for the same one, made if it is not kept."""
+        path = self._folder / name
+        with contextlib.suppress(OSError):
+            return path.read_bytes()
+        picture = make()
         self._keep(path, picture)
         return picture
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from edge.errors import ModelError, SettingsError
-from edge.footage import FrameGiven, FrameWanted
+from edge.footage import FrameGiven, FrameWanted, StripGiven, StripWanted
 from edge.pipeline.frame_server import FrameServer
 from edge.recipes.choices import FilesChoice, VariantChoice
 from edge.recipes.model_tasks import ModelTask
@@ -21,11 +21,13 @@ from edge.store.connection import DATABASE_NAME, immediate, migrate, open_reader
 from edge.store.reads.comparisons import newest_files
 from edge.store.reads.footage import path_of_image
 from edge.store.sqlite import Connection, sqlite3
+from edge.survey.boxes_desk import BoxesDesk
 from edge.survey.copy_desk import CopyDesk
 from edge.survey.counting.desk import CountingDesk
 from edge.survey.media_desk import MediaDesk
 from edge.survey.people_desk import PeopleDesk
 from edge.survey.people_secrets import Cost
+from edge.survey.review_desk import ReviewDesk
 from edge.survey.sheet_desk import SheetDesk
 from edge.survey.tables_desk import TablesDesk
 from edge.survey.tow_desk import TowDesk
@@ -57,13 +59,18 @@ class SimulatedAppliance:
         self.sheets = SheetDesk(DirectWriter(self), self.reader, self.seal)
         self.tables = TablesDesk(DirectWriter(self), self.reader, self.seal)
         self.tracks = TrackDesk(DirectWriter(self), self.reader)
+        self.boxes = BoxesDesk(DirectWriter(self), self.reader)
         self.tows = TowDesk(DirectWriter(self), self.reader, self.seal, watch=lambda stills, stopping: None, path_of=path_of_image)
+        self.reviews = ReviewDesk(DirectWriter(self), self.reader)
         self._clip_frames = FrameServer(max_pixels=100_000_000)
         self.people = PeopleDesk(DirectWriter(self), self.reader, cost=Cost(log2_n=4, r=8, p=1))
         self.counting = CountingDesk(DirectWriter(self), self.reader, self.seal, check_pin=self.people.check_pin)
 
     def clip_frame(self, wanted: FrameWanted) -> FrameGiven:
         return self._clip_frames.frame(wanted)
+
+    def strip(self, wanted: StripWanted) -> StripGiven:
+        return self._clip_frames.strip(wanted)
 
     @property
     def home(self) -> Path:

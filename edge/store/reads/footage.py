@@ -204,3 +204,43 @@ def path_of_image(connection: Connection, image_id: int) -> Path | None:
     if row is None or (row[0] is None and row[3] is None):
         return None
     return Path(row[0]) if row[0] is not None else Path(os.fsdecode(os.path.join(row[1], row[2], row[3])))
+
+
+class ClipFactsRow(NamedTuple):
+    """A clip of a tow as its page shows it; `read_to_s` is how far it is read, of a reading that still goes on too.
+
+    Attributes:
+        state: of the newest reading, None where there is none; `job`: of the newest job.
+    """
+
+    image_id: int
+    name: str
+    at_s: float | None
+    container: str
+    codec: str
+    width_px: int | None
+    height_px: int | None
+    duration_s: float | None
+    frame_rate_hz: float | None
+    is_interlaced: int
+    is_variable_rate: int
+    faults_json: str
+    state: str | None
+    rate_hz: float | None
+    frames: int | None
+    read_to_s: float | None
+    job: str | None
+
+
+def clip_facts_of_tow(connection: Connection, tow_id: int) -> tuple[ClipFactsRow, ...]:
+    """The clips of a tow with what is known of each, in the order of their times."""
+    rows = connection.execute(
+        f"SELECT a.image_id, coalesce({_NAME}, i.sha256) AS name, a.at_s, c.container, c.codec, i.width_px, i.height_px, c.duration_s, "
+        "c.frame_rate_hz, c.is_interlaced, c.is_variable_rate, c.faults_json, r.state, r.rate_hz, r.frames, r.read_to_s, "
+        "(SELECT j.state FROM jobs AS j WHERE j.image_id = a.image_id ORDER BY j.id DESC LIMIT 1) AS job "
+        "FROM tow_images AS a JOIN images AS i ON i.id = a.image_id JOIN clips AS c ON c.image_id = a.image_id "
+        "LEFT JOIN readings AS r ON r.id = (SELECT n.id FROM readings AS n WHERE n.image_id = a.image_id AND n.state <> 'abandoned' "
+        "ORDER BY n.is_current DESC, n.id DESC LIMIT 1) WHERE a.tow_id = ? ORDER BY a.at_s, i.capture_time_utc, 2, a.image_id",
+        (tow_id,),
+    )
+    return as_values(ClipFactsRow, rows)
