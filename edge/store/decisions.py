@@ -65,7 +65,7 @@ def decided_run(connection: Connection, run_uuid: str) -> DecidedRun | None:
         "JOIN images AS i ON i.id = r.image_id WHERE r.uuid = ?",
         (run_uuid,),
     ).fetchone()
-    return None if row is None else DecidedRun(*row[:5], bool(row[5]))
+    return None if row is None else DecidedRun._make([*row[:5], bool(row[5])])
 
 
 def objects_among(connection: Connection, run_id: int) -> frozenset[int]:

@@ -159,6 +159,8 @@ RULES: dict[str, Need] = {
     "POST /actions/tows/{tow_id:int}/break-seal": ADMINISTER,
     "POST /actions/tows/{tow_id:int}/release": ADMINISTER,
     "POST /api/tows/{tow_id}/release": ADMINISTER,
+    "POST /actions/tows/{tow_id:int}/new-round": ADMINISTER,
+    "POST /api/tows/{tow_id}/new-round": ADMINISTER,
     "GET /stations/{station_id:int}/compare": VIEW,
     "GET /surveys/{survey_id:int}/agreement": VIEW,
     "POST /actions/surveys/{survey_id:int}/qualification-rule": ADMINISTER,

@@ -123,6 +123,12 @@ def review_state(connection: Connection, image_id: int, recipe: str) -> ReviewSt
     return None if row is None else as_value(ReviewState, row)
 
 
+def review_of_file(connection: Connection, sha256: str, recipe: str) -> ReviewState | None:
+    """The same of the image with these bytes."""
+    row = connection.execute("SELECT id FROM images WHERE sha256 = ?", (sha256,)).fetchone()
+    return None if row is None else review_state(connection, row[0], recipe)
+
+
 def decisions_of(connection: Connection, image_id: int) -> int:
     """How many decisions there are about an image: its revision, which only grows."""
     return int(connection.execute("SELECT count(*) FROM object_decisions WHERE image_id = ?", (image_id,)).fetchone()[0])

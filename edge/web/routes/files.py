@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from edge.errors import Reason
 from edge.store.connection import snapshot
-from edge.store.reads import files, overview, results
+from edge.store.reads import decisions, files, overview, results
 from edge.store.reads.files import FileState, Original
 from edge.web.deps import DEFAULT_LIMIT, After, ApplianceHere, FileId, Filter, Limit, filter_query, filter_words
 from edge.web.errors import no_such
@@ -64,6 +64,7 @@ def image(request: Request, appliance: ApplianceHere, file_id: FileId, which: Fi
         sightings = files.sightings_of(connection, file.sha256, limit=20) if file.sha256 else (file,)
         around = files.neighbours(connection, which, file_id)
         older = files.get_file(connection, around.older_id) if around.older_id else None
+        review = decisions.review_of_file(connection, file.sha256, file.recipe) if file.sha256 else None
     current = next((run for run in runs if run.run_uuid == file.run_uuid), None)
     return render(
         request,
@@ -71,6 +72,7 @@ def image(request: Request, appliance: ApplianceHere, file_id: FileId, which: Fi
         file=file,
         runs=runs,
         current=current,
+        review=review,
         sightings=sightings,
         around=around,
         words=filter_words(which),

@@ -1,5 +1,6 @@
 // The image page: loads the picture and the objects of a run, and binds slider, buttons and keys to the viewers.
 
+import { Editor } from "/static/boxes.js";
 import { keepView, keptView } from "/static/kept.js";
 import { isTyping } from "/static/keys.js";
 import { View, Viewer } from "/static/viewer.js";
@@ -225,3 +226,5 @@ addEventListener("pagehide", () => {
 takeUpKept();
 loadPicture();
 if (canvas.dataset.run) loadObjects(main, canvas.dataset.run, Number(canvas.dataset.official));
+const panel = document.getElementById("boxes-panel");
+if (panel?.querySelector("[data-boxes=toggle]")) new Editor({ panel, canvas, view, main, threshold: () => Number(slider.value) });

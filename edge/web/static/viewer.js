@@ -85,6 +85,7 @@ export class Viewer {
     this.boxes = true;
     this.labels = false;
     this.pending = false;
+    this.painter = null; // draws boxes in another way, while they are edited
     view.viewers.push(this);
     new ResizeObserver(() => (view.fitted ? view.fit() : this.redraw())).observe(canvas);
     listenTo(canvas, view);
@@ -120,7 +121,8 @@ export class Viewer {
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, width, height);
     this.drawPicture(pen, left, top, widthPx * scale, heightPx * scale);
-    if (this.boxes) this.drawBoxes(pen, left, top, scale);
+    if (this.painter) this.painter(pen, { left, top, scale });
+    else if (this.boxes) this.drawBoxes(pen, left, top, scale);
   }
 
   drawPicture(pen, left, top, width, height) {
