@@ -15,8 +15,9 @@ from edge.commands.holding import held_store
 from edge.errors import BusyError
 from edge.store.files import list_roots
 from edge.store.seal import open_seal
-from edge.survey.exchange.methods import CHOICES, choice_of
+from edge.survey.exchange.methods import choice_of
 from edge.survey.exchange.run import FORMATS, ExportReport, ExportRequest, export
+from edge.survey.method import CHOICES
 from edge.survey.mi.dialects import DIALECTS, find_dialect
 from edge.survey.mi.reading import TableError
 from edge.survey.mi.taking import plan_import, read_table

@@ -1,4 +1,4 @@
-"""The tables of what stays sealed: what models found on tows that are counted blind, the tows that images have left, and releases."""
+"""The tables of what stays sealed: what models found on tows that are counted blind, the tows that images have left, releases, and new rounds."""
 
 from __future__ import annotations
 
@@ -41,4 +41,14 @@ BLIND_TABLES = (
         released_utc TEXT NOT NULL
     ) STRICT
     """,
+    """
+    CREATE TABLE count_rounds (
+        id INTEGER PRIMARY KEY,
+        tow_id INTEGER NOT NULL REFERENCES tows (id),
+        reason TEXT NOT NULL CHECK (reason <> ''),
+        begun_by TEXT NOT NULL,
+        begun_utc TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX count_rounds_tow ON count_rounds (tow_id)",
 )

@@ -9,7 +9,7 @@ from edge.store.reads.counts import CountRow
 from edge.store.reads.surveys import ProtocolRow, TowRow
 from edge.store.sqlite import Connection
 from edge.survey.counting.judge import CountsState, TowCounts, tow_counts
-from edge.survey.counting.rules import judging_rules, standing_counts
+from edge.survey.counting.rules import judging_rules, of_one_origin, standing_counts
 from edge.survey.reckoning import Counted, reckon_count
 
 
@@ -48,10 +48,11 @@ def judge_tow(connection: Connection, counts: Sequence[CountRow], *, survey_id: 
 
 def _what_they_lack(progress: TowCounts, rules: ProtocolRow, revealed: Sequence[CountRow], counted: Counted) -> TowCounts:
     """Counts can lie open and be no result: those of a table, those of a broken seal, those of several versions of the rules."""
-    missing = rules.counters - len(revealed)
+    of_one, _ = of_one_origin(revealed)
+    missing = rules.counters - len(of_one)
     if counted.needs_third:
         words = "the counters do not agree: a third person counts"
-        return replace(progress, state=CountsState.THIRD_COUNT, needed=len(revealed) + 1, words=words)
+        return replace(progress, state=CountsState.THIRD_COUNT, needed=len(of_one) + 1, words=words)
     if missing > 0:
         words = f"{missing} of {rules.counters} counters missing"
         return replace(progress, state=CountsState.COUNTER_MISSING, needed=rules.counters, words=words)

@@ -1,6 +1,6 @@
-"""A survey as a whole: its stations, and the estimate of each ground and of all, one per version of the protocol.
+"""A survey as a whole: its stations, and the estimate of each ground and of all, one per method.
 
-Stations that were counted under different versions are never pooled: methods are not mixed in one estimate.
+A method is who counted (here, or a table that was imported) and a version of the protocol. Two are never pooled in one estimate.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from edge.store.reads.surveys import GroundRow, StationRow, SurveyRow, TowRow
 from edge.store.sqlite import Connection
 from edge.survey.estimate import GroundEstimate, SurveyEstimate, ground_estimate, running_cv, survey_estimate
 from edge.survey.judged import does_its_station
+from edge.survey.method import Method, Origin, method_of_result
 from edge.survey.result import ResultState, StationResult, result_of_station
 
 NO_GROUND = "no ground"
@@ -25,7 +26,8 @@ class PlacedStation:
     """A station with its result and where it is: the middle of its tow, or where it was planned.
 
     Attributes:
-        estimated: whether estimates use it; `why_not` says why not.
+        method: how it was counted; None where it has no count.
+        estimated: whether the estimate of its method uses it; `why_not` says why not.
         order_utc: when its last counter signed; the order in which the running CV took it.
     """
 
@@ -35,6 +37,7 @@ class PlacedStation:
     latitude_deg: float | None
     longitude_deg: float | None
     is_planned_place: bool
+    method: Method | None
     estimated: bool
     why_not: str
     order_utc: str
@@ -42,13 +45,13 @@ class PlacedStation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroundFigures:
-    """A ground under one version of the protocol.
+    """A ground as one method counted it.
 
     Attributes:
         raw, adjusted: None where no station has such a density; abundances in them hold only if `area_km2` is known.
         planned: stations of the plan; None where the plan does not say.
-        left: stations of the plan that are not counted yet, under any version of the protocol. A tow that is not valid, or not in the
-            analysis, does not count its station.
+        left: stations of the plan that are not counted yet, by any method. A tow that is not valid, or not in the analysis, does not
+            count its station.
     """
 
     name: str
@@ -78,17 +81,28 @@ class PartialSum:
     raw_millions: float
     adjusted_millions: float | None
 
+    @property
+    def words(self) -> str:
+        """As the page and the tables name it."""
+        return f"Partial sum, not the survey's: {' and '.join(self.grounds)}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VersionEstimate:
-    """The estimate of the stations that were counted under one version of the protocol.
+class MethodEstimate:
+    """The estimate of the stations that were counted by one method.
 
     Attributes:
+        origin, version: the method; `slug` names it in addresses and files, `words` for people.
+        stations: how many stations it is made from.
         raw, adjusted: the survey's; None while a ground of it has no counted station or no area, which `reasons` names.
         partial: then the sum of the others, None where there is none.
     """
 
-    version: int
+    origin: Origin
+    version: int | None
+    slug: str
+    words: str
+    stations: int
     grounds: tuple[GroundFigures, ...]
     raw: SurveyEstimate | None
     adjusted: SurveyEstimate | None
@@ -96,10 +110,17 @@ class VersionEstimate:
     running: tuple[RunningPoint, ...]
     reasons: tuple[str, ...]
 
+    @property
+    def method(self) -> Method:
+        """Of its stations."""
+        return Method(self.origin, self.version)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SurveyOverview:
     """A survey. `planned`, `counted`, `left`: stations; `left` is None where no plan says how many there will be.
+
+    `estimates`: the survey's own method with most stations first, then its other own ones, then what was imported.
 
     Counted are those whose tow is valid and in the analysis: another does not do its station. `left` adds up what the grounds lack:
     stations above the plan of one do not do those of another.
@@ -107,7 +128,7 @@ class SurveyOverview:
 
     survey: SurveyRow
     stations: tuple[PlacedStation, ...]
-    versions: tuple[VersionEstimate, ...]
+    estimates: tuple[MethodEstimate, ...]
     planned: int | None
     counted: int
     left: int | None
@@ -144,7 +165,7 @@ def survey_overview(
     return SurveyOverview(
         survey=survey,
         stations=stations,
-        versions=version_estimates(grounds, stations),
+        estimates=method_estimates(grounds, stations),
         planned=planned,
         counted=counted,
         left=_left(grounds, stations),
@@ -195,6 +216,7 @@ def _placed(station: StationRow, tows: Sequence[TowRow], result: StationResult) 
         latitude_deg=place[0] if place else station.planned_latitude_deg,
         longitude_deg=place[1] if place else station.planned_longitude_deg,
         is_planned_place=place is None,
+        method=None if result.systems is None else method_of_result(result),
         estimated=not why_not,
         why_not=why_not,
         order_utc=max((str(one["signed_utc"] or "") for one in result.sources["counts"]), default=""),
@@ -226,31 +248,36 @@ def _why_not(result: StationResult, tow: TowRow | None) -> str:
     return ""
 
 
-def version_estimates(grounds: Sequence[GroundRow], stations: Sequence[PlacedStation]) -> tuple[VersionEstimate, ...]:
-    """The estimates of a survey, that of the newest version of the protocol first."""
-    by_version: dict[int, list[PlacedStation]] = {}
+def method_estimates(grounds: Sequence[GroundRow], stations: Sequence[PlacedStation]) -> tuple[MethodEstimate, ...]:
+    """The estimates of a survey: what was counted here before what was imported, most stations first, of as many the newest version."""
+    by_method: dict[Method, list[PlacedStation]] = {}
     for one in stations:
-        if one.estimated:
-            by_version.setdefault(int(one.result.sources["protocol"]["version"]), []).append(one)
+        if one.estimated and one.method is not None:
+            by_method.setdefault(one.method, []).append(one)
     done = _done_by_ground(stations)
-    return tuple(_version(version, grounds, by_version[version], done) for version in sorted(by_version, reverse=True))
+    ordered = sorted(by_method, key=lambda one: (one.origin != "own", -len(by_method[one]), -(one.version or 0)))
+    return tuple(_estimate(method, grounds, by_method[method], done) for method in ordered)
 
 
-def _version(version: int, grounds: Sequence[GroundRow], stations: Sequence[PlacedStation], done: Mapping[str, int]) -> VersionEstimate:
+def _estimate(method: Method, grounds: Sequence[GroundRow], stations: Sequence[PlacedStation], done: Mapping[str, int]) -> MethodEstimate:
     rows: dict[str, GroundRow | None] = {ground.name: ground for ground in grounds}
     by_ground: dict[str, list[PlacedStation]] = {name: [] for name in rows}
     for one in stations:
         by_ground.setdefault(one.station.ground or NO_GROUND, []).append(one)
     figures = tuple(_ground(name, rows.get(name), here, done) for name, here in by_ground.items())
     raw, adjusted, partial = _sums(figures)
-    return VersionEstimate(
-        version=version,
+    return MethodEstimate(
+        origin=method.origin,
+        version=method.version,
+        slug=method.slug,
+        words=method.words,
+        stations=len(stations),
         grounds=figures,
         raw=raw,
         adjusted=adjusted,
         partial=partial,
         running=_running(stations, [one for one in figures if _is_asked_for(one)]),
-        reasons=_reasons(figures, version),
+        reasons=_reasons(figures, method),
     )
 
 
@@ -297,12 +324,12 @@ def _ground(name: str, row: GroundRow | None, stations: Sequence[PlacedStation],
     )
 
 
-def _reasons(figures: Sequence[GroundFigures], version: int) -> tuple[str, ...]:
+def _reasons(figures: Sequence[GroundFigures], method: Method) -> tuple[str, ...]:
     """Why a total is uncertain or not there."""
     reasons = []
     for one in filter(_is_asked_for, figures):
         if one.raw is None:
-            reasons.append(f"{one.name} has no station in the estimate of version {version}: there is no total of the survey, and no CV")
+            reasons.append(f"{one.name} has no station in this estimate ({method.words}): there is no total of the survey, and no CV")
         elif one.area_km2 is None:
             reasons.append(f"{one.name} has no area: its density has no abundance, and the survey no total and no CV")
         elif one.raw.se_per_m2 is None:

@@ -14,6 +14,7 @@ from edge.store.reads.tracks import DistanceRow, WidthRow
 from edge.survey.agreement import Agreement, AgreementState
 from edge.survey.counting.clock import counts_differ
 from edge.survey.counting.judge import counts_agreement
+from edge.survey.counting.rules import of_one_origin
 from edge.survey.density import (
     MINUTE_S,
     CorrectionFactor,
@@ -104,10 +105,13 @@ def reckon_count(revealed: Sequence[CountRow], protocol: ProtocolRow) -> Counted
 
     With fewer counters than the protocol asks for there is no count. Where the first two do not agree the mean is that of three;
     where they do, a further count of the appliance's own is left out; a table that was imported is taken with all its counters.
-    Counts that were not made blind, and counts by different starts of line or camera offsets, make no count.
+    Counts that were not made blind, and counts by different starts of line or camera offsets, make no count. Counts that were made
+    here and imported ones are never put into one mean: the imported are not used then.
     """
-    seen = [f"the count of {one.counter} is not blind and not used: {one.not_blind}" for one in revealed if one.not_blind]
-    found = _reckon_blind([one for one in revealed if not one.not_blind], protocol)
+    of_one, beside = of_one_origin(revealed)
+    seen = [f"the count of {one.counter} is not blind and not used: {one.not_blind}" for one in of_one if one.not_blind]
+    seen += [f"the imported count of {one.counter} is not used: counts made here and imported ones are never mixed" for one in beside]
+    found = _reckon_blind([one for one in of_one if not one.not_blind], protocol)
     if found.count is None:
         return replace(found, reasons=(*found.reasons, *seen))
     return replace(found, flags=(*found.flags, *seen))

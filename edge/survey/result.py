@@ -23,6 +23,7 @@ from edge.store.reads.tracks import DistanceRow, TrackRow, WidthRow
 from edge.store.sqlite import Connection
 from edge.survey.counting.clock import clock_flags
 from edge.survey.counting.judge import CountsState
+from edge.survey.counting.rounds import round_flags
 from edge.survey.density import MinuteRule
 from edge.survey.judged import JudgedTow, does_its_station, judge_tow
 from edge.survey.navigation.distance import MinuteProfile
@@ -370,7 +371,8 @@ def _table_words(row: table_reads.TableRowRow) -> str:
 
 
 def _more_flags(connection: Connection, tow: TowRow, counted: Counted) -> tuple[str, ...]:
-    return (*clock_flags(connection, tow, counted.used if counted.count else ()), *_other_tows(connection, tow))
+    used = counted.used if counted.count else ()
+    return (*clock_flags(connection, tow, used), *round_flags(connection, tow.id, used), *_other_tows(connection, tow))
 
 
 def _tow_flags(tow: TowRow, choice: DistanceRow | None, at_hand: list[str]) -> tuple[str, ...]:

@@ -132,6 +132,33 @@ def test_the_administrators_buttons_need_a_reason(watch: Watch) -> None:
         assert "one counter alone" in chief.get(f"/stations/{blind.station_id}/compare").text
 
 
+def test_a_tow_whose_counts_can_give_no_result_is_counted_anew(watch: Watch) -> None:
+    """A broken seal and a count that is not blind: no result, until an administrator begins a new round."""
+    blind = watch.blind
+    watch.count("jd", [5.0, 15])
+    page = f"/stations/{blind.station_id}/counts"
+    with browser(watch.client, "anna") as chief:
+        assert "Begin a new round" not in chief.get(page).text
+        assert chief.post(f"/api/tows/{blind.tow_id}/new-round", json={"reason": "too early"}).status_code == 409
+        chief.post(f"/actions/tows/{blind.tow_id}/break-seal", data={"back": page, "reason": "alone aboard"})
+    watch.count("cl", [5.0, 15])
+    with browser(watch.client, "rita") as other:
+        assert other.post(f"/actions/tows/{blind.tow_id}/new-round", data={"back": page, "reason": "mine"}).status_code == 403
+    with browser(watch.client, "anna") as chief:
+        assert chief.get(f"/api/stations/{blind.station_id}/result").json()["systems"] is None
+        done = chief.post(f"/actions/tows/{blind.tow_id}/new-round", data={"back": page, "reason": "crew changed"})
+        assert done.headers["location"].startswith(f"{page}?notice=new_round")
+        assert "crew changed" in chief.get(page).text
+        shown = chief.get(f"/api/tows/{blind.tow_id}/counts").json()["counts"]
+        assert {(one["state"], one["revealed_utc"], len(one["minutes"])) for one in shown} == {("set_aside", None, 0)}
+    for name in ("cl", "rita"):
+        watch.count(name, [5.0, 15])
+    with browser(watch.client, "anna") as chief:
+        found = chief.get(f"/api/stations/{blind.station_id}/result").json()
+        assert found["systems"] == 2.0
+        assert any("counted anew" in one and "cl had counted it before" in one for one in found["flags"])
+
+
 def test_a_reference_set_is_given_counted_and_judged(reference: Watch) -> None:
     blind = reference.blind
     back = {"back": f"/stations/{blind.station_id}/counts"}

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from edge.store.tracks import NewDistance
 from edge.survey.track_desk import TrackFile
 from edge.web.security import MAX_BODY_BYTES, MAX_UPLOAD_BYTES
 from edge.web.uploads import UPLOADS_FOLDER
@@ -136,7 +137,7 @@ def test_the_overview_has_zero_stations_as_rings_and_says_what_is_left(still_shi
     assert len(re.findall(r'<a href="/stations/\d+/result" aria-label="Station ', answer.text)) == 3
     assert answer.text.count('<circle class="ring"') == 2  # the station and the legend
     assert "<b>2</b> counted of 6, <b>4</b> left" in page
-    for expected in ("<b>Odd & ground</b> has no station in the estimate of version 1", "Running CV", "51°"):
+    for expected in ("<b>Odd & ground</b> has no station in this estimate (imported counts, protocol 1)", "Running CV", "51°"):
         assert expected in page
 
 
@@ -214,8 +215,9 @@ def test_results_and_estimates_are_plain_numbers(still_ship: Ship) -> None:
     assert [one["minute"] for one in result["per_minute"]] == [2, 3, 4, 5, 6, 7, 8]
     assert result["openings"] == 2
     estimate = still_ship.client.get("/api/surveys/1/estimate").json()
-    (version,) = estimate["versions"]
-    assert (estimate["counted"], estimate["left"], version["version"]) == (2, 4, 1)
+    (version,) = estimate["estimates"]
+    assert (estimate["counted"], estimate["left"], version["slug"]) == (2, 4, "imported-v1")
+    assert [one["method"] for one in estimate["stations"] if one["estimated"]] == ["imported-v1"] * 2
     assert version["raw"] is None  # a ground of the plan has no station yet
     assert version["partial"]["grounds"] == ["Smalls"]
     figures = next(one["raw"] for one in version["grounds"] if one["name"] == "Smalls")
@@ -278,3 +280,23 @@ def test_a_report_is_one_file_that_needs_nothing_else(still_ship: Ship) -> None:
     assert hostile.headers["content-disposition"] == 'attachment; filename="T2026__script__report.html"'
     assert "<script" not in hostile.text
     assert still_ship.client.get("/stations/99/report").status_code == 404
+
+
+def test_the_overview_shows_one_method_and_the_others_numbers_beside(ship: Ship) -> None:
+    sea = ship.sea
+    for name in ("own1", "own2"):
+        tow = sea.station(name, ground="Smalls")
+        sea.counts(tow, {"A": [4.0] * 7, "B": [4.0] * 7}, origin="counted")
+        sea.desk.type_distance(tow, NewDistance("odometer", 200.0, "counted"), "test")
+        sea.width(tow)
+    page = page_of(ship.client.get("/surveys/1/overview"))
+    assert "Estimate: counted here, protocol 1" in page
+    assert "in another: imported counts, protocol 1" in page
+    assert "never pooled" in page
+    other = page_of(ship.client.get("/surveys/1/overview?method=imported-v1"))
+    assert "Estimate: imported counts, protocol 1" in other
+    assert "in another: counted here, protocol 1" in other
+    assert 'href="/surveys/1/overview?method=own-v1"' in other
+    assert ship.client.get("/surveys/1/overview?method=own-v9").status_code == 404
+    found = ship.client.get("/api/surveys/1/estimate").json()["estimates"]
+    assert [(one["origin"], one["version"], one["stations"]) for one in found] == [("own", 1, 2), ("imported", 1, 2)]

@@ -21,8 +21,9 @@ from edge.store.reads.surveys import GroundRow, ProtocolRow, StationRow
 from edge.store.reads.tracks import DistanceRow, WidthRow
 from edge.survey.agreement import lin_ccc
 from edge.survey.density import MINUTE_S, MinuteCount, MinuteRule, station_count
+from edge.survey.method import Method
 from edge.survey.navigation.distance import MinuteProfile
-from edge.survey.overview import PlacedStation, version_estimates
+from edge.survey.overview import PlacedStation, method_estimates
 from edge.survey.reckoning import Counted, reckon_distance, reckon_figures
 from edge.survey.result import ResultState, StationResult
 
@@ -163,6 +164,7 @@ def placed(number: int, of_ground: str, raw: float, factor: float) -> PlacedStat
     )  # fmt: skip
     return PlacedStation(
         station=StationRow(**row), tow=None, result=result, latitude_deg=None, longitude_deg=None, is_planned_place=True, estimated=True,
+        method=Method("own", 1),
         why_not="", order_utc=f"2026-07-14T{number:05d}",
     )  # fmt: skip
 
@@ -196,7 +198,7 @@ def test_a_survey_is_what_the_script_makes_of_its_grounds(
     """A ground without a station or an area takes total and CV away, unless nothing is planned there; then the sum is a partial one."""
     plans = dict(zip("abc", given_grounds, strict=True))
     stations = [placed(number, name, value / 100, 1.3) for number, (name, value) in enumerate(series)]
-    (found,) = version_estimates([ground(name, area, planned) for name, (area, planned) in plans.items()], stations)
+    (found,) = method_estimates([ground(name, area, planned) for name, (area, planned) in plans.items()], stations)
     by_ground = {name: [value / 100 for at, value in series if at == name] for name in plans}
     asked = [name for name, (_, planned) in plans.items() if planned != 0 or by_ground[name]]
     known = {name: float(area) for name, (area, _) in plans.items() if area is not None and by_ground[name]}

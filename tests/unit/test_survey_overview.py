@@ -34,10 +34,12 @@ def sea(tmp_path: Path) -> Iterator[Sea]:
         yield made
 
 
-def station(sea: Sea, name: str, ground: str | None, per_minute: float, *, order: int = 0, protocol_id: int | None = None) -> int:
+def station(
+    sea: Sea, name: str, ground: str | None, per_minute: float, *, order: int = 0, protocol_id: int | None = None, origin: str = "imported"
+) -> int:
     """A counted station of 7 minutes on 200 m by 0.75 m."""
     tow = sea.station(name, ground=ground)
-    sea.counts(tow, {"A": [per_minute] * 7}, protocol_id=protocol_id, signed_utc=f"2026-07-14T12:{order:02d}:00.000Z")
+    sea.counts(tow, {"A": [per_minute] * 7}, protocol_id=protocol_id, signed_utc=f"2026-07-14T12:{order:02d}:00.000Z", origin=origin)
     sea.desk.type_distance(tow, NewDistance("odometer", 200.0, "counted"), "test")
     sea.width(tow)
     return tow
@@ -59,7 +61,7 @@ def test_the_estimate_agrees_with_an_independent_working(sea: Sea) -> None:
         for place, one in enumerate(values[ground]):
             station(sea, f"{ground}-{place}", ground, one)
     found = overview(sea)
-    (version,) = found.versions
+    (version,) = found.estimates
     total = variance = 0.0
     for figures in version.grounds:
         mine = [density(one) for one in values[figures.name]]
@@ -88,7 +90,7 @@ def test_the_running_cv_takes_stations_as_they_were_signed(sea: Sea) -> None:
     sea.ground("Smalls", 1000.0)
     for name, value, order in (("late", 9.0, 9), ("first", 3.0, 1), ("second", 5.0, 2)):
         station(sea, name, "Smalls", value, order=order)
-    running = overview(sea).versions[0].running
+    running = overview(sea).estimates[0].running
     assert [one.station for one in running] == ["first", "second", "late"]
     assert running[0].cv is None
     for upto in (2, 3):
@@ -117,9 +119,57 @@ def test_versions_of_the_protocol_are_never_pooled(sea: Sea) -> None:
     other = sea.protocol(first_minute=2, last_minute=8, counters=1, correction_factor=None, correction_source="")
     station(sea, "3", "Smalls", 50.0, protocol_id=other)
     found = overview(sea)
-    assert [(one.version, one.grounds[0].stations) for one in found.versions] == [(2, ("3",)), (1, ("1", "2"))]
-    assert found.versions[0].adjusted is None
-    assert any("one counted station" in one for one in found.versions[0].reasons)
+    assert [(one.version, one.grounds[0].stations) for one in found.estimates] == [(1, ("1", "2")), (2, ("3",))]
+    assert found.estimates[1].adjusted is None
+    assert any("one counted station" in one for one in found.estimates[1].reasons)
+
+
+def test_own_and_imported_counts_have_an_estimate_each_and_the_own_one_comes_first(sea: Sea) -> None:
+    sea.ground("Smalls", 1000.0)
+    for name, value, origin in (("1", 3.0, "counted"), ("2", 5.0, "counted"), ("3", 50.0, "imported"), ("4", 60.0, "imported")):
+        station(sea, name, "Smalls", value, origin=origin)
+    station(sea, "5", "Smalls", 70.0, origin="imported")
+    found = overview(sea)
+    assert [(one.slug, one.stations, one.grounds[0].stations) for one in found.estimates] == [
+        ("own-v1", 2, ("1", "2")),
+        ("imported-v1", 3, ("3", "4", "5")),
+    ]
+    own, imported = (one.raw for one in found.estimates)
+    assert own is not None
+    assert imported is not None
+    assert own.abundance_millions == pytest.approx((density(3.0) + density(5.0)) / 2 * 1000)
+    assert own.cv == pytest.approx(statistics.stdev([3.0, 5.0]) / math.sqrt(2) / 4.0)
+    assert imported.abundance_millions == pytest.approx(density(60.0) * 1000)
+    assert [len(one.running) for one in found.estimates] == [2, 3]
+
+
+def test_own_counts_of_a_tow_win_and_imported_ones_enter_no_mean_with_them(tmp_path: Path) -> None:
+    with closing(Sea(tmp_path / "two")) as sea:
+        tow = sea.station("1")
+        same = [4, 5, 6, 4, 3, 5, 6]
+        sea.counts(tow, {"A": same, "B": same}, origin="counted")
+        sea.counts(tow, {"table": [9, 9, 1, 9, 9, 9, 9]})
+        found = sea.result(tow)
+        assert found.systems == sum(same)
+        assert [one["used"] for one in found.sources["counts"]] == [True, True, False]
+        assert any("the imported count of table is not used" in one for one in found.flags)
+        with sea.reader() as connection:
+            agreed = survey_agreement(connection, sea.survey_id)
+        assert agreed.stations[0].counters == ("A", "B")
+
+
+def test_one_own_count_is_not_completed_by_an_imported_one(tmp_path: Path) -> None:
+    with closing(Sea(tmp_path / "two")) as sea:
+        tow = sea.station("1")
+        sea.counts(tow, {"A": [4, 5, 6, 4, 3, 5, 6]}, origin="counted")
+        sea.counts(tow, {"table": [4, 5, 6, 4, 3, 5, 6]})
+        found = sea.result(tow)
+        assert (found.state.value, found.systems) == ("unusable", None)
+        assert any("1 of 2 counters have signed" in one for one in found.reasons)
+        assert any("the imported count of table is not used" in one for one in found.reasons)
+        with sea.reader() as connection:
+            (row,) = survey_status(connection, reads.survey(connection, sea.survey_id)).stations
+        assert (row.is_counted, row.counts) == (False, "counter_missing")
 
 
 def test_stations_left_of_a_ground_are_those_that_no_version_counted(sea: Sea) -> None:
@@ -133,7 +183,7 @@ def test_stations_left_of_a_ground_are_those_that_no_version_counted(sea: Sea) -
     station(sea, "4", "Smalls", 4.0, protocol_id=other)
     found = overview(sea)
     assert (found.planned, found.counted, found.left) == (6, 3, 3)
-    assert [one.grounds[0].left for one in found.versions] == [3, 3]
+    assert [one.grounds[0].left for one in found.estimates] == [3, 3]
 
 
 def test_a_tow_that_failed_gives_way_to_the_one_that_was_made_again(sea: Sea) -> None:
@@ -198,14 +248,14 @@ def test_what_is_left_out_is_told(sea: Sea) -> None:
     assert "nobody has begun" in why["4"]
     assert why["5"] == "the tow is marked as not valid"
     assert why["6"] == "the tow is not in the analysis"
-    (version,) = found.versions
+    (version,) = found.estimates
     assert (version.raw, version.adjusted) == (None, None)
     assert version.partial is not None
     assert version.partial.grounds == ("Smalls",)
     assert version.partial.raw_millions == pytest.approx(statistics.fmean([density(3.0), density(5.0)]) * 1000)
     assert version.partial.adjusted_millions == pytest.approx(version.partial.raw_millions / 1.3)
     assert [one.cv for one in version.running] == [None, None, None]
-    assert any("Empty has no station in the estimate" in one for one in version.reasons)
+    assert any("Empty has no station in this estimate" in one for one in version.reasons)
     assert any("Unknown has no area" in one for one in version.reasons)
     with sea.reader() as connection, pytest.raises(SettingsError, match="no survey"):
         survey_overview(connection, 99)
@@ -217,17 +267,17 @@ def test_an_empty_ground_takes_the_total_away_until_it_has_a_station(sea: Sea) -
     sea.ground("Spare", 700.0, planned=0)
     for name, value in (("1", 3.0), ("2", 5.0)):
         station(sea, name, "Smalls", value, order=int(name))
-    (version,) = overview(sea).versions
+    (version,) = overview(sea).estimates
     assert (version.raw, version.adjusted) == (None, None)
     assert version.partial is not None
     assert version.partial.grounds == ("Smalls",)
     assert [one.cv for one in version.running] == [None, None]
     assert [one for one in version.reasons if "no total" in one] == [
-        "Labadie has no station in the estimate of version 1: there is no total of the survey, and no CV"
+        "Labadie has no station in this estimate (imported counts, protocol 1): there is no total of the survey, and no CV"
     ]
     for name, value in (("3", 2.0), ("4", 4.0)):
         station(sea, name, "Labadie", value, order=int(name))
-    (version,) = overview(sea).versions
+    (version,) = overview(sea).estimates
     assert version.partial is None
     assert version.raw is not None
     assert version.raw.cv is not None
@@ -244,7 +294,7 @@ def test_what_is_left_of_a_survey_is_what_its_grounds_lack(sea: Sea) -> None:
     station(sea, "L1", "Labadie", 3.0)
     found = overview(sea)
     assert (found.planned, found.counted, found.left) == (7, 6, 2)
-    assert found.left == sum(one.left or 0 for one in found.versions[0].grounds)
+    assert found.left == sum(one.left or 0 for one in found.estimates[0].grounds)
 
 
 def test_without_a_plan_the_list_is_what_there_is_to_do(sea: Sea) -> None:

@@ -136,6 +136,7 @@ def test_a_workbook_means_each_method_for_itself(sea: Tables, tmp_path: Path) ->
         (1, "own", 1),
         (2, "own", 1),
     }
+    assert all("Partial sum, not the survey's" in str(one["remark"]) for one in found if one["ground"] == "partial sum")
     alone = sea.write(tmp_path / "out", "workbook", choice=Choice(protocol=1))
     sheets = openpyxl.load_workbook(alone.file)
     assert {row[:2] for row in sheets["Summary"].iter_rows(min_row=2, values_only=True)} == {(1, "own")}
@@ -193,3 +194,21 @@ def test_after_the_reveal_a_table_beside_it_hides_nothing(tmp_path: Path) -> Non
     assert sea.write(tmp_path / "out", "mi-fu2021", sees_tables=False).rows == 0
     sea.counts(tow_id, COUNTED, origin="counted")
     assert sea.write(tmp_path / "out", "mi-fu2021", sees_tables=False, choice=Choice(origin="table")).rows == 1
+
+
+def test_a_workbook_names_a_partial_sum_as_the_page_does(tmp_path: Path) -> None:
+    sea = Tables(tmp_path / "home")
+    sea.ground("Smalls", 1000.0)
+    sea.ground("Labadie", 500.0)
+    tow_id = sea.station("own1", ground="Smalls")
+    sea.counts(tow_id, COUNTED, origin="counted")
+    sea.call(lambda c: tracks.add_distance(c, tow_id, tracks.NewDistance("odometer", 150.0, covers="counted"), "test"))
+    sea.width(tow_id, 0.75)
+    header, *rows = openpyxl.load_workbook(sea.write(tmp_path / "out", "workbook").file)["Summary"].iter_rows(values_only=True)
+    by_ground = {row[2]: dict(zip(header, row, strict=True)) for row in rows}
+    assert by_ground["survey"]["abundance_adjusted_millions"] is None
+    assert by_ground["survey"]["cv"] is None
+    partial = by_ground["partial sum"]
+    assert partial["remark"] == "Partial sum, not the survey's: Smalls"
+    assert partial["abundance_adjusted_millions"] == pytest.approx(by_ground["Smalls"]["abundance_adjusted_millions"])
+    assert (partial["cv"], partial["ci95_millions"]) == (None, None)

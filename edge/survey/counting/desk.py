@@ -28,6 +28,7 @@ from edge.survey.counting.content import CountContent, is_blank, is_saved_as, pa
 from edge.survey.counting.frames import FrameSource, TowFrames
 from edge.survey.counting.judge import TowCounts, needs_third, tow_counts
 from edge.survey.counting.qualify import judge_everybody, judge_person
+from edge.survey.counting.rounds import begin_round
 from edge.survey.counting.tally import Tally, Window, minute_of, missing_footage, public_marks, tally
 from edge.survey.people import Person, Role
 
@@ -234,6 +235,15 @@ class CountingDesk:
             return release_tow(connection, self._seal, tow_id, reason.strip(), actor=person.name)
 
         return self._writer.call(work)
+
+    def new_round(self, tow_id: int, person: Person, reason: str) -> int:
+        """Let a tow whose counts or model results were shown be counted blind anew. Returns how many counts were set aside.
+
+        Raises:
+            CountRefusedError: the person is no administrator, gives no reason, or nothing of the tow was revealed or released.
+        """
+        check_administrator(person, reason, "begin a new round of counts")
+        return self._writer.call(lambda connection: begin_round(connection, self._seal, tow_id, reason.strip(), actor=person.name))
 
     def own_reference(self, count_id: int, person: Person) -> tuple[OwnCount, Mapping[int, float]]:
         """A person's own signed count of reference footage, with the reference's minutes.

@@ -12,7 +12,7 @@ from edge.store.reads.surveys import ProtocolRow, TowRow, protocols, survey, sur
 from edge.store.sqlite import Connection
 from edge.survey.agreement import Agreement, AgreementState
 from edge.survey.counting.judge import CountsState, TowCounts, counts_agreement, pairwise_agreement, tow_counts
-from edge.survey.counting.rules import judging_rules, standing_counts
+from edge.survey.counting.rules import judging_rules, of_one_origin, standing_counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +82,9 @@ def _waits_for_third(one: StationAgreement) -> bool:
 
 
 def station_agreement(of: TowRow, counts: Sequence[CountRow], rules: ProtocolRow, *, is_reference: bool) -> StationAgreement:
-    """One tow from its standing counts."""
+    """One tow from its standing counts; imported ones are left out where counts were made here."""
     progress = tow_counts(counts, rules, is_reference=is_reference)
-    shown = [one for one in counts if one.revealed_utc is not None]
+    shown, _ = of_one_origin([one for one in counts if one.revealed_utc is not None])
     agreed = counts_agreement(shown, rules) if shown else None
     pairs = pairwise_agreement(shown, rules) if len(shown) > 2 else ()
     known = [pair for pair in pairs if pair.state in (AgreementState.AGREED, AgreementState.THIRD_COUNT)]

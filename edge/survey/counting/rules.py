@@ -25,3 +25,14 @@ def judging_rules(connection: Connection, counts: Sequence[CountRow], survey_id:
     if first is not None:
         return protocol(connection, first.protocol_id)
     return None if survey_id is None else protocol_in_force(connection, survey_id)
+
+
+def of_one_origin(counts: Sequence[CountRow]) -> tuple[tuple[CountRow, ...], tuple[CountRow, ...]]:
+    """Those that a result may be made from, and those beside them: methods are never mixed in one mean.
+
+    A blind count that was made here puts every imported one beside, also where too few were made here yet.
+    """
+    own = tuple(one for one in counts if one.origin != "imported" and not one.not_blind)
+    if not own:
+        return tuple(counts), ()
+    return tuple(one for one in counts if one.origin != "imported"), tuple(one for one in counts if one.origin == "imported")

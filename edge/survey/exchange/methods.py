@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
 
 from edge.errors import SettingsError
 from edge.survey.exchange.gather import Gathered, GatheredCount, GatheredStation, LeftOut
+from edge.survey.method import CHOICES, Method, method_of_result, origin_of_count
 
-Origin = Literal["own", "imported", "table", "mixed"]
-CHOICES: tuple[Origin, ...] = ("own", "imported", "table", "mixed")
 COUNT_FORMATS = frozenset({"mi-recounts", "mi-clicks", "minutes", "ccc-plot", "minutes-plot"})
 BOTH_FORMATS = frozenset({"workbook"})
 
@@ -19,35 +17,6 @@ class SeveralMethodsError(SettingsError):
     """A file would hold figures of several methods, and nobody said which is meant."""
 
     code = "several_methods"
-
-
-class Method(NamedTuple):
-    """How something was counted.
-
-    Attributes:
-        origin: `own` is counted here, `imported` are counts by minute that a table brought, `table` is the row of a table of stations as
-            others wrote it, and `mixed` one mean of own and imported counts.
-        version: of the survey's protocol; None for a row of a table, which no protocol applies to.
-    """
-
-    origin: Origin
-    version: int | None
-
-    @property
-    def slug(self) -> str:
-        """As a part of a file's name."""
-        return self.origin if self.version is None else f"{self.origin}-v{self.version}"
-
-    @property
-    def words(self) -> str:
-        """For people."""
-        told = {
-            "own": "counted here",
-            "imported": "imported counts",
-            "table": "rows of tables of others",
-            "mixed": "own and imported counts in one mean",
-        }[self.origin]
-        return told if self.version is None else f"{told}, protocol {self.version}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,18 +111,14 @@ def methods_of(gathered: Gathered, format_name: str) -> tuple[Method, ...]:
 
 def method_of_count(one: GatheredCount) -> Method:
     """How a count was made."""
-    return Method("imported" if one.count.origin == "imported" else "own", one.protocol.version if one.protocol else None)
+    return Method(origin_of_count(one.count), one.protocol.version if one.protocol else None)
 
 
 def method_of_station(one: GatheredStation) -> Method | None:
     """How the figures of a station were come by; None where it has none."""
     if one.absence:
         return Method("table", None) if one.has_usable_rows else None
-    origins = {str(count["origin"]) for count in one.result.sources["counts"] if count["used"]}
-    version = int(one.result.sources["protocol"]["version"])
-    if origins == {"imported"}:
-        return Method("imported", version)
-    return Method("mixed" if "imported" in origins else "own", version)
+    return method_of_result(one.result)
 
 
 def _beside(gathered: Gathered, format_name: str) -> tuple[Method, ...]:

@@ -17,9 +17,10 @@ from edge.survey.agreement import CCC_LIMIT
 from edge.survey.counting.judge import counts_agreement
 from edge.survey.exchange import geojson, minutes, plots, summary, tables
 from edge.survey.exchange.gather import Gathered, GatheredCount, GatheredStation, LeftOut, gather
-from edge.survey.exchange.methods import ANY, Choice, Chosen, Method, choose, method_of_count, method_of_station, methods_of
+from edge.survey.exchange.methods import ANY, Choice, Chosen, choose, method_of_count, method_of_station, methods_of
 from edge.survey.exchange.place import file_stem, put_export
 from edge.survey.exchange.workbook import write_workbook
+from edge.survey.method import Method
 from edge.survey.mi.clicks import FRAME_PX, click_cells
 from edge.survey.mi.dialects import CLICKS, DIALECTS, RECOUNTS, Dialect
 from edge.survey.mi.recounts import recount_cells
@@ -282,17 +283,9 @@ def _sheets(
 
 def _summary_rows(connection: Connection, gathered: Gathered) -> list[Sequence[Cell]]:
     """Each method for itself: the means and the CV of the stations that were counted by it."""
-    by_method: dict[Method, set[int]] = {}
     results = {one.station.id: one.result for one in gathered.stations}
-    for one in gathered.stations:
-        method = method_of_station(one)
-        if method is not None and method.version is not None:
-            by_method.setdefault(method, set()).add(one.station.id)
-    return [
-        row
-        for method, only in sorted(by_method.items())
-        for row in summary.summary_rows(survey_overview(connection, gathered.survey.id, only=only, results=results), method.origin)
-    ]
+    only = {one.station.id for one in gathered.stations if not one.absence}
+    return summary.summary_rows(survey_overview(connection, gathered.survey.id, only=only, results=results))
 
 
 def _agreement_rows(gathered: Gathered) -> list[Sequence[Cell]]:

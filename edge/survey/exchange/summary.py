@@ -1,6 +1,6 @@
 """A survey in a few lines: per ground the means and their spread, and over all grounds the CV that is judged against 20 %.
 
-The figures are those of `edge.survey.overview`; stations counted under different versions of the protocol are never put together.
+The figures are those of `edge.survey.overview`; stations that were counted by different methods are never put together.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from edge.cells import Cell
 from edge.survey.estimate import CV_LIMIT, SurveyEstimate
-from edge.survey.overview import GroundFigures, PlacedStation, SurveyOverview, VersionEstimate
+from edge.survey.overview import GroundFigures, MethodEstimate, PartialSum, PlacedStation, SurveyOverview
 
 COLUMNS = (
     "protocol_version",
@@ -31,17 +31,19 @@ COLUMNS = (
 )
 
 
-def summary_rows(overview: SurveyOverview, origin: str) -> list[Sequence[Cell]]:
-    """For each version of the protocol a row per ground and one for the survey; None is what cannot be given.
+def summary_rows(overview: SurveyOverview) -> list[Sequence[Cell]]:
+    """For each method a row per ground and one for the survey, and one for the partial sum where the survey has no total.
 
-    `origin`: of the counts of the overview's stations, such as "own".
+    None is what cannot be given.
     """
     results = {one.station.name: one for one in overview.stations}
     rows: list[Sequence[Cell]] = []
-    for version in overview.versions:
-        of_version = [_ground(ground, [results[name] for name in ground.stations]) for ground in version.grounds]
-        of_version.append(_survey(version, results))
-        rows += [(version.version, origin, *row) for row in of_version]
+    for one in overview.estimates:
+        of_method = [_ground(ground, [results[name] for name in ground.stations]) for ground in one.grounds]
+        of_method.append(_survey(one, results))
+        if one.partial is not None:
+            of_method.append(_partial(one.partial))
+        rows += [(one.version, one.origin, *row) for row in of_method]
     return rows
 
 
@@ -71,11 +73,11 @@ def _ground(ground: GroundFigures, stations: Sequence[PlacedStation]) -> Sequenc
     )
 
 
-def _survey(version: VersionEstimate, results: dict[str, PlacedStation]) -> Sequence[Cell]:
-    names = [name for ground in version.grounds for name in ground.stations]
+def _survey(estimate: MethodEstimate, results: dict[str, PlacedStation]) -> Sequence[Cell]:
+    names = [name for ground in estimate.grounds for name in ground.stations]
     systems = [value for name in names if (value := results[name].result.systems) is not None]
-    found: SurveyEstimate | None = version.adjusted
-    remarks = list(version.reasons)
+    found: SurveyEstimate | None = estimate.adjusted
+    remarks = list(estimate.reasons)
     if found is not None and found.cv is not None:
         remarks.insert(
             0, f"CV {'below' if found.is_precise_enough else 'not below'} {CV_LIMIT:.0%}; the interval adds up those of the grounds"
@@ -92,3 +94,8 @@ def _survey(version: VersionEstimate, results: dict[str, PlacedStation]) -> Sequ
         found.ci_linear_millions if found else None,
         "; ".join(remarks),
     )
+
+
+def _partial(partial: PartialSum) -> Sequence[Cell]:
+    """No total of the survey and no CV: it is named here as the page names it."""
+    return ("partial sum", *(None,) * 10, partial.adjusted_millions, None, partial.words)

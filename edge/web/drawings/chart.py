@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from edge.survey.method import Method
 from edge.survey.overview import PlacedStation
 from edge.web.drawings.paper import Paper
 
@@ -31,10 +32,11 @@ class _Frame:
         return x, _TOP + (self.north - latitude) / (self.north - self.south) * high
 
 
-def survey_chart(stations: Sequence[PlacedStation]) -> Markup | None:
+def survey_chart(stations: Sequence[PlacedStation], *, of: Method | None = None) -> Markup | None:
     """Stations with a density as circles of that area, zero as a ring, those counted without an area as a square, others as a cross.
 
-    Those whose line has no position yet are empty triangles where they are planned. Each leads to its result.
+    `of`: the method whose densities are drawn; what another counted is drawn as left out, since the two are not compared. Those
+    whose line has no position yet are empty triangles where they are planned. Each leads to its result.
     """
     placed = [one for one in stations if one.latitude_deg is not None and one.longitude_deg is not None]
     if not placed:
@@ -42,15 +44,19 @@ def survey_chart(stations: Sequence[PlacedStation]) -> Markup | None:
     frame = _frame([(one.latitude_deg or 0.0, one.longitude_deg or 0.0) for one in placed])
     paper = Paper(WIDTH, HEIGHT, "Stations of the survey; each leads to its result", css="survey-chart")
     _graticule(paper, frame)
-    most = max((one.result.density_raw_per_m2 or 0.0 for one in placed), default=0.0)
+    most = _most(placed, of)
     for one in sorted(placed, key=lambda place: -(place.result.density_raw_per_m2 or 0.0)):  # small ones lie on top
-        _station(paper, one, frame.at(one.latitude_deg or 0.0, one.longitude_deg or 0.0), most)
+        _station(paper, one, frame.at(one.latitude_deg or 0.0, one.longitude_deg or 0.0), most, of)
     return paper.markup()
 
 
-def legend(stations: Sequence[PlacedStation]) -> Markup:
+def _most(stations: Sequence[PlacedStation], of: Method | None) -> float:
+    return max((one.result.density_raw_per_m2 or 0.0 for one in stations if of in {None, one.method}), default=0.0)
+
+
+def legend(stations: Sequence[PlacedStation], *, of: Method | None = None) -> Markup:
     """What the marks mean, with circles of known density."""
-    most = max((one.result.density_raw_per_m2 or 0.0 for one in stations), default=0.0)
+    most = _most(stations, of)
     values = [value for value in (most / 10, most / 2, most) if value > 0]
     paper = Paper(WIDTH, 88 if values else 48, "Legend of the map", css="survey-chart legend-line")
     x = 26.0
@@ -115,7 +121,7 @@ def degree_words(value: float, letters: str) -> str:
     return f"{total // 60}\N{DEGREE SIGN}{total % 60:02d}\N{PRIME}{letters[value < 0]}"
 
 
-def _station(paper: Paper, one: PlacedStation, at: tuple[float, float], most: float) -> None:
+def _station(paper: Paper, one: PlacedStation, at: tuple[float, float], most: float, of: Method | None) -> None:
     x, y = at
     density = one.result.density_raw_per_m2
     label = f"Station {one.station.name}"
@@ -127,7 +133,7 @@ def _station(paper: Paper, one: PlacedStation, at: tuple[float, float], most: fl
         paper.rect(x - 6, y - 6, 12, 12, "no-area", title=detail(one))
     elif density is None:
         paper.path(f"M{x - 5:.1f} {y - 5:.1f} l10 10 m-10 0 l10 -10", "uncounted", detail(one))
-    elif not one.estimated:
+    elif not one.estimated or of not in {None, one.method}:
         paper.path(f"M{x:.1f} {y - 8:.1f} l8 8 l-8 8 l-8 -8 z", "left-mark", detail(one))
     elif density == 0:
         paper.circle(x, y, 6, "ring", detail(one))
@@ -145,4 +151,5 @@ def detail(one: PlacedStation) -> str:
     words = f"{result.systems:g} systems on {result.area_m2:.1f} m2, raw {result.density_raw_per_m2:.3f} per m2"
     if result.density_adjusted_per_m2 is not None:
         words += f", adjusted {result.density_adjusted_per_m2:.3f}"
+    words += f"; {one.method.words}" if one.method else ""
     return f"{words}; left out: {one.why_not}" if one.why_not else words

@@ -22,7 +22,7 @@ from edge.survey.counting.compare import Difference, MinuteRow, differences, min
 from edge.survey.counting.judge import TowCounts, counts_agreement, pairwise_agreement
 from edge.survey.counting.overview import StationAgreement, SurveyAgreement, station_agreement, survey_agreement
 from edge.survey.counting.reference import qualification_words
-from edge.survey.counting.rules import judging_rules
+from edge.survey.counting.rules import judging_rules, of_one_origin
 from edge.survey.people import Person, Role
 from edge.web.deps import MAX_ID, ApplianceHere, SignedIn, Viewer
 from edge.web.errors import Problem, no_such
@@ -190,7 +190,8 @@ def _compare(connection: Connection, place: StationRow, chosen: int | None, view
         return _Compared(tow=of, rules=None, counts=counts, answer=_empty(place, of), frame_of={})
     judged = station_agreement(of, counts, rules, is_reference=place.survey_kind == "reference")
     shown = tuple(one for one in counts if one.revealed_utc is not None)
-    pair = [one for one in shown if not one.not_blind][:2]
+    of_one, beside = of_one_origin(shown)
+    pair = [one for one in of_one if not one.not_blind][:2]
     marks = [(one.counter, marks_of_count(connection, one.id)) for one in pair]
     same = len(marks) == 2 and not counts_differ(pair)
     found = differences(marks[0], marks[1], rules.minutes) if same and all(each for _, each in marks) else ()
@@ -201,12 +202,12 @@ def _compare(connection: Connection, place: StationRow, chosen: int | None, view
         progress=judged.progress,
         counters=tuple(one.counter for one in shown),
         minutes=minute_rows(shown),
-        agreement=counts_agreement(shown, rules) if shown else None,
-        pairs=pairwise_agreement(shown, rules) if len(shown) > 2 else (),
+        agreement=counts_agreement(of_one, rules) if of_one else None,
+        pairs=pairwise_agreement(of_one, rules) if len(of_one) > 2 else (),
         check_skills=judged.check_skills,
         differences=found,
         not_blind={one.counter: one.not_blind for one in shown if one.not_blind},
-        flags=_flags(connection, of, shown),
+        flags=(*_flags(connection, of, of_one), *map(_beside_words, beside)),
     )
     return _Compared(tow=of, rules=rules, counts=counts, answer=answer, frame_of=frames)
 
@@ -225,6 +226,10 @@ def _empty(place: StationRow, of: TowRow | None) -> CompareAnswer:
         not_blind={},
         flags=(),
     )
+
+
+def _beside_words(one: CountRow) -> str:
+    return f"the imported count of {one.counter} stands beside: it is not compared with those made here, and no mean has both"
 
 
 def _flags(connection: Connection, of: TowRow, shown: tuple[CountRow, ...]) -> tuple[str, ...]:

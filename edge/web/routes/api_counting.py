@@ -103,6 +103,13 @@ class SavedAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewRoundAnswer:
+    """How many counts were set aside."""
+
+    set_aside: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BegunAnswer:
     """One's own count of the tow."""
 
@@ -225,6 +232,12 @@ def sign(appliance: ApplianceHere, person: SignedIn, count_id: CountId, body: Si
 def release(appliance: ApplianceHere, person: SignedIn, tow_id: TowId, body: ReasonBody) -> ReleasedAnswer:
     """For a tow that nobody will count. Counts begun on it afterwards are not blind, and enter no density."""
     return ReleasedAnswer(model_results=appliance.counting.release(tow_id, person, body.reason))
+
+
+@router.post("/tows/{tow_id}/new-round", summary="Count a tow anew", responses=REFUSALS)
+def new_round(appliance: ApplianceHere, person: SignedIn, tow_id: TowId, body: ReasonBody) -> NewRoundAnswer:
+    """Sets aside and seals again what was revealed of a tow, so that it can be counted blind; every result of it says so."""
+    return NewRoundAnswer(set_aside=appliance.counting.new_round(tow_id, person, body.reason))
 
 
 def _own(own: OwnCount) -> OwnCountAnswer:

@@ -15,7 +15,7 @@ from edge.store.reads import tracks as track_reads
 from edge.store.reads.tracks import DistanceRow, TrackRow, WidthRow
 from edge.store.tracks import Kept, NewDistance
 from edge.survey.navigation.csv_logs import Source
-from edge.survey.overview import PlacedStation, VersionEstimate, survey_overview
+from edge.survey.overview import MethodEstimate, PlacedStation, survey_overview
 from edge.survey.result import StationResult, result_of_station
 from edge.survey.track_desk import Imported, TrackFile
 from edge.survey.width import (
@@ -142,7 +142,7 @@ class TrackAnswer(BaseModel):
 
 
 class EstimateStation(BaseModel):
-    """A station in a survey's estimate; `why_not` says why it is not in it."""
+    """A station of a survey. `method`: how it was counted, as `slug` of its estimate; `why_not` says why it is in none."""
 
     station_id: int
     station: str
@@ -155,19 +155,20 @@ class EstimateStation(BaseModel):
     area_m2: float | None
     density_raw_per_m2: float | None
     density_adjusted_per_m2: float | None
+    method: str | None
     estimated: bool
     why_not: str
 
 
 class EstimateAnswer(BaseModel):
-    """A survey: how many stations are planned, counted and left, and one estimate for each version of the protocol."""
+    """A survey: how many stations are planned, counted and left, and one estimate for each method."""
 
     survey: str
     planned: int | None
     counted: int
     left: int | None
     stations: list[EstimateStation]
-    versions: list[VersionEstimate]
+    estimates: list[MethodEstimate]
 
 
 @router.post("/stations/ensure", summary="Let a station be there")
@@ -192,7 +193,7 @@ def one_result(appliance: ApplianceHere, viewer: Viewer, station_id: StationId) 
 
 @router.get("/surveys/{survey_id}/estimate", summary="A survey's stations and its estimate by ground")
 def one_estimate(appliance: ApplianceHere, survey_id: Annotated[int, Path(ge=1, le=MAX_ID)]) -> EstimateAnswer:
-    """Stations counted under different versions of the protocol are never pooled."""
+    """Methods (counted here or imported, and the version of the protocol) are never pooled: one estimate each, the survey's own first."""
     with appliance.reader() as connection, snapshot(connection):
         if reads.survey(connection, survey_id) is None:
             raise no_such("survey with the id", survey_id)
@@ -203,7 +204,7 @@ def one_estimate(appliance: ApplianceHere, survey_id: Annotated[int, Path(ge=1, 
         counted=found.counted,
         left=found.left,
         stations=[_station(one) for one in found.stations],
-        versions=list(found.versions),
+        estimates=list(found.estimates),
     )
 
 
@@ -297,6 +298,7 @@ def _station(one: PlacedStation) -> EstimateStation:
         area_m2=one.result.area_m2,
         density_raw_per_m2=one.result.density_raw_per_m2,
         density_adjusted_per_m2=one.result.density_adjusted_per_m2,
+        method=None if one.method is None else one.method.slug,
         estimated=one.estimated,
         why_not=one.why_not,
     )

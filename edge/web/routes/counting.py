@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from edge.errors import CountRefusedError
 from edge.store.connection import snapshot
+from edge.store.count_rounds import rounds_of
 from edge.store.counts import why_not_blind
 from edge.store.reads.counts import CountRow, counts_of_tow
 from edge.store.reads.qualifications import QualificationRow, best_standing
@@ -83,6 +84,7 @@ def show_counts(request: Request, appliance: ApplianceHere, viewer: Viewer, stat
             raise no_such("station with the id", station_id)
         parts = [_part(connection, place, of) for of in tows(connection, station_id)]
         found_releases = {of.id: row for of, *_ in parts if (row := release_of(connection, of.id)) is not None}
+        rounds = {of.id: rounds_of(connection, of.id) for of, *_ in parts}
         blind = {of.id for of, *_ in parts if is_blind(connection, of.id)}
         standings = {one.person_id: best_standing(connection, one.person_id) for _, counts, *_ in parts for one in counts if one.person_id}
     return render(
@@ -94,6 +96,7 @@ def show_counts(request: Request, appliance: ApplianceHere, viewer: Viewer, stat
         standings=standings,
         viewer=viewer,
         releases=found_releases,
+        rounds=rounds,
         blind=blind,
     )
 
@@ -116,6 +119,12 @@ def break_seal(appliance: ApplianceHere, person: SignedIn, form: PostedForm, tow
 def release(appliance: ApplianceHere, person: SignedIn, form: PostedForm, tow_id: TowId) -> RedirectResponse:
     """Let what models found on a tow be seen that nobody will count, with a reason."""
     return form.back("released", appliance.counting.release(tow_id, person, form.optional("reason")))
+
+
+@router.post("/actions/tows/{tow_id:int}/new-round")
+def new_round(appliance: ApplianceHere, person: SignedIn, form: PostedForm, tow_id: TowId) -> RedirectResponse:
+    """Let a tow whose counts were shown be counted blind anew, with a reason."""
+    return form.back("new_round", appliance.counting.new_round(tow_id, person, form.optional("reason")))
 
 
 @router.post("/actions/tows/{tow_id:int}/reference")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from edge.store.connection import snapshot
 from edge.store.reads import surveys as reads
 from edge.store.reads.surveys import StationRow
 from edge.store.sqlite import Connection
-from edge.survey.overview import survey_overview
+from edge.survey.overview import MethodEstimate, SurveyOverview, survey_overview
 from edge.web.deps import ApplianceHere, Viewer, sees_tables
 from edge.web.drawings.chart import detail, legend, survey_chart
 from edge.web.drawings.figures import running_chart
@@ -46,20 +48,36 @@ def _station(connection: Connection, station_id: int) -> StationRow:
     return station
 
 
+MethodSlug = Annotated[str, Query(max_length=40, description="Whose estimate is shown in full; empty: the survey's own.")]
+
+
 @router.get("/surveys/{survey_id:int}/overview")
-def show_overview(request: Request, appliance: ApplianceHere, survey_id: int) -> Response:
-    """The map, the estimate of each ground and of all, the running CV, and which stations are left."""
+def show_overview(request: Request, appliance: ApplianceHere, survey_id: int, method: MethodSlug = "") -> Response:
+    """The map, the estimate of each ground and of all by one method, its running CV, and which stations are left."""
     with appliance.reader() as connection, snapshot(connection):
         if reads.survey(connection, survey_id) is None:
             raise no_such("survey with the id", survey_id)
         overview = survey_overview(connection, survey_id)
+    chosen = _estimate(overview, method)
+    of = None if chosen is None else chosen.method
     return render(
         request,
         "overview.html",
         survey=overview.survey,
         overview=overview,
-        chart=survey_chart(overview.stations),
-        legend=legend(overview.stations),
-        running={one.version: running_chart(one.running) for one in overview.versions},
+        one=chosen,
+        chart=survey_chart(overview.stations, of=of),
+        legend=legend(overview.stations, of=of),
+        running=running_chart(chosen.running) if chosen else None,
         detail=detail,
     )
+
+
+def _estimate(overview: SurveyOverview, slug: str) -> MethodEstimate | None:
+    """The one that is asked for; the survey's own where none is."""
+    if not slug:
+        return next(iter(overview.estimates), None)
+    found = next((one for one in overview.estimates if one.slug == slug), None)
+    if found is None:
+        raise no_such("estimate by the method", slug)
+    return found

@@ -23,8 +23,9 @@ from edge.store.reads.surveys import SurveyRow
 from edge.store.reads.tables import imports
 from edge.store.sqlite import Connection
 from edge.survey.exchange.gather import LeftOut
-from edge.survey.exchange.methods import CHOICES, Choice, choice_of
+from edge.survey.exchange.methods import Choice, choice_of
 from edge.survey.exchange.run import FORMATS, ExportReport, ExportRequest, export, preview
+from edge.survey.method import CHOICES
 from edge.survey.mi.dialects import DIALECTS, Format
 from edge.survey.mi.reading import TableError, TableFault
 from edge.survey.people import Person, Role
