@@ -86,6 +86,19 @@ def test_a_stall_in_silt_is_put_right_by_the_pattern_of_the_openings() -> None:
     assert len(track(frames).counted) == expected
 
 
+def test_a_passage_that_nobody_saw_is_undone_when_the_opening_is_above_the_line_again() -> None:
+    rng = np.random.default_rng(3)
+    places = [(float(x), float(y)) for x, y in zip(rng.uniform(60, 1170, 12), rng.uniform(330, 470, 12), strict=True)]
+    frames = steady(places, [20.0] * 4 + [0.0] * 14, hide=range(5, 12))
+    carried = np.eye(3)
+    carried[1, 2] = 35.0
+    for number in range(5, 12):
+        frames[number] = replace(frames[number], motion=Motion(homography=carried, sd_px=25.0, source="carried"))
+    found = track(frames)
+    assert len(found.tracks) == 12
+    assert found.counted == ()
+
+
 def test_what_was_on_its_way_to_the_line_before_silt_is_counted_and_flagged() -> None:
     frames = steady([(500.0, 150.0), (700.0, 190.0), (800.0, 130.0)], [60.0] * 12, hide=range(3, 13))
     for number in range(3, 13):

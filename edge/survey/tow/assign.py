@@ -14,20 +14,21 @@ _NO = 1e9  # a pair that may not be, above any sum of costs
 def pairs_within(a: Float64Array, b: Float64Array, reach: Float64Array) -> tuple[Index, Index]:
     """Pairs (i, j) with |a_i - b_j| at most reach_i on both axes: two (K,) index arrays, ordered by i.
 
-    Sorted by x and cut out by bisection: n log n and what is found, never all with all.
+    Sorted along the longer axis and cut out by bisection: n log n and what lies in a band, never all with all.
 
     Args:
         a: (N, 2) float64.
         b: (M, 2) float64.
         reach: (N,) float64; below 0 an a is in no pair.
     """
-    order = np.argsort(b[:, 0], kind="stable")
-    sorted_x = b[order, 0]
-    begin = np.searchsorted(sorted_x, a[:, 0] - reach, "left")
-    lengths = np.maximum(np.searchsorted(sorted_x, a[:, 0] + reach, "right") - begin, 0)
+    axis = int(len(b) > 0 and np.ptp(b[:, 1]) > np.ptp(b[:, 0]))
+    order = np.argsort(b[:, axis], kind="stable")
+    ordered = b[order, axis]
+    begin = np.searchsorted(ordered, a[:, axis] - reach, "left")
+    lengths = np.maximum(np.searchsorted(ordered, a[:, axis] + reach, "right") - begin, 0)
     i = np.repeat(np.arange(len(a)), lengths)
     j = order[np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths) + np.repeat(begin, lengths)]
-    near = np.abs(a[i, 1] - b[j, 1]) <= reach[i]
+    near = np.abs(a[i, 1 - axis] - b[j, 1 - axis]) <= reach[i]
     return i[near], j[near]
 
 

@@ -49,7 +49,7 @@ def note_crossings(
     y = rows["xy"][:, 1]
     back = ~rows["above"] & (y < line.line_px - _BACK * line.width_px)
     if back.any():
-        undone = back & (rows["crossed"] != NOT_YET) & is_unseen(rows, number)
+        undone = back & (rows["crossed"] != NOT_YET) & _nobody_saw(rows, number)
         rows["crossed"][undone] = NOT_YET
         rows["above"][back] = True
     passed = np.flatnonzero(rows["above"] & (y >= line.line_px))
@@ -75,8 +75,14 @@ def note_crossings(
     rows["first_after"][one] = NOT_YET
 
 
-def is_unseen(rows: Rows, number: int) -> NDArray[np.bool_]:
-    """(N,) bool: no detection near the frame in which it crossed, nor after it but in frame `number`."""
-    never_after = (rows["first_after"] == NOT_YET) | (rows["first_after"] == number)
-    late = rows["first_after"] - rows["crossed"] > _UNSEEN_FRAMES
-    return np.asarray((rows["crossed"] - rows["last_before"] > _UNSEEN_FRAMES) & (never_after | late))
+def is_unseen(rows: Rows) -> NDArray[np.bool_]:
+    """(N,) bool: no detection near the frame in which it crossed, before or after."""
+    never_after = rows["first_after"] == NOT_YET
+    late = never_after | (rows["first_after"] - rows["crossed"] > _UNSEEN_FRAMES)
+    return np.asarray((rows["crossed"] - rows["last_before"] > _UNSEEN_FRAMES) & late)
+
+
+def _nobody_saw(rows: Rows, number: int) -> NDArray[np.bool_]:
+    """(N,) bool: not detected in the frame in which it crossed, nor after it until frame `number`."""
+    until_now = (rows["first_after"] == NOT_YET) | (rows["first_after"] == number)
+    return np.asarray((rows["last_before"] < rows["crossed"]) & until_now)

@@ -76,7 +76,7 @@ def _tracks(followed: Follower, frame: _Frame, travel: SeabedTravel, settings: T
     )
     _place_the_others(rows, frame, travel)
     side = _sides(sights["box"].astype(np.float64), owner, frame, travel.row_scale)
-    unseen = is_unseen(rows, NOT_YET)
+    unseen = is_unseen(rows)
     begin = np.searchsorted(owner, np.arange(len(rows) + 1))
     order = np.lexsort((rows["id"], rows["along"]))
     return tuple(
