@@ -37,7 +37,7 @@ def video(workspace: Path, *, quick: bool) -> dict[str, Any]:
         "clip": f"{WIDTH_PX} x {HEIGHT_PX}, {RATE} Hz, H.264 at {BIT_RATE // 1_000_000} Mbit/s, {seconds} s",
         "threads": _THREADS,
     }
-    for name, options in (("camera", {"bf": "0", "g": "12"}), ("b_frames", {"bf": "3", "g": "50"})):
+    for name, options in (("camera", {"bf": "0", "g": "12"}), ("b_frames", {"bf": "3", "b_strategy": "0", "g": "50"})):
         clip = render(workspace / f"{name}.mp4", seconds, options)
         figure[name] = compare(clip, rounds=1 if quick else _ROUNDS)
     long = lengthen(workspace / "camera.mp4", workspace / "long.mkv", times=5 if quick else 30)
