@@ -11,6 +11,7 @@ import typer
 
 from edge import __version__
 from edge.commands.common import HOME_VARIABLE, default_home
+from edge.commands.dataset import dataset_app
 from edge.commands.export import export_command
 from edge.commands.ingest import ingest, reprocess
 from edge.commands.inspect import doctor, status
@@ -62,6 +63,7 @@ app.command()(restore)
 app.command()(selftest)
 app.command()(audit)
 app.add_typer(models_app, name="models")
+app.add_typer(dataset_app, name="dataset")
 survey_app.command("create")(create_command)
 survey_app.command("import")(import_command)
 survey_app.command("status")(status_command)

@@ -19,8 +19,10 @@ MADE_BY = "imagine-edge export"
 
 
 @contextlib.contextmanager
-def replaced_folder(out_dir: Path, *, watched: Iterable[Path]) -> Iterator[Path]:
+def replaced_folder(out_dir: Path, *, watched: Iterable[Path], may_replace: bool = True) -> Iterator[Path]:
     """A folder to write into, which becomes `out_dir` if the block ends well, and is removed if not.
+
+    `may_replace`: an untouched earlier export is replaced; else only a new or empty folder will do.
 
     Raises:
         SettingsError: `out_dir` holds something that is not an untouched earlier export, or lies in a watched folder.
@@ -28,7 +30,7 @@ def replaced_folder(out_dir: Path, *, watched: Iterable[Path]) -> Iterator[Path]
         DiskFullError: no room.
     """
     out_dir = out_dir.absolute()
-    _check_place(out_dir, watched)
+    _check_place(out_dir, watched, may_replace=may_replace)
     part = out_dir.with_name(f".{out_dir.name}.part")
     with _os_errors_named(out_dir):
         part.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +59,7 @@ def count_entries(folder: Path) -> dict[str, int]:
     }
 
 
-def _check_place(out_dir: Path, watched: Iterable[Path]) -> None:
+def _check_place(out_dir: Path, watched: Iterable[Path], *, may_replace: bool) -> None:
     for root in watched:
         if out_dir.resolve().is_relative_to(root.resolve()):
             raise SettingsError(
@@ -68,6 +70,8 @@ def _check_place(out_dir: Path, watched: Iterable[Path]) -> None:
         raise SettingsError(f"{out_dir} is not a folder", advice="Name a new folder.")
     if os.path.ismount(out_dir):
         raise SettingsError(f"{out_dir} is a disk of its own and cannot be replaced as a whole", advice="Name a new folder on it.")
+    if not may_replace and out_dir.exists() and any(out_dir.iterdir()):
+        raise SettingsError(f"{out_dir} is not empty", advice="Name a new folder, or move this one away.")
     if out_dir.exists() and any(out_dir.iterdir()) and not _is_untouched_export(out_dir):
         raise SettingsError(
             f"{out_dir} is not empty, and not an export as it was written: it would be replaced as a whole",

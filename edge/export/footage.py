@@ -63,7 +63,7 @@ class FootageHands(Protocol):
         """A frame of a clip as JPEG in its full size."""
 
     def still_hash(self, path: Path) -> int:
-        """A hash of 64 bits of what a still shows."""
+        """A hash of 256 bits of what an image file shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

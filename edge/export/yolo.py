@@ -73,7 +73,7 @@ def label_line(image: ExportResult, found: FoundObject, number: int) -> str:
 def data_yaml(names: Sequence[str]) -> str:
     """What ultralytics reads. Both lists are the same: an export is no split into training and validation."""
     head = ["# An export, not a split: train and val list the same images.", "train: images.txt", "val: images.txt", f"nc: {len(names)}"]
-    scalars = [f"  {number}: {_yaml_text(name)}" for number, name in enumerate(names)]
+    scalars = [f"  {number}: {yaml_text(name)}" for number, name in enumerate(names)]
     return "\n".join([*head, "names:" if names else "names: {}", *scalars]) + "\n"
 
 
@@ -81,7 +81,7 @@ def _fraction(edge_px: float, size_px: int) -> float:
     return min(1.0, max(0.0, edge_px / size_px))
 
 
-def _yaml_text(text: str) -> str:
+def yaml_text(text: str) -> str:
     r"""A double-quoted scalar of ASCII only; YAML knows `\UXXXXXXXX` where JSON would need two halves."""
     return "".join(json.dumps(sign)[1:-1] if sign < "\x7f" else f"\\U{ord(sign):08X}" for sign in text).join('""')
 

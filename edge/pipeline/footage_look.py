@@ -19,7 +19,7 @@ from models.runtime.orphans import die_with_parent
 
 _CONTEXT = multiprocessing.get_context("spawn")
 _PATIENCE_S = 1800.0  # a clip of 4 GB that must be decoded to know its frames
-HASH_SIDE = 8
+HASH_SIDE = 16
 
 Wanted = Literal["frame_times", "still_hash"]
 
@@ -43,7 +43,9 @@ class FootageLook:
         return times
 
     def still_hash(self, path: Path) -> int:
-        """A hash of 64 bits that stills of the same seabed share but for a few bits: which parts are brighter than the mean.
+        """A hash of 256 bits that pictures which look the same share but for a few bits: which parts are brighter than what is around.
+
+        The light's falloff, which all pictures of a camera have, is taken out first.
 
         Raises:
             InputError: the still cannot be decoded.
@@ -125,7 +127,8 @@ def _still_hash(path: Path, max_pixels: int, max_file_bytes: int) -> int:
     data = read_bytes(path, max_file_bytes=max_file_bytes)
     facts = read_facts(data, path.name)
     check_pixels(facts, max_pixels)
-    pixels = decode(data, facts)
-    small = np.asarray(cv2.resize(pixels, (HASH_SIDE, HASH_SIDE), interpolation=cv2.INTER_AREA), np.float64)
-    grey = small.mean(axis=2) if small.ndim == 3 else small
-    return int("".join("1" if bright else "0" for bright in (grey > grey.mean()).ravel()), 2)
+    grey = cv2.cvtColor(decode(data, facts), cv2.COLOR_BGR2GRAY)
+    small = np.asarray(cv2.resize(grey, (4 * HASH_SIDE, 4 * HASH_SIDE), interpolation=cv2.INTER_AREA), np.float32)
+    detail = small - np.asarray(cv2.GaussianBlur(small, (0, 0), HASH_SIDE / 2), np.float32)
+    parts = detail.reshape(HASH_SIDE, 4, HASH_SIDE, 4).mean(axis=(1, 3))
+    return int("".join("1" if bright else "0" for bright in (parts > 0).ravel()), 2)

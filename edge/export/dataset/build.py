@@ -1,0 +1,208 @@
+"""A training set from begin to end: gather, divide by station, leave out what repeats, write; the manifest last."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edge import __version__
+from edge.errors import InputError, SettingsError
+from edge.export.dataset.divide import PARTS, Part, divide
+from edge.export.dataset.sources import ReviewedPicture, reviewed_pictures
+from edge.export.dataset.thin import Thinning
+from edge.export.dataset.write import SetWriter
+from edge.export.folder import replaced_folder
+from edge.export.footage import FootageHands, LeftOutTow
+from edge.store.clock import utc_now
+from edge.store.connection import snapshot
+from edge.store.durable import file_sha256
+from edge.store.files import list_roots
+from edge.store.lock import LOCK_NAME
+from edge.store.sqlite import Connection
+
+MANIFEST_NAME = "manifest.json"
+MADE_BY = "imagine-edge dataset build"
+FORMS = {"yolo": frozenset(("yolo",)), "coco": frozenset(("coco",)), "yolo+coco": frozenset(("yolo", "coco"))}
+Progress = Callable[[str, int, int], None]
+
+
+class NothingReviewedError(SettingsError):
+    """There is nothing that people reviewed."""
+
+    code = "nothing_reviewed"
+    default_advice = "Review the openings of a tow, or mark stills as reviewed on their page; then build again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """What a training set is made of.
+
+    Attributes:
+        form: yolo, coco or yolo+coco.
+        survey: only stations of this survey.
+        recipe: whose objects.
+        licence: of pictures and labels, as the user states it; None where nobody said.
+        overlap_limit: share of a frame's height that two frames of a tow may share.
+        val_share, test_share: of the stations.
+        seed: another one divides otherwise.
+    """
+
+    form: str = "yolo+coco"
+    survey: str | None = None
+    recipe: str = "burrows"
+    licence: str | None = None
+    overlap_limit: float = 0.25
+    val_share: float = 0.15
+    test_share: float = 0.15
+    seed: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class BuildSummary:
+    """What was written.
+
+    Attributes:
+        pictures, objects, stations: by part.
+        repeated: pictures left out because a kept one shows the same seabed.
+        unusable: why pictures could not be had, and how many.
+        tows_left_out: tows that could not be had, with a reason; never how much there was.
+    """
+
+    folder: Path
+    pictures: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
+    objects: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
+    stations: dict[str, list[str]] = field(default_factory=lambda: {part: [] for part in PARTS})
+    repeated: int = 0
+    unusable: dict[str, int] = field(default_factory=dict)
+    tows_left_out: list[dict[str, Any]] = field(default_factory=list)
+
+
+def build_dataset(
+    connection: Connection, hands: FootageHands, out_dir: Path, request: BuildRequest, *, progress: Progress | None = None
+) -> BuildSummary:
+    """Write a training set into a folder that appears whole or not at all.
+
+    Args:
+        connection: a reader; it sees one moment from begin to end.
+        hands: who looks into files.
+        out_dir: a new or empty folder.
+        request: what is wanted.
+        progress: called with a step, how many pictures are done and how many there are.
+
+    Raises:
+        SettingsError: the folder is not empty or lies in a watched one, a share or limit cannot be.
+        NothingReviewedError: nobody reviewed anything of what was asked for.
+        TooFewStationsError: fewer than three stations.
+        DiskFullError: no room; nothing is left behind.
+    """
+    if request.form not in FORMS:
+        raise SettingsError(f"a training set is written as {', '.join(FORMS)}, not as {request.form}", advice="Leave --format out.")
+    if not 0 <= request.overlap_limit <= 1:
+        raise SettingsError(f"--overlap must lie in 0..1, not {request.overlap_limit:g}", advice="It is a share, such as 0.25.")
+    tell = progress or (lambda _step, _done, _total: None)
+    moment: AbstractContextManager[object] = nullcontext() if connection.in_transaction else snapshot(connection)
+    with moment, replaced_folder(out_dir, watched=[root.path for root in list_roots(connection)], may_replace=False) as folder:
+        left_out: list[LeftOutTow] = []
+        pictures = _gathered(connection, hands, request, left_out, tell)
+        counts = Counter(picture.station.key for picture in pictures)
+        parts = divide(counts, val_share=request.val_share, test_share=request.test_share, seed=request.seed)
+        classes = _classes(pictures)
+        writer = SetWriter(folder, hands, classes, forms=FORMS[request.form])
+        summary = _written(pictures, parts, writer, hands=hands, limit=request.overlap_limit, tell=tell)
+        summary.folder = out_dir
+        summary.tows_left_out = [one._asdict() for one in left_out]
+        writer.finish(
+            {"description": f"Reviewed objects, {request.survey or 'all surveys'}", "contributor": MADE_BY, "date_created": utc_now()}
+        )
+        _write_manifest(folder, request, summary, writer.sources, classes)
+    return summary
+
+
+def _gathered(
+    connection: Connection, hands: FootageHands, request: BuildRequest, left_out: list[LeftOutTow], tell: Progress
+) -> list[ReviewedPicture]:
+    """Every reviewed picture, those of each tow in the order of their times."""
+    pictures = []
+    for picture in reviewed_pictures(connection, hands, recipe=request.recipe, survey=request.survey, left_out=left_out):
+        pictures.append(picture)
+        tell("gather", len(pictures), 0)
+    if not pictures:
+        where = f" in survey {request.survey}" if request.survey else ""
+        blind = f"; {len(left_out)} tows could not be had, such as {left_out[0].station}: {left_out[0].reason}" if left_out else ""
+        raise NothingReviewedError(f"there is no picture{where} on which everything is reviewed{blind}")
+    return sorted(pictures, key=lambda one: (one.station.key, one.tow or "", one.order, one.frame or 0))
+
+
+def _classes(pictures: Sequence[ReviewedPicture]) -> list[tuple[str, int | None]]:
+    """Names in the order of the alphabet, each with its taxon where one is known."""
+    found: dict[str, int | None] = {}
+    for picture in pictures:
+        for one in picture.objects:
+            found[one.label] = found.get(one.label) or one.aphia_id
+    if not found:
+        raise NothingReviewedError("nothing is on the reviewed pictures: there is no class to learn")
+    return sorted(found.items())
+
+
+def _written(
+    pictures: Sequence[ReviewedPicture], parts: dict[str, Part], writer: SetWriter, *, hands: FootageHands, limit: float, tell: Progress
+) -> BuildSummary:
+    summary = BuildSummary(folder=Path())
+    unusable: Counter[str] = Counter()
+
+    def hash_of(picture: ReviewedPicture) -> int:
+        with tempfile.TemporaryDirectory(prefix="imagine-edge-") as folder:
+            target = Path(folder) / "look.jpg"
+            writer.put(picture, target)
+            return hands.still_hash(target)
+
+    thinning = Thinning(overlap_limit=limit, hash_of=hash_of)
+    stations: dict[Part, set[str]] = {part: set() for part in PARTS}
+    for done, picture in enumerate(pictures, start=1):
+        part = parts[picture.station.key]
+        try:
+            if thinning.is_new(picture):
+                summary.objects[part] += writer.add(picture, part)
+                summary.pictures[part] += 1
+                stations[part].add(picture.station.folder)
+        except InputError as error:
+            unusable[str(error)] += 1
+        tell("write", done, len(pictures))
+    summary.repeated, summary.unusable = thinning.removed, dict(unusable)
+    summary.stations = {part: sorted(names) for part, names in stations.items()}
+    if empty := [part for part in PARTS if not summary.pictures[part]]:
+        raise NothingReviewedError(f"none of the pictures for {', '.join(empty)} could be had: {'; '.join(list(unusable)[:3])}")
+    return summary
+
+
+def _write_manifest(
+    folder: Path, request: BuildRequest, summary: BuildSummary, sources: Sequence[dict[str, Any]], classes: Sequence[tuple[str, int | None]]
+) -> None:
+    """The last file: a folder without it is no training set."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != LOCK_NAME)
+    manifest = {
+        "format": 1,
+        "made_by": MADE_BY,
+        "software_version": __version__,
+        "made_utc": utc_now(),
+        "licence": request.licence,
+        "settings": asdict(request),
+        "labels": [{"name": name, "aphia_id": aphia_id} for name, aphia_id in classes],
+        "divided_by": "station",
+        "parts": {
+            part: {"stations": summary.stations[part], "pictures": summary.pictures[part], "objects": summary.objects[part]}
+            for part in PARTS
+        },
+        "reviewers": sorted({name for source in sources for name in source["reviewers"]}),
+        "models": sorted({source["model"] for source in sources}),
+        "left_out": {"same_seabed": summary.repeated, "unusable": summary.unusable, "tows": summary.tows_left_out},
+        "sources": list(sources),
+        "files": {path.relative_to(folder).as_posix(): {"sha256": file_sha256(path), "size_bytes": path.stat().st_size} for path in files},
+    }
+    (folder / MANIFEST_NAME).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
