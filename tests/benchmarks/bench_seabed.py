@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,9 @@ def seabed(workspace: Path, *, quick: bool) -> dict[str, Any]:
     before: TowFrame | None = None
     for frame in tow.frames(times_s(float(seconds), RATE_HZ)):
         assert frame.image is not None
-        spent, seen = _timed_ms(lambda frame=frame: observer.observe(frame.image, frame.at_s))
+        spent, seen = _timed_ms(partial(observer.observe, frame.image, frame.at_s))
         watch_ms.append(spent)
-        strip_ms.append(_timed_ms(lambda frame=frame, seen=seen: builder.add(frame.image, seen.motion, frame.at_s))[0])
+        strip_ms.append(_timed_ms(partial(builder.add, frame.image, seen.motion, frame.at_s))[0])
         silt.append(abs(seen.visibility.silt_fraction - frame.silt_fraction))
         if before is not None and seen.motion is not None and seen.motion.source == "registered":
             point = np.array([[WIDTH_PX / 2, 0.83 * HEIGHT_PX]])
@@ -54,7 +55,7 @@ def seabed(workspace: Path, *, quick: bool) -> dict[str, Any]:
         before = frame
     decode = _decode_ms(workspace, kept)
     model = load_model(_PACK, "openvino-int8", threads=1) if _PACK.is_dir() else None
-    infer = None if model is None else statistics.median(_timed_ms(lambda image=image: detect(image.copy(), model))[0] for image in kept)
+    infer = None if model is None else statistics.median(_timed_ms(partial(detect, image.copy(), model))[0] for image in kept)
     watched = statistics.median(watch_ms)
     return {
         "frames": len(watch_ms),

@@ -25,6 +25,7 @@ FRESH_S = 0.6  # a motion carried on for less still bounds the next one: a sledg
 # average out: a share of the residual. Both measured on rendered tows with straight and with bent lines.
 FIT_FACTOR = 1.0
 SHARED_RESIDUAL = 0.3
+DOUBT_FACTOR = 5.0  # at the fringe of a cloud some corners are the cloud's: with all of the frame doubtful the sd is six times as large
 LEAST_SD = 0.00004  # of the frame's width
 # Of the frame's width, per sixth of a second: what a carried motion is off by as a sledge surges. After k sixths it is
 # CARRIED_SD (1 - exp(-k / CARRIED_STEPS)): 8, 23 and 38 px of 1229 after 1, 3 and 6 in simulated swell, and a third more to be safe.
@@ -85,6 +86,7 @@ class SeabedObserver:
         self._registrar = Registrar(self._plates.size, self._plates.to_pixels, line_point)
         self._light, self._texture = Light(), Texture()
         self._before: tuple[Plate, float] | None = None
+        self._doubtful_before = 0.0
         self._carry: _Carry | None = None
         half = width_px / 2
         self._to_pixels = np.array([[half, 0, half], [0, half, height_px / 2], [0, 0, 1.0]])
@@ -107,10 +109,12 @@ class SeabedObserver:
         plate = _without(plate, cloudy)
         motion, following = None, None
         if self._before is not None:
-            found = self._register(plate, at_s, doubtful=float(np.mean(cloudy)))
-            motion = self._motion(found, at_s)
+            # A cloud in either frame is one too many.
+            doubtful = max(float(np.mean(cloudy)), self._doubtful_before)
+            found = self._register(plate, at_s, doubtful)
+            motion = self._motion(found, at_s, doubtful)
             following = None if found is None else found.cells
-        self._before = plate, at_s
+        self._before, self._doubtful_before = (plate, at_s), float(np.mean(cloudy))
         hidden = hidden_cells(plate, off_light=off_light, cloudy=cloudy, following=following)
         self._light.learn(hidden)
         self._texture.learn(hidden)
@@ -155,11 +159,11 @@ class SeabedObserver:
         values[:8] *= self._carry.per_s * elapsed_s
         return values
 
-    def _motion(self, found: Registration | None, at_s: float) -> Motion | None:
+    def _motion(self, found: Registration | None, at_s: float, doubtful: float) -> Motion | None:
         """In pixels of the full frame; carried where nothing was registered, None where there is nothing to carry."""
         if found is not None:
             sd = np.hypot(FIT_FACTOR * found.fit.sd_at(self._registrar.line_point), SHARED_RESIDUAL * found.fit.residual)
-            sd_px = max(float(sd) * self._width_px / 2, LEAST_SD * self._width_px)
+            sd_px = max(float(sd) * (1 + DOUBT_FACTOR * doubtful) * self._width_px / 2, LEAST_SD * self._width_px)
             return Motion(homography=self._in_pixels(found.fit.values), sd_px=sd_px, source="registered")
         assert self._before is not None
         elapsed_s = at_s - self._before[1]
