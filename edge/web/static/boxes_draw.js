@@ -63,7 +63,7 @@ function stroke(pen, { x, y, width, height }, { halo, colour, widthPx, pattern }
 }
 
 const crossOf = ({ x, y, width, height }) => [[[x, y], [x + width, y + height]], [[x + width, y], [x, y + height]]];
-const tickOf = ({ x, y, width }) => [[[x + width - 1, y - 8], [x + width + 3, y - 4], [x + width + 11, y - 14]]];
+const tickOf = ({ x, y, width }) => [[[x + width + 9, y - 4], [x + width + 13, y], [x + width + 21, y - 10]]];
 
 function lines(pen, { halo, colour, widthPx }, paths) {
   for (const [style, more] of [[halo, 2], [colour, 0]]) {
