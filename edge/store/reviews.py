@@ -119,11 +119,18 @@ def _add_groups(connection: Connection, action_id: int, grouped: Sequence[tuple[
 
 
 def _before(connection: Connection, table: str, column: str, action_id: int) -> list[tuple[int, Any]]:
-    """Opening -> what held before an action, where the action's row is still the newest."""
+    """Opening -> what held before an action, where nothing that stands was done since.
+
+    Undone actions and undos cancel each other, so neither counts: an action under an undone one can be taken back too.
+    """
+    stands = (
+        "NOT EXISTS (SELECT 1 FROM review_actions AS x WHERE x.id = {0}.action_id AND (x.what = 'undo' "
+        "OR EXISTS (SELECT 1 FROM review_actions AS u WHERE u.undoes = x.id)))"
+    )
     rows = connection.execute(
         f"SELECT n.opening_id, (SELECT b.{column} FROM {table} AS b WHERE b.opening_id = n.opening_id AND b.id < n.id "
-        f"ORDER BY b.id DESC LIMIT 1) FROM {table} AS n WHERE n.action_id = ? "
-        f"AND n.id = (SELECT max(l.id) FROM {table} AS l WHERE l.opening_id = n.opening_id) ORDER BY n.id",
+        f"AND {stands.format('b')} ORDER BY b.id DESC LIMIT 1) FROM {table} AS n WHERE n.action_id = ? AND NOT EXISTS "
+        f"(SELECT 1 FROM {table} AS l WHERE l.opening_id = n.opening_id AND l.id > n.id AND {stands.format('l')}) ORDER BY n.id",
         (action_id,),
     )
     return [(row[0], row[1]) for row in rows]

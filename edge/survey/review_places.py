@@ -16,6 +16,7 @@ from edge.survey.tow_desk import sources_of
 from edge.survey.tow_footage import Clock, Piece, place_clips, times_of_stills
 
 _NEAR_S = 0.001  # packed times went through no rounding; a still is found by its own
+_HAIR_S = 0.0005  # sums of seconds are off by a last digit: without it the frame before might be shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ class TowPlaces:
         """The file that shows a moment; None if none does any more."""
         for piece in self.pieces:
             if piece.from_s - _NEAR_S <= seen.at_s <= piece.to_s + _NEAR_S:
-                return Moment(seen=seen, image_id=piece.clip.image_id, in_clip_s=max(0.0, seen.at_s - piece.from_s))
+                return Moment(seen=seen, image_id=piece.clip.image_id, in_clip_s=max(0.0, seen.at_s - piece.from_s) + _HAIR_S)
         place = bisect_left(self.stills, (seen.at_s - _NEAR_S, 0))
         if place < len(self.stills) and abs(self.stills[place][0] - seen.at_s) <= _NEAR_S:
             return Moment(seen=seen, image_id=self.stills[place][1], in_clip_s=None)

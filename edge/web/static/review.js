@@ -16,6 +16,7 @@ let anchor = null;
 let sort = "uncertain";
 let writes = Promise.resolve();
 let asked = 0;
+let fetchedBehind = -1;
 
 const grid = new Grid(chips);
 const focus = new Focus();
@@ -63,7 +64,8 @@ async function show() {
   document.getElementById("where").textContent = order.length ? `page ${at + 1} of ${pages}${selected.size ? ` · ${selected.size} selected` : ""}` : "none to show";
   if (focus.isOpen) focus.show(rows.get(order[here]));
   await load(shownIds(at + 1));
-  grid.fetchAhead(shownIds(at + 1));
+  if (turn === asked && at !== fetchedBehind) grid.fetchAhead(shownIds(at + 1));
+  fetchedBehind = at;
 }
 
 const draw = () => show().catch((error) => tell(error.message));
@@ -73,6 +75,7 @@ async function askOrder() {
   const answer = await call(`/api/tows/${tow}/openings/order?sort=${sort}&show=${wanted}`);
   order = answer.order;
   rows.clear();
+  fetchedBehind = -1;
   selected.clear();
   here = 0;
   anchor = null;
@@ -171,7 +174,7 @@ const STEPS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -ACROSS, ArrowDown: ACROS
 function pressInFocus(event) {
   if (event.key === "ArrowLeft" || event.key === "ArrowRight") focus.step(event.key === "ArrowRight" ? 1 : -1);
   else if (event.key === "ArrowUp" || event.key === "ArrowDown") moveTo(here + (event.key === "ArrowDown" ? 1 : -1));
-  else if (event.key === "Enter") focus.close();
+  else if (event.key === "Enter" || event.key === "Escape") focus.close();
   else if (["a", "r", "u", "c", "z"].includes(event.key)) KEYS[event.key]();
   else return false;
   return true;

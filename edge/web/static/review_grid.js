@@ -3,6 +3,7 @@
 export const ACROSS = 5;
 export const PER_PAGE = 20;
 const STEP_MS = 110;
+const AT_ONCE = 3; // of the browser's six connections: the others are for what is decided and for the whole frame
 const WORDS = { accepted: "✓ accepted", rejected: "✕ rejected", unsure: "? unsure" };
 
 /** Minutes and seconds of a tow, such as 03:12.4. */
@@ -18,13 +19,16 @@ export function verdictOf(row) {
 /** The system that an opening belongs to, in words. */
 export function systemOf(row) {
   if (row.system === null) return "no system";
-  return row.system === row.proposed ? `system ${row.system}` : `system ${row.system} (was ${row.proposed ?? "none"})`;
+  return row.system === row.proposed ? `system ${row.system}` : `system ${row.system} (was ${row.proposed ?? "–"})`;
 }
 
 export class Grid {
   constructor(place) {
     this.place = place;
     this.kept = new Map();
+    this.waiting = [];
+    this.ahead = [];
+    this.loading = 0;
     this.at = 0;
     this.still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     setInterval(() => this.still || this.turn(), STEP_MS);
@@ -53,6 +57,7 @@ export class Grid {
   draw(rows, { here, selected }) {
     const wanted = new Map(rows.map((row) => [row.id, this.kept.get(row.id) ?? this.make(row)]));
     this.kept = wanted;
+    this.waiting = this.waiting.filter((one) => wanted.has(one.id));
     const now = [...wanted.values()];
     if (now.length !== this.place.children.length || now.some((chip, index) => this.place.children[index] !== chip)) this.place.replaceChildren(...now);
     for (const row of rows) this.tell(wanted.get(row.id), row, { isHere: row.id === here, isSelected: selected.has(row.id) });
@@ -68,15 +73,16 @@ export class Grid {
     pic.className = "pic";
     const picture = new Image();
     picture.alt = `opening ${row.ordinal}`;
-    picture.addEventListener("load", () => this.frame(picture));
-    picture.addEventListener("error", () => {
-      const words = document.createElement("span");
-      words.className = "lacking";
-      words.textContent = "no picture: its footage cannot be read";
-      pic.append(words);
+    const words = document.createElement("span");
+    words.className = "lacking";
+    words.textContent = "loading";
+    picture.addEventListener("load", () => {
+      words.remove();
+      this.frame(picture);
     });
-    picture.src = `/api/openings/${row.id}/chips`;
-    pic.append(picture);
+    picture.addEventListener("error", () => (words.textContent = "no picture: its footage cannot be read"));
+    this.want(row.id, picture);
+    pic.append(picture, words);
     const says = document.createElement("div");
     says.className = "says";
     for (const name of ["confidence", "time", "system", "sight", "verdict"]) {
@@ -103,11 +109,27 @@ export class Grid {
 
   /** Have the pictures of the next page made and kept before it is shown. */
   fetchAhead(ids) {
-    this.ahead = ids.map((id) => {
-      const picture = new Image();
-      picture.fetchPriority = "low";
+    this.ahead = ids.map((id) => ({ id, picture: new Image() }));
+    this.fetchNext();
+  }
+
+  /** A few at a time, this page before the next; what was turned over before its turn came is left out. */
+  want(id, picture) {
+    this.waiting.push({ id, picture });
+    this.fetchNext();
+  }
+
+  fetchNext() {
+    while (this.loading < AT_ONCE && this.waiting.length + this.ahead.length) {
+      const { id, picture } = this.waiting.shift() ?? this.ahead.shift();
+      this.loading += 1;
+      const done = () => {
+        this.loading -= 1;
+        this.fetchNext();
+      };
+      picture.addEventListener("load", done);
+      picture.addEventListener("error", done);
       picture.src = `/api/openings/${id}/chips`;
-      return picture;
-    });
+    }
   }
 }
