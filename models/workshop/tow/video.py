@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
@@ -55,6 +55,7 @@ def recording(folder: Path, film: Film, *, start_utc: datetime, jpeg_quality: in
         yield _Stills(folder / STILLS_FOLDER, start_utc, jpeg_quality)
         return
     with av.open(str(folder / f"{VIDEO_STEM}.{film.container}"), "w", format=_MUXERS[film.container]) as container:
+        container.metadata["creation_time"] = start_utc.astimezone(UTC).isoformat()  # as a recorder with a right clock does
         recorder = _Video(container, film)
         yield recorder
         recorder.finish()
