@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.store import surveys
 from edge.store.analyses import FoundOpening, FoundSystem, NewAnalysis, SeenSecond, record_analysis
@@ -22,7 +24,7 @@ from edge.store.seal import open_seal
 from edge.store.sqlite import Connection
 from edge.survey.tow_desk import sources_of
 from tests.helpers import seed
-from tests.helpers.clips import CLOCK, HEIGHT_PX, WIDTH_PX, Recipe, write_clip
+from tests.helpers.clips import CLOCK, HEIGHT_PX, WIDTH_PX, Recipe, numbered, write_clip
 from tests.helpers.footage import CLIP, context_of, make_part
 
 FRAMES = 40
@@ -64,9 +66,7 @@ class Ship:
         """A station with a clip and its analysis. Returns the tow."""
         times = times or uneven_times()
         path = Path(self.folder.path_bytes.decode()) / f"{station}.mp4"
-        write_clip(path, Recipe(), times, metadata={"comment": station})
-        with path.open("ab") as file:  # a box that readers pass by, so that no two clips have the same content
-            file.write((8 + len(station)).to_bytes(4, "big") + b"free" + station.encode())
+        write_clip(path, Recipe(), times, pictures=[_seabed(station, number) for number in range(len(times))])
         self.clips[station] = path
         image_id = self._read(path)
         with immediate(self.connection):
@@ -120,6 +120,14 @@ class Ship:
         record_analysis(self.connection, self.seal, tow_id, made, is_sealed=False)
         decided = {place: one.decision for place, one in enumerate(openings, start=1) if one.decision is not None}
         self.decide(tow_id, decided)
+
+
+def _seabed(station: str, number: int) -> NDArray[np.uint8]:
+    """A picture that no other station has, with its number in it."""
+    picture = numbered(number)
+    chance = np.random.default_rng(zlib.crc32(station.encode()))
+    picture[40:] = np.roll(chance.integers(60, 196, (HEIGHT_PX - 40, WIDTH_PX, 1), np.uint8), 2 * number, axis=0)
+    return picture
 
 
 def _found(ordinal: int, one: Opening, times_s: Sequence[float]) -> FoundOpening:

@@ -109,12 +109,13 @@ def build_dataset(
     moment: AbstractContextManager[object] = nullcontext() if connection.in_transaction else snapshot(connection)
     with moment, replaced_folder(out_dir, watched=[root.path for root in list_roots(connection)], may_replace=False) as folder:
         left_out: list[LeftOutTow] = []
-        pictures = _gathered(connection, hands, request, left_out, tell)
+        unusable: Counter[str] = Counter()
+        pictures = _without_lost(_gathered(connection, hands, request, left_out, tell), unusable, tell)
         counts = Counter(picture.station.key for picture in pictures)
         parts = divide(counts, val_share=request.val_share, test_share=request.test_share, seed=request.seed)
         classes = _classes(pictures)
         writer = SetWriter(folder, hands, classes, forms=FORMS[request.form])
-        summary = _written(pictures, parts, writer, hands=hands, limit=request.overlap_limit, tell=tell)
+        summary = _written(pictures, parts, writer, unusable, hands=hands, limit=request.overlap_limit, tell=tell)
         summary.folder = out_dir
         summary.tows_left_out = [one._asdict() for one in left_out]
         writer.finish(
@@ -139,6 +140,27 @@ def _gathered(
     return sorted(pictures, key=lambda one: (one.station.key, one.tow or "", one.order, one.frame or 0))
 
 
+def _without_lost(pictures: Sequence[ReviewedPicture], unusable: Counter[str], tell: Progress) -> list[ReviewedPicture]:
+    """The pictures whose file is there; of clips those that are what was reviewed, byte for byte. Before stations are divided."""
+    paths = {(one.path, one.sha256) for one in pictures if one.path is not None and one.at_s is not None}
+    lost: dict[tuple[Path | None, str], str] = {}
+    for done, (path, sha256) in enumerate(sorted(paths), start=1):
+        tell("check clips", done, len(paths))
+        try:
+            if file_sha256(path) != sha256:
+                lost[path, sha256] = f"{path.name} is no longer what was reviewed"
+        except OSError as error:
+            lost[path, sha256] = f"{path.name} cannot be read: {error.strerror or error}"
+    kept = []
+    for one in pictures:
+        why = f"{one.name} is no longer there" if one.path is None else lost.get((one.path, one.sha256))
+        if why is None:
+            kept.append(one)
+        else:
+            unusable[why] += 1
+    return kept
+
+
 def _classes(pictures: Sequence[ReviewedPicture]) -> list[tuple[str, int | None]]:
     """Names in the order of the alphabet, each with its taxon where one is known."""
     found: dict[str, int | None] = {}
@@ -151,10 +173,16 @@ def _classes(pictures: Sequence[ReviewedPicture]) -> list[tuple[str, int | None]
 
 
 def _written(
-    pictures: Sequence[ReviewedPicture], parts: dict[str, Part], writer: SetWriter, *, hands: FootageHands, limit: float, tell: Progress
+    pictures: Sequence[ReviewedPicture],
+    parts: dict[str, Part],
+    writer: SetWriter,
+    unusable: Counter[str],
+    *,
+    hands: FootageHands,
+    limit: float,
+    tell: Progress,
 ) -> BuildSummary:
     summary = BuildSummary(folder=Path())
-    unusable: Counter[str] = Counter()
 
     def hash_of(picture: ReviewedPicture) -> int:
         with tempfile.TemporaryDirectory(prefix="imagine-edge-") as folder:

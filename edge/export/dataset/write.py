@@ -16,7 +16,6 @@ from edge.export.dataset.sources import LabelledObject, ReviewedPicture
 from edge.export.footage import FootageHands
 from edge.export.names import flat_stem
 from edge.export.yolo import copy_verified, yaml_text
-from edge.store.durable import file_sha256
 
 _EXTENSIONS = {"jpeg": ".jpg", "png": ".png", "tiff": ".tif", "bmp": ".bmp"}
 
@@ -33,7 +32,6 @@ class SetWriter:
         self._forms = forms
         self._images: dict[Part, list[dict[str, Any]]] = {part: [] for part in PARTS}
         self._annotations: dict[Part, list[dict[str, Any]]] = {part: [] for part in PARTS}
-        self._clip_hashes: dict[Path, str] = {}
         self.sources: list[dict[str, Any]] = []
 
     def add(self, picture: ReviewedPicture, part: Part) -> int:
@@ -65,8 +63,6 @@ class SetWriter:
             return
         if picture.path is None:
             raise InputError(Reason.VANISHED, "the clip is no longer there")
-        if self._clip_hashes.setdefault(picture.path, file_sha256(picture.path)) != picture.sha256:
-            raise InputError(Reason.CHANGED_WHILE_READ, "the clip is no longer what was looked at")
         target.write_bytes(self._hands.jpeg(picture.path, picture.at_s))
 
     def finish(self, info: dict[str, Any]) -> None:
