@@ -20,7 +20,7 @@ export class Editor {
     this.saving = null;
     this.selected = null;
     this.label = null; // of the next box that is drawn: the last that was chosen
-    this.lastG = 0;
+    this.lastG = -Infinity;
     this.hand = new Hand(canvas, view, this);
     this.list = new BoxList(panel, this);
     this.keys = this.bindings();
@@ -291,7 +291,7 @@ export class Editor {
   press(event) {
     const key = event.key.toLowerCase();
     const afterG = performance.now() - this.lastG < 1500; // keys.js goes to a page
-    this.lastG = key === "g" ? performance.now() : 0;
+    this.lastG = key === "g" ? performance.now() : -Infinity;
     if (afterG || document.querySelector("dialog[open]")) return;
     const action = this.on ? this.actionOf(event, key) : key === "e" && !isTyping(event) && !event.shiftKey ? this.keys.e : null;
     if (!action) return;
