@@ -244,3 +244,33 @@ def clip_facts_of_tow(connection: Connection, tow_id: int) -> tuple[ClipFactsRow
         (tow_id,),
     )
     return as_values(ClipFactsRow, rows)
+
+
+class ClipFileRow(NamedTuple):
+    """A clip as its file's page tells of it; `frames` were looked at so far, `station` is that of the tow that it is attached to."""
+
+    container: str
+    codec: str
+    duration_s: float | None
+    frame_rate_hz: float | None
+    is_interlaced: int
+    is_variable_rate: int
+    faults_json: str
+    frames: int | None
+    is_read: int
+    tow_id: int | None
+    station_id: int | None
+    station: str | None
+
+
+def clip_of_content(connection: Connection, sha256: str) -> ClipFileRow | None:
+    """What is known of a content that is a clip; None if it is none, or nobody has opened it yet."""
+    row = connection.execute(
+        "SELECT c.container, c.codec, c.duration_s, c.frame_rate_hz, c.is_interlaced, c.is_variable_rate, c.faults_json, r.frames, "
+        "coalesce(r.state = 'done', 0), t.id, s.id, s.name FROM images AS i JOIN clips AS c ON c.image_id = i.id "
+        "LEFT JOIN readings AS r ON r.id = (SELECT max(n.id) FROM readings AS n WHERE n.image_id = i.id AND n.state <> 'abandoned') "
+        "LEFT JOIN tow_images AS a ON a.image_id = i.id LEFT JOIN tows AS t ON t.id = a.tow_id "
+        "LEFT JOIN stations AS s ON s.id = t.station_id WHERE i.sha256 = ?",
+        (sha256,),
+    ).fetchone()
+    return None if row is None else ClipFileRow._make(row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -9,7 +10,7 @@ from fastapi.responses import Response
 
 from edge.errors import Reason
 from edge.store.connection import snapshot
-from edge.store.reads import decisions, files, overview, results
+from edge.store.reads import decisions, files, footage, overview, results
 from edge.store.reads.files import FileState, Original
 from edge.web.deps import DEFAULT_LIMIT, After, ApplianceHere, FileId, Filter, Limit, filter_query, filter_words
 from edge.web.errors import no_such
@@ -64,6 +65,7 @@ def image(request: Request, appliance: ApplianceHere, file_id: FileId, which: Fi
         sightings = files.sightings_of(connection, file.sha256, limit=20) if file.sha256 else (file,)
         around = files.neighbours(connection, which, file_id)
         older = files.get_file(connection, around.older_id) if around.older_id else None
+        clip = footage.clip_of_content(connection, file.sha256) if file.sha256 else None
         review = decisions.review_of_file(connection, file.sha256, file.recipe) if file.sha256 else None
     current = next((run for run in runs if run.run_uuid == file.run_uuid), None)
     return render(
@@ -73,6 +75,8 @@ def image(request: Request, appliance: ApplianceHere, file_id: FileId, which: Fi
         runs=runs,
         current=current,
         review=review,
+        clip=clip,
+        clip_faults=json.loads(clip.faults_json) if clip else [],
         sightings=sightings,
         around=around,
         words=filter_words(which),

@@ -11,16 +11,19 @@ import anyio
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
+from edge.footage import FrameWanted
+from edge.formats import is_clip_format
 from edge.store.reads.files import StoredAt, stored_at
 from edge.web.appliance import Appliance
 from edge.web.deps import ApplianceHere, FileId
 from edge.web.errors import Problem, no_such
-from edge.web.originals import open_bytes
+from edge.web.originals import open_bytes, path_of
 from edge.web.pictures import Conversion, PictureCache, media_type
 
 router = APIRouter(prefix="/api", tags=["pictures"])
 
 CHUNK_BYTES = 1 << 18
+CLIP_PICTURE_S = 1.0
 # Shown inside our pages only as a picture; opened by itself it may do nothing.
 PICTURE_HEADERS = {"content-security-policy": "default-src 'none'; sandbox", "cache-control": "private, no-cache"}
 REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in (404, 409, 410, 413, 415)}
@@ -51,12 +54,23 @@ def _make(request: Request, appliance: Appliance, file_id: int, conversion: Conv
         stored = stored_at(connection, file_id)
     if stored is None:
         raise no_such("file", file_id)
+    if stored.format is not None and is_clip_format(stored.format):
+        return _of_clip(appliance, stored, conversion)
     handle = open_bytes(appliance.home, stored)
     try:
         return _respond(request, stored, handle, conversion)
     except BaseException:
         handle.close()
         raise
+
+
+def _of_clip(appliance: Appliance, stored: StoredAt, conversion: Conversion) -> Response:
+    """A frame near the beginning; the very first is often black."""
+    size = conversion.value
+    wanted = FrameWanted(
+        path=path_of(appliance.home, stored), at_s=CLIP_PICTURE_S, longest_px=size.longest_px, jpeg_quality=size.jpeg_quality
+    )
+    return Response(appliance.clip_frame(wanted).jpeg, media_type="image/jpeg", headers=PICTURE_HEADERS)
 
 
 def _respond(request: Request, stored: StoredAt, handle: BinaryIO, conversion: Conversion) -> Response:
