@@ -115,7 +115,7 @@ def make_reviewable(appliance: SimulatedAppliance, *, openings: Sequence[FoundOp
     _attach_clip(appliance, tow_id)
     found = list(openings) if openings is not None else default_openings()
     with immediate(db):
-        analysis_id = record_analysis(db, appliance.seal, tow_id, replace(make_analysis(found), **told_of(db, tow_id)), is_sealed=False)
+        analysis_id = record_analysis(db, appliance.seal, tow_id, make_analysis(found, **told_of(db, tow_id)), is_sealed=False)
     rows = db.execute("SELECT id FROM tow_openings WHERE analysis_id = ? ORDER BY ordinal", (analysis_id,))
     return Reviewable(
         appliance=appliance,

@@ -14,7 +14,15 @@ from edge.errors import ReviewRefusedError
 from edge.store.analyses import record_analysis
 from edge.store.connection import immediate
 from edge.store.reads.footage import analysis_of_tow
-from edge.store.reads.reviews import ReviewedOpening, ReviewShow, ReviewSort, decided_before, review_tally, reviewed_openings
+from edge.store.reads.reviews import (
+    ReviewedOpening,
+    ReviewShow,
+    ReviewSort,
+    decided_before,
+    review_figures,
+    review_tally,
+    reviewed_openings,
+)
 from edge.survey.people import Role
 from edge.survey.review_desk import ReviewState, standing
 from edge.survey.review_loop import LEAST_FRAMES, MOST_FRAMES, drift_of, found_boxes, loop, outlier_scores, side_of
@@ -150,6 +158,24 @@ def test_the_count_after_review(of: Reviewable) -> None:
     desk.group(of.tow_id, [ids[0], ids[1], ids[2], ids[5]], "rita")
     grouped = reviewed_count(openings(of))
     assert (grouped.openings, grouped.systems, grouped.systems_by_minute) == (4, 1, {1: 1})
+
+
+def test_the_figures_in_one_pass_are_those_of_the_count(of: Reviewable) -> None:
+    desk, ids, chance = of.appliance.reviews, of.opening_ids, np.random.default_rng(3)
+    for _ in range(30):
+        some = [ids[place] for place in chance.choice(6, int(chance.integers(2, 6)), replace=False)]
+        what = int(chance.integers(0, 4))
+        if what == 0:
+            desk.group(of.tow_id, some, "rita")
+        elif what == 1:
+            desk.split(of.tow_id, some, "rita")
+        else:
+            desk.decide(of.tow_id, some, ("accepted", "rejected", "unsure", "cleared")[int(chance.integers(0, 4))], "rita")
+        whole = reviewed_count(openings(of))
+        with of.appliance.reader() as connection:
+            found = review_figures(connection, of.analysis_id)
+            assert found.tally == review_tally(connection, of.analysis_id)
+        assert found[:4] == (whole.openings, whole.systems, whole.undecided, whole.rejected)
 
 
 def test_a_system_counts_in_the_minute_of_its_first_counted_opening(tmp_path: Path) -> None:

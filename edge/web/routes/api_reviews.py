@@ -16,13 +16,12 @@ from edge.footage import Crop, FrameWanted, StripWanted
 from edge.store.connection import snapshot
 from edge.store.reads import reviews as reads
 from edge.store.reads.frames import frame_bytes_at
-from edge.store.reads.reviews import OpeningPlace, ReviewedOpening, ReviewShow, ReviewSort, ReviewTally
+from edge.store.reads.reviews import OpeningPlace, ReviewedOpening, ReviewShow, ReviewSort
 from edge.store.reads.surveys import tow
 from edge.store.sqlite import Connection
 from edge.survey.review_desk import open_analysis, standing
 from edge.survey.review_loop import drift_of, found_boxes, side_of
 from edge.survey.review_places import Moment, loop_of, places_of
-from edge.survey.reviewed import reviewed_count
 from edge.web.appliance import Appliance
 from edge.web.deps import MAX_ID, Actor, ApplianceHere
 from edge.web.errors import Problem, invalid, no_such
@@ -269,17 +268,16 @@ def tally_of(connection: Connection, tow_id: int) -> TallyAnswer:
         ReviewRefusedError: the tow cannot be reviewed.
     """
     analysis = open_analysis(connection, tow_id)
-    found: ReviewTally = reads.review_tally(connection, analysis.id)
-    counted = reviewed_count(reads.reviewed_openings(connection, analysis.id))
+    found = reads.review_figures(connection, analysis.id)
     return TallyAnswer(
-        **found._asdict(),
+        **found.tally._asdict(),
         counted=CountedAnswer(
             model_openings=analysis.openings,
             model_systems=analysis.systems,
-            openings=counted.openings,
-            systems=counted.systems,
-            undecided=counted.undecided,
-            rejected=counted.rejected,
+            openings=found.counted,
+            systems=found.systems,
+            undecided=found.counted_undecided,
+            rejected=found.counted_rejected,
         ),
     )
 
