@@ -148,6 +148,7 @@ class SimulatedAppliance:
 
     def close(self) -> None:
         self.set_live(phase=Phase.STOPPING)
+        self._clip_frames.close()
         self.writer.close()
 
     @contextmanager
