@@ -13,6 +13,7 @@ from edge.commands.export_hands import footage_hands
 from edge.export import ExportFormat, ExportSummary, export
 from edge.export.footage import TowChoice
 from edge.export.ifdo import read_header
+from edge.export.run import OF_TOWS
 from edge.export.tows import TowRequest
 from edge.settings import load_settings
 
@@ -24,6 +25,9 @@ def export_command(
     recipe: Annotated[str | None, typer.Option(help="Only the results of this recipe.")] = None,
     min_score: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Only objects of at least this score.")] = None,
     copy_images: Annotated[bool, typer.Option("--copy-images", help="YOLO: copy the images beside the labels.")] = False,
+    reviewed: Annotated[
+        bool, typer.Option("--reviewed", help="CSV, COCO and YOLO: of reviewed images what stands after review, with its origin.")
+    ] = False,
     frames: Annotated[
         bool, typer.Option("--frames", help="COCO and YOLO: extract the frames of clips in which openings were seen.")
     ] = False,
@@ -63,6 +67,7 @@ def export_command(
             recipe=recipe,
             min_score=min_score,
             copy_images=copy_images,
+            reviewed=reviewed,
             tows=tows,
             progress=report,
         )
@@ -73,7 +78,10 @@ def export_command(
 
 
 def _show(summary: ExportSummary) -> None:
-    if summary.results or not (summary.tows or summary.tows_left_out):
+    is_of_tows = summary.format in OF_TOWS
+    if is_of_tows and not (summary.tows or summary.tows_left_out):
+        say(f"no tow has footage; nothing but lists is in {summary.folder}")
+    if not is_of_tows:
         say(f"{summary.images} images, {summary.objects} objects, {summary.failures} failures written to {summary.folder}")
     if summary.tows:
         extracted = f", {summary.frames} frames" if summary.frames else ""

@@ -27,8 +27,12 @@ def write_coco(
     *,
     info: dict[str, Any],
     several_roots: bool,
+    reviewed: bool = False,
 ) -> None:
-    """Write coco.json. Results of one image must follow each other; annotations wait in a file beside, not in memory."""
+    """Write coco.json. Results of one image must follow each other; annotations wait in a file beside, not in memory.
+
+    With `reviewed` images say who reviewed them, annotations where they come from and who said so.
+    """
     numbers = {(category.name, category.aphia_id): number for number, category in enumerate(categories, start=1)}
     spool_path = path.with_name(path.name + _SPOOL_SUFFIX)
     with path.open("w", encoding="ascii", newline="\n") as document, spool_path.open("w+", encoding="ascii", newline="\n") as spool:
@@ -41,11 +45,16 @@ def write_coco(
         image_separator = object_separator = "\n"
         for _, same_image in groupby(results, key=lambda pair: pair[0].image_id):
             pairs = list(same_image)
-            document.write(image_separator + json.dumps(_image([result for result, _ in pairs], several_roots=several_roots)))
+            image = _image([result for result, _ in pairs], several_roots=several_roots)
+            if reviewed:
+                image |= {"reviewed_by": pairs[0][0].reviewed_by, "reviewed_utc": pairs[0][0].reviewed_utc}
+            document.write(image_separator + json.dumps(image))
             image_separator = ",\n"
             for result, objects in pairs:
                 for found in objects:
                     annotation = _annotation(result, found, numbers[found.label, found.aphia_id])
+                    if reviewed:
+                        annotation |= {"origin": found.origin, "decided_by": found.decided_by}
                     spool.write(object_separator + json.dumps(annotation))
                     object_separator = ",\n"
         document.write('\n], "annotations": [')
@@ -103,7 +112,7 @@ def _annotation(result: ExportResult, found: FoundObject, category_id: int) -> d
         "area": round(width_px * height_px, 3),
         "segmentation": [],
         "iscrowd": 0,
-        "score": round(found.score, 6),
+        **({} if found.score is None else {"score": round(found.score, 6)}),
         "counted": found.counted,
         "run_uuid": result.run_uuid,
     }

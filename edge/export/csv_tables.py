@@ -34,6 +34,7 @@ _FAILURE_COLUMNS = (
     "first_seen_utc",
 )
 _RESULT_COLUMNS = _OBJECT_COLUMNS[10:]
+_REVIEW_COLUMNS = ("origin", "decided_by", "reviewed_by", "reviewed_utc")
 
 
 def write_files(path: Path, files: Iterable[ExportFile]) -> int:
@@ -44,17 +45,21 @@ def write_files(path: Path, files: Iterable[ExportFile]) -> int:
         return table.rows
 
 
-def write_objects(path: Path, results: Iterable[tuple[ExportResult, list[FoundObject]]]) -> None:
-    """Write objects.csv, one row for each object, with what found it."""
-    with CsvFile(path, _OBJECT_COLUMNS) as table:
+def write_objects(path: Path, results: Iterable[tuple[ExportResult, list[FoundObject]]], *, reviewed: bool = False) -> None:
+    """Write objects.csv, one row for each object, with what found it; with `reviewed` also where it comes from and who said so."""
+    with CsvFile(path, _OBJECT_COLUMNS + _REVIEW_COLUMNS if reviewed else _OBJECT_COLUMNS) as table:
         for result, objects in results:
             shared = [to_cell(getattr(result, column)) for column in _RESULT_COLUMNS]
-            table.write_guarded([(*_cells(found), *shared) for found in objects])
+            said = [to_cell(result.reviewed_by), result.reviewed_utc]
+            table.write_guarded(
+                [(*_cells(found), *shared, *((found.origin, to_cell(found.decided_by), *said) if reviewed else ())) for found in objects]
+            )
 
 
 def _cells(found: FoundObject) -> tuple[Cell, ...]:
-    edges_px = (round(edge_px, 3) for edge_px in found[6:])
-    return (found.object_id, found.ordinal, to_cell(found.label), found.aphia_id, round(found.score, 6), found.counted, *edges_px)
+    edges_px = (round(edge_px, 3) for edge_px in found[6:10])
+    score = None if found.score is None else round(found.score, 6)
+    return (found.object_id, found.ordinal, to_cell(found.label), found.aphia_id, score, found.counted, *edges_px)
 
 
 def open_failures(path: Path) -> CsvFile:

@@ -32,6 +32,7 @@ from edge.export.yolo import write_yolo
 from edge.store.clock import utc_now
 from edge.store.connection import snapshot
 from edge.store.durable import file_sha256
+from edge.store.export_reviewed import iter_reviewed_results, list_reviewed_categories
 from edge.store.export_rows import (
     ExportCategory,
     ExportFile,
@@ -63,7 +64,7 @@ class ExportFormat(StrEnum):
     IFDO = "ifdo"
 
 
-_OF_TOWS = frozenset((ExportFormat.CVAT_VIDEO, ExportFormat.VIAME, ExportFormat.IFDO))
+OF_TOWS = frozenset((ExportFormat.CVAT_VIDEO, ExportFormat.VIAME, ExportFormat.IFDO))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +137,7 @@ def export(
     min_score: float | None = None,
     all_runs: bool = False,
     copy_images: bool = False,
+    reviewed: bool = False,
     tows: TowRequest | None = None,
     progress: Progress | None = None,
 ) -> ExportSummary:
@@ -149,6 +151,7 @@ def export(
         min_score: only objects of at least this score, candidates included; None counts as each run did.
         all_runs: earlier results of an image too (CSV only: in the other formats an image has one truth).
         copy_images: YOLO only: copy the images, each checked against its hash.
+        reviewed: CSV, COCO and YOLO: of images that somebody called right as a whole, what stands after review.
         tows: what of tows is wanted; None means nothing. The formats of tows need it, a table has none.
         progress: called with results done and results in all, first with none done.
 
@@ -159,7 +162,7 @@ def export(
         StoreError: the database cannot be read.
     """
     form = ExportFormat(format)
-    which = ExportFilter(recipe=recipe, min_score=min_score, all_runs=all_runs)
+    which = ExportFilter(recipe=recipe, min_score=min_score, all_runs=all_runs, reviewed=reviewed)
     _check_options(form, which, copy_images=copy_images, tows=tows)
     moment: AbstractContextManager[object] = nullcontext() if connection.in_transaction else snapshot(connection)
     try:
@@ -196,7 +199,9 @@ def _check_options(form: ExportFormat, which: ExportFilter, *, copy_images: bool
         raise SettingsError(f"earlier runs can be exported as CSV, not as {form}", advice="Ask for csv, or for current results.")
     if copy_images and form is not ExportFormat.YOLO:
         raise SettingsError(f"images are copied for yolo, not for {form}", advice="Ask for yolo, or leave the images where they are.")
-    if form in _OF_TOWS and (which.recipe is not None or which.min_score is not None):
+    if which.reviewed and (which.all_runs or form in OF_TOWS):
+        raise SettingsError("reviewed images have one truth, in csv, coco and yolo", advice="Leave --reviewed out.")
+    if form in OF_TOWS and (which.recipe is not None or which.min_score is not None):
         raise SettingsError(f"{form} holds the openings of tows, not results of images", advice="Leave --recipe and --min-score out.")
     if tows is not None and tows.extract and form not in (ExportFormat.COCO, ExportFormat.YOLO):
         raise SettingsError(f"frames are extracted for coco and yolo, not for {form}", advice="Leave --frames out: the clip is named.")
@@ -232,19 +237,19 @@ def _write_format(
     copy_images: bool,
     tows: TowRequest | None,
 ) -> None:
-    if form in _OF_TOWS:
+    if form in OF_TOWS:
         assert tows is not None, "a format of tows needs to know what is wanted of them"
         tally.of_tows = write_tows(connection, folder, form, tows)
         return
-    results = tally.through(iter_results(connection, which))
+    results = tally.through((iter_reviewed_results if which.reviewed else iter_results)(connection, which))
     if form is ExportFormat.CSV:
         write_files(folder / FILES_NAME, iter_files(connection, which))
-        write_objects(folder / OBJECTS_NAME, results)
+        write_objects(folder / OBJECTS_NAME, results, reviewed=which.reviewed)
         return
-    categories = list_categories(connection, which)
+    categories = (list_reviewed_categories if which.reviewed else list_categories)(connection, which)
     if form is ExportFormat.COCO:
         info = {"description": "Detections by iMagine Edge", "version": __version__, "date_created": utc_now(), "contributor": MADE_BY}
-        write_coco(folder / COCO_NAME, results, categories, info=info, several_roots=roots > 1)
+        write_coco(folder / COCO_NAME, results, categories, info=info, several_roots=roots > 1, reviewed=which.reviewed)
         if tows is not None and export_tows(connection):
             tally.of_tows = write_tows(connection, folder, form, tows)
         return
@@ -255,7 +260,7 @@ def _write_format(
 
     if tows is not None and tows.extract:
         categories = _with_openings(connection, categories)
-    write_yolo(folder, results, categories, copy_images=copy_images, on_image_failure=on_image_failure)
+    write_yolo(folder, results, categories, copy_images=copy_images, on_image_failure=on_image_failure, reviewed=which.reviewed)
     if tows is not None and export_tows(connection):
         tally.of_tows = write_tows(connection, folder, form, tows, classes=[category.name for category in categories])
 

@@ -23,6 +23,7 @@ IMAGES_FOLDER = "images"
 LABELS_FOLDER = "labels"
 _CHUNK_BYTES = 1 << 20
 _IMAGE_COLUMNS = ("name", "path", "sha256", "width_px", "height_px", "original", "copied")
+_REVIEW_COLUMNS = ("reviewed_by", "reviewed_utc", "origins")
 
 
 def write_yolo(
@@ -32,6 +33,7 @@ def write_yolo(
     *,
     copy_images: bool,
     on_image_failure: Callable[[ExportResult, InputError], None],
+    reviewed: bool = False,
 ) -> None:
     """Write the data set into an empty folder. Results of one image must follow each other.
 
@@ -42,6 +44,7 @@ def write_yolo(
         copy_images: copy the images too; one that cannot be copied, or is no longer what was looked at, is told to
             `on_image_failure` and left out of images.txt.
         on_image_failure: called with the result and what was wrong.
+        reviewed: say in images.csv who reviewed an image, and where the object of each line of its label file comes from.
     """
     numbers = {(category.name, category.aphia_id): number for number, category in enumerate(categories)}
     (folder / LABELS_FOLDER).mkdir()
@@ -49,7 +52,7 @@ def write_yolo(
     (folder / "data.yaml").write_text(data_yaml([category.name for category in categories]), "ascii")
     with (
         (folder / "images.txt").open("w", encoding="ascii", newline="\n") as names,
-        CsvFile(folder / "images.csv", _IMAGE_COLUMNS) as table,
+        CsvFile(folder / "images.csv", _IMAGE_COLUMNS + _REVIEW_COLUMNS if reviewed else _IMAGE_COLUMNS) as table,
     ):
         for _, same_image in groupby(results, key=lambda pair: pair[0].image_id):
             pairs = list(same_image)
@@ -60,7 +63,9 @@ def write_yolo(
             copied = copy_images and _copied(image, folder / IMAGES_FOLDER / name, on_image_failure)
             if copied or not copy_images:
                 names.write(f"./{IMAGES_FOLDER}/{name}\n")
-            table.write((name, image.path, image.sha256, image.width_px, image.height_px, image.original, int(copied)))
+            origins = "; ".join(found.origin for _, objects in pairs for found in objects)
+            said = (image.reviewed_by, image.reviewed_utc, origins) if reviewed else ()
+            table.write((name, image.path, image.sha256, image.width_px, image.height_px, image.original, int(copied), *said))
 
 
 def label_line(image: ExportResult, found: FoundObject, number: int) -> str:

@@ -23,11 +23,13 @@ class ExportFilter:
         min_score: only objects of at least this score, candidates included; None takes those at or above the
             counting threshold of their run.
         all_runs: earlier results of an image too, not only the current one.
+        reviewed: on images that somebody called right as a whole, what stands after review (`edge.store.export_reviewed`).
     """
 
     recipe: str | None = None
     min_score: float | None = None
     all_runs: bool = False
+    reviewed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,18 +41,23 @@ class ExportCategory:
 
 
 class FoundObject(NamedTuple):
-    """An object of a run, pixels of the full image, half open. `counted`: it reaches the run's threshold (0 or 1)."""
+    """An object of a run, pixels of the full image, half open. `counted`: it reaches the run's threshold (0 or 1).
+
+    After review `origin` says whose it is and what a person changed, `decided_by` who; one that a person added has no score.
+    """
 
     object_id: int
     ordinal: int
     label: str
     aphia_id: int | None
-    score: float
+    score: float | None
     counted: int
     x_min_px: float
     y_min_px: float
     x_max_px: float
     y_max_px: float
+    origin: str = "model"
+    decided_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +98,8 @@ class ExportResult:
     root_path_bytes: bytes
     folder_bytes: bytes
     name_bytes: bytes
+    reviewed_by: str | None = None
+    reviewed_utc: str | None = None
 
     @property
     def bytes_path(self) -> Path:
@@ -226,6 +235,11 @@ def iter_results(connection: Connection, which: ExportFilter) -> Iterator[tuple[
     for row in connection.execute(sql, _values(which)):
         result = as_value(ExportResult, row)
         yield result, _objects(connection, result, which, labels)
+
+
+def result_of_run(connection: Connection, run_id: int) -> ExportResult:
+    """A run that is there, whether or not it is current."""
+    return as_value(ExportResult, connection.execute(_RESULTS.format(runs="r.id = ?", last="r.id"), (run_id,)).fetchone())
 
 
 def iter_files(connection: Connection, which: ExportFilter, *, without_result: bool = False) -> Iterator[ExportFile]:

@@ -54,7 +54,7 @@ def saved(window: Window) -> None:
     window.wait(lambda: told(window).startswith("saved "))
 
 
-def standing(window: Window) -> list[tuple[str, str, Box]]:
+def standing(window: Window) -> list[tuple[str, str, Any]]:
     with window.appliance.reader() as connection:
         (image_id,) = connection.execute("SELECT image_id FROM sightings WHERE id = ?", (window.survey.counted,)).fetchone()
         found = reviewed_objects(connection, image_id)

@@ -313,7 +313,7 @@ def test_the_manifest_says_what_when_and_how_much(season: Season, tmp_path: Path
     run(season, form, out, recipe="burrows", min_score=0.4)
     manifest = json.loads((out / "export_manifest.json").read_text())
     assert manifest["format"] == form
-    assert manifest["filters"] == {"recipe": "burrows", "min_score": 0.4, "all_runs": False, "copy_images": False}
+    assert manifest["filters"] == {"recipe": "burrows", "min_score": 0.4, "all_runs": False, "reviewed": False, "copy_images": False}
     assert manifest["counts"] == {"files": 8, "images": 4, "results": 4, "objects": 3, "failures": 2, "waiting": 2, "sealed": 0}
     assert manifest["software_version"]
     assert manifest["made_utc"].endswith("Z")

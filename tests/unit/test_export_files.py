@@ -29,8 +29,8 @@ def make_image(**changes: Any) -> ExportResult:
     return ExportResult(**(fields | changes))
 
 
-def make_object(*box: float, label: str = "opening", score: float = 0.5) -> FoundObject:
-    return FoundObject(1, 0, label, None, score, 1, *box)
+def make_object(x_min: float, y_min: float, x_max: float, y_max: float, *, label: str = "opening", score: float = 0.5) -> FoundObject:
+    return FoundObject(1, 0, label, None, score, 1, x_min, y_min, x_max, y_max)
 
 
 # Cells -----------------------------------------------------------------------------------------------------------
