@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from edge.store.connection import immediate
 from edge.store.reads.footage import analysed_minutes, analysis_of_tow, seconds_of
 from edge.store.seal import Seal
 from edge.store.sealed_runs import open_tow, seal_tow
+from edge.survey.tow_width import width_of_footage
 from tests.helpers.counted import BlindSurvey, make_blind_survey
 from tests.simulators.appliance import SimulatedAppliance
 
@@ -173,3 +175,22 @@ def test_the_newest_analysis_is_the_current_one_and_the_old_ones_stay(blind: Bli
     assert [tuple(one) for one in states] == [("done", 0), ("refused", 1)]
     kinds = blind.appliance.writer.execute("SELECT count(*) FROM outbox WHERE kind = 'tow_analysis'").fetchone()
     assert kinds[0] == 2
+
+
+def test_the_lasers_of_the_footage_propose_a_width_that_a_person_may_take(blind: BlindSurvey) -> None:
+    seconds = [SeenSecond(second, 6, 500.0, 1.0 + 0.01 * (second % 3), 0.006, None, None, None, None, None, 0) for second in range(12)]
+    text = json.dumps({"line_height": 0.83, "laser_gap_m": 0.6})
+    record(blind, made(made_from=text, seconds=seconds), is_sealed=False)
+    with blind.appliance.reader() as connection:
+        found = width_of_footage(connection, blind.tow_id)
+    assert found is not None
+    assert (found.width_m, found.row_height) == (pytest.approx(1.01), 0.83)
+    assert found.uncertainty_m == pytest.approx(0.0065, abs=0.0002), "what all seconds share does not average out"
+    assert found.source == "lasers of the footage, 12 of 12 seconds, gap 0.6 m"
+    record(blind, made(made_from=text, seconds=seconds[:9]), is_sealed=False)
+    record_sealed = made(made_from=text, seconds=seconds)
+    with blind.appliance.reader() as connection:
+        assert width_of_footage(connection, blind.tow_id) is None, "nine seconds are too few"
+    record(blind, record_sealed, is_sealed=True)
+    with blind.appliance.reader() as connection:
+        assert width_of_footage(connection, blind.tow_id) is None, "sealed"

@@ -21,6 +21,7 @@ from edge.store.sqlite import Connection
 from edge.store.tracks import Kept, NewDistance
 from edge.survey.navigation.csv_logs import Source
 from edge.survey.reckoning import SOURCE_WORDS
+from edge.survey.tow_width import width_of_footage
 from edge.survey.track_desk import TrackFile
 from edge.survey.track_lines import TrackLine, line_of, tow_span
 from edge.survey.width import LaserClicks, RangeFinder, ViewOf, Width, fixed_width, laser_width, range_finder_width, table_width
@@ -94,6 +95,7 @@ def _of_tow(connection: Connection, tow: TowRow) -> dict[str, Any]:
         "distances": track_reads.distances(connection, tow.id),
         "width": track_reads.width_in_force(connection, tow.id),
         "widths": track_reads.widths(connection, tow.id),
+        "footage_width": width_of_footage(connection, tow.id),
         "stills": [one for one in stills[::step] if one.file_id is not None],
     }
 
@@ -174,6 +176,12 @@ def restore(appliance: ApplianceHere, actor: Actor, form: PostedForm) -> Redirec
 
 def _width(appliance: ApplianceHere, form: Form) -> Width:
     method, source = form.text("method"), form.optional("source")
+    if method == "footage":
+        with appliance.reader() as connection:
+            found = width_of_footage(connection, _id(form, "tow"))
+        if found is None:
+            raise invalid("the footage of this tow tells no width now", "State the gap of its camera's lasers on the page Media, and wait.")
+        return found
     row_height = _number(form, "row_height")
     if method == "range_finder":
         names = ("range_m", "offset_m", "camera_angle_deg", "vertical_view_deg", "horizontal_view_deg")
@@ -201,7 +209,7 @@ def _width(appliance: ApplianceHere, form: Form) -> Width:
         return fixed_width(_number(form, "width_m"), row_height, source, uncertainty)
     if method == "table":
         return table_width(_number(form, "width_m"), row_height, source)
-    raise invalid(f"there is no way {method!r} to a width", "It is fixed, lasers, range_finder or table.")
+    raise invalid(f"there is no way {method!r} to a width", "It is fixed, footage, lasers, range_finder or table.")
 
 
 def source_of(text: str) -> Source:
