@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from edge.errors import InputError, Reason
+from edge.errors import InputError, Reason, SettingsError
 from edge.store.export_tows import ExportOpening, ExportTow, FootageRow, export_tows, footage_of, openings_of
 from edge.store.sqlite import Connection
 
@@ -158,8 +158,18 @@ class TowChoice:
 def tracks_of_tows(
     connection: Connection, hands: FootageHands, choice: TowChoice, left_out: list[LeftOutTow]
 ) -> Iterator[tuple[ExportTow, list[PieceTracks]]]:
-    """Every chosen tow with its pieces of footage; those that cannot be had are told to `left_out`."""
-    for tow in export_tows(connection, survey=choice.survey, station=choice.station):
+    """Every chosen tow with its pieces of footage; those that cannot be had are told to `left_out`.
+
+    Raises:
+        SettingsError: no tow with footage is of the survey or station that was named.
+    """
+    tows = export_tows(connection, survey=choice.survey, station=choice.station)
+    if not tows and (choice.survey is not None or choice.station is not None):
+        named = " of ".join(
+            name for name in (choice.station and f"station {choice.station}", choice.survey and f"survey {choice.survey}") if name
+        )
+        raise SettingsError(f"no tow of {named} has footage", advice="`imagine-edge survey status` lists surveys with their stations.")
+    for tow in tows:
         try:
             pieces, why = pieces_of(connection, hands, tow)
             found = [] if why else join_tracks(tow, pieces, openings_of(connection, tow), all_openings=choice.all_openings)

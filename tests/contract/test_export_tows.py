@@ -158,9 +158,7 @@ def test_an_ifdo_is_one_for_the_communitys_own_library(ship: Ship, hands: Hands,
     read = iFDO.from_dict(json.loads(json.dumps(document)))
     (item,) = read.image_set_items["S1.mp4"]
     assert item.image_acquisition.value == "video"
-    assert item.image_annotations[0].frames == pytest.approx(
-        [float(uneven_times()[frame] * CLOCK) for frame in FIRST.frames]
-    )
+    assert item.image_annotations[0].frames == pytest.approx([float(uneven_times()[frame] * CLOCK) for frame in FIRST.frames])
     assert item.image_annotations[0].coordinates[0] == [20, 10, 35.5, 10, 35.5, 22.25, 20, 22.25]
     labels = {one.label for annotation in item.image_annotations for one in annotation.labels}
     assert labels <= {one.id for one in read.image_set_header.image_annotation_labels}
@@ -233,6 +231,31 @@ def test_rejected_openings_come_only_when_asked_for_and_marked(ship: Ship, hands
     assert [track["decision"] for track in read_coco(tmp_path / "out" / "coco_tracks.json").dataset["tracks"]] == [None, None]
 
 
+# Stills ----------------------------------------------------------------------------------------------------------
+
+
+def test_stills_of_a_tow_are_frames_by_time_under_their_own_names(hands: Hands, tmp_path: Path) -> None:
+    ship = Ship(tmp_path / "home")
+    ship.add_stills("S1", 10, [Opening(frames=[2, 3, 5], decision="accepted")])
+    run(ship, hands, "viame", tmp_path / "viame")
+    lines = only(tmp_path / "viame", "*.viame.csv").read_text("utf-8").splitlines()
+    rows = list(csv.reader(line for line in lines if not line.startswith(("#", '"#'))))
+    assert [(row[1], row[2]) for row in rows] == [("still 2.jpg", "2"), ("still 3.jpg", "3"), ("still 5.jpg", "5")]
+    run(ship, hands, "cvat-video", tmp_path / "cvat")
+    root = ET.parse(only(tmp_path / "cvat", "*.xml")).getroot()  # noqa: S314 (our own file)
+    assert [(box.get("frame"), box.get("outside")) for box in root.iter("box")] == [("2", "0"), ("3", "0"), ("5", "0"), ("6", "1")]
+    run(ship, hands, "ifdo", tmp_path / "ifdo")
+    items = json.loads((tmp_path / "ifdo" / "ifdo.json").read_text())["image-set-items"]
+    assert [len(items[f"still {number}.jpg"][0]["image-annotations"]) for number in range(10)] == [0, 0, 1, 1, 0, 1, 0, 0, 0, 0]
+    assert {item[0]["image-acquisition"] for item in items.values()} == {"photo"}
+    assert "frames" not in items["still 2.jpg"][0]["image-annotations"][0]
+    summary = run(ship, hands, "coco", tmp_path / "coco", extract=True)
+    images = read_coco(tmp_path / "coco" / "coco_tracks.json").dataset["images"]
+    assert [image["frame_index"] for image in images] == [2, 3, 5]
+    assert len({image["source_sha256"] for image in images}) == 3
+    assert (summary.frames, summary.images) == (0, 10), "stills are there as files already"
+
+
 # What is left out ------------------------------------------------------------------------------------------------
 
 
@@ -274,7 +297,9 @@ def test_only_the_stations_that_were_asked_for(ship: Ship, hands: Hands, tmp_pat
     ship.add("S2", [FIRST])
     run(ship, hands, "viame", tmp_path / "out", station="S2")
     assert only(tmp_path / "out", "*.viame.csv").name.startswith("S2-")
-    assert run(ship, hands, "viame", tmp_path / "none", survey="other").tows == 0
+    with pytest.raises(SettingsError, match="no tow of station S2 of survey other"):
+        run(ship, hands, "viame", tmp_path / "none", survey="other", station="S2")
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize(("form", "options"), [("viame", {"extract": True}), ("coco", {"header": {"image-pi": "x"}})])
