@@ -12,7 +12,6 @@ from typing import Any
 
 from edge.errors import SettingsError
 from edge.store.reads import counts as count_reads
-from edge.store.reads import footage as footage_reads
 from edge.store.reads import openings as opening_reads
 from edge.store.reads import surveys as reads
 from edge.store.reads import tables as table_reads
@@ -35,7 +34,7 @@ from edge.survey.reckoning import (
     reckon_distance,
     reckon_figures,
 )
-from edge.survey.tow_source import model_source
+from edge.survey.tow_source import model_source, shown_analysis
 from edge.survey.track_lines import profiles_of, tow_span
 from edge.survey.width import UNCERTAINTY_OF
 
@@ -183,7 +182,7 @@ def _of_tow(connection: Connection, station: StationRow, tow: TowRow, *, sees_ta
     distance = reckon_distance(choice, profiles, counted.count, rule, tow_s)
     openings = _openings(connection, station, tow) if with_openings else opening_reads.OpeningsRow(0, 0, None)
     figures = reckon_figures(counted, distance, width, protocol)
-    analysis = footage_reads.analysis_of_tow(connection, tow.id)
+    analysis = shown_analysis(connection, tow.id)
     rows = () if revealed or is_reference else table_reads.table_rows_of_tow(connection, tow.id)
     tables = rows if sees_tables or protocol is None else ()  # a total would tell a counter what to find
     at_hand = [one.source for one in track_reads.tracks(connection, tow.id) if one.withdrawn_utc is None]

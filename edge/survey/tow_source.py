@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from edge.store.reads.footage import AnalysisRow, analysed_minutes
+from edge.store.reads.footage import AnalysisRow, analysed_minutes, analysis_of_tow
 from edge.store.reads.reviews import is_reviewed, review_tally, reviewed_openings
 from edge.store.sealed_runs import holds_blind_files
 from edge.store.sqlite import Connection
@@ -14,6 +14,17 @@ from edge.survey.reviewed import reviewed_count
 ADVISORY = "unique openings and systems that crossed the line, counted by the appliance from a model's findings: advisory, in no density"
 
 REVIEWED = "the model's count after people accepted, rejected and grouped its openings; undecided ones count as the model says: advisory"
+
+
+def shown_analysis(connection: Connection, tow_id: int) -> AnalysisRow | None:
+    """What the footage of a tow came to, as it may be shown: without figures while anybody counts the tow blind.
+
+    An analysis that people have reviewed stays in plain rows when its tow is counted blind again; nothing of it is shown then.
+    """
+    found = analysis_of_tow(connection, tow_id)
+    if found is None or found.is_sealed or not holds_blind_files(connection, tow_id):
+        return found
+    return found._replace(is_sealed=1, openings=None, openings_sd=None, systems=None, systems_sd=None)
 
 
 def model_source(connection: Connection, analysis: AnalysisRow | None) -> dict[str, Any] | None:
@@ -37,15 +48,15 @@ def model_source(connection: Connection, analysis: AnalysisRow | None) -> dict[s
         "seen_s": analysis.seen_s,
         "clock": made_from.get("clock"),
         "left_out": made_from.get("left_out", []),
-        "per_minute": [one._asdict() for one in analysed_minutes(connection, analysis.id)],
+        "per_minute": [] if analysis.is_sealed else [one._asdict() for one in analysed_minutes(connection, analysis.id)],
         "made_utc": analysis.made_utc,
         "reviewed": reviewed_source(connection, analysis),
     }
 
 
 def reviewed_source(connection: Connection, analysis: AnalysisRow) -> dict[str, Any] | None:
-    """The count after review, and how far the review is; None where nobody has reviewed, or while people count the tow blind."""
-    if analysis.is_sealed or not is_reviewed(connection, analysis.id) or holds_blind_files(connection, analysis.tow_id):
+    """The count after review, and how far the review is; None where nobody has reviewed, or where nothing may be shown."""
+    if analysis.is_sealed or not is_reviewed(connection, analysis.id):
         return None
     counted = reviewed_count(reviewed_openings(connection, analysis.id))
     return {

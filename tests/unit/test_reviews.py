@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from edge.errors import ReviewRefusedError
+from edge.store import surveys
 from edge.store.analyses import record_analysis
 from edge.store.connection import immediate
 from edge.store.reads.footage import analysis_of_tow
@@ -19,16 +20,20 @@ from edge.store.reads.reviews import (
     ReviewShow,
     ReviewSort,
     decided_before,
+    opening_place,
     review_figures,
     review_tally,
     reviewed_openings,
 )
 from edge.survey.people import Role
+from edge.survey.result import station_result
 from edge.survey.review_desk import ReviewState, standing
 from edge.survey.review_loop import LEAST_FRAMES, MOST_FRAMES, drift_of, found_boxes, loop, outlier_scores, side_of
+from edge.survey.review_places import loop_of
 from edge.survey.reviewed import reviewed_count
+from edge.survey.tow_footage import Clock
 from edge.survey.tow_source import model_source
-from tests.helpers.counted import make_blind_survey
+from tests.helpers.counted import make_blind_survey, make_protocol
 from tests.helpers.reviewable import Reviewable, boxes_at, make_analysis, make_opening, make_reviewable, told_of
 from tests.simulators.appliance import SimulatedAppliance
 
@@ -302,3 +307,42 @@ def test_footage_that_was_not_analysed_says_why(of: Reviewable, state: str, reas
     assert reason in str(refused.value)
     with of.appliance.reader() as connection:
         assert standing(connection, of.tow_id).state == state
+
+
+def test_nothing_that_was_reviewed_is_shown_while_the_tow_is_counted_blind_again(of: Reviewable) -> None:
+    of.appliance.reviews.decide(of.tow_id, of.opening_ids[:1], "rejected", "rita")
+    with of.appliance.reader() as connection:
+        before = station_result(connection, of.tow_id)
+    assert (before.model_openings, before.sources["model"]["reviewed"]["openings"]) == (4.0, 3)
+    db = of.appliance.writer
+    surveys.add_protocol(db, of.survey_id, make_protocol(), reason="the manual", actor="test")
+    with of.appliance.reader() as connection:
+        result = station_result(connection, of.tow_id)
+    assert (result.model_openings, result.model_systems) == (None, None)
+    told = result.sources["model"]
+    assert (told["state"], told["openings"], told["systems"], told["per_minute"], told["reviewed"]) == ("sealed", None, None, [], None)
+
+
+def test_chips_of_stills_are_those_that_the_model_looked_at(tmp_path: Path) -> None:
+    appliance = SimulatedAppliance(tmp_path / "home")
+    blind = make_blind_survey(appliance, stills=12, sealed=False)
+    db = appliance.writer
+    db.execute("UPDATE tow_images SET at_s = (SELECT count(*) * 0.2 FROM tow_images AS n WHERE n.image_id < tow_images.image_id)")
+    db.execute("UPDATE tows SET start_utc = '2026-07-14T12:00:00.000Z' WHERE id = ?", (blind.tow_id,))
+    blind.desk.release(blind.tow_id, blind.person("anna"), "nobody counts it")
+    seen = make_opening(1, boxes=boxes_at([0.4, 0.6, 0.8]))
+    told = told_of(db, blind.tow_id)
+    told["made_from"] = json.dumps({**json.loads(told["made_from"]), "clock": str(Clock.SHEET)})
+    with immediate(db):
+        record_analysis(db, appliance.seal, blind.tow_id, make_analysis([seen], **told), is_sealed=False)
+    with appliance.reader() as connection:
+        (opening,) = db.execute("SELECT id FROM tow_openings").fetchone()
+        place = opening_place(connection, opening)
+        assert place is not None
+        moments = loop_of(connection, place)
+    assert [(one.image_id, one.in_clip_s, round(one.seen.at_s, 3)) for one in moments] == [
+        (blind.image_ids[2], None, 0.4),
+        (blind.image_ids[3], None, 0.6),
+        (blind.image_ids[4], None, 0.8),
+    ]
+    appliance.close()

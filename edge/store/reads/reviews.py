@@ -163,16 +163,16 @@ def review_figures(connection: Connection, analysis_id: int) -> ReviewFigures:
     group = _NEWEST.format(column="system_number", table="opening_groups")
     row = connection.execute(
         f"WITH looked AS MATERIALIZED (SELECT o.id, o.crossing_s, o.confidence, {_DECISION} AS decision, "
-        f"coalesce({group}, s.ordinal) AS system FROM tow_openings AS o LEFT JOIN tow_systems AS s ON s.id = o.system_id WHERE o.analysis_id = ?), "
-        "now AS MATERIALIZED (SELECT *, crossing_s IS NOT NULL AND decision IS NOT 'rejected' "
+        f"coalesce({group}, s.ordinal) AS system FROM tow_openings AS o LEFT JOIN tow_systems AS s ON s.id = o.system_id "
+        "WHERE o.analysis_id = ?), now AS MATERIALIZED (SELECT *, crossing_s IS NOT NULL AND decision IS NOT 'rejected' "
         f"AND (decision IS 'accepted' OR confidence >= {COUNTS_FROM}) AS counts FROM looked) "
         "SELECT total(counts), count(DISTINCT CASE WHEN counts THEN coalesce(system, -id) END), "
-        "total(counts AND decision IS NOT 'accepted'), total(decision IS 'rejected' AND crossing_s IS NOT NULL), count(*), total(decision IS 'accepted'), total(decision IS 'rejected'), "
-        "total(decision IS 'unsure'), total(decision IS NULL) FROM now",
+        "total(counts AND decision IS NOT 'accepted'), total(decision IS 'rejected' AND crossing_s IS NOT NULL), count(*), "
+        "total(decision IS 'accepted'), total(decision IS 'rejected'), total(decision IS 'unsure'), total(decision IS NULL) FROM now",
         (analysis_id,),
     ).fetchone()
-    values = [int(value) for value in row]
-    return ReviewFigures(*values[:4], tally=ReviewTally(*values[4:]))
+    counted, systems, undecided, rejected, *tally = (int(value) for value in row)
+    return ReviewFigures(counted, systems, undecided, rejected, ReviewTally(*tally))
 
 
 def is_reviewed(connection: Connection, analysis_id: int) -> bool:
