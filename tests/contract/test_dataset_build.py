@@ -255,6 +255,7 @@ def test_a_folder_with_something_in_it_is_left_alone(ship: Ship, hands: Hands, t
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_build_that_ends_in_the_middle_leaves_no_set(ship: Ship, edge_command: list[str], tmp_path: Path, number: signal.Signals) -> None:
+    ship.add("S5", [Opening(frames=range(40), decision="accepted")])
     ship.connection.close()
     command = [*edge_command, "--home", str(ship.home), "dataset", "build", "--out", str(tmp_path / "set"), "--overlap", "1", "--json"]
     part = tmp_path / ".set.part"
@@ -267,7 +268,7 @@ def test_a_build_that_ends_in_the_middle_leaves_no_set(ship: Ship, edge_command:
     assert not (part / "manifest.json").exists()
     assert part.exists() is (number is signal.SIGKILL)
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert sum(json.loads(done.stdout)["pictures"].values()) == 16
-    assert len(read_dataset(tmp_path / "set").images) == 16
+    assert sum(json.loads(done.stdout)["pictures"].values()) == 56
+    assert len(read_dataset(tmp_path / "set").images) == 56
     assert not part.exists()
     assert os.listdir(tmp_path / "set") != []

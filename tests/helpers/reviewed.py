@@ -18,7 +18,7 @@ from edge.store.connection import immediate
 from edge.store.jobs import lease_jobs
 from edge.store.packs import PackRow
 from edge.store.readings import add_part, finish_reading
-from edge.store.reads.footage import clips_of_tow
+from edge.store.reads.footage import clips_of_tow, stills_of_tow
 from edge.store.reads.surveys import tow
 from edge.store.seal import open_seal
 from edge.store.sqlite import Connection
@@ -78,6 +78,24 @@ class Ship:
             self._analyse(int(tow_id), openings, [float(pts * CLOCK) for pts in times], speed_px_per_s)
         return int(tow_id)
 
+    def add_stills(self, station: str, count: int, openings: Sequence[Opening]) -> int:
+        """A station with stills five times a second and its analysis; frames of openings are places of stills. Returns the tow."""
+        for number in range(count):
+            seed.done(self.connection, self.folder, b"still %d.jpg" % number, self.pack, size_px=(WIDTH_PX, HEIGHT_PX))
+        ids = [row[0] for row in self.connection.execute("SELECT i.image_id FROM sightings AS i WHERE i.name LIKE 'still %' ORDER BY i.id")]
+        times_s = [number / 5 for number in range(count)]
+        with immediate(self.connection):
+            station_id = surveys.add_station(self.connection, self.survey_id, station, actor="test")
+            (tow_id,) = self.connection.execute("SELECT id FROM tows WHERE station_id = ?", (station_id,)).fetchone()
+            surveys.set_tow_fields(self.connection, tow_id, {"start_utc": UTC}, actor="test")
+            attached = [
+                surveys.Attachment(image_id=image_id, tow_id=tow_id, camera_id=None, how="hand", at_s=BEGIN_S + at_s)
+                for image_id, at_s in zip(ids, times_s, strict=True)
+            ]
+            surveys.attach_images(self.connection, attached, actor="test")
+            self._analyse(int(tow_id), openings, times_s, 500.0)
+        return int(tow_id)
+
     def decide(self, tow_id: int, decisions: Mapping[int, str], actor: str = "jd") -> None:
         """Decide about openings of the current analysis by their ordinal."""
         self.connection.executemany(
@@ -99,7 +117,10 @@ class Ship:
     def _analyse(self, tow_id: int, openings: Sequence[Opening], times_s: Sequence[float], speed: float | None) -> None:
         of = tow(self.connection, tow_id)
         assert of is not None
-        sources = {**sources_of(of, clips_of_tow(self.connection, tow_id), ()), "clock": "start of line"}
+        sources = {
+            **sources_of(of, clips_of_tow(self.connection, tow_id), stills_of_tow(self.connection, tow_id)),
+            "clock": "start of line",
+        }
         systems = sorted({one.system for one in openings if one.system is not None})
         made = NewAnalysis(
             made_from=json.dumps(sources),
