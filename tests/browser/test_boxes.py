@@ -252,3 +252,19 @@ def test_handles_are_large_at_any_zoom_and_nothing_overflows(window: Window) -> 
         window.driver.execute_script("document.documentElement.dataset.mode = arguments[0]", mode)
         width = window.driver.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
         assert width[0] <= width[1], mode
+
+
+def test_a_review_of_an_earlier_result_can_turn_to_the_current_one(window: Window) -> None:
+    file_id = window.survey.reprocessed
+    with window.appliance.reader() as connection:
+        (earlier,) = connection.execute(
+            "SELECT r.uuid FROM runs AS r JOIN sightings AS s ON s.image_id = r.image_id WHERE s.id = ? AND r.is_current = 0", (file_id,)
+        ).fetchone()
+    window.appliance.boxes.decide(earlier, [], revision=0, reviewed=True, decided_by="rita", actor="rita")
+    shown(window, file_id)
+    assert "about an earlier result" in window.find("#boxes-panel").text
+    window.press("e")
+    window.wait(lambda: rows(window) == ["model"])
+    window.find("[data-newest]").click()
+    window.wait(lambda: rows(window) == ["model", "model"])
+    assert window.find('[data-boxes="reviewed"]').get_attribute("aria-pressed") == "false"

@@ -29,6 +29,7 @@ export class Editor {
     window.addEventListener("blur", () => this.setPanning(false));
     window.addEventListener("beforeunload", (event) => this.saving?.unsaved && event.preventDefault());
     document.addEventListener("click", (event) => this.leave(event), true);
+    panel.querySelector("[data-newest]")?.addEventListener("click", (event) => this.turnTo(event.currentTarget));
     this.start = this.begin(keptView().editing === true);
   }
 
@@ -117,6 +118,16 @@ export class Editor {
     if (this.on) this.canvas.focus({ preventScroll: true });
     else this.saving.flush();
     this.refresh();
+  }
+
+  /** Review another result of a model; what people added is there, too. The first decision makes it the one that is reviewed. */
+  async turnTo(button) {
+    if (this.saving && !(await this.saving.flush())) return;
+    if (this.on) await this.toggle();
+    this.panel.dataset.run = button.dataset.newest;
+    this.boxes = this.selected = null;
+    button.hidden = true;
+    await this.toggle();
   }
 
   // What is seen ----------------------------------------------------------------------------------------------------

@@ -44,8 +44,9 @@ export function drawBoxes(pen, placing, boxes, { shown, selected, labels, ghost 
     stroke(pen, place, { halo, colour, widthPx, pattern: PATTERNS[kind] ?? [] });
     if (kind === "rejected") lines(pen, { halo, colour, widthPx: isChosen ? 3 : 1.5 }, crossOf(place));
     if (["confirmed", "moved", "relabelled"].includes(kind)) lines(pen, { halo, colour, widthPx: 2.5 }, tickOf(place));
-    if (labels || isChosen) drawLabel(pen, place, `${entry.now.label}${entry.score === null ? "" : ` ${entry.score.toFixed(2)}`}`, { halo, colour });
     if (isChosen && kind !== "rejected") drawHandles(pen, entry.now.box, placing, { halo, colour });
+    const words = `${entry.now.label}${entry.score === null ? "" : ` ${entry.score.toFixed(2)}`}`;
+    if (labels || isChosen) drawLabel(pen, isChosen ? grown(place, LEAST_PX) : place, words, { halo, colour });
   }
   if (ghost) stroke(pen, onScreen(ghost, placing), { halo, colour: token("--box-person"), widthPx: 2.5, pattern: PATTERNS.person });
 }
