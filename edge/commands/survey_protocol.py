@@ -68,6 +68,8 @@ def _texts(preset: str | None, rules: list[str]) -> dict[str, str]:
 def _state(home: Path, survey: str, texts: dict[str, str], reason: str) -> str:
     """State rules; what that does to the counts under those before, "" where there were none."""
     rules = read_protocol(texts)  # told here, before anything is asked of anybody
+    if not reason.strip():
+        raise SettingsError("a protocol needs a reason", advice="Say with --reason why these rules hold, such as the name of the manual.")
     survey_id = _survey_id(home, survey)
     with reading(home) as connection:
         before, uses = reads.protocol_in_force(connection, survey_id), protocol_uses(connection, survey_id)

@@ -212,6 +212,7 @@ def _status_json(status: SurveyStatus) -> dict[str, Any]:
                 "images": one.images,
                 "counts": str(one.counts),
                 "is_counted": one.is_counted,
+                "origin": one.origin,
                 "signed": one.signed,
                 "needed": one.needed,
                 "faults": [plain(fault) for fault in one.faults],
@@ -227,6 +228,7 @@ def _tell_status(status: SurveyStatus) -> None:
     for one in status.stations:
         name = f"{one.station.name} (draft)" if one.station.is_draft else one.station.name
         counts = f"{str(one.counts).replace('_', ' ')}, {one.signed} of {one.needed} signed" if one.needed else "no protocol"
+        counts += ", imported" if one.origin == "imported" else ""
         table.add_row(
             name, one.station.ground or "", str(one.tows), str(one.images), counts, "; ".join(fault.message for fault in one.faults)
         )

@@ -328,7 +328,9 @@ def _reasons(figures: Sequence[GroundFigures], method: Method) -> tuple[str, ...
     """Why a total is uncertain or not there."""
     reasons = []
     for one in filter(_is_asked_for, figures):
-        if one.raw is None:
+        if one.name == NO_GROUND:
+            reasons.append("stations without a ground have no area: their density has no abundance, and the survey no total and no CV")
+        elif one.raw is None:
             reasons.append(f"{one.name} has no station in this estimate ({method.words}): there is no total of the survey, and no CV")
         elif one.area_km2 is None:
             reasons.append(f"{one.name} has no area: its density has no abundance, and the survey no total and no CV")

@@ -108,6 +108,7 @@ class StationAnswer(BaseModel):
     """Where a station stands. `counts` is one of no_tow, not_begun, counting, counter_missing, third_count, unusable, revealed.
 
     `is_counted`: it has a result that people counted, from a tow that is valid and in the analysis.
+    `origin`: "own" or "imported", of the counts of that result.
     """
 
     id: int
@@ -120,6 +121,7 @@ class StationAnswer(BaseModel):
     counts: str
     counts_words: str
     is_counted: bool
+    origin: str | None
     signed: int
     needed: int
     faults: list[StationFault]
@@ -300,6 +302,7 @@ def station_answer(one: StationStatus) -> StationAnswer:
         counts=one.counts,
         counts_words=one.counts_words,
         is_counted=one.is_counted,
+        origin=one.origin,
         signed=one.signed,
         needed=one.needed,
         faults=list(one.faults),

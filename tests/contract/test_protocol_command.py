@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from edge.cli import app
+from edge.commands.holding import held_store
 from tests.helpers.tables import recounts, two_counters
 
 
@@ -63,6 +64,14 @@ def test_what_is_no_protocol_is_refused_and_nothing_is_saved(home: Path, words: 
     code, text = survey(home, "protocol", "T2026", *words, "--json")
     assert (code, message in json.loads(text.splitlines()[-1])["error"]["message"]) == (2, True)
     assert json.loads(survey(home, "protocol", "T2026", "--json")[1]) is None
+
+
+def test_a_missing_reason_is_told_in_the_same_words_while_the_appliance_runs(home: Path) -> None:
+    with held_store(home):
+        code, text = survey(home, "protocol", "T2026", "--preset", "irish", "--rule", "edge_rule=whole_inside", "--json")
+    error = json.loads(text.splitlines()[-1])["error"]
+    assert (code, error["code"], error["message"]) == (2, "settings_invalid", "a protocol needs a reason")
+    assert "--reason" in error["advice"]
 
 
 def test_a_survey_that_is_not_there_is_told(home: Path) -> None:

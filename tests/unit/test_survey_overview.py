@@ -319,3 +319,18 @@ def test_a_planned_station_is_on_the_map_as_an_empty_mark_until_its_line_has_a_p
     drawn = str(survey_chart(found.stations))
     assert drawn.count('class="planned"') == 1
     assert "planned here" in drawn
+
+
+def test_stations_without_a_ground_are_named_as_such(sea: Sea) -> None:
+    station(sea, "1", None, 3.0)
+    (found,) = overview(sea).estimates
+    assert found.reasons == ("stations without a ground have no area: their density has no abundance, and the survey no total and no CV",)
+
+
+def test_the_status_says_whose_counts_a_result_is_of(sea: Sea) -> None:
+    station(sea, "1", None, 3.0, origin="counted")
+    station(sea, "2", None, 3.0)
+    sea.station("3")
+    with sea.reader() as connection:
+        rows = survey_status(connection, reads.survey(connection, sea.survey_id)).stations
+    assert {one.station.name: one.origin for one in rows} == {"1": "own", "2": "imported", "3": None}

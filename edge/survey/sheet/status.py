@@ -11,8 +11,9 @@ from edge.store.reads.counts import counts_of_tow
 from edge.store.reads.survey_status import TowProgress, all_last_entries, progress
 from edge.store.reads.surveys import StationRow, SurveyRow, TowRow
 from edge.store.sqlite import Connection
-from edge.survey.counting.judge import CountsState, TowCounts
-from edge.survey.judged import does_its_station, judge_tow
+from edge.survey.counting.judge import CountsState
+from edge.survey.judged import JudgedTow, does_its_station, judge_tow
+from edge.survey.method import Origin, origin_of
 from edge.survey.sheet.checks import check_lines
 from edge.survey.sheet.plan import line_of
 from edge.survey.sheet.reading import Fault, Reading, read_sheet
@@ -34,7 +35,8 @@ class StationStatus:
     """Where a station stands, by its tow in the analysis (its first one if none is).
 
     `counts`: a `CountsState`, or NO_TOW; `counts_words` says what is missing. `is_counted`: it has a result that people counted, from
-    a tow that is valid and in the analysis, as the overview and the exports understand it.
+    a tow that is valid and in the analysis, as the overview and the exports understand it. `origin`: of the counts of that result, "own"
+    or "imported"; None where people have no result of it.
     """
 
     station: StationRow
@@ -44,6 +46,7 @@ class StationStatus:
     counts: str
     counts_words: str
     is_counted: bool
+    origin: Origin | None
     signed: int
     needed: int
     faults: tuple[StationFault, ...]
@@ -139,11 +142,13 @@ def _station(connection: Connection, station: StationRow, tows: tuple[TowRow, ..
             counts=NO_TOW,
             counts_words="it has no tow",
             is_counted=False,
+            origin=None,
             signed=0,
             needed=known.needed,
             faults=faults,
         )
-    counts = _counts(connection, station, main.id, known)
+    judged = _judged(connection, station, main.id, known)
+    counts, used = judged.progress, () if judged.counted is None else judged.counted.used
     return StationStatus(
         station=station,
         tow=main,
@@ -152,13 +157,14 @@ def _station(connection: Connection, station: StationRow, tows: tuple[TowRow, ..
         counts=counts.state,
         counts_words=counts.words,
         is_counted=counts.state is CountsState.REVEALED and does_its_station(main),
+        origin=origin_of([one.origin for one in used]) if judged.is_counted and used else None,
         signed=counts.signed,
         needed=counts.needed,
         faults=faults,
     )
 
 
-def _counts(connection: Connection, station: StationRow, tow_id: int, known: _Known) -> TowCounts:
+def _judged(connection: Connection, station: StationRow, tow_id: int, known: _Known) -> JudgedTow:
     """Where a tow's counts stand. Those of a table are there for all to see, also where a counter is missing or they do not agree."""
     counts = counts_of_tow(connection, tow_id) if known.far[tow_id].opened else ()
-    return judge_tow(connection, counts, survey_id=station.survey_id, is_reference=station.survey_kind == "reference").progress
+    return judge_tow(connection, counts, survey_id=station.survey_id, is_reference=station.survey_kind == "reference")
