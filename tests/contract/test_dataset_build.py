@@ -19,6 +19,7 @@ from PIL import Image
 
 from edge.commands.export_hands import Hands
 from edge.errors import SettingsError
+from edge.export import export
 from edge.export.dataset import BuildRequest, BuildSummary, build_dataset
 from edge.export.dataset.build import NothingReviewedError
 from edge.export.dataset.divide import TooFewStationsError
@@ -247,6 +248,9 @@ def test_a_folder_with_something_in_it_is_left_alone(ship: Ship, hands: Hands, t
     build(ship, hands, tmp_path / "other")
     with pytest.raises(SettingsError, match="not empty"):
         build(ship, hands, tmp_path / "other")
+    export(ship.connection, format="csv", out_dir=tmp_path / "tables")
+    with pytest.raises(SettingsError, match="not empty"):
+        build(ship, hands, tmp_path / "tables")
     assert [path.name for path in (tmp_path / "set").iterdir()] == ["mine.txt"]
 
 
