@@ -13,7 +13,7 @@ from edge.store.seal import open_seal
 from tests.helpers.clips import Recipe, even_times, write_clip
 from tests.helpers.tiny_home import RunningAppliance, make_tiny_home, query, states, wait_until
 
-SECONDS, RATE_HZ = 400, 5
+SECONDS, RATE_HZ = 220, 5
 SAMPLED_HZ = 4.0
 
 
