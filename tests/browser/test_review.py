@@ -180,3 +180,12 @@ def test_it_fits_and_red_mode_has_red_light_only(window: ReviewWindow) -> None:
     high = window.driver.execute_script("return document.documentElement.scrollHeight - document.documentElement.clientHeight")
     assert high <= 0, "the grid needs no scrolling at 1366 x 768"
     assert window.complaints() == []
+
+
+def test_whoever_asks_for_less_motion_gets_chips_that_stand_still(window: ReviewWindow) -> None:
+    still = {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]}
+    window.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", still)
+    open_review(window)
+    assert window.find("#play").get_attribute("aria-pressed") == "false"
+    window.press(Keys.SPACE)
+    assert window.find("#play").get_attribute("aria-pressed") == "true"
