@@ -159,11 +159,12 @@ def test_without_motion_pictures_that_look_the_same_are_left_out(hands: Hands, t
 def test_reviewed_stills_bring_what_stands_on_them(ship: Ship, hands: Hands, tmp_path: Path) -> None:
     folder = seed.add_station(ship.connection, tmp_path / "stills", b"day 1", make=True)
     for number in range(3):
-        content = jpeg_of(64 + 8 * number, 48)
-        name = b"%d.jpg" % number
+        content = png_of(64 + 8 * number, 48)
+        name = b"%d.png" % number
         (tmp_path / "stills" / "day 1" / name.decode()).write_bytes(content)
         boxes = [(1.0, 2.0, 11.0, 12.0, 0.9, 0), (20.0, 20.0, 30.0, 30.0, 0.8, 0)]
         seed.done(ship.connection, folder, name, ship.pack, boxes=boxes, content=content, size_px=(64 + 8 * number, 48))
+    ship.connection.execute("UPDATE images SET format = 'png' WHERE width_px < 100")
     runs = [row[0] for row in ship.connection.execute("SELECT uuid FROM runs ORDER BY id")]
     review(ship, runs[0], reject_second=True)
     review(ship, runs[1], reject_second=False)
@@ -174,11 +175,11 @@ def test_reviewed_stills_bring_what_stands_on_them(ship: Ship, hands: Hands, tmp
     assert {one["reviewers"][0] for one in told} == {"ana"}
 
 
-def jpeg_of(width_px: int, height_px: int) -> bytes:
+def png_of(width_px: int, height_px: int) -> bytes:
     """A picture of its own."""
     content = io.BytesIO()
     noise = np.random.default_rng(width_px).integers(0, 255, (height_px, width_px, 3), np.uint8)
-    Image.fromarray(noise).save(content, "JPEG")
+    Image.fromarray(noise).save(content, "PNG")
     return content.getvalue()
 
 

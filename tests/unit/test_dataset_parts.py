@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from edge.errors import SettingsError
 from edge.export.dataset.divide import PARTS, TooFewStationsError, divide
-from edge.export.dataset.sources import ReviewedPicture, StationKey, complete_frames
-from edge.export.dataset.thin import HASH_BITS, Thinning, overlap_of
+from edge.export.dataset.sources import LabelledObject, ReviewedPicture, StationKey, complete_frames
+from edge.export.dataset.thin import Lookalikes, overlap_px, without_overlap
 from edge.export.footage import Piece, PieceTracks, Track, TrackBox
 from edge.store.export_tows import ExportOpening, ExportTow, FootageRow
 
@@ -109,13 +109,15 @@ def test_stations_of_one_name_have_folders_of_their_own() -> None:
 
 # Repetition ------------------------------------------------------------------------------------------------------
 
+WHOLE = LabelledObject("o", None, 10, 10, 20, 20, "model", None)
+CUT = LabelledObject("o", None, 10, 0, 20, 9, "model", None)
 
-def kept(limit: float, alongs: list[float | None], hashes: list[int] | None = None) -> list[int]:
-    pictures = [replace(PICTURE, frame=number, along_px=along) for number, along in enumerate(alongs)]
-    thinning = Thinning(overlap_limit=limit, hash_of=lambda picture: (hashes or [])[picture.frame or 0])
-    found = [picture.frame or 0 for picture in pictures if thinning.is_new(picture)]
-    assert thinning.removed == len(alongs) - len(found)
-    return found
+
+def kept(limit: float, alongs: list[float | None], objects: dict[int, tuple[LabelledObject, ...]] | None = None) -> list[int]:
+    pictures = [
+        replace(PICTURE, frame=number, along_px=along, objects=(objects or {}).get(number, ())) for number, along in enumerate(alongs)
+    ]
+    return [picture.frame or 0 for picture in without_overlap(pictures, limit)]
 
 
 def test_frames_stay_that_show_enough_new_seabed() -> None:
@@ -124,20 +126,32 @@ def test_frames_stay_that_show_enough_new_seabed() -> None:
     assert kept(0.0, [0, 99, 100]) == [0, 2]
 
 
-def test_a_slow_creep_is_measured_from_the_last_frame_that_stayed() -> None:
-    assert kept(0.5, [float(place) for place in range(0, 200, 10)]) == [0, 5, 10, 15]
+def test_of_frames_that_overlap_the_one_with_most_whole_openings_stays() -> None:
+    assert kept(0.25, [0, 20, 40, 60], {0: (CUT,), 1: (CUT, CUT), 2: (WHOLE,), 3: (CUT,)}) == [2]
+    assert kept(0.25, [0, 20, 40, 60], {0: (CUT,), 1: (CUT, CUT)}) == [1]
 
 
-def test_the_sledge_may_drift_back() -> None:
-    assert overlap_of(replace(PICTURE, along_px=60), replace(PICTURE, along_px=0)) == pytest.approx(0.4)
+def test_the_sledge_may_drift_back_over_what_was_seen() -> None:
+    assert kept(0.5, [0.0, 100.0, 60.0, 0.0, 200.0]) == [0, 1, 4]
 
 
-def test_where_the_motion_is_not_known_only_the_same_picture_goes() -> None:
-    noisy = (1 << 20) - 1  # 20 of 256 bits
-    other = (1 << HASH_BITS) - 1
-    assert kept(0.25, [None, None, None, 0.0, None], [0, noisy, other, other, 0]) == [0, 2, 4]
+@given(st.lists(st.floats(0, 2000), max_size=40), st.floats(0, 0.9))
+def test_no_two_that_stay_overlap_and_each_that_went_overlaps_one(alongs: list[float], limit: float) -> None:
+    stayed = [alongs[index] for index in kept(limit, list(alongs))]
+    assert all(overlap_px(a, b, 100) <= limit for place, a in enumerate(stayed) for b in stayed[:place])
+    gone = list((Counter(alongs) - Counter(stayed)).elements())
+    assert all(any(overlap_px(a, b, 100) > limit for b in stayed) for a in gone)
 
 
 def test_tows_are_thinned_apart() -> None:
-    thinning = Thinning(overlap_limit=0.25, hash_of=lambda _: 0)
-    assert [thinning.is_new(replace(PICTURE, tow=tow)) for tow in ("a", "b", "a", "b")] == [True, True, False, False]
+    assert len(without_overlap([replace(PICTURE, tow=tow) for tow in ("a", "b", "a", "b")], 0.25)) == 2
+
+
+def test_where_the_motion_is_not_known_only_the_same_picture_goes() -> None:
+    hashes = [0, (1 << 20) - 1, (1 << 80) - 1, (1 << 80) - 1, 0]
+    lookalikes = Lookalikes(lambda picture: hashes[picture.frame or 0])
+    pictures = [replace(PICTURE, frame=number, along_px=None) for number in range(5)]
+    assert [lookalikes.is_new(picture) for picture in pictures] == [True, False, True, False, True]
+    assert lookalikes.removed == 2
+    assert without_overlap(pictures, 0.0) == pictures
+    assert lookalikes.is_new(replace(PICTURE, along_px=1.0)), "nobody looks where the motion is known"

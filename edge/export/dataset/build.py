@@ -15,8 +15,8 @@ from edge import __version__
 from edge.errors import InputError, SettingsError
 from edge.export.dataset.divide import PARTS, Part, divide
 from edge.export.dataset.sources import ReviewedPicture, reviewed_pictures
-from edge.export.dataset.thin import Thinning
-from edge.export.dataset.write import SetWriter
+from edge.export.dataset.thin import Lookalikes, without_overlap
+from edge.export.dataset.write import SetWriter, picture_name
 from edge.export.folder import replaced_folder
 from edge.export.footage import FootageHands, LeftOutTow
 from edge.store.clock import utc_now
@@ -186,23 +186,24 @@ def _written(
 
     def hash_of(picture: ReviewedPicture) -> int:
         with tempfile.TemporaryDirectory(prefix="imagine-edge-") as folder:
-            target = Path(folder) / "look.jpg"
+            target = Path(folder) / picture_name(picture)
             writer.put(picture, target)
             return hands.still_hash(target)
 
-    thinning = Thinning(overlap_limit=limit, hash_of=hash_of)
+    fresh = without_overlap(pictures, limit)
+    lookalikes = Lookalikes(hash_of)
     stations: dict[Part, set[str]] = {part: set() for part in PARTS}
-    for done, picture in enumerate(pictures, start=1):
+    for done, picture in enumerate(fresh, start=1):
         part = parts[picture.station.key]
         try:
-            if thinning.is_new(picture):
+            if lookalikes.is_new(picture):
                 summary.objects[part] += writer.add(picture, part)
                 summary.pictures[part] += 1
                 stations[part].add(picture.station.folder)
         except InputError as error:
             unusable[str(error)] += 1
-        tell("write", done, len(pictures))
-    summary.repeated, summary.unusable = thinning.removed, dict(unusable)
+        tell("write", done, len(fresh))
+    summary.repeated, summary.unusable = len(pictures) - len(fresh) + lookalikes.removed, dict(unusable)
     summary.stations = {part: sorted(names) for part, names in stations.items()}
     if empty := [part for part in PARTS if not summary.pictures[part]]:
         raise NothingReviewedError(f"none of the pictures for {', '.join(empty)} could be had: {'; '.join(list(unusable)[:3])}")

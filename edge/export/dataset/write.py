@@ -40,7 +40,7 @@ class SetWriter:
         Raises:
             InputError: its file is gone, cannot be read, or is no longer what was reviewed; nothing of it is left.
         """
-        inside = f"{part}/{picture.station.folder}/{_name(picture)}"
+        inside = f"{part}/{picture.station.folder}/{picture_name(picture)}"
         target = self._folder / "images" / inside
         target.parent.mkdir(parents=True, exist_ok=True)
         self.put(picture, target)
@@ -145,7 +145,8 @@ class SetWriter:
         )
 
 
-def _name(picture: ReviewedPicture) -> str:
+def picture_name(picture: ReviewedPicture) -> str:
+    """A name that no other picture of its station has."""
     stem = flat_stem(picture.name, picture.sha256)
     return f"{stem}-frame-{picture.frame:06d}.jpg" if picture.frame is not None else stem + _EXTENSIONS.get(picture.format, ".img")
 
