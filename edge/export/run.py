@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -169,20 +169,12 @@ def export(
         with moment:
             tally = _Tally(total=count_results(connection, which), progress=progress or (lambda _done, _total: None))
             tally.progress(0, tally.total)
-            roots = list_roots(connection)
-            with replaced_folder(out_dir, watched=[root.path for root in roots]) as folder:
+            roots = [root.path for root in list_roots(connection)]
+            with replaced_folder(out_dir, watched=roots) as folder:
                 with open_failures(folder / FAILURES_NAME) as failures:
                     _write_failures(connection, which, failures, tally)
                     _write_format(
-                        connection,
-                        folder,
-                        failures,
-                        form=form,
-                        which=which,
-                        tally=tally,
-                        roots=len(roots),
-                        copy_images=copy_images,
-                        tows=tows,
+                        connection, folder, failures, form=form, which=which, tally=tally, roots=roots, copy_images=copy_images, tows=tows
                     )
                 _write_manifest(folder, form, which, tally, copy_images=copy_images, tows=tows)
     except sqlite3.DatabaseError as error:
@@ -233,7 +225,7 @@ def _write_format(
     form: ExportFormat,
     which: ExportFilter,
     tally: _Tally,
-    roots: int,
+    roots: Sequence[Path],
     copy_images: bool,
     tows: TowRequest | None,
 ) -> None:
@@ -249,7 +241,7 @@ def _write_format(
     categories = (list_reviewed_categories if which.reviewed else list_categories)(connection, which)
     if form is ExportFormat.COCO:
         info = {"description": "Detections by iMagine Edge", "version": __version__, "date_created": utc_now(), "contributor": MADE_BY}
-        write_coco(folder / COCO_NAME, results, categories, info=info, several_roots=roots > 1, reviewed=which.reviewed)
+        write_coco(folder / COCO_NAME, results, categories, info=info, several_roots=len(roots) > 1, reviewed=which.reviewed)
         if tows is not None and export_tows(connection):
             tally.of_tows = write_tows(connection, folder, form, tows)
         return
