@@ -1,4 +1,4 @@
-"""The tables of what stays sealed: what models found on tows that are counted blind, the tows that images have left, releases, and new rounds."""
+"""The tables of what stays sealed: what models found on blind tows, the tows that images have left, releases, new rounds."""
 
 from __future__ import annotations
 

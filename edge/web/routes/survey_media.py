@@ -64,9 +64,7 @@ def set_camera(appliance: ApplianceHere, actor: Actor, form: PostedForm, survey_
     try:
         gap_m = read_number(form.optional("laser_gap_m"), low=0.0, high=1e9, unit="m")
     except Unreadable as fault:
-        raise invalid(
-            f"the gap between the lasers: {fault}", "Go back and give it in metres; your text is still in the form."
-        ) from fault
+        raise invalid(f"the gap between the lasers: {fault}", "Go back and give it in metres; your text is still in the form.") from fault
     appliance.media.set_camera(
         survey_id,
         form.text("name"),
