@@ -142,7 +142,7 @@ def test_half_a_pause_in_an_unusable_minute_changes_nothing(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("quoted", [False, True])
 @pytest.mark.parametrize(("mark", "words"), [(";", "separated by semicolons"), ("\t", "separated by tabs")])
-@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=str)
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS.keys())
 def test_what_excel_saves_where_a_comma_is_the_decimal_mark_is_refused(
     tmp_path: Path, dialect: Dialect, mark: str, words: str, quoted: bool
 ) -> None:
