@@ -37,8 +37,9 @@ class Shown:
         return self.served.client.get(path)
 
 
-@pytest.fixture(scope="module")
-def shown(served: Served) -> Shown:
+@pytest.fixture
+def shown(served_anew: Served) -> Shown:
+    served = served_anew
     db = served.appliance.writer
     station = seed.add_station(db, served.appliance.home / "footage", b"tow", make=True)
     clip = write_clip(served.appliance.home / "footage" / "tow" / "a.mp4", Recipe(), even_times(SECONDS * RATE, RATE), rate=RATE)
