@@ -38,6 +38,7 @@ class Part:
     frames: int
     to_s: float
     content: bytes
+    faults: tuple[str, ...]
     wall_s: float
 
 
@@ -51,10 +52,11 @@ class WholeClip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadSoFar:
-    """How many parts of a clip were handed over by an earlier attempt, and the time of the last frame in them."""
+    """How many parts of a clip were handed over by an earlier attempt, the time of the last frame in them, and what was wrong there."""
 
     parts: int
     to_s: float
+    faults: tuple[str, ...] = ()
 
 
 def read_clip(
@@ -85,7 +87,6 @@ def read_clip(
     """
     facts = probe_clip(path, max_pixels=detect_settings.max_pixels)
     on_facts(facts)
-    parts = _Parts(so_far, on_part)
     with (
         ClipReader(
             path,
@@ -97,14 +98,16 @@ def read_clip(
         ) as reader,
         ThreadPoolExecutor(max_workers=threads, thread_name_prefix="clip-look") as lookers,
     ):
+        before = () if so_far is None else so_far.faults
+        parts = _Parts(so_far, on_part, lambda: tuple(dict.fromkeys((*before, *reader.faults))))
         eye = _Eye(facts, model, detect_settings, settings)
         for frame in _in_order(reader.frames(), eye, lookers, depth=2 * threads, skip_first=so_far is not None):
             parts.add(frame)
             if cancelled():
                 parts.close()
                 return None
-    parts.close()
-    return WholeClip(parts=parts.handed_over, faults=reader.faults)
+        parts.close()
+        return WholeClip(parts=parts.handed_over, faults=parts.faults())
 
 
 def reading_size_px(facts: ClipFacts, model: LoadedModel, settings: DetectSettings) -> tuple[int, int]:
@@ -193,8 +196,10 @@ def _in_order(
 class _Parts:
     """Gathers frames and hands them over as parts."""
 
-    def __init__(self, so_far: ReadSoFar | None, on_part: Callable[[Part], None]) -> None:
+    def __init__(self, so_far: ReadSoFar | None, on_part: Callable[[Part], None], faults: Callable[[], tuple[str, ...]]) -> None:
+        """`faults` says what was wrong up to now, earlier attempts included."""
         self.handed_over = 0 if so_far is None else so_far.parts
+        self.faults = faults
         self._on_part = on_part
         self._frames: list[FootageFrame] = []
         self._since_s = time.monotonic()
@@ -217,6 +222,7 @@ class _Parts:
                 frames=len(self._frames),
                 to_s=self._frames[-1].at_s,
                 content=content,
+                faults=self.faults(),
                 wall_s=now_s - self._since_s,
             )
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
@@ -71,7 +71,7 @@ class ClipHands:
             self._progress[job.job_id] = ClipProgress(name=job.name, read_to_s=0.0 if left is None else left.read_to_s, duration_s=None)
         if left is None:
             return task
-        return Task(job_id=task.job_id, path=task.path, name=task.name, sha256=task.sha256, parts=left.parts, read_to_s=left.read_to_s)
+        return replace(task, parts=left.parts, read_to_s=left.read_to_s, faults=left.faults)
 
     def keep_part(self, message: ClipPart, context: RunContext, *, rate_hz: float, on_lost: Callable[[], None]) -> Future[bool] | None:
         """Write a part; `on_lost` is told, from another thread, when it cannot be written. None if a part before it was lost."""
@@ -89,6 +89,7 @@ class ClipHands:
             frames=message.frames,
             to_s=message.to_s,
             content=message.content,
+            faults=message.faults,
             wall_s=message.wall_s,
         )
 

@@ -44,6 +44,7 @@ def read_clip_task(
                 frames=part.frames,
                 to_s=part.to_s,
                 content=part.content,
+                faults=part.faults,
                 wall_s=part.wall_s,
             )
         )
@@ -57,7 +58,7 @@ def read_clip_task(
         model,
         spec.detect,
         spec.clip,
-        so_far=None if task.read_to_s is None else ReadSoFar(parts=task.parts, to_s=task.read_to_s),
+        so_far=None if task.read_to_s is None else ReadSoFar(parts=task.parts, to_s=task.read_to_s, faults=task.faults),
         threads=spec.threads,
         on_facts=told.append,
         on_part=pass_on,

@@ -33,7 +33,7 @@ class WorkerSpec:
 class Task:
     """Process this file; its bytes must have this hash.
 
-    Of a clip that was read in part before, `parts` are there and reach to the frame at `read_to_s`.
+    Of a clip that was read in part before, `parts` are there and reach to the frame at `read_to_s`; `faults` were told of them.
     """
 
     job_id: int
@@ -42,6 +42,7 @@ class Task:
     sha256: str
     parts: int = 0
     read_to_s: float | None = None
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +97,7 @@ class ClipPart:
         ordinal: 0 for the clip's first part.
         to_s: time of its last frame.
         content: its frames as `edge.footage_pack` packs them.
+        faults: what was wrong so far, earlier attempts included, in words.
         wall_s: how long it took.
     """
 
@@ -107,6 +109,7 @@ class ClipPart:
     frames: int
     to_s: float
     content: bytes
+    faults: tuple[str, ...]
     wall_s: float
 
 

@@ -30,6 +30,7 @@ class NewPart:
         ordinal: 0 for its first.
         to_s: time of its last frame, on the clip's own clock.
         content: its frames as `edge.footage_pack` packs them.
+        faults: what was wrong on the way so far, earlier attempts included.
     """
 
     ordinal: int
@@ -40,25 +41,28 @@ class NewPart:
     frames: int
     to_s: float
     content: bytes
+    faults: tuple[str, ...]
     wall_s: float
 
 
 class Unfinished(NamedTuple):
-    """A reading that was interrupted: how many parts it has, and the time of the last frame in them."""
+    """A reading that was interrupted: how many parts it has, the time of the last frame in them, and what was wrong there."""
 
     parts: int
     read_to_s: float
+    faults: tuple[str, ...] = ()
 
 
 def unfinished_reading(connection: Connection, context: RunContext, weights_sha256: str | None = None) -> Unfinished | None:
     """What an interrupted reading of this job left to go on from; None if there is nothing, or it was another model's or recipe's."""
     row = connection.execute(
-        "SELECT count(p.id), r.read_to_s FROM readings AS r JOIN reading_parts AS p ON p.reading_id = r.id "
+        "SELECT count(p.id), r.read_to_s, c.faults_json FROM readings AS r JOIN reading_parts AS p ON p.reading_id = r.id "
+        "JOIN clips AS c ON c.image_id = r.image_id "
         "WHERE r.job_id = ?1 AND r.state = 'reading' AND r.model_id = ?2 AND r.recipe_sha256 = ?3 "
         "AND (?4 IS NULL OR r.weights_sha256 = ?4) GROUP BY r.id",
         (context.job_id, context.model_id, context.recipe_sha256, weights_sha256),
     ).fetchone()
-    return None if row is None else Unfinished(int(row[0]), float(row[1]))
+    return None if row is None else Unfinished(int(row[0]), float(row[1]), tuple(json.loads(row[2])))
 
 
 def add_part(connection: Connection, seal: Seal, context: RunContext, part: NewPart) -> bool:
@@ -86,6 +90,7 @@ def add_part(connection: Connection, seal: Seal, context: RunContext, part: NewP
         "UPDATE readings SET frames = frames + ?, read_to_s = ?, wall_s = wall_s + ? WHERE id = ?",
         (part.frames, part.to_s, part.wall_s, reading_id),
     )
+    _tell_faults(connection, context.image_id, part.faults)
     return True
 
 
@@ -111,7 +116,7 @@ def finish_reading(connection: Connection, context: RunContext, *, parts: int, f
         "UPDATE readings SET is_current = 0 WHERE image_id = ? AND recipe = ? AND is_current = 1", (context.image_id, context.recipe)
     )
     connection.execute("UPDATE readings SET state = 'done', is_current = 1, finished_utc = ? WHERE id = ?", (utc_now(), row[0]))
-    connection.execute("UPDATE clips SET faults_json = ? WHERE image_id = ?", (json.dumps(list(faults)), context.image_id))
+    _tell_faults(connection, context.image_id, faults)
     put_out(connection, "reading", row[1])
     return True
 
@@ -192,6 +197,10 @@ def _describe_clip(connection: Connection, image_id: int, facts: ClipFacts) -> N
         "UPDATE images SET format = ?, width_px = ?, height_px = ? WHERE id = ?",
         (facts.container, facts.width_px, facts.height_px, image_id),
     )
+
+
+def _tell_faults(connection: Connection, image_id: int, faults: Sequence[str]) -> None:
+    connection.execute("UPDATE clips SET faults_json = ? WHERE image_id = ?", (json.dumps(list(faults)), image_id))
 
 
 def _subject(reading_uuid: str, ordinal: int) -> str:

@@ -71,5 +71,6 @@ def make_part(ordinal: int, content: bytes, *, to_s: float, frames: int = 2, mod
         frames=frames,
         to_s=to_s,
         content=content,
+        faults=(),
         wall_s=2.5,
     )

@@ -86,9 +86,10 @@ def test_a_part_tells_nothing_at_rest_and_opens_only_in_its_place(reading: Readi
 def test_an_interrupted_reading_goes_on_behind_its_last_part(reading: Reading) -> None:
     assert unfinished_reading(reading.db, reading.context) is None
     reading.add(0, to_s=10.0)
-    reading.add(1, to_s=20.0)
+    reading.add(1, to_s=20.0, faults=("a damaged part at 12.0 s",))
     reclaim_leases(reading.db, owner="another", max_attempts=3)
-    assert unfinished_reading(reading.db, reading.context) == Unfinished(2, 20.0)
+    left = unfinished_reading(reading.db, reading.context)
+    assert left == Unfinished(2, 20.0, ("a damaged part at 12.0 s",)), "what was wrong before the interruption is not forgotten"
     assert not reading.add(2), "the job is not leased: somebody else may be at it"
     reading.db.execute("UPDATE jobs SET state = 'leased', lease_owner = 'another'")
     assert reading.add(2, to_s=30.0)
