@@ -8,25 +8,14 @@ from pathlib import Path
 import pytest
 
 from edge.errors import InputError, Reason
-from edge.footage import ClipFacts
 from edge.formats import CLIP_EXTENSIONS, HEAD_BYTES, check_extension, is_clip_format, is_clip_name, sniff
 from edge.pipeline.facts import read_facts
 from edge.pipeline.video import SplitFile, order_splits, probe_clip
 from edge.pipeline.video.beginning import Beginning, beginning_in_picture, beginning_of
 from tests.helpers.clips import Recipe, even_times, write_clip
+from tests.helpers.footage import CLIP
 
-FACTS = ClipFacts(
-    container="mp4",
-    codec="h264",
-    width_px=1920,
-    height_px=1080,
-    first_pts_s=0.0,
-    duration_s=600.0,
-    frames_declared=15_000,
-    average_rate_hz=25.0,
-    is_interlaced=False,
-    is_variable_rate=False,
-)
+FACTS = CLIP
 MDPM = bytes.fromhex("17ee8c60f84d11d98cd60800200c9a66") + b"MDPM"
 
 

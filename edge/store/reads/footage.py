@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from edge.store.analyses import FoundMinute, SeenSecond
 from edge.store.reads.typed import as_values
 from edge.store.sqlite import Connection
 
@@ -73,33 +74,6 @@ class AnalysisRow(NamedTuple):
     made_utc: str
 
 
-class AnalysedMinuteRow(NamedTuple):
-    """What crossed the line in a minute, as the appliance counted it."""
-
-    minute: int
-    openings: float
-    openings_sd: float
-    systems: float
-    systems_sd: float
-    hidden_s: float
-
-
-class SecondRow(NamedTuple):
-    """What was measured in a second of a tow; see `tow_seconds`."""
-
-    second: int
-    frames: int
-    speed_px_per_s: float | None
-    width_m: float | None
-    width_sd_m: float | None
-    mean_luminance: float | None
-    contrast: float | None
-    sharpness: float | None
-    silt_fraction: float | None
-    dark_fraction: float | None
-    not_countable: int
-
-
 _NAME = "(SELECT s.name FROM sightings AS s WHERE s.image_id = a.image_id ORDER BY s.original = 'present' DESC, s.id DESC LIMIT 1)"
 
 
@@ -156,19 +130,19 @@ def analysis_of_tow(connection: Connection, tow_id: int) -> AnalysisRow | None:
     return None if row is None else AnalysisRow._make(row)
 
 
-def analysed_minutes(connection: Connection, analysis_id: int) -> tuple[AnalysedMinuteRow, ...]:
+def analysed_minutes(connection: Connection, analysis_id: int) -> tuple[FoundMinute, ...]:
     """The minutes of an analysis; none while it is sealed."""
-    columns = ", ".join(AnalysedMinuteRow._fields)
+    columns = ", ".join(FoundMinute._fields)
     return as_values(
-        AnalysedMinuteRow, connection.execute(f"SELECT {columns} FROM tow_minutes WHERE analysis_id = ? ORDER BY minute", (analysis_id,))
+        FoundMinute, connection.execute(f"SELECT {columns} FROM tow_minutes WHERE analysis_id = ? ORDER BY minute", (analysis_id,))
     )
 
 
-def seconds_of(connection: Connection, analysis_id: int) -> tuple[SecondRow, ...]:
+def seconds_of(connection: Connection, analysis_id: int) -> tuple[SeenSecond, ...]:
     """The seconds of an analysis; none while it is sealed."""
-    columns = ", ".join(SecondRow._fields)
+    columns = ", ".join(SeenSecond._fields)
     return as_values(
-        SecondRow, connection.execute(f"SELECT {columns} FROM tow_seconds WHERE analysis_id = ? ORDER BY second", (analysis_id,))
+        SeenSecond, connection.execute(f"SELECT {columns} FROM tow_seconds WHERE analysis_id = ? ORDER BY second", (analysis_id,))
     )
 
 

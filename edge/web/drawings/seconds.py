@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.store.reads.footage import SecondRow
+from edge.store.analyses import SeenSecond
 
 WIDTH, SPEED_HEIGHT, SILT_HEIGHT = 1200, 110, 60
 
@@ -31,7 +31,7 @@ class SecondsChart:
     to_s: int
 
 
-def seconds_chart(seconds: Sequence[SecondRow]) -> SecondsChart:
+def seconds_chart(seconds: Sequence[SeenSecond]) -> SecondsChart:
     """Draw the seconds of an analysis, ascending; at least one."""
     to_s = seconds[-1].second + 1
     scale = WIDTH / to_s
