@@ -124,6 +124,33 @@ def check_opencv(_: Path) -> str:
     return f"OpenCV {cv2.__version__}, {path.name} is {image.shape[1]} x {image.shape[0]}"
 
 
+def check_clip(workspace: Path) -> str:
+    """A clip of one second is written and read by its presentation times, and every decoder that clips may need is there."""
+    import av
+    import numpy as np
+
+    from edge.pipeline.video import ClipReader
+    from edge.pipeline.video.ffmpeg import VIDEO_DECODERS
+
+    missing = sorted(name for name in VIDEO_DECODERS if not _has_decoder(name))
+    if missing:
+        raise SelftestError(f"no decoder for {', '.join(missing)}")
+    path = workspace / "second.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)  # an encoder that every build of FFmpeg has
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for number in range(26):
+            grey = np.full((240, 320, 3), 40 + 4 * number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="bgr24")))
+        container.mux(stream.encode(None))
+    with ClipReader(path, rate_hz=5.0) as reader:
+        times = [round(frame.at_s, 3) for frame in reader.frames()]
+        faults = reader.faults
+    if times != [0.0, 0.2, 0.4, 0.6, 0.8, 1.0] or faults:
+        raise SelftestError(f"frames at {times}, {faults}")
+    return f"PyAV {av.__version__}, {len(times)} frames of a second"
+
+
 def check_sqlite(workspace: Path) -> str:
     """SQLite writes in WAL mode, and is a version whose WAL cannot be damaged."""
     connection = sqlite3.connect(workspace / "selftest.db")
@@ -219,6 +246,7 @@ CHECKS: tuple[tuple[str, Callable[[Path], str]], ...] = (
     ("SQLite", check_sqlite),
     ("Folder watcher", check_watcher),
     ("OpenCV", check_opencv),
+    ("Clips", check_clip),
     ("OpenVINO, IR file", check_openvino_ir),
     ("OpenVINO, ONNX file", check_openvino_onnx),
     ("ONNX Runtime", check_onnx_runtime),
@@ -242,6 +270,17 @@ def _weights(runtime: Runtime) -> Path:
         if variant.runtime == runtime:
             return pack.file_path(variant.files[0])
     raise SelftestError(f"pack {pack.manifest.name} has no variant for {runtime}")
+
+
+def _has_decoder(name: str) -> bool:
+    from av.codec import Codec
+    from av.codec.codec import UnknownCodecError
+
+    try:
+        Codec(name, "r")
+    except UnknownCodecError:
+        return False
+    return True
 
 
 def _golden_image() -> Path:
