@@ -30,6 +30,7 @@ _MOST_DENSITY_PER_M2 = 40.0
 _INTERRUPTED = 130
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _TELL_EVERY = 5
+_OF_PAGES = ("once", "stills", "host", "port")
 
 TowOption = Annotated[
     float | None,
@@ -84,6 +85,21 @@ class TowAsked:
         """Whether anything was said about a tow."""
         words = (self.tow, self.out, self.density, self.silt_every, self.container, self.codec, self.size, self.rate, self.start)
         return self.interlaced or any(word is not None for word in words)
+
+
+def refuse_options_of_pages(context: typer.Context) -> None:
+    """A rendered tow starts no appliance: what is said about one would be of no effect.
+
+    Raises:
+        SettingsError: --once, --stills, --host or --port was named.
+    """
+    sources = {name: context.get_parameter_source(name) for name in _OF_PAGES}
+    named = [f"--{name}" for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if named:
+        advice = "Leave it out; or leave out what is said about the tow, and the pages are served with a demo of stills."
+        raise SettingsError(
+            f"no pages are served when a tow is rendered into a folder: {' and '.join(named)} cannot be used", advice=advice
+        )
 
 
 def render_into_folder(asked: TowAsked, *, as_json: bool) -> None:

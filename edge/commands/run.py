@@ -76,6 +76,7 @@ def demo(
     )
     if asked.is_any:
         with told(as_json=as_json):
+            tows.refuse_options_of_pages(context)
             tows.render_into_folder(asked, as_json=as_json)
         return
     _show_demo(context, seed=seed, stills=stills, once=once, options=_options(host, port), as_json=as_json)

@@ -66,6 +66,9 @@ def test_a_person_is_told_the_numbers(edge_command: list[str], tmp_path: Path) -
         (["--tow", "nan", "--out", "x"], "a tow of nan s cannot be rendered"),
         (["--codec", "h264"], "needs --tow SECONDS and --out DIR"),
         (["--tow", "5", "--out", "x", "--codec", "divx"], "no codec divx"),
+        (["--tow", "5", "--out", "x", "--once"], ": --once cannot be used"),
+        (["--tow", "5", "--out", "x", "--stills", "24", "--port", "0"], ": --stills and --port cannot be used"),
+        (["--tow", "5", "--out", "x", "--host", "127.0.0.1"], ": --host cannot be used"),
     ],
 )
 def test_what_cannot_be_rendered_is_refused_with_advice(tmp_path: Path, words: list[str], message: str) -> None:
