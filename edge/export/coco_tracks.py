@@ -70,7 +70,6 @@ def _write_parts(
 
     for one in found:
         piece = one.piece
-        category_id = categories.setdefault((one.label, piece.tow.aphia_id), len(categories) + 1)
         video_id = put("videos", _video(piece))
         image_ids: dict[int, int] = {}
         for frame in sorted({box.frame for track in one.tracks for box in track.boxes}):
@@ -79,6 +78,7 @@ def _write_parts(
             if on_frame is not None:
                 on_frame(piece, frame, name)
         for track in one.tracks:
+            category_id = categories.setdefault((track.label, track.opening.aphia_id), len(categories) + 1)
             track_id = put("tracks", _track(track, category_id, video_id))
             for box in track.boxes:
                 put("annotations", _annotation(box, image_ids[box.frame], category_id, track_id))

@@ -115,17 +115,9 @@ def _write_meta(xml: _Xml, found: PieceTracks, made_utc: str) -> None:
             xml.text("start_frame", "0")
             xml.text("stop_frame", str(frames - 1))
             xml.text("frame_filter", "")
-            with xml.element("labels"), xml.element("label"):
-                xml.text("name", found.label)
-                xml.text("type", "rectangle")
-                with xml.element("attributes"):
-                    for name, is_mutable, kind, values in _ATTRIBUTES:
-                        with xml.element("attribute"):
-                            xml.text("name", name)
-                            xml.text("mutable", str(is_mutable))
-                            xml.text("input_type", kind)
-                            xml.text("default_value", values[0] if values else "")
-                            xml.text("values", "\n".join(values))
+            with xml.element("labels"):
+                for label in found.labels:
+                    _write_label(xml, label)
             with xml.element("original_size"):
                 xml.text("width", str(piece.first.width_px))
                 xml.text("height", str(piece.first.height_px))
@@ -133,9 +125,23 @@ def _write_meta(xml: _Xml, found: PieceTracks, made_utc: str) -> None:
         xml.text("dumped", made_utc)
 
 
+def _write_label(xml: _Xml, label: str) -> None:
+    with xml.element("label"):
+        xml.text("name", label)
+        xml.text("type", "rectangle")
+        with xml.element("attributes"):
+            for name, is_mutable, kind, values in _ATTRIBUTES:
+                with xml.element("attribute"):
+                    xml.text("name", name)
+                    xml.text("mutable", str(is_mutable))
+                    xml.text("input_type", kind)
+                    xml.text("default_value", values[0] if values else "")
+                    xml.text("values", "\n".join(values))
+
+
 def _write_track(xml: _Xml, number: int, found: PieceTracks, track: Track) -> None:
     values = attributes_of(found, track)
-    with xml.element("track", {"id": str(number), "label": found.label, "source": "auto"}):
+    with xml.element("track", {"id": str(number), "label": track.label, "source": "auto"}):
         for box in track.boxes:
             _write_box(xml, box, values, frame=box.frame, is_outside=False)
         last = track.boxes[-1]

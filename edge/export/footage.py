@@ -123,6 +123,11 @@ class Track:
     opening: ExportOpening
     boxes: tuple[TrackBox, ...]
 
+    @property
+    def label(self) -> str:
+        """What the model took it for."""
+        return self.opening.label or DEFAULT_LABEL
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PieceTracks:
@@ -132,9 +137,9 @@ class PieceTracks:
     tracks: tuple[Track, ...]
 
     @property
-    def label(self) -> str:
-        """The class of its openings."""
-        return self.piece.tow.label or DEFAULT_LABEL
+    def labels(self) -> tuple[str, ...]:
+        """What its openings are, each once, by the alphabet; one also where there is none."""
+        return tuple(sorted({track.label for track in self.tracks})) or (DEFAULT_LABEL,)
 
 
 class LeftOutTow(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge.cells import CsvFile
-from edge.export.footage import FootageHands, Piece, PieceTracks, TrackBox
+from edge.export.footage import FootageHands, Piece, PieceTracks, Track, TrackBox
 from edge.export.names import flat_stem, split_name
 
 FRAMES_TABLE = "frames.csv"
@@ -39,12 +39,12 @@ def open_frames(folder: Path) -> CsvFile:
     return CsvFile(folder / FRAMES_TABLE, _COLUMNS)
 
 
-def boxes_by_frame(found: PieceTracks) -> dict[int, list[TrackBox]]:
-    """The boxes of a piece by the frame that they lie in, ascending."""
-    by_frame: dict[int, list[TrackBox]] = {}
+def boxes_by_frame(found: PieceTracks) -> dict[int, list[tuple[Track, TrackBox]]]:
+    """The boxes of a piece, each with its opening, by the frame that they lie in, ascending."""
+    by_frame: dict[int, list[tuple[Track, TrackBox]]] = {}
     for track in found.tracks:
         for box in track.boxes:
-            by_frame.setdefault(box.frame, []).append(box)
+            by_frame.setdefault(box.frame, []).append((track, box))
     return dict(sorted(by_frame.items()))
 
 
@@ -58,10 +58,13 @@ def write_frame(hands: FootageHands, piece: Piece, frame: int, target: Path) -> 
     target.write_bytes(hands.jpeg(piece.path, piece.times_s[frame]))
 
 
-def label_text(boxes: Sequence[TrackBox], *, width_px: int, height_px: int, number: int) -> str:
-    """The lines of a YOLO label file: class, centre and size as fractions of the image; edges are cut at the image's."""
+def label_text(boxes: Sequence[tuple[int, TrackBox]], *, width_px: int, height_px: int) -> str:
+    """The lines of a YOLO label file: class, centre and size as fractions of the image; edges are cut at the image's.
+
+    `boxes`: each with the number of its class.
+    """
     lines = []
-    for box in boxes:
+    for number, box in boxes:
         x_min, x_max = (min(1.0, max(0.0, edge_px / width_px)) for edge_px in (box.x_min_px, box.x_max_px))
         y_min, y_max = (min(1.0, max(0.0, edge_px / height_px)) for edge_px in (box.y_min_px, box.y_max_px))
         if x_max > x_min and y_max > y_min:

@@ -24,7 +24,6 @@ IFDO_NAME = "ifdo.json"
 IFDO_VERSION = "v2.2.1"
 _SCHEMA = "https://www.ifdo-schema.org/schemas/v2.2.1/ifdo.json"
 _MOMENT = "%Y-%m-%d %H:%M:%S.%f"
-_LABEL_ID = "burrow-opening"
 REQUIRED_HEADER = (
     *("image-set-name", "image-set-uuid", "image-set-handle", "image-set-ifdo-version", "image-datetime", "image-latitude"),
     *("image-longitude", "image-altitude-meters", "image-coordinate-reference-system", "image-coordinate-uncertainty-meters"),
@@ -67,7 +66,7 @@ def write_ifdo(path: Path, found: Iterable[PieceTracks], *, name: str, uuid: str
     with spool_path.open("w+", encoding="utf-8", newline="\n") as spool, path.open("w", encoding="utf-8", newline="\n") as document:
         separator = "\n"
         for one in found:
-            labels.setdefault(_LABEL_ID, one.label)
+            labels.update((_label_id(label), label) for label in one.labels)
             for row, tracks in _by_file(one):
                 item = _item(one, row, tracks, creators)
                 told = set(item) if told is None else told & set(item)
@@ -135,7 +134,7 @@ def _annotation(tow: ExportTow, track: Track, boxes: list[TrackBox], creators: d
     model = f"{tow.model} {tow.model_version}"
     labels = [
         {
-            "label": _LABEL_ID,
+            "label": _label_id(track.label),
             "annotator": _creator(creators, "model", model),
             "created-at": _moment(tow.made_utc),
             "confidence": round(opening.confidence, 6),
@@ -144,7 +143,7 @@ def _annotation(tow: ExportTow, track: Track, boxes: list[TrackBox], creators: d
     if opening.decision is not None and opening.decided_by is not None:
         labels.append(
             {
-                "label": _LABEL_ID if opening.decision == "accepted" else f"{_LABEL_ID}-{opening.decision}",
+                "label": _label_id(track.label) + ("" if opening.decision == "accepted" else f"-{opening.decision}"),
                 "annotator": _creator(creators, "person", opening.decided_by),
                 "created-at": _moment(opening.decided_utc),
             }
@@ -160,6 +159,11 @@ def _annotation(tow: ExportTow, track: Track, boxes: list[TrackBox], creators: d
     if is_clip:
         told["frames"] = [round(box.at_s, 6) for box in boxes]
     return told
+
+
+def _label_id(label: str) -> str:
+    """What a label is called within the image set, such as burrow-opening."""
+    return "-".join(label.split()).lower()
 
 
 def _creator(creators: dict[str, str], kind: str, name: str) -> str:

@@ -45,7 +45,7 @@ from edge.store.export_rows import (
     iter_results,
     list_categories,
 )
-from edge.store.export_tows import export_tows
+from edge.store.export_tows import export_tows, opening_labels
 from edge.store.files import list_roots
 from edge.store.sqlite import Connection, sqlite3
 
@@ -259,7 +259,7 @@ def _write_format(
 
 def _with_openings(connection: Connection, categories: tuple[ExportCategory, ...]) -> tuple[ExportCategory, ...]:
     """The classes of stills and those of openings in clips, each once."""
-    found = dict.fromkeys(ExportCategory(name=tow.label or DEFAULT_LABEL, aphia_id=tow.aphia_id) for tow in export_tows(connection))
+    found = [ExportCategory(name=name or DEFAULT_LABEL, aphia_id=aphia_id) for name, aphia_id in opening_labels(connection)]
     known = {category.name for category in categories}
     return (*categories, *(category for category in found if category.name not in known))
 

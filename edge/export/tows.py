@@ -143,7 +143,8 @@ def _write_yolo(folder: Path, found: Iterator[PieceTracks], request: TowRequest,
             for frame, boxes in boxes_by_frame(one).items() if piece.is_clip else ():
                 name, row = frame_name(piece, frame), piece.row_of(frame)
                 write_frame(request.hands, piece, frame, folder / IMAGES_FOLDER / name)
-                text = label_text(boxes, width_px=row.width_px, height_px=row.height_px, number=classes.index(one.label))
+                numbered = [(classes.index(track.label), box) for track, box in boxes]
+                text = label_text(numbered, width_px=row.width_px, height_px=row.height_px)
                 (folder / LABELS_FOLDER / name).with_suffix(".txt").write_text(text, "ascii")
                 names.write(f"./{IMAGES_FOLDER}/{name}\n")
                 table.write(frame_row(piece, frame, name))

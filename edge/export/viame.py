@@ -64,7 +64,7 @@ def write_viame(path: Path, found: PieceTracks, *, made_utc: str, software: str)
                         *(f"{edge_px:.2f}" for edge_px in (box.x_min_px, box.y_min_px, box.x_max_px, box.y_max_px)),
                         f"{box.score:.4f}",
                         _NO_LENGTH,
-                        found.label,
+                        track.label,
                         f"{track.opening.confidence:.4f}",
                         *notes,
                     ]

@@ -54,6 +54,7 @@ class FoundOpening(NamedTuple):
     frames: int
     missed: int
     is_extrapolated: int
+    label_index: int
     boxes: bytes
 
 

@@ -59,6 +59,21 @@ CLIP_TABLES = (
         UNIQUE (reading_id, ordinal)
     ) STRICT
     """,
+    # Not sealed: a picture of what the camera saw, made without a model, and told by no count.
+    """
+    CREATE TABLE strip_tiles (
+        id INTEGER PRIMARY KEY,
+        reading_id INTEGER NOT NULL REFERENCES readings (id),
+        part INTEGER NOT NULL CHECK (part >= 0),
+        number INTEGER NOT NULL CHECK (number >= 0),
+        columns INTEGER NOT NULL CHECK (columns >= 0),
+        width_px INTEGER NOT NULL CHECK (width_px > 0),
+        px_per_column REAL NOT NULL CHECK (px_per_column > 0),
+        moments BLOB NOT NULL,
+        jpeg BLOB NOT NULL,
+        UNIQUE (reading_id, part, number)
+    ) STRICT
+    """,
     """
     CREATE TABLE tow_analyses (
         id INTEGER PRIMARY KEY,
@@ -116,6 +131,7 @@ CLIP_TABLES = (
         frames INTEGER NOT NULL CHECK (frames >= 1),
         missed INTEGER NOT NULL CHECK (missed >= 0),
         is_extrapolated INTEGER NOT NULL CHECK (is_extrapolated IN (0, 1)),
+        label_index INTEGER NOT NULL CHECK (label_index >= 0),
         boxes BLOB NOT NULL,
         UNIQUE (analysis_id, ordinal)
     ) STRICT

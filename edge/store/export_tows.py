@@ -16,7 +16,6 @@ class ExportTow:
 
     Attributes:
         is_blind: people count it, or another tow that one of its files is or was of, blind: nothing of it may leave.
-        label, aphia_id: the one class of the analysis' model; None where the model has several.
     """
 
     tow_id: int
@@ -41,8 +40,6 @@ class ExportTow:
     software_version: str | None
     model: str | None
     model_version: str | None
-    label: str | None
-    aphia_id: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +48,7 @@ class ExportOpening:
 
     Attributes:
         proposed: number of the system that the appliance proposed; `system`: of the one that it belongs to now.
+        label, aphia_id: what the model took it for; None where the analysis names no model.
         decision: accepted, rejected or unsure; None where nobody decided.
         boxes: packed as `tow_openings` says.
     """
@@ -64,6 +62,8 @@ class ExportOpening:
     score: float
     confidence: float
     is_extrapolated: int
+    label: str | None
+    aphia_id: int | None
     proposed: int | None
     system: int | None
     decision: str | None
@@ -112,11 +112,10 @@ _TOWS = f"""
            t.id IN ({BLIND_TOWS}) OR EXISTS (SELECT 1 FROM tow_images AS f WHERE f.tow_id = t.id AND {image_is_blind("f.image_id")})
                OR a.sealed IS NOT NULL AS is_blind,
            a.id AS analysis_id, a.uuid AS analysis_uuid, a.state, a.reason, a.made_from_json, a.made_utc, a.tracker, a.software_version,
-           m.name AS model, m.version AS model_version, l.name AS label, l.aphia_id
+           m.name AS model, m.version AS model_version
     FROM tows AS t JOIN stations AS s ON s.id = t.station_id LEFT JOIN surveys AS v ON v.id = s.survey_id
     LEFT JOIN tow_analyses AS a ON a.tow_id = t.id AND a.is_current = 1
     LEFT JOIN models AS m ON m.id = a.model_id
-    LEFT JOIN labels AS l ON l.model_id = a.model_id AND (SELECT count(*) FROM labels AS n WHERE n.model_id = a.model_id) = 1
     WHERE EXISTS (SELECT 1 FROM tow_images AS f WHERE f.tow_id = t.id)
       AND (:survey IS NULL OR v.name = :survey) AND (:station IS NULL OR s.name = :station)
     ORDER BY v.name, s.name, t.ordinal, t.id
@@ -124,11 +123,13 @@ _TOWS = f"""
 
 _NEWEST = "(SELECT max(n.id) FROM {table} AS n WHERE n.opening_id = o.id)"
 _OPENINGS = f"""
-    SELECT o.id, o.uuid, o.ordinal, o.first_s, o.last_s, o.crossing_s, o.score, o.confidence, o.is_extrapolated, s.ordinal AS proposed,
+    SELECT o.id, o.uuid, o.ordinal, o.first_s, o.last_s, o.crossing_s, o.score, o.confidence, o.is_extrapolated,
+           l.name AS label, l.aphia_id, s.ordinal AS proposed,
            coalesce(g.system_number, s.ordinal) AS system, nullif(d.decision, 'cleared') AS decision,
            CASE WHEN d.decision <> 'cleared' THEN d.decided_by END AS decided_by,
            CASE WHEN d.decision <> 'cleared' THEN d.decided_utc END AS decided_utc, o.boxes
-    FROM tow_openings AS o LEFT JOIN tow_systems AS s ON s.id = o.system_id
+    FROM tow_openings AS o JOIN tow_analyses AS a ON a.id = o.analysis_id LEFT JOIN tow_systems AS s ON s.id = o.system_id
+    LEFT JOIN labels AS l ON l.model_id = a.model_id AND l.label_index = o.label_index
     LEFT JOIN opening_decisions AS d ON d.id = {_NEWEST.format(table="opening_decisions")}
     LEFT JOIN opening_groups AS g ON g.id = {_NEWEST.format(table="opening_groups")}
     WHERE o.analysis_id = ? ORDER BY o.ordinal
@@ -160,6 +161,15 @@ def openings_of(connection: Connection, tow: ExportTow) -> tuple[ExportOpening, 
     if tow.is_blind or tow.analysis_id is None:
         return ()
     return as_values(ExportOpening, connection.execute(_OPENINGS, (tow.analysis_id,)))
+
+
+def opening_labels(connection: Connection) -> tuple[tuple[str | None, int | None], ...]:
+    """Name and AphiaID of every label that an opening of a current analysis has; a name is None where an analysis names no model."""
+    rows = connection.execute(
+        "SELECT DISTINCT l.name, l.aphia_id FROM tow_analyses AS a JOIN tow_openings AS o ON o.analysis_id = a.id "
+        "LEFT JOIN labels AS l ON l.model_id = a.model_id AND l.label_index = o.label_index WHERE a.is_current = 1 ORDER BY l.name"
+    )
+    return tuple((row[0], row[1]) for row in rows)
 
 
 def footage_of(connection: Connection, tow: ExportTow) -> dict[int, FootageRow]:

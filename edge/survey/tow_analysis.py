@@ -126,10 +126,17 @@ def _openings(tracks: TowTracks, systems: Systems, frames: Sequence[FootageFrame
             frames=len(one.frames),
             missed=one.n_missed,
             is_extrapolated=int(one.is_extrapolated),
+            label_index=label_of(one, frames),
             boxes=pack_boxes(one, frames),
         )
         for place, one in enumerate(shown, start=1)
     ]
+
+
+def label_of(track: OpeningTrack, frames: Sequence[FootageFrame]) -> int:
+    """Index of the label that its detections say, weighed by their scores: the largest sum, of equal ones the lowest index."""
+    labels = [frames[index].detections.label_index[place] for index, place in zip(track.frames, track.detections, strict=True)]
+    return int(np.argmax(np.bincount(labels, weights=track.scores)))
 
 
 def pack_boxes(track: OpeningTrack, frames: Sequence[FootageFrame]) -> bytes:

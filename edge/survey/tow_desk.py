@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,6 +176,7 @@ class TowDesk:
                 return frames_of_clips(connection, self._seal, due.tow, due.clips)
             run_ids = [still.run_id for still in due.stills if still.run_id is not None]
             found = counted_objects(connection, self._seal, run_ids)
+            labels = reads.label_indexes(connection)
             paths = {still.image_id: self._path_of(connection, still.image_id) for still in due.stills}
         is_stopped = False
 
@@ -186,7 +187,7 @@ class TowDesk:
             return [None] * len(timed) if seen is None else seen
 
         def detections(still: TowStillRow) -> Detections | None:
-            return None if still.run_id is None else _detections(found[still.run_id])
+            return None if still.run_id is None else _detections(found[still.run_id], labels)
 
         footage = frames_of_stills(due.stills, due.tow, detections, watch)
         return None if is_stopped else footage
@@ -232,8 +233,9 @@ def sources_of(of: TowRow, clips: Sequence[TowClipRow], stills: Sequence[TowStil
     }
 
 
-def _detections(objects: Sequence[FoundObject]) -> Detections:
+def _detections(objects: Sequence[FoundObject], labels: Mapping[int, int]) -> Detections:
     if not objects:
         return Detections.empty()
     rows = np.array([one[3:] for one in objects], np.float64)
-    return Detections(xyxy=rows[:, 1:5].astype(np.float32), score=rows[:, 0].astype(np.float32), label_index=np.zeros(len(rows), np.int32))
+    label_index = np.array([labels[one[2]] for one in objects], np.int32)
+    return Detections(xyxy=rows[:, 1:5].astype(np.float32), score=rows[:, 0].astype(np.float32), label_index=label_index)

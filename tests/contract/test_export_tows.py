@@ -222,6 +222,42 @@ def test_yolo_frames_carry_the_boxes_that_were_seen(ship: Ship, hands: Hands, tm
     assert len(read_csv(tmp_path / "out" / "frames.csv")) == 6
 
 
+@pytest.mark.parametrize("form", ["cvat-video", "viame", "ifdo", "coco", "yolo"])
+def test_each_opening_keeps_what_the_model_took_it_for(hands: Hands, tmp_path: Path, form: str) -> None:
+    ship = Ship(tmp_path / "home", labels=[("burrow opening", 107254), ("squat lobster", 107149)])
+    ship.add("101", [Opening(frames=(0, 4)), Opening(frames=(4, 8), x_px=60.0, label_index=1), Opening(frames=(8,), label_index=1)])
+    folder = tmp_path / "out"
+    run(ship, hands, form, folder, extract=form == "yolo")
+    assert labels_of(folder, form) == ["burrow opening", "squat lobster", "squat lobster"]
+
+
+def labels_of(folder: Path, form: str) -> list[str]:
+    """What each opening of an export is called, in their order."""
+    if form == "cvat-video":
+        root = ET.parse(only(folder, "*.xml")).getroot()  # noqa: S314 (our own file)
+        assert [one.findtext("name") for one in root.findall("meta/task/labels/label")] == ["burrow opening", "squat lobster"]
+        return [str(track.get("label")) for track in root.findall("track")]
+    if form == "viame":
+        rows = [row for row in csv.reader(only(folder, "*.viame.csv").read_text().splitlines()) if not row[0].startswith("#")]
+        return list({row[0]: row[9] for row in rows}.values())
+    if form == "ifdo":
+        document = json.loads((folder / "ifdo.json").read_text())
+        names = {one["id"]: one["name"] for one in document["image-set-header"]["image-annotation-labels"]}
+        ((item,),) = document["image-set-items"].values()
+        return [names[one["labels"][0]["label"]] for one in item["image-annotations"]]
+    if form == "coco":
+        document = json.loads((folder / "coco_tracks.json").read_text())
+        classes = {one["id"]: one for one in document["categories"]}
+        assert {one["name"]: one["aphia_id"] for one in classes.values()} == {"burrow opening": 107254, "squat lobster": 107149}
+        return [classes[track["category_id"]]["name"] for track in document["tracks"]]
+    from models.datasets.read import read_dataset
+
+    read = read_dataset(folder)
+    by_number = {number_in(pixels_of(image.path)): image.truth.label_index for image in read.images}
+    assert [len(by_number[frame]) for frame in (0, 4, 8)] == [1, 2, 2]
+    return [read.labels[by_number[0][0]], *(read.labels[index] for index in by_number[8])]
+
+
 def test_rejected_openings_come_only_when_asked_for_and_marked(ship: Ship, hands: Hands, tmp_path: Path) -> None:
     run(ship, hands, "coco", tmp_path / "out", all_openings=True)
     tracks = read_coco(tmp_path / "out" / "coco_tracks.json").dataset["tracks"]

@@ -76,6 +76,7 @@ def make_opening(ordinal: int, **changes: object) -> FoundOpening:
         frames=4,
         missed=0,
         is_extrapolated=0,
+        label_index=0,
         boxes=boxes_at([first_s, first_s + 0.2, first_s + 0.4, first_s + 0.6]),
     )
     return found._replace(**changes)  # type: ignore[arg-type]

@@ -40,6 +40,7 @@ class Opening:
     decision: str | None = None
     x_px: float = 20.0
     system: int | None = None
+    label_index: int = 0
 
 
 def uneven_times(count: int = FRAMES) -> list[int]:
@@ -50,11 +51,11 @@ def uneven_times(count: int = FRAMES) -> list[int]:
 class Ship:
     """A home with a survey whose stations have a clip each."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, labels: Sequence[tuple[str, int | None]] = (("burrow opening", 107254),)) -> None:
         self.home = home
         self.connection: Connection = seed.open_database(home)
         self.seal = open_seal(home)
-        self.pack: PackRow = seed.add_model(self.connection, labels=[("burrow opening", 107254)])
+        self.pack: PackRow = seed.add_model(self.connection, labels=labels)
         with immediate(self.connection):
             self.survey_id = surveys.add_survey(self.connection, "CV26001", actor="test")
         self.folder = seed.add_station(self.connection, home.parent / "footage", b"clips", make=True)
@@ -175,5 +176,6 @@ def _found(ordinal: int, one: Opening, times_s: Sequence[float]) -> FoundOpening
         frames=len(rows),
         missed=0,
         is_extrapolated=0,
+        label_index=one.label_index,
         boxes=rows.tobytes(),
     )

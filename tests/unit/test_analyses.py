@@ -50,6 +50,7 @@ def made(**changes: Any) -> NewAnalysis:
         frames=2,
         missed=1,
         is_extrapolated=0,
+        label_index=1,
         boxes=np.array([[1.0, 5, 6, 7, 8, 0.9], [2.5, 5, 16, 7, 18, 0.8]]).tobytes(),
     )
     return replace(

@@ -167,7 +167,14 @@ def _of_frame(found: PieceTracks, frame: int, seen: list[tuple[Track, TrackBox]]
     row = piece.first
     objects = [
         LabelledObject(
-            found.label, tow.aphia_id, box.x_min_px, box.y_min_px, box.x_max_px, box.y_max_px, "model, confirmed", track.opening.uuid
+            track.label,
+            track.opening.aphia_id,
+            box.x_min_px,
+            box.y_min_px,
+            box.x_max_px,
+            box.y_max_px,
+            "model, confirmed",
+            track.opening.uuid,
         )
         for track, box in seen
     ]

@@ -180,6 +180,11 @@ def path_of_image(connection: Connection, image_id: int) -> Path | None:
     return Path(row[0]) if row[0] is not None else Path(os.fsdecode(os.path.join(row[1], row[2], row[3])))
 
 
+def label_indexes(connection: Connection) -> dict[int, int]:
+    """Id of every label -> its index among those of its model."""
+    return {row[0]: row[1] for row in connection.execute("SELECT id, label_index FROM labels")}
+
+
 class ClipFactsRow(NamedTuple):
     """A clip of a tow as its page shows it; `read_to_s` is how far it is read, of a reading that still goes on too.
 

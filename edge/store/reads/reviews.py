@@ -39,6 +39,7 @@ class ReviewedOpening(NamedTuple):
         at_s: when it crossed the line; where it did not, when it was last seen.
         proposed: number of the system that was proposed for it.
         system: number of the one it belongs to now; None: it is one of its own.
+        label: what the model took it for; None where the analysis names no model.
         decision: None where nobody has decided, or took it back.
     """
 
@@ -55,6 +56,7 @@ class ReviewedOpening(NamedTuple):
     frames: int
     missed: int
     is_extrapolated: int
+    label: str | None
     proposed: int | None
     system: int | None
     decision: str | None
@@ -111,7 +113,8 @@ _SHOWN = {
 }
 _ROWS = (
     "SELECT o.id, o.uuid, o.ordinal, coalesce(o.crossing_s, o.last_s) AS at_s, o.crossing_s, o.first_s, o.last_s, o.along_m, o.score, "
-    "o.confidence, o.frames, o.missed, o.is_extrapolated, s.ordinal AS proposed, coalesce("
+    "o.confidence, o.frames, o.missed, o.is_extrapolated, (SELECT l.name FROM labels AS l WHERE l.label_index = o.label_index "
+    "AND l.model_id = (SELECT a.model_id FROM tow_analyses AS a WHERE a.id = o.analysis_id)) AS label, s.ordinal AS proposed, coalesce("
     f"{_NEWEST.format(column='system_number', table='opening_groups')}, s.ordinal) AS system, nullif(d.decision, 'cleared') AS decision, "
     "CASE WHEN d.decision <> 'cleared' THEN d.decided_by END AS decided_by, "
     "CASE WHEN d.decision <> 'cleared' THEN d.decided_utc END AS decided_utc FROM tow_openings AS o "

@@ -119,6 +119,7 @@ class OpeningAnswer:
     frames: int
     missed: int
     is_extrapolated: int
+    label: str | None
     proposed: int | None
     system: int | None
     decision: str | None
