@@ -1,4 +1,7 @@
-"""What every command shares: the home folder, answers as text or JSON, errors as exit codes."""
+"""What every command shares: the home folder, answers as text or JSON, errors as exit codes.
+
+Every command loads this module, so it imports only what each of them needs; the rest where it is used.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,11 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.errors import BusyError, EdgeError
-from edge.logs import configure_logs
-from edge.settings import load_settings
 from edge.store.clock import utc_text
-from edge.store.connection import DATABASE_NAME, open_reader
-from edge.store.sqlite import Connection
 
 if TYPE_CHECKING:
     from edge.service import Service
+    from edge.store.sqlite import Connection
 
 HOME_VARIABLE = "IMAGINE_EDGE_HOME"
 
@@ -109,6 +109,8 @@ def fail(error: EdgeError, *, as_json: bool) -> NoReturn:
 @contextmanager
 def reading(home: Path) -> Iterator[Connection]:
     """A read-only connection to the home folder's database, whether or not the service runs."""
+    from edge.store.connection import DATABASE_NAME, open_reader
+
     connection = open_reader(home / DATABASE_NAME)
     try:
         yield connection
@@ -119,7 +121,9 @@ def reading(home: Path) -> Iterator[Connection]:
 @contextmanager
 def service_of(home: Path, *, patient: bool = True, options: Mapping[str, object] | None = None) -> Iterator[Service]:
     """An open service on this home folder; nothing is watched yet."""
+    from edge.logs import configure_logs
     from edge.service import Service
+    from edge.settings import load_settings
 
     settings = load_settings(home, **(options or {}))
     home.mkdir(parents=True, exist_ok=True)

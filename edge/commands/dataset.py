@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import Progress
 
 from edge.commands.common import JsonOption, answer, err, home_of, reading, say, told
-from edge.commands.export_hands import footage_hands
-from edge.export.dataset import BuildRequest, BuildSummary, build_dataset
-from edge.settings import load_settings
+
+if TYPE_CHECKING:
+    from edge.export.dataset import BuildSummary
 
 dataset_app = typer.Typer(help="Training sets of what people reviewed.", no_args_is_help=True)
 
@@ -37,6 +37,10 @@ def build_command(
     as_json: JsonOption = False,
 ) -> None:
     """Write reviewed stills and frames as a folder that `models train` takes as it is, divided by station."""
+    from edge.commands.export_hands import footage_hands
+    from edge.export.dataset import BuildRequest, build_dataset
+    from edge.settings import load_settings
+
     if licence is None and not as_json and sys.stdin.isatty():
         licence = typer.prompt("Licence of pictures and labels (Enter: not stated)", default="", show_default=False) or None
     home = home_of(context)

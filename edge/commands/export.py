@@ -9,7 +9,6 @@ import typer
 from rich.progress import Progress
 
 from edge.commands.common import JsonOption, answer, err, home_of, reading, say, told
-from edge.commands.export_hands import footage_hands
 from edge.export import ExportFormat, ExportSummary, export
 from edge.export.footage import TowChoice
 from edge.export.ifdo import read_header
@@ -38,6 +37,8 @@ def export_command(
     as_json: JsonOption = False,
 ) -> None:
     """Write current results, and the openings of tows, as files that other tools read."""
+    from edge.commands.export_hands import footage_hands
+
     home = home_of(context)
     with (
         told(as_json=as_json),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from edge.commands.common import JsonOption, answer, err, home_of, make_table, out, plain, reading, say, told
 from edge.commands.running import read_address
 from edge.errors import SettingsError
-from edge.health.doctor import Finding, examine
 from edge.recipes import RECIPES
 from edge.settings import load_settings
 from edge.store import packs
 from edge.store.reads.overview import RecipeTotals, totals_by_recipe
+
+if TYPE_CHECKING:
+    from edge.health.doctor import Finding
 
 
 def status(context: typer.Context, as_json: JsonOption = False) -> None:
@@ -56,6 +59,8 @@ def _counts(totals: RecipeTotals) -> dict[str, object]:
 
 def doctor(context: typer.Context, as_json: JsonOption = False) -> None:
     """Check the home folder, the database, the disk, the folders and this machine; say what to do about each fault."""
+    from edge.health.doctor import examine
+
     home = home_of(context)
     with told(as_json=as_json):
         findings = examine(home, load_settings(home))

@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from edge.errors import StoreCorruptError, StoreError, StoreNewerError
-from edge.store.migrations import APPLICATION_ID, migrations
+from edge.store.migrations import APPLICATION_ID, MIGRATION_SET, MIGRATIONS, migrations
 from edge.store.sqlite import Connection, Row, sqlite3
 
 DATABASE_NAME = "edge.db"
@@ -101,14 +99,25 @@ def snapshot(connection: Connection) -> Iterator[Connection]:
         connection.execute("ROLLBACK")
 
 
+def applied_migrations(connection: Connection) -> list[str]:
+    """Names of the migrations that this database has, in the order they were applied."""
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_sqlite_migrations'").fetchone():
+        return []
+    rows = connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = ? ORDER BY rowid", (MIGRATION_SET,))
+    return [name for (name,) in rows]
+
+
 def pending_migrations(connection: Connection) -> list[str]:
     """Names of the migrations that this database still lacks, in order."""
-    return [migration.name for migration in migrations.pending(Database(connection))]
+    applied = applied_migrations(connection)
+    return [name for name in MIGRATIONS if name not in applied]
 
 
 def migrate(connection: Connection) -> None:
     """Apply what is pending, each in one transaction with the row that records it."""
-    migrations.apply(Database(connection))
+    from sqlite_utils import Database
+
+    migrations().apply(Database(connection))
 
 
 def check_version(path: Path, connection: Connection) -> None:
@@ -122,8 +131,7 @@ def check_version(path: Path, connection: Connection) -> None:
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema WHERE type = 'table'").fetchone()
     if tables and application_id != APPLICATION_ID:
         raise StoreError(f"{path} belongs to another program", advice="Give --home a folder of the appliance, or an empty one.")
-    applied = {migration.name for migration in migrations.applied(Database(connection))}
-    unknown = applied - {migration.name for migration in migrations._migrations}
+    unknown = set(applied_migrations(connection)) - set(MIGRATIONS)
     if unknown:
         raise StoreNewerError(f"{path} was written by a newer version (it has {', '.join(sorted(unknown))})")
 

@@ -6,30 +6,33 @@ The tables and views are public: docs/schema.md describes them, and a test holds
 
 from __future__ import annotations
 
-from sqlite_utils import Database, Migrations
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from edge.store.blind_tables import BLIND_TABLES
 from edge.store.clip_tables import CLIP_TABLES
 from edge.store.comparison_tables import COMPARISON_TABLES
+from edge.store.counter_tables import COUNTER_TABLES
 from edge.store.decision_tables import DECISION_TABLES
 from edge.store.sqlite import Connection
 from edge.store.survey_tables import SURVEY_TABLES
 
+if TYPE_CHECKING:  # sqlite-utils loads NumPy: only whoever applies migrations waits for it
+    from sqlite_utils import Database, Migrations
+
 APPLICATION_ID = 0x694D4547  # "iMEG" in the database header: this file belongs to the appliance
 
-migrations = Migrations("imagine-edge")
+MIGRATION_SET = "imagine-edge"
 
 
-@migrations()
 def m001_appliance(db: Database) -> None:
     """Files, queue, runs, objects, packs, health, audit, outbox and comparisons."""
     connection: Connection = db.conn
-    for statement in _TABLES + COMPARISON_TABLES + _COUNTERS + _VIEWS:
+    for statement in _TABLES + COMPARISON_TABLES + COUNTER_TABLES + _VIEWS:
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-@migrations()
 def m002_survey(db: Database) -> None:
     """People, surveys, stations, tows, their media, tracks and counts."""
     connection: Connection = db.conn
@@ -37,12 +40,29 @@ def m002_survey(db: Database) -> None:
         connection.execute(statement)
 
 
-@migrations()
 def m003_footage(db: Database) -> None:
     """Clips, what was read of them, the openings and systems of tows, and what people decided about objects on stills."""
     connection: Connection = db.conn
     for statement in CLIP_TABLES + DECISION_TABLES:
         connection.execute(statement)
+
+
+MIGRATIONS: dict[str, Callable[[Database], None]] = {
+    "m001_appliance": m001_appliance,
+    "m002_survey": m002_survey,
+    "m003_footage": m003_footage,
+}
+"""All of them by name, in their order."""
+
+
+def migrations() -> Migrations:
+    """All of them as sqlite-utils applies them."""
+    from sqlite_utils import Migrations
+
+    found = Migrations(MIGRATION_SET)
+    for name, migration in MIGRATIONS.items():
+        found(name=name)(migration)
+    return found
 
 
 _TABLES = (
@@ -291,57 +311,6 @@ _TABLES = (
         name TEXT PRIMARY KEY,
         value TEXT NOT NULL
     ) STRICT
-    """,
-)
-
-# Totals are kept by triggers, so that a page never counts millions of rows.
-_COUNTERS = (
-    """
-    CREATE TABLE counters (
-        kind TEXT NOT NULL,
-        recipe TEXT NOT NULL,
-        name TEXT NOT NULL,
-        total INTEGER NOT NULL,
-        PRIMARY KEY (kind, recipe, name)
-    ) STRICT, WITHOUT ROWID
-    """,
-    """
-    CREATE TRIGGER count_sighting AFTER INSERT ON sightings BEGIN
-        INSERT INTO counters (kind, recipe, name, total) VALUES ('files', NEW.recipe, NEW.state, 1)
-        ON CONFLICT (kind, recipe, name) DO UPDATE SET total = total + 1;
-    END
-    """,
-    """
-    CREATE TRIGGER recount_sighting AFTER UPDATE OF state ON sightings WHEN OLD.state <> NEW.state BEGIN
-        UPDATE counters SET total = total - 1 WHERE kind = 'files' AND recipe = OLD.recipe AND name = OLD.state;
-        INSERT INTO counters (kind, recipe, name, total) VALUES ('files', NEW.recipe, NEW.state, 1)
-        ON CONFLICT (kind, recipe, name) DO UPDATE SET total = total + 1;
-    END
-    """,
-    """
-    CREATE TRIGGER count_run AFTER INSERT ON runs WHEN NEW.is_current = 1 BEGIN
-        INSERT INTO counters (kind, recipe, name, total) VALUES ('objects', NEW.recipe, 'counted', coalesce(NEW.object_count, 0))
-        ON CONFLICT (kind, recipe, name) DO UPDATE SET total = total + coalesce(NEW.object_count, 0);
-    END
-    """,
-    """
-    CREATE TRIGGER recount_run AFTER UPDATE OF is_current ON runs WHEN OLD.is_current = 1 AND NEW.is_current = 0 BEGIN
-        UPDATE counters SET total = total - coalesce(OLD.object_count, 0)
-        WHERE kind = 'objects' AND recipe = OLD.recipe AND name = 'counted';
-    END
-    """,
-    # While counters count blind, the figures of their station's runs are sealed: NULL here, out of the totals.
-    """
-    CREATE TRIGGER seal_run AFTER UPDATE OF object_count ON runs WHEN NEW.is_current = 1 AND OLD.is_current = 1 BEGIN
-        UPDATE counters SET total = total - coalesce(OLD.object_count, 0) + coalesce(NEW.object_count, 0)
-        WHERE kind = 'objects' AND recipe = NEW.recipe AND name = 'counted';
-    END
-    """,
-    """
-    CREATE TRIGGER job_moves_sightings AFTER UPDATE OF state ON jobs WHEN NEW.kind = 'ingest' BEGIN
-        UPDATE sightings SET state = NEW.state, reason = NEW.reason, detail = NEW.detail
-        WHERE image_id = NEW.image_id AND recipe = NEW.recipe;
-    END
     """,
 )
 

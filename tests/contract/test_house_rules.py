@@ -13,6 +13,16 @@ from pathlib import Path
 import pytest
 
 HEAVY = ("cv2", "openvino", "onnxruntime", "torch", "ultralytics", "nncf", "onnx")
+SLOW = (
+    *HEAVY,
+    "av",
+    "fastapi",
+    "numpy",
+    "pydantic",
+    "sqlite_utils",
+    "structlog",
+    "uvicorn",
+)  # not to be waited for by who does not use them
 TRAINING = frozenset({"torch", "torchvision", "ultralytics", "nncf", "onnx"})
 # What the parent process loads; the rest of the pipeline and the runtimes belong to its children.
 PARENT_SIDE = (
@@ -44,9 +54,9 @@ def module_names(checkout: Path, prefixes: tuple[str, ...]) -> list[str]:
     return [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in chosen if path.name != "__main__.py"]
 
 
-def heavy_modules_loaded_by(names: list[str], checkout: Path) -> str:
+def heavy_modules_loaded_by(names: list[str], checkout: Path, heavy: tuple[str, ...] = HEAVY) -> str:
     """Which heavy libraries a fresh interpreter holds after importing the modules, joined by commas."""
-    command = [sys.executable, "-c", LIST_LOADED, ",".join(names), ",".join(HEAVY)]
+    command = [sys.executable, "-c", LIST_LOADED, ",".join(names), ",".join(heavy)]
     return subprocess.run(command, check=True, capture_output=True, text=True, cwd=checkout).stdout.strip()
 
 
@@ -65,6 +75,15 @@ def test_parent_side_modules_load_nothing_heavy(checkout: Path) -> None:
     names = module_names(checkout, PARENT_SIDE)
     assert len(names) > 15, "the walk no longer finds the modules"
     assert heavy_modules_loaded_by(names, checkout) == ""
+
+
+def test_the_command_line_loads_only_the_command_that_is_called(checkout: Path) -> None:
+    assert heavy_modules_loaded_by(["edge.cli", "edge.commands.models", "edge.commands.survey"], checkout, SLOW) == ""
+    assert heavy_modules_loaded_by(["edge.cli", "edge.commands.inspect"], checkout, SLOW) == "pydantic", "of the settings"
+
+
+def test_the_check_of_slow_imports_sees_the_pages(checkout: Path) -> None:
+    assert set(heavy_modules_loaded_by(["edge.web.app"], checkout, SLOW).split(",")) >= {"fastapi", "numpy", "structlog"}
 
 
 def test_the_heavy_import_check_sees_a_heavy_import(checkout: Path) -> None:

@@ -13,7 +13,7 @@ from sqlite_utils import Database
 
 from edge.errors import StoreCorruptError, StoreError, StoreNewerError
 from edge.store.connection import DATABASE_NAME, open_reader, open_writer, pending_migrations
-from edge.store.migrations import migrations
+from edge.store.migrations import MIGRATIONS, migrations
 from edge.store.open import prepare_database
 from edge.store.sqlite import sqlite3
 from tests.helpers.seed import add_model, add_station, done, open_database
@@ -44,11 +44,11 @@ def test_one_that_was_migrated_step_by_step_equals_a_fresh_one(tmp_path: Path) -
     for home in (fresh, grown):
         home.mkdir()
     prepare_database(fresh, fresh / DATABASE_NAME)
-    names = [migration.name for migration in migrations._migrations]
+    names = list(MIGRATIONS)
     assert names
     for name in names:
         connection = open_writer(grown / DATABASE_NAME)
-        migrations.apply(Database(connection), stop_before=_after(names, name))
+        migrations().apply(Database(connection), stop_before=_after(names, name))
         connection.close()
     assert schema(grown / DATABASE_NAME) == schema(fresh / DATABASE_NAME)
 

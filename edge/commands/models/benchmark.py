@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge.commands.common import JsonOption, answer, home_of, make_table, out, plain, say, told
-from edge.commands.models.group import PackArgument, models_app, pack_of, progress_bar
+from edge.commands.models.group import PackArgument, pack_of, progress_bar
 from edge.errors import SettingsError
 from edge.logs import configure_logs
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 _NUMBERS = ("p50 ms", "p95 ms", "img/s", "x fp32", "net/s", "app/s", "of app")  # fits 80 columns
 
 
-@models_app.command("benchmark")
 def benchmark_model(
     context: typer.Context,
     pack: PackArgument,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge.commands.common import JsonOption, answer, err, home_of, say, service_of, told
-from edge.commands.models.group import models_app, progress_bar
+from edge.commands.models.group import progress_bar
 from edge.errors import BusyError, SettingsError
 from edge.settings import load_settings
 from models.importing.facts import ImportOptions
@@ -40,7 +40,6 @@ ImagesOption = Annotated[
 InstallOption = Annotated[bool, typer.Option("--install", help="Install the pack at once. It serves nothing before `activate`.")]
 
 
-@models_app.command("import")
 def import_file(
     context: typer.Context,
     file: FileArgument,

@@ -13,7 +13,7 @@ import typer
 
 from edge.cells import to_cell
 from edge.commands.common import JsonOption, answer, home_of, make_table, out, say, told
-from edge.commands.models.group import PackArgument, models_app, pack_of, progress_bar
+from edge.commands.models.group import PackArgument, pack_of, progress_bar
 from edge.errors import EdgeError, InputError, SettingsError
 from edge.pipeline.compare import ComparedPair, CompareError, CompareLimits, Comparer
 from edge.pipeline.messages import WorkerSpec
@@ -34,7 +34,6 @@ class _Outcome:
     detail: str
 
 
-@models_app.command("compare")
 def compare_models(
     context: typer.Context,
     a: PackArgument,

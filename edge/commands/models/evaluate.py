@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge.commands.common import JsonOption, answer, err, home_of, make_table, out, say, told
-from edge.commands.models.group import PackArgument, models_app, pack_of, progress_bar, renamed_labels
+from edge.commands.models.group import PackArgument, pack_of, progress_bar, renamed_labels
 from edge.logs import configure_logs
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 _NUMBERS = ("mAP50", "50-95", "bias", "MAE", "CCC", "ECE", "img/s")  # fits 80 columns
 
 
-@models_app.command("evaluate")
 def evaluate_model(
     context: typer.Context,
     pack: PackArgument,

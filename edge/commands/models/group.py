@@ -1,4 +1,4 @@
-"""The group itself, and what its commands share."""
+"""What the commands of `models` share."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from edge.pipeline.keeper import BUNDLED_PACKS, PACKS_FOLDER
 from models.registry import Registry
 from models.sources import PackSource, open_pack
 from models.workbench import OnProgress, Step
-
-models_app = typer.Typer(help="Model packs: bring in, make, measure, install, activate, roll back.", no_args_is_help=True)
 
 PackArgument = Annotated[str, typer.Argument(metavar="PACK", help="A pack folder, a zip of one, or NAME[@VERSION] of an installed pack.")]
 

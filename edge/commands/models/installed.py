@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from edge.commands.common import JsonOption, answer, home_of, make_table, or_running, out, reading, say, service_of, told
-from edge.commands.models.group import models_app
 from edge.errors import BusyError, ModelError
 from edge.recipes import RECIPES, find_recipe
 from edge.store import packs
@@ -20,7 +19,6 @@ ActivateRecipe = Annotated[str, typer.Option(help="The recipe that the model ser
 _ACTOR = "command line"
 
 
-@models_app.command("list")
 def list_models(context: typer.Context, as_json: JsonOption = False) -> None:
     """The installed packs, and which one serves each recipe."""
     with told(as_json=as_json), reading(home_of(context)) as connection:
@@ -38,7 +36,6 @@ def list_models(context: typer.Context, as_json: JsonOption = False) -> None:
     out.print(table)
 
 
-@models_app.command("show")
 def show_model(
     context: typer.Context, name: str, version: Annotated[str | None, typer.Argument()] = None, as_json: JsonOption = False
 ) -> None:
@@ -61,7 +58,6 @@ def show_model(
     out.print(table)
 
 
-@models_app.command("activate")
 def activate_model(
     context: typer.Context,
     name: str,
@@ -85,7 +81,6 @@ def activate_model(
     _tell(as_json, row, f"{row.label} serves {recipe}")
 
 
-@models_app.command("rollback")
 def roll_back_model(context: typer.Context, recipe: ActivateRecipe = "burrows", as_json: JsonOption = False) -> None:
     """Let the pack before serve a recipe again."""
     home = home_of(context)

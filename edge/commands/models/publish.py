@@ -9,13 +9,12 @@ from typing import Annotated
 import typer
 
 from edge.commands.common import JsonOption, answer, home_of, say, told
-from edge.commands.models.group import PackArgument, models_app, pack_of
+from edge.commands.models.group import PackArgument, pack_of
 from edge.errors import SettingsError
 from models.publish.ai4 import LINKS, Facts
 from models.publish.bundle import publish, read_experiment, training_day
 
 
-@models_app.command("publish")
 def publish_model(
     context: typer.Context,
     pack: PackArgument,

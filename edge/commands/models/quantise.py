@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge.commands.common import JsonOption, answer, err, home_of, make_table, out, say, told
-from edge.commands.models.group import PackArgument, models_app, pack_of, progress_bar, renamed_labels
+from edge.commands.models.group import PackArgument, pack_of, progress_bar, renamed_labels
 from edge.errors import SettingsError
 from edge.logs import configure_logs
 from edge.settings import load_settings
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _NUMBERS = ("mAP50", "lost", "img/s", "x fp32")
 
 
-@models_app.command("quantise")
 def quantise_model(
     context: typer.Context,
     pack: PackArgument,

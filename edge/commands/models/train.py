@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import typer
 
 from edge.commands.common import JsonOption, answer, err, home_of, make_table, out, say, told
-from edge.commands.models.group import models_app, pack_of, progress_bar, renamed_labels
+from edge.commands.models.group import pack_of, progress_bar, renamed_labels
 from edge.errors import SettingsError
 from edge.settings import load_settings
 from models.datasets.dataset import Dataset
@@ -43,7 +43,6 @@ GoldensOption = Annotated[
 ]
 
 
-@models_app.command("train")
 def train_model(
     context: typer.Context,
     data: Annotated[Path | None, typer.Option(help="Labelled images: a YOLO folder, COCO, or an export of CVAT.")] = None,

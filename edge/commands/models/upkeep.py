@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from edge.commands.common import JsonOption, answer, home_of, or_running, reading, say, service_of, told
-from edge.commands.models.group import models_app, progress_bar
+from edge.commands.models.group import progress_bar
 from edge.errors import BusyError, EdgeError
 from edge.store import packs
 from models.runtime.prove import ProofStep
@@ -22,7 +22,6 @@ _LOOK_S = 0.5
 VersionArgument = Annotated[str, typer.Argument(help="Version of the pack.")]
 
 
-@models_app.command("install")
 def install_model(
     context: typer.Context, source: Annotated[Path, typer.Argument(help="A pack folder, or a zip of it.")], as_json: JsonOption = False
 ) -> None:
@@ -45,7 +44,6 @@ def install_model(
         say(f"{row.label} is installed; `imagine-edge models activate {row.name} {row.version}` lets it serve")
 
 
-@models_app.command("prove")
 def prove_model(context: typer.Context, name: str, version: VersionArgument, as_json: JsonOption = False) -> None:
     """Run the goldens of an installed pack and measure its speed on this machine again."""
     home = home_of(context)
@@ -64,7 +62,6 @@ def prove_model(context: typer.Context, name: str, version: VersionArgument, as_
         say(f"{row.label} was proven again; `imagine-edge models show {row.name} {row.version}` tells how each variant did")
 
 
-@models_app.command("remove")
 def remove_model(context: typer.Context, name: str, version: VersionArgument, as_json: JsonOption = False) -> None:
     """Delete the files of an installed version that serves nothing. What it found stays."""
     home = home_of(context)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlite_utils import Database
-
-from edge.store.migrations import migrations
+from edge.store.connection import applied_migrations
 from edge.store.reads.typed import as_values
 from edge.store.sqlite import Connection, sqlite3, wal_is_safe
 
@@ -91,7 +89,7 @@ def database_facts(connection: Connection) -> DatabaseFacts:
         journal_mode=str(pragma("journal_mode")),
         size_bytes=page_bytes * int(pragma("page_count")),
         free_bytes=page_bytes * int(pragma("freelist_count")),
-        migrations=tuple(applied.name for applied in migrations.applied(Database(connection))),
+        migrations=tuple(applied_migrations(connection)),
         facts={row["name"]: row["value"] for row in connection.execute("SELECT name, value FROM facts ORDER BY name LIMIT 100")},
     )
 
