@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +99,39 @@ class FootageFrame:
     motion: Motion | None
     lasers: LaserPair | None
     visibility: Visibility | None
+
+
+class StripMoment(NamedTuple):
+    """A frame and its place in a tile of the frame strip.
+
+    Attributes:
+        column: how far the seabed had moved past the counting row, columns from the left edge of the tile; a little over its right
+            edge where the next column is not whole yet, and back where the sledge went back.
+        source: of the motion from the frame before; None where the picture did not tell it, and the strip goes on without a gap.
+    """
+
+    at_s: float
+    column: float
+    source: Literal["registered", "carried"] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripTile:
+    """A piece of the frame strip of a clip: the seabed as it passed the counting row. The tow goes to the right, its left side is up.
+
+    Attributes:
+        columns: how long the picture is, along the tow; 0 where the seabed did not move, or its motion was not told.
+        width_px: how high the picture is, across the tow.
+        px_per_column: scale of both: pixels of the full frame, at the counting row.
+        jpeg: the picture; empty where it has no column.
+        moments: the frames whose step ended in it, ascending in time.
+    """
+
+    columns: int
+    width_px: int
+    px_per_column: float
+    jpeg: bytes
+    moments: tuple[StripMoment, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.footage import ClipFacts, FootageFrame
+from edge.footage import ClipFacts, FootageFrame, StripTile
 from edge.footage_pack import pack_frames
 from edge.pipeline.mask import MaskedArea, masked_areas, outside, paint
 from edge.pipeline.plan import ClipSettings, DetectSettings
 from edge.pipeline.seabed.lasers import LOOK_WIDTH_PX
 from edge.pipeline.seabed.observer import SeabedObserver, Seen
+from edge.pipeline.seabed.strip import StripBuilder
 from edge.pipeline.video import ClipReader, SampledFrame, probe_clip
 from edge.values import Detections, ImageFacts, UInt8Array
 from models.runtime.predict import LoadedModel, detect
@@ -40,6 +41,7 @@ class Part:
     content: bytes
     faults: tuple[str, ...]
     wall_s: float
+    strip: tuple[StripTile, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +101,8 @@ def read_clip(
         ThreadPoolExecutor(max_workers=threads, thread_name_prefix="clip-look") as lookers,
     ):
         before = () if so_far is None else so_far.faults
-        parts = _Parts(so_far, on_part, lambda: tuple(dict.fromkeys((*before, *reader.faults))))
         eye = _Eye(facts, model, detect_settings, settings)
+        parts = _Parts(so_far, on_part, lambda: tuple(dict.fromkeys((*before, *reader.faults))), eye.strip.take)
         for frame in _in_order(reader.frames(), eye, lookers, depth=2 * threads, skip_first=so_far is not None):
             parts.add(frame)
             if cancelled():
@@ -140,6 +142,7 @@ class _Eye:
             line_height=settings.line_height,
             rate_hz=settings.rate_hz,
         )
+        self.strip = StripBuilder(facts.width_px, facts.height_px, line_height=settings.line_height)
 
     def observe(self, frame: SampledFrame) -> Seen:
         """How the seabed moved, where the lasers are, what can be seen; frames come in their order."""
@@ -154,10 +157,11 @@ class _Eye:
         scale = np.array([self._facts.width_px / pixels.shape[1], self._facts.height_px / pixels.shape[0]], np.float32)
         return outside(replace(found, xyxy=found.xyxy * np.tile(scale, 2)), self._areas)
 
-    def assemble(self, at_s: float, seen: Seen, found: Detections) -> FootageFrame:
-        """A frame with all that is known of it."""
+    def assemble(self, frame: SampledFrame, seen: Seen, found: Detections) -> FootageFrame:
+        """A frame with all that is known of it; frames come in their order."""
+        self.strip.add(frame.pixels, seen.motion, frame.at_s)
         return FootageFrame(
-            at_s=at_s,
+            at_s=frame.at_s,
             width_px=self._facts.width_px,
             height_px=self._facts.height_px,
             detections=found,
@@ -174,32 +178,42 @@ def _in_order(
 
     `skip_first`: the first frame is the last one of an earlier attempt; the motion of the next is measured from it.
     """
-    waiting: deque[tuple[float, Seen, Future[Detections]]] = deque()
+    waiting: deque[tuple[SampledFrame, Seen, Future[Detections]]] = deque()
     try:
         for frame in frames:
             seen = eye.observe(frame)
             if skip_first:
                 skip_first = False
+                eye.strip.begin_behind(frame.pixels)
                 continue
-            waiting.append((frame.at_s, seen, lookers.submit(eye.openings, frame.pixels)))
+            waiting.append((frame, seen, lookers.submit(eye.openings, frame.pixels)))
             if len(waiting) >= depth:
-                at_s, seen, found = waiting.popleft()
-                yield eye.assemble(at_s, seen, found.result())
+                yield eye.assemble(*_looked_at(waiting.popleft()))
         while waiting:
-            at_s, seen, found = waiting.popleft()
-            yield eye.assemble(at_s, seen, found.result())
+            yield eye.assemble(*_looked_at(waiting.popleft()))
     finally:
         for _, _, found in waiting:
             found.cancel()
 
 
+def _looked_at(one: tuple[SampledFrame, Seen, Future[Detections]]) -> tuple[SampledFrame, Seen, Detections]:
+    return one[0], one[1], one[2].result()
+
+
 class _Parts:
     """Gathers frames and hands them over as parts."""
 
-    def __init__(self, so_far: ReadSoFar | None, on_part: Callable[[Part], None], faults: Callable[[], tuple[str, ...]]) -> None:
-        """`faults` says what was wrong up to now, earlier attempts included."""
+    def __init__(
+        self,
+        so_far: ReadSoFar | None,
+        on_part: Callable[[Part], None],
+        faults: Callable[[], tuple[str, ...]],
+        strip: Callable[[], tuple[StripTile, ...]],
+    ) -> None:
+        """`faults` says what was wrong up to now, earlier attempts included; `strip` gives what was laid down since the last part."""
         self.handed_over = 0 if so_far is None else so_far.parts
         self.faults = faults
+        self._strip = strip
         self._on_part = on_part
         self._frames: list[FootageFrame] = []
         self._since_s = time.monotonic()
@@ -224,6 +238,7 @@ class _Parts:
                 content=content,
                 faults=self.faults(),
                 wall_s=now_s - self._since_s,
+                strip=self._strip(),
             )
         )
         self.handed_over += 1

@@ -91,6 +91,7 @@ class ClipHands:
             content=message.content,
             faults=message.faults,
             wall_s=message.wall_s,
+            strip=message.strip,
         )
 
         def write(connection: Connection) -> bool:

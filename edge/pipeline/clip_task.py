@@ -46,6 +46,7 @@ def read_clip_task(
                 content=part.content,
                 faults=part.faults,
                 wall_s=part.wall_s,
+                strip=part.strip,
             )
         )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import Reason
-from edge.footage import ClipFacts
+from edge.footage import ClipFacts, StripTile
 from edge.pipeline.plan import ClipSettings, DetectSettings
 from edge.values import ImageResult, ModelKey
 
@@ -99,6 +99,7 @@ class ClipPart:
         content: its frames as `edge.footage_pack` packs them.
         faults: what was wrong so far, earlier attempts included, in words.
         wall_s: how long it took.
+        strip: the frame strip of these frames.
     """
 
     job_id: int
@@ -111,6 +112,7 @@ class ClipPart:
     content: bytes
     faults: tuple[str, ...]
     wall_s: float
+    strip: tuple[StripTile, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -167,7 +167,7 @@ CLIP_TABLES = (
         id INTEGER PRIMARY KEY,
         uuid TEXT NOT NULL UNIQUE,
         analysis_id INTEGER NOT NULL REFERENCES tow_analyses (id),
-        what TEXT NOT NULL CHECK (what IN ('decide', 'group', 'split', 'undo')),
+        what TEXT NOT NULL CHECK (what IN ('decide', 'group', 'split', 'carry', 'undo')),
         undoes INTEGER UNIQUE REFERENCES review_actions (id),
         done_by TEXT NOT NULL,
         done_utc TEXT NOT NULL
@@ -181,11 +181,13 @@ CLIP_TABLES = (
         decision TEXT NOT NULL CHECK (decision IN ('accepted', 'rejected', 'unsure', 'cleared')),
         decided_by TEXT NOT NULL,
         decided_utc TEXT NOT NULL,
-        action_id INTEGER REFERENCES review_actions (id)
+        action_id INTEGER REFERENCES review_actions (id),
+        carried_from INTEGER REFERENCES opening_decisions (id)
     ) STRICT
     """,
     "CREATE INDEX opening_decisions_opening ON opening_decisions (opening_id, id)",
     "CREATE INDEX opening_decisions_action ON opening_decisions (action_id)",
+    "CREATE INDEX opening_decisions_carried ON opening_decisions (carried_from)",
     """
     CREATE TABLE opening_groups (
         id INTEGER PRIMARY KEY,
@@ -193,9 +195,36 @@ CLIP_TABLES = (
         system_number INTEGER CHECK (system_number >= 1),
         grouped_by TEXT NOT NULL,
         grouped_utc TEXT NOT NULL,
-        action_id INTEGER REFERENCES review_actions (id)
+        action_id INTEGER REFERENCES review_actions (id),
+        carried_from INTEGER REFERENCES opening_groups (id)
     ) STRICT
     """,
     "CREATE INDEX opening_groups_opening ON opening_groups (opening_id, id)",
     "CREATE INDEX opening_groups_action ON opening_groups (action_id)",
+    "CREATE INDEX opening_groups_carried ON opening_groups (carried_from)",
+    """
+    CREATE TABLE miss_checks (
+        id INTEGER PRIMARY KEY,
+        uuid TEXT NOT NULL UNIQUE,
+        tow_id INTEGER NOT NULL REFERENCES tows (id),
+        analysis_id INTEGER NOT NULL REFERENCES tow_analyses (id),
+        footage_sha256 TEXT NOT NULL,
+        seed TEXT NOT NULL,
+        pool_json TEXT NOT NULL,
+        minutes_json TEXT NOT NULL,
+        line_height REAL NOT NULL,
+        width_px INTEGER NOT NULL CHECK (width_px > 0),
+        height_px INTEGER NOT NULL CHECK (height_px > 0),
+        state TEXT NOT NULL CHECK (state IN ('open', 'done', 'declined')),
+        reason TEXT NOT NULL DEFAULT '',
+        revision INTEGER NOT NULL DEFAULT 0,
+        content_json TEXT NOT NULL DEFAULT '',
+        drawn_by TEXT NOT NULL,
+        drawn_utc TEXT NOT NULL,
+        ended_by TEXT,
+        ended_utc TEXT,
+        UNIQUE (tow_id, footage_sha256)
+    ) STRICT
+    """,
+    "CREATE INDEX miss_checks_analysis ON miss_checks (analysis_id)",
 )

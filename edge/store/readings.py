@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 from edge import __version__
 from edge.errors import StoreRefusedError
-from edge.footage import ClipFacts
+from edge.footage import ClipFacts, StripTile
 from edge.store.clock import utc_now, uuid7
 from edge.store.outbox import put_out
 from edge.store.runs import RunContext, finish_job
 from edge.store.seal import READING_STEP_BYTES, Seal
 from edge.store.sqlite import Connection
+from edge.store.strips import add_strip, drop_old_strips
 from edge.values import ModelKey
 
 
@@ -31,6 +32,7 @@ class NewPart:
         to_s: time of its last frame, on the clip's own clock.
         content: its frames as `edge.footage_pack` packs them.
         faults: what was wrong on the way so far, earlier attempts included.
+        strip: the frame strip of its frames.
     """
 
     ordinal: int
@@ -43,6 +45,7 @@ class NewPart:
     content: bytes
     faults: tuple[str, ...]
     wall_s: float
+    strip: tuple[StripTile, ...] = ()
 
 
 class Unfinished(NamedTuple):
@@ -86,6 +89,7 @@ def add_part(connection: Connection, seal: Seal, context: RunContext, part: NewP
         "INSERT INTO reading_parts (reading_id, ordinal, to_s, frames, sealed) VALUES (?, ?, ?, ?, ?)",
         (reading_id, part.ordinal, part.to_s, part.frames, sealed),
     )
+    add_strip(connection, reading_id, part.ordinal, part.strip)
     connection.execute(
         "UPDATE readings SET frames = frames + ?, read_to_s = ?, wall_s = wall_s + ? WHERE id = ?",
         (part.frames, part.to_s, part.wall_s, reading_id),
@@ -116,6 +120,7 @@ def finish_reading(connection: Connection, context: RunContext, *, parts: int, f
         "UPDATE readings SET is_current = 0 WHERE image_id = ? AND recipe = ? AND is_current = 1", (context.image_id, context.recipe)
     )
     connection.execute("UPDATE readings SET state = 'done', is_current = 1, finished_utc = ? WHERE id = ?", (utc_now(), row[0]))
+    drop_old_strips(connection, context.image_id, context.recipe)
     _tell_faults(connection, context.image_id, faults)
     put_out(connection, "reading", row[1])
     return True
@@ -175,6 +180,7 @@ def _abandon(connection: Connection, context: RunContext) -> None:
         "SELECT id FROM readings WHERE image_id = ? AND recipe = ? AND state = 'reading'", (context.image_id, context.recipe)
     ).fetchall()
     connection.executemany("DELETE FROM reading_parts WHERE reading_id = ?", left)
+    connection.executemany("DELETE FROM strip_tiles WHERE reading_id = ?", left)
     connection.executemany("UPDATE readings SET state = 'abandoned' WHERE id = ?", left)
 
 

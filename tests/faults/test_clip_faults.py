@@ -10,6 +10,7 @@ from edge.footage_pack import unpack_frames
 from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.readings import open_parts
 from edge.store.seal import open_seal
+from edge.store.strips import tiles_of_readings
 from tests.helpers.clips import Recipe, even_times, write_clip
 from tests.helpers.tiny_home import RunningAppliance, make_tiny_home, query, states, wait_until
 
@@ -50,12 +51,24 @@ def times_read(home: Path) -> list[float]:
         connection.close()
 
 
+def strip_times(home: Path) -> list[float]:
+    """The times of the frames in the frame strip of the only reading."""
+    connection = open_reader(home / DATABASE_NAME)
+    try:
+        (reading_id,) = connection.execute("SELECT id FROM readings").fetchone()
+        (tiles,) = tiles_of_readings(connection, [reading_id]).values()
+        return [one.at_s for tile in tiles for one in tile.moments]
+    finally:
+        connection.close()
+
+
 def assert_read_whole(home: Path) -> None:
     wait_until(lambda: states(home) == {"done": 1}, "the clip is read")
     times = times_read(home)
     expected = [round(tick / RATE_HZ, 6) for tick in range(SECONDS * RATE_HZ)]
     ticks = {int(at_s * SAMPLED_HZ + 1e-9): at_s for at_s in reversed(expected)}
     assert [round(at_s, 6) for at_s in times] == sorted(ticks.values()), "every tick's frame once, in order"
+    assert strip_times(home) == times, "the frame strip has each of them once"
     assert query(home, "SELECT state, is_current, frames FROM readings") == [("done", 1, len(times))]
     assert query(home, "SELECT kind, count(*) FROM outbox WHERE kind = 'reading'") == [("reading", 1)]
 

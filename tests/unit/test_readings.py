@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from edge.errors import StoreError, StoreRefusedError
+from edge.footage import StripMoment, StripTile
 from edge.footage_pack import pack_frames, unpack_frames
 from edge.store.connection import immediate
 from edge.store.jobs import Job, reclaim_leases
 from edge.store.readings import Unfinished, add_part, finish_reading, open_parts, unfinished_reading
 from edge.store.seal import Seal
 from edge.store.sqlite import Connection
+from edge.store.strips import tiles_of_readings
 from tests.helpers import seed
 from tests.helpers.footage import MODEL, context_of, make_frame, make_part, queue_clip
 
@@ -130,3 +132,33 @@ def test_bytes_that_are_no_part_are_told(reading: Reading) -> None:
     for content in (b"", b"PK\x03\x04 cut", pack_frames([make_frame(1.0)])[:100]):
         with pytest.raises(StoreError, match="cannot be unpacked"):
             unpack_frames(content)
+
+
+def test_a_strip_is_kept_with_its_part_and_goes_when_a_newer_reading_is_done(reading: Reading) -> None:
+    def tile(number: int) -> StripTile:
+        moments = (
+            StripMoment(number + 0.5, 3.25, None),
+            StripMoment(number + 0.75, 9.5, "registered"),
+            StripMoment(number + 1.0, 9.0, "carried"),
+        )
+        return StripTile(columns=10, width_px=480, px_per_column=4.0, jpeg=b"jpeg%d" % number, moments=moments)
+
+    def kept() -> list[tuple[object, ...]]:
+        return [tuple(row) for row in reading.db.execute("SELECT reading_id, part, number, jpeg FROM strip_tiles ORDER BY id")]
+
+    assert reading.add(0, strip=(tile(0), tile(1)))
+    assert reading.add(1, to_s=2.0, strip=(tile(2),))
+    assert reading.finish(2)
+    (first,) = reading.one("SELECT id FROM readings")
+    assert kept() == [(first, 0, 0, b"jpeg0"), (first, 0, 1, b"jpeg1"), (first, 1, 0, b"jpeg2")]
+    (back,) = tiles_of_readings(reading.db, [int(str(first))]).values()
+    assert [one.moments for one in back] == [tile(number).moments for number in range(3)]
+    assert [(one.columns, one.width_px, one.px_per_column) for one in back] == [(10, 480, 4.0)] * 3
+
+    reading.db.execute("UPDATE jobs SET state = 'leased'")
+    assert reading.add(0, strip=(tile(7),))
+    assert len(kept()) == 4, "the old strip is shown until the new one is whole"
+    assert reading.add(0, strip=(tile(8),)), "begun anew: what was left unfinished goes"
+    assert [row[3] for row in kept()][3:] == [b"jpeg8"]
+    assert reading.finish(1)
+    assert [row[3] for row in kept()] == [b"jpeg8"]
