@@ -49,7 +49,7 @@ class Light:
 
     def off(self, grey: Float32Array) -> BoolArray:
         """(13, 24): cells of a frame (h, w) that are darker or brighter than the light makes plain mud."""
-        mean = np.asarray(cv2.resize(grey, GRID, interpolation=cv2.INTER_AREA), np.float64)
+        mean = cell_means(grey).astype(np.float64)
         self._lit = mean >= DARK_GREY
         self._off = np.zeros(mean.shape)
         if np.count_nonzero(self._lit) < GRID[0]:
@@ -102,7 +102,7 @@ class Texture:
         levels = texture.astype(np.float32)
         # Between the camera's noise and the billows of a cloud: details of 3 to 8 px at working size.
         band = cv2.subtract(cv2.GaussianBlur(levels, (0, 0), 1.0), cv2.GaussianBlur(levels, (0, 0), 2.5))
-        spread = np.sqrt(np.asarray(cv2.resize(cv2.multiply(band, band), GRID, interpolation=cv2.INTER_AREA), np.float32))
+        spread = np.sqrt(cell_means(np.asarray(cv2.multiply(band, band), np.float32)))
         self._now = np.asarray(cv2.medianBlur(spread, 3), np.float64)
         usual = self._now if self._usual is None else self._usual
         return np.where(self._now < LEAST_TEXTURE, 0.0, self._now / np.maximum(usual, LEAST_TEXTURE))
@@ -114,6 +114,13 @@ class Texture:
         self._frames += 1
         part = max(1 / TEXTURE_MEMORY, 1 / (self._frames + 2))
         self._usual = self._usual + np.where(hidden, 0.0, part * (self._now - self._usual))
+
+
+def cell_means(levels: Float32Array) -> Float32Array:
+    """(13, 24): means of a picture (h, w) over the cells of the grid."""
+    # By way of half the size: whole pixels are averaged much quicker than parts of pixels.
+    half = cv2.resize(levels, (max(1, levels.shape[1] // 2), max(1, levels.shape[0] // 2)), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(half, GRID, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def cloudy_cells(off_light: BoolArray, texture: Float64Array) -> BoolArray:

@@ -76,7 +76,7 @@ class PlaneFit:
 
     def sd_at(self, point: Float64Array) -> float:
         """Standard deviation, one axis, of where the motion takes a point (2,)."""
-        jacobian = _jacobian(self.values, point[None, :])[0]
+        _, jacobian = _linearised(self.values, point[None, :])
         return float(np.sqrt(np.trace(jacobian @ self.covariance @ jacobian.T) / 2))
 
 
@@ -86,25 +86,23 @@ def rectify(line: Float64Array) -> Float64Array:
 
 
 def homography_of(values: Float64Array) -> Float64Array:
-    """(3, 3) float64, [2, 2] = 1, of a vector of parameters."""
-    shift_x, shift_y, turn, log_scale, stretch, shear, tilt_x, tilt_y, line_x, line_y = values
-    scale, cos, sin = np.exp(log_scale), np.cos(turn), np.sin(turn)
-    across_map = np.array(
-        [
-            [scale * cos + stretch, -scale * sin + shear, shift_x],
-            [scale * sin + shear, scale * cos - stretch, shift_y],
-            [tilt_x, tilt_y, 1.0],
-        ]
-    )
-    # The inverse of R has the same form with the signs of the line turned.
-    whole = rectify(np.array([-line_x, -line_y])) @ across_map @ rectify(np.array([line_x, line_y]))
-    return np.asarray(whole / whole[2, 2], np.float64)
+    """(..., 3, 3) float64, [2, 2] = 1, of vectors of parameters (..., 10)."""
+    shift_x, shift_y, turn, log_scale, stretch, shear, tilt_x, tilt_y, line_x, line_y = np.moveaxis(values, -1, 0)
+    cos, sin = np.exp(log_scale) * np.cos(turn), np.exp(log_scale) * np.sin(turn)
+    # S R(l): the last column of S, times the line, is added to the other two. R(l)^-1 = R(-l) takes from the last row what l makes of
+    # the others.
+    first = (cos + stretch + line_x * shift_x, shear - sin + line_y * shift_x, shift_x)
+    second = (sin + shear + line_x * shift_y, cos - stretch + line_y * shift_y, shift_y)
+    last = (tilt_x + line_x, tilt_y + line_y, 1.0)
+    third = (below - line_x * above - line_y * beside for above, beside, below in zip(first, second, last, strict=True))
+    whole = np.stack([*first, *second, *third], axis=-1)
+    return np.asarray((whole / whole[..., 8:]).reshape(*values.shape[:-1], 3, 3), np.float64)
 
 
 def apply(homography: Float64Array, points: Float64Array) -> Float64Array:
-    """Points (N, 2) taken through a homography."""
-    lifted = points @ homography[:, :2].T + homography[:, 2]
-    return np.asarray(lifted[:, :2] / lifted[:, 2:], np.float64)
+    """Points (N, 2) taken through homographies (..., 3, 3): (..., N, 2)."""
+    lifted = points @ np.swapaxes(homography[..., :2], -1, -2) + homography[..., None, :, 2]
+    return np.asarray(lifted[..., :2] / lifted[..., 2:], np.float64)
 
 
 def shift_of(homography: Float64Array, line: Float64Array) -> Float64Array:
@@ -126,16 +124,16 @@ def fit(
     values[8:] = horizon.line
     scale = np.inf
     for number in range(rounds):
-        error = now - apply(homography_of(values), before)
+        there, jacobian = _linearised(values, before)
+        error = now - there
         length = np.hypot(error[:, 0], error[:, 1])
         near = length[length < 8 * scale]
         # The median length of two axes is sqrt(2 ln 2) standard deviations of one. The first guess may be far off: then all are near.
         scale = max(noise, float(np.median(near)) / 1.1774) if near.size else noise
         weights = np.square(np.clip(1 - np.square(length / (4.0 * scale)), 0, None))
-        jacobian = _jacobian(values, before)
-        weighted = jacobian * (weights / scale**2)[:, None, None]
-        normal = np.einsum("nij,nik->jk", weighted, jacobian) + prior_precision
-        gradient = np.einsum("nij,ni->j", weighted, error) + prior_precision @ (prior_mean - values)
+        weighted = jacobian * np.repeat(weights / scale**2, 2)[:, None]
+        normal = weighted.T @ jacobian + prior_precision
+        gradient = weighted.T @ error.ravel() + prior_precision @ (prior_mean - values)
         step = np.linalg.solve(normal, gradient)
         values = values + step
         if not np.isfinite(values).all() or np.abs(values[:2]).max() > 3 or np.abs(values[2:]).max() > 1.5:
@@ -158,12 +156,7 @@ def _prior(horizon: Horizon) -> tuple[Float64Array, Float64Array]:
     return mean, precision
 
 
-def _jacobian(values: Float64Array, points: Float64Array) -> Float64Array:
-    """(N, 2, 10) derivatives of where the points go, by differences."""
-    middle = apply(homography_of(values), points)
-    columns = []
-    for number in range(PARAMETERS):
-        moved = values.copy()
-        moved[number] += _STEP
-        columns.append((apply(homography_of(moved), points) - middle) / _STEP)
-    return np.stack(columns, axis=-1)
+def _linearised(values: Float64Array, points: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Where points (N, 2) go, and the derivatives of that (2 N, 10), a row for x and one for y of each, by differences."""
+    moved = apply(homography_of(np.vstack([values, values + _STEP * np.eye(PARAMETERS)])), points)
+    return moved[0], np.asarray((moved[1:] - moved[0]).reshape(PARAMETERS, -1).T / _STEP, np.float64)

@@ -22,6 +22,7 @@ Float32Array = NDArray[np.float32]
 
 WORK_WIDTH_PX = 480
 LOG_OFFSET = 6.0  # grey levels: keeps the noise of the dark from becoming the strongest texture
+HIGH_PASS_SHRINK = 3  # both sides of the usual 480 x 270 can be divided by it, which makes it quick
 HIGH_PASS_PX = 9.0  # sigma at working size: openings (8 to 40 px) stay, light goes
 GREY_PER_UNIT = 700.0  # 8-bit levels per unit of the logarithm: 1 % of reflectance is 7 levels
 LASER_RADIUS = 0.022  # of the frame's width: core and halo
@@ -92,7 +93,7 @@ def _evened(grey: Float32Array, usable: UInt8Array) -> Float32Array:
     """Logarithm of the grey level less its local mean over what is usable; 0 elsewhere."""
     logarithm = np.asarray(cv2.log(grey + np.float32(LOG_OFFSET)), np.float32)
     weight = usable.astype(np.float32)
-    size = (max(2, grey.shape[1] // 4), max(2, grey.shape[0] // 4))
+    size = (max(2, grey.shape[1] // HIGH_PASS_SHRINK), max(2, grey.shape[0] // HIGH_PASS_SHRINK))
     level, share = (np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.float32) for part in (logarithm * weight, weight))
     near = np.maximum(_smooth(share), np.float32(0.05))
     low = _smooth(level) / near
@@ -103,7 +104,7 @@ def _evened(grey: Float32Array, usable: UInt8Array) -> Float32Array:
 
 
 def _smooth(part: Float32Array) -> Float32Array:
-    return np.asarray(cv2.GaussianBlur(part, (0, 0), HIGH_PASS_PX / 4), np.float32)
+    return np.asarray(cv2.GaussianBlur(part, (0, 0), HIGH_PASS_PX / HIGH_PASS_SHRINK), np.float32)
 
 
 def _unmasked(size: tuple[int, int], scale: float, masks: Sequence[Mask]) -> UInt8Array:

@@ -11,6 +11,7 @@ has precedence over one that does not, if a fair part of the frame follows it: n
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -172,10 +173,12 @@ class Registrar:
         off = float(np.hypot(*(found.fit.values[:2] - expected.values[:2])))
         return off > MOST_JUMP * expected.steps
 
-    def _candidates(self, before: Plate, now: Plate, expected: Expected | None) -> list[Float64Array]:
-        """Motions worth refining, the best first: (10,) each."""
+    def _candidates(self, before: Plate, now: Plate, expected: Expected | None) -> Iterator[Float64Array]:
+        """Motions worth refining, the best first: (10,) each. Of most frames no more than the first is asked for."""
         lines = [self.horizon.line] if self.horizon.sd() < 0.08 else [np.array([0.0, tilt]) for tilt in (0.0, 0.3, 0.6)]
         found = [_start(shift, line) for line in lines for shift in self._peaks(before, now, line)]
+        if len(lines) == 1 and np.hypot(*found[0][:2]) * self._half > STILL_PX and self._share(found[0]) > SURE:
+            yield found[0]
         found.append(_start(np.zeros(2), self.horizon.line))
         if expected is not None:
             found.append(expected.values)
@@ -191,7 +194,7 @@ class Registrar:
             near = any(self._apart_px(candidates[rank], other) < 4 for other in chosen)
             if scores[rank] >= LEAST_MATCHED and not near:
                 chosen.append(candidates[rank])
-        return chosen[:3]
+        yield from chosen[:3]
 
     def _apart_px(self, one: Float64Array, other: Float64Array) -> float:
         """How far apart two motions take the middle of the frame and a point below it, pixels of a plate."""
@@ -238,6 +241,10 @@ class Registrar:
         """How many cells of the frame look under this motion like the frame before."""
         return float(np.count_nonzero(self._cells(homography_of(values)) > MATCH))
 
+    def _share(self, values: Float64Array) -> float:
+        """Of the cells that can be compared under this motion, the share that look like the frame before."""
+        return _matched(self._cells(homography_of(values)))
+
     def _cells(self, homography: Float64Array) -> Float32Array:
         """Correlation by cell of the frame with the frame before, moved; (rows, columns) float32, -1 where nothing can be compared."""
         before, now = self._halves
@@ -281,9 +288,11 @@ class Registrar:
         if fitted is None or np.count_nonzero(fitted.weights > 0.1) < LEAST_POINTS or fitted.sd_at(self.line_point) > MOST_SD:
             return None
         cells = self._cells(fitted.homography())
-        comparable = cells > -1
-        matched = int(np.count_nonzero(cells > MATCH)) / max(1, int(np.count_nonzero(comparable)))
-        return Registration(fit=fitted, points=int(np.count_nonzero(fitted.weights > 0.1)), cells=cells, matched=matched)
+        return Registration(fit=fitted, points=int(np.count_nonzero(fitted.weights > 0.1)), cells=cells, matched=_matched(cells))
+
+
+def _matched(cells: Float32Array) -> float:
+    return int(np.count_nonzero(cells > MATCH)) / max(1, int(np.count_nonzero(cells > -1)))
 
 
 def _start(shift: Float64Array, line: Float64Array) -> Float64Array:
