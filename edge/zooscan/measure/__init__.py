@@ -1,0 +1,1 @@
+"""What is measured of objects, by the names of EcoTaxa and Zooprocess."""

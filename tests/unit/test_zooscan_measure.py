@@ -1,0 +1,225 @@
+"""Measures of objects against plain definitions written a second time, and against what the legacy software gave for real ones."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from edge.zooscan.measure.derived import derive
+from edge.zooscan.measure.fractal import fractal_dimensions
+from edge.zooscan.measure.outline import convex_hull, edge_lengths, feret_px, hull_area_and_perimeter_px, perimeter_px
+from edge.zooscan.measure.skeleton import skeleton_area_px
+from edge.zooscan.measure.table import measure_particles
+from edge.zooscan.particle import Particle
+from edge.zooscan.segment import SegmentSettings, find_particles
+from models.runtime.vision import cv2
+
+ANY_SIZE = SegmentSettings(min_esd_mm=0.0, whole_only=False)
+# Greys of the legacy table are written with three decimals.
+ROUNDED = 0.0005 + 1e-9
+EXACT = [
+    "Area",
+    "Mean",
+    "StdDev",
+    "Mode",
+    "Min",
+    "Max",
+    "X",
+    "Y",
+    "XM",
+    "YM",
+    "Perim.",
+    "BX",
+    "BY",
+    "Width",
+    "Height",
+    "Major",
+    "Minor",
+    "Angle",
+    "Circ.",
+    "Feret",
+    "IntDen",
+    "Median",
+    "Skew",
+    "Kurt",
+    "%Area",
+    "XStart",
+    "YStart",
+    "Area_exc",
+    "Fractal",
+    "Skelarea",
+    "Slope",
+    "Histcum1",
+    "Histcum2",
+    "Histcum3",
+    "Nb1",
+    "Nb2",
+    "Convperim",
+    "Fcons",
+]
+
+
+def blob(seed: int, side: int = 24) -> NDArray[np.uint8]:
+    """A picture with odd forms: noise, smoothed a little, dark on white."""
+    chance = np.random.default_rng(seed)
+    rough = cv2.GaussianBlur(chance.random((side, side)).astype(np.float32), (0, 0), chance.uniform(0.6, 2.5))
+    dark = rough < np.quantile(rough, chance.uniform(0.2, 0.6))
+    return np.where(dark, chance.integers(0, 244, rough.shape), 255).astype(np.uint8)
+
+
+def particles_of(seed: int) -> list[Particle]:
+    return list(find_particles(blob(seed), ANY_SIZE))
+
+
+def traced(filled: NDArray[np.bool_]) -> list[int]:
+    """Pixels along each straight edge of the border, walked along the edges of pixels with the object on the right."""
+    padded = np.pad(filled, 1)
+    x, y, heading = int(filled[0].argmax()), 0, (1, 0)
+    start, lengths, turned = (x, y), [0], False
+    while True:
+        x, y = x + heading[0], y + heading[1]
+        lengths[-1] += 1
+        ahead_left = padded[y + (heading[1] - 1 - heading[0]) // 2 + 1, x + (heading[0] - 1 + heading[1]) // 2 + 1]
+        ahead_right = padded[y + (heading[1] - 1 + heading[0]) // 2 + 1, x + (heading[0] - 1 - heading[1]) // 2 + 1]
+        if ahead_left:
+            heading, turned = (heading[1], -heading[0]), True
+        elif not ahead_right:
+            heading, turned = (-heading[1], heading[0]), True
+        if (x, y) == start and heading == (1, 0):
+            return lengths
+        if turned:
+            lengths.append(0)
+            turned = False
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=60, deadline=None)
+def test_the_border_has_the_edges_of_a_walk_along_it(seed: int) -> None:
+    for one in particles_of(seed):
+        assert edge_lengths(one.chain).tolist() == traced(one.filled)
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=60, deadline=None)
+def test_no_two_corners_a_pixel_apart_are_both_cut(seed: int) -> None:
+    for one in particles_of(seed):
+        cut, corners = False, 0
+        for length in traced(one.filled):
+            cut = length > 1 or not cut
+            corners += cut
+        assert perimeter_px(one.chain) == pytest.approx(sum(traced(one.filled)) - corners * (2 - math.sqrt(2)))
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=40, deadline=None)
+def test_feret_is_the_largest_distance_between_corners_of_pixels(seed: int) -> None:
+    for one in particles_of(seed):
+        y, x = np.nonzero(one.filled)
+        corners = np.concatenate([np.stack([x + dx, y + dy], axis=1) for dx in (0, 1) for dy in (0, 1)])
+        apart = ((corners[:, None] - corners[None]) ** 2).sum(axis=2).max()
+        assert feret_px(convex_hull(one.chain)) == pytest.approx(math.sqrt(apart))
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=40, deadline=None)
+def test_the_drawn_hull_holds_the_object_and_little_more_than_the_true_one(seed: int) -> None:
+    for one in particles_of(seed):
+        hull = convex_hull(one.chain)
+        area, perimeter = hull_area_and_perimeter_px(hull)
+        assert area >= one.filled.sum()
+        true_area = cv2.contourArea(hull.reshape(-1, 1, 2)) + cv2.arcLength(hull.reshape(-1, 1, 2), closed=True) / 2 + 1
+        assert abs(area - true_area) <= 0.5 * perimeter + 1
+        assert perimeter <= area
+
+
+def far_from(zero: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Chamfer distances by relaxing every pixel until nothing changes."""
+    steps = [
+        (dx, dy, {1: 41, 2: 58, 5: 92}[dx * dx + dy * dy]) for dx in range(-2, 3) for dy in range(-2, 3) if dx * dx + dy * dy in (1, 2, 5)
+    ]
+    distance = np.where(zero, 0, 10**6).astype(np.int64)
+    while True:
+        padded = np.pad(distance, 2, constant_values=10**6)
+        height, width = distance.shape
+        nearer = np.minimum.reduce(
+            [distance, *(padded[2 + dy : 2 + dy + height, 2 + dx : 2 + dx + width] + cost for dx, dy, cost in steps)]
+        )
+        if (nearer == distance).all():
+            return distance
+        distance = nearer
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=15, deadline=None)
+def test_the_fractal_dimension_is_that_of_whole_canvases(seed: int) -> None:
+    found = particles_of(seed)
+    widths = np.array(sorted({round(1.1**power) for power in range(1, 41)}))
+    for one, dimension in zip(found, fractal_dimensions(found), strict=True):
+        high, wide = one.holed.shape
+        canvas = np.zeros((4 * high, 4 * wide), np.bool_)
+        above, left = (4 * high - high) // 2, (4 * wide - wide) // 2
+        canvas[above : above + high, left : left + wide] = one.holed
+        pixels = (far_from(~canvas) + far_from(canvas) + 20) // 41
+        areas = [float((pixels <= width).sum()) for width in widths]
+        assert dimension == pytest.approx(2 - np.log(areas).std(ddof=1) / np.log(2.0 * widths).std(ddof=1))
+
+
+def test_a_skeleton_of_a_line_is_the_line_and_of_a_bar_is_thin() -> None:
+    line = np.zeros((5, 40), np.bool_)
+    line[2, 3:37] = True
+    bar = np.zeros((20, 60), np.bool_)
+    bar[3:17, 3:57] = True
+    assert skeleton_area_px(line) == line.sum()
+    assert 54 - 14 <= skeleton_area_px(bar) <= 54 + 14
+
+
+def test_an_object_of_one_pixel_is_measured_and_what_it_has_not_is_not_a_number() -> None:
+    image = np.full((5, 5), 255, np.uint8)
+    image[2, 2] = 100
+    table = measure_particles(list(find_particles(image, ANY_SIZE)))
+    assert (table["area"][0], table["perim."][0], table["feret"][0]) == (1.0, pytest.approx(4 - 2 * (2 - math.sqrt(2))), math.sqrt(2))
+    assert math.isnan(table["skew"][0])
+    assert math.isnan(derive(table)["meanpos"][0])
+
+
+def legacy_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="latin-1", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def test_measures_of_real_objects_are_those_of_the_legacy_software(shared_data: Path) -> None:
+    folder = shared_data / "zooscan" / "legacy_oracle"
+    if not folder.is_dir():
+        pytest.skip("no objects measured by the legacy software")
+    rows = {(row["BX"], row["BY"]): row for row in legacy_rows(folder / "sheet_meas.tsv")}
+    sheet = cv2.imread(str(folder / "sheet_vis1.png"), cv2.IMREAD_GRAYSCALE)
+    assert sheet is not None
+    found = list(find_particles(np.asarray(sheet, np.uint8), SegmentSettings(whole_only=False)))
+    assert {(str(one.x_px), str(one.y_px)) for one in found} == set(rows)
+    table = measure_particles(found)
+    for column in EXACT:
+        told = np.array([float(rows[str(one.x_px), str(one.y_px)][column]) for one in found])
+        assert np.abs(table[column.lower()] - told).max() <= ROUNDED, column
+    hull = np.array([float(rows[str(one.x_px), str(one.y_px)]["Convarea"]) for one in found])
+    assert np.abs(table["convarea"] - hull).max() <= 10
+    assert np.quantile(np.abs(table["convarea"] / hull - 1), 0.95) <= 0.001
+
+
+@pytest.mark.parametrize("crop", ["13892_13563", "2855_223"])
+def test_derived_figures_of_the_gold_crops_are_those_that_ecotaxa_was_told(shared_data: Path, crop: str) -> None:
+    folder = shared_data / "zooscan" / "zooprocess_lib_gold"
+    if not folder.is_dir():
+        pytest.skip("no gold crops")
+    told = legacy_rows(folder / f"ecotaxa_{crop}.tsv")[1]
+    image = cv2.imread(str(folder / f"crop_{crop}.png"), cv2.IMREAD_GRAYSCALE)
+    assert image is not None
+    (found,) = find_particles(np.asarray(image, np.uint8), SegmentSettings(whole_only=False))
+    derived = derive(measure_particles([found]), legacy=True)
+    assert {name: values[0] for name, values in derived.items()} == pytest.approx({name: float(told[f"object_{name}"]) for name in derived})
