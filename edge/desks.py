@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from edge.footage import FrameGiven, FrameWanted, StripGiven, StripWanted
+from edge.footage import FrameGiven, FrameWanted, SheetWanted, StripGiven, StripWanted
 from edge.footage_work import open_tow_desk
 from edge.pipeline.frame_server import FrameServer
 from edge.store.seal import open_seal
@@ -60,6 +60,6 @@ class SurveyDesks:
         """A frame of a clip as a picture."""
         return self._clip_frames.frame(wanted)
 
-    def strip(self, wanted: StripWanted) -> StripGiven:
-        """Crops of several frames in one picture."""
+    def strip(self, wanted: StripWanted | SheetWanted) -> StripGiven:
+        """Crops of several frames in one picture; or a frame strip on one sheet."""
         return self._strips.strip(wanted)

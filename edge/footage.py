@@ -213,7 +213,23 @@ class StripWanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SheetWanted:
+    """The frame strip of a tow on one sheet, in lines below one another.
+
+    Attributes:
+        tiles: JPEG pictures in their order along the tow; all are brought to the height of the first.
+        marks: (column, words) of moments, ASCII.
+        title: above the first line, ASCII.
+    """
+
+    tiles: tuple[bytes, ...]
+    marks: tuple[tuple[float, str], ...]
+    title: str
+    kind: Literal["jpeg", "png"] = "jpeg"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StripGiven:
-    """Crops side by side as JPEG, in the order in which they were asked for."""
+    """Crops side by side as JPEG, in the order in which they were asked for; or a sheet as the kind of picture that was asked for."""
 
     jpeg: bytes

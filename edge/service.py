@@ -20,7 +20,7 @@ import structlog
 
 from edge.desks import SurveyDesks
 from edge.errors import SettingsError, StoreLostError
-from edge.footage import FrameGiven, FrameWanted, StripGiven, StripWanted
+from edge.footage import FrameGiven, FrameWanted, SheetWanted, StripGiven, StripWanted
 from edge.health.checks.workers import RestartWindow
 from edge.health.context import HealthContext
 from edge.health.disk import DiskGuard, DiskLevel
@@ -226,8 +226,8 @@ class Service:
         """A frame of a clip as a picture."""
         return self.desks.clip_frame(wanted)
 
-    def strip(self, wanted: StripWanted) -> StripGiven:
-        """Crops of several frames in one picture."""
+    def strip(self, wanted: StripWanted | SheetWanted) -> StripGiven:
+        """Crops of several frames in one picture; or a frame strip on one sheet."""
         return self.desks.strip(wanted)
 
     def live(self) -> LiveStatus:

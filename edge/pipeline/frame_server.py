@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 
 from edge.errors import InputError, Reason
-from edge.footage import FrameGiven, FrameWanted, StripGiven, StripWanted
+from edge.footage import FrameGiven, FrameWanted, SheetWanted, StripGiven, StripWanted
 from models.runtime.orphans import die_with_parent
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _PATIENCE_S = 30.0
 _IDLE_S = 120.0
 _TIDY_S = 15.0
 
+Wanted = FrameWanted | StripWanted | SheetWanted
 Given = TypeVar("Given", FrameGiven, StripGiven)
 
 
@@ -52,12 +53,14 @@ class FrameServer:
         """
         return self._ask(wanted, FrameGiven, f"no frame could be decoded at {wanted.at_s:.1f} s")
 
-    def strip(self, wanted: StripWanted) -> StripGiven:
-        """Crops of several frames of clips or stills, side by side.
+    def strip(self, wanted: StripWanted | SheetWanted) -> StripGiven:
+        """Crops of several frames of clips or stills, side by side; or a frame strip on one sheet.
 
         Raises:
             InputError: one of the files cannot be read; or it ended or held up the process that reads it.
         """
+        if isinstance(wanted, SheetWanted):
+            return self._ask(wanted, StripGiven, f"{len(wanted.tiles)} pieces of the frame strip could not be put on a sheet")
         return self._ask(wanted, StripGiven, f"{len(wanted.crops)} crops could not be decoded")
 
     def close(self) -> None:
@@ -65,7 +68,7 @@ class FrameServer:
         with self._lock:
             self._end()
 
-    def _ask(self, wanted: FrameWanted | StripWanted, kind: type[Given], failure: str) -> Given:
+    def _ask(self, wanted: Wanted, kind: type[Given], failure: str) -> Given:
         with self._lock:
             try:
                 link = self._open()
@@ -74,7 +77,7 @@ class FrameServer:
             except (EOFError, OSError):
                 answer = None
             if answer is None:
-                log.error("frame_server_lost", wanted=str(wanted))
+                log.error("frame_server_lost", wanted=failure)
                 self._end()
                 raise InputError(Reason.UNREADABLE_FILE, failure)
         if isinstance(answer, kind):
@@ -116,17 +119,20 @@ def _serve(link: Connection, max_pixels: int) -> None:
             continue
         silent_s = 0.0
         try:
-            wanted: FrameWanted | StripWanted = link.recv()
+            wanted: Wanted = link.recv()
         except (EOFError, OSError):
             os._exit(0)
         with contextlib.suppress(BrokenPipeError, OSError):
             link.send(_answer(clips, wanted, max_pixels))
 
 
-def _answer(clips: ClipFrames, wanted: FrameWanted | StripWanted, max_pixels: int) -> FrameGiven | StripGiven | tuple[Reason, str]:
+def _answer(clips: ClipFrames, wanted: Wanted, max_pixels: int) -> FrameGiven | StripGiven | tuple[Reason, str]:
     from edge.pipeline.crop_strip import make_strip
+    from edge.pipeline.strip_sheet import make_sheet
 
     try:
+        if isinstance(wanted, SheetWanted):
+            return StripGiven(jpeg=make_sheet(wanted))
         if isinstance(wanted, StripWanted):
             return StripGiven(jpeg=_jpeg(make_strip(clips, wanted, max_pixels=max_pixels), wanted.jpeg_quality))
         shown = clips.frame_at(wanted.path, wanted.at_s, step=wanted.step)

@@ -7,6 +7,7 @@ the analysis, which is sealed.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -81,3 +82,21 @@ def unpack_moments(packed: bytes) -> tuple[StripMoment, ...]:
     """What `pack_moments` packed."""
     rows = np.frombuffer(packed, "<f8").reshape(-1, 3)
     return tuple(StripMoment(float(at_s), float(column), _SOURCES[int(source)]) for at_s, column, source in rows)
+
+
+def tile_jpegs(connection: Connection, tile_ids: Sequence[int]) -> list[bytes]:
+    """The pictures of tiles, in this order."""
+    rows = connection.execute(
+        "SELECT id, jpeg FROM strip_tiles WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(tile_ids)),)
+    )
+    found = {row[0]: bytes(row[1]) for row in rows}
+    return [found[one] for one in tile_ids if one in found]
+
+
+def crossing_places(connection: Connection, analysis_id: int) -> dict[int, float]:
+    """Opening -> where it crossed the line, pixels of the full frame from its left edge; none while the analysis is sealed."""
+    return dict(
+        connection.execute(
+            "SELECT id, across_px FROM tow_openings WHERE analysis_id = ? AND crossing_s IS NOT NULL", (analysis_id,)
+        ).fetchall()
+    )

@@ -176,6 +176,11 @@ RULES: dict[str, Need] = {
     # Reviews of what a model found; of a tow that is counted blind there is nothing to see
     "GET /tows/{tow_id:int}/review": VIEW,
     "GET /tows/{tow_id:int}/footage": VIEW,
+    "GET /tows/{tow_id:int}/strip": VIEW,
+    "GET /api/tows/{tow_id}/strip": VIEW,
+    "GET /api/tows/{tow_id}/strip/tiles/{tile_id}": VIEW,
+    "GET /api/tows/{tow_id}/strip/frame": VIEW,
+    "GET /api/tows/{tow_id}/strip/picture": VIEW,
     "GET /surveys/{survey_id:int}/model": VIEW,
     "GET /api/tows/{tow_id}/openings": VIEW,
     "GET /api/tows/{tow_id}/openings/order": VIEW,

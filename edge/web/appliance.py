@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
-from edge.footage import FrameGiven, FrameWanted, StripGiven, StripWanted
+from edge.footage import FrameGiven, FrameWanted, SheetWanted, StripGiven, StripWanted
 from edge.recipes.choices import FilesChoice, VariantChoice
 from edge.recipes.model_tasks import ModelTask
 from edge.store.sqlite import Connection
@@ -214,8 +214,8 @@ class Appliance(Protocol):
     def clip_frame(self, wanted: FrameWanted) -> FrameGiven:
         """A frame of a clip as a picture."""
 
-    def strip(self, wanted: StripWanted) -> StripGiven:
-        """Crops of several frames in one picture."""
+    def strip(self, wanted: StripWanted | SheetWanted) -> StripGiven:
+        """Crops of several frames in one picture; or a frame strip on one sheet."""
 
     def live(self) -> LiveStatus:
         """The present figures. Cheap: called once a second for each open page."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from edge.errors import ModelError, SettingsError
-from edge.footage import FrameGiven, FrameWanted, StripGiven, StripWanted
+from edge.footage import FrameGiven, FrameWanted, SheetWanted, StripGiven, StripWanted
 from edge.pipeline.frame_server import FrameServer
 from edge.recipes.choices import FilesChoice, VariantChoice
 from edge.recipes.model_tasks import ModelTask
@@ -69,7 +69,7 @@ class SimulatedAppliance:
     def clip_frame(self, wanted: FrameWanted) -> FrameGiven:
         return self._clip_frames.frame(wanted)
 
-    def strip(self, wanted: StripWanted) -> StripGiven:
+    def strip(self, wanted: StripWanted | SheetWanted) -> StripGiven:
         return self._clip_frames.strip(wanted)
 
     @property
