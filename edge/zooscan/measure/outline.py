@@ -71,8 +71,8 @@ def convex_hull(chain: Int32Array) -> Int32Array:
 def hull_area_and_perimeter_px(hull: Int32Array) -> tuple[int, int]:
     """Pixels of the filled convex hull, and of them those with a neighbour outside, eight counted.
 
-    The hull is drawn through the centres of its corners, each edge as ImageJ draws a line (`ImageProcessor.lineTo`): steps of one
-    along the longer axis, cut to whole pixels.
+    The hull is drawn through the centres of its corners, in the order that `convex_hull` gives, each edge as ImageJ draws a line
+    (`ImageProcessor.lineTo`): steps of one along the longer axis, cut to whole pixels.
     """
     first, last = _rows_of(hull)
     area = int((last - first + 1).sum())
@@ -85,15 +85,12 @@ def hull_area_and_perimeter_px(hull: Int32Array) -> tuple[int, int]:
 
 def _rows_of(hull: Int32Array) -> tuple[IntArray, IntArray]:
     """The first and last pixel of the drawn hull in each row."""
-    begin = hull.astype(np.intp)
-    reach = np.roll(begin, -1, axis=0) - begin
-    steps = np.abs(reach).max(axis=1)
-    steps[steps == 0] = 1
-    points = steps + 1
-    edge = np.repeat(np.arange(len(hull)), points)
-    along = (np.arange(int(points.sum())) - np.repeat(np.cumsum(points) - points, points))[:, None] / steps[edge][:, None]
-    # Half a pixel, and a little less than would move a whole one, so that what is a whole number stays one.
-    drawn = np.floor(begin[edge] + along * reach[edge] + 0.5 + 1e-9).astype(np.intp)
+    reach = np.roll(hull, -1, axis=0).astype(np.float64) - hull
+    steps = np.maximum(np.abs(reach).max(axis=1), 1).astype(np.intp)
+    # Added up step by step, as ImageJ does: the sums fall short of a whole pixel just where its own do.
+    places = np.repeat((reach / steps[:, None])[:, None, :], int(steps.max()) + 1, axis=1)
+    places[:, 0] = hull + 0.5
+    drawn = places.cumsum(axis=1).astype(np.intp)[np.arange(places.shape[1]) <= steps[:, None]]
     rows = int(hull[:, 1].max()) + 1
     first, last = np.full(rows, np.iinfo(np.intp).max), np.full(rows, -1)
     np.minimum.at(first, drawn[:, 1], drawn[:, 0])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
+from edge.values import UInt8Array
 from edge.zooscan.particle import Particle
 from models.runtime.vision import cv2
 
@@ -11,32 +13,49 @@ from models.runtime.vision import cv2
 _PIXEL_MOMENT = 0.08333333
 
 
-def centres(particle: Particle) -> dict[str, float]:
-    """`x`, `y`: centre of the pixels with holes, in the box; `xm`, `ym`: the same, each pixel weighted by its grey."""
-    plain = cv2.moments(particle.filled.view("uint8"), binaryImage=True)
-    weighted = cv2.moments(particle.grey * particle.filled)
-    weight = weighted["m00"] or math.nan
-    return {
-        "x": plain["m10"] / plain["m00"] + 0.5,
-        "y": plain["m01"] / plain["m00"] + 0.5,
-        "xm": weighted["m10"] / weight + 0.5,
-        "ym": weighted["m01"] / weight + 0.5,
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """Pixels as a plane figure.
 
-
-def ellipse(particle: Particle) -> dict[str, float]:
-    """Axes and direction of the ellipse of the same second moments, made to have the same area.
-
-    After ImageJ's `EllipseFitter` (public domain): the pixels' own moments are added, the angle is that of the major axis, in degrees
-    from the x axis, counter-clockwise as seen, 0 to 180.
+    Attributes:
+        area_px: how many.
+        x, y: their centre in the box, pixels; the middle of the first pixel is at 0.5.
+        major_px, minor_px: axes of the ellipse of the same second moments, made to have the same area.
+        angle_deg: of the major axis from the x axis, counter-clockwise as seen, 0 to 180.
     """
-    found = cv2.moments(particle.filled.view("uint8"), binaryImage=True)
+
+    area_px: int
+    x: float
+    y: float
+    major_px: float
+    minor_px: float
+    angle_deg: float
+
+
+def figure_of(filled: UInt8Array) -> Figure:
+    """The figure of pixels with holes, after ImageJ's `EllipseFitter` (public domain): the pixels' own moments are added.
+
+    Args:
+        filled: (H, W) uint8, 1 where a pixel is.
+    """
+    found = cv2.moments(filled, binaryImage=True)
     area = found["m00"]
-    u20 = found["mu20"] / area + _PIXEL_MOMENT
-    u02 = found["mu02"] / area + _PIXEL_MOMENT
-    u11 = found["mu11"] / area
+    u20, u02, u11 = found["mu20"] / area + _PIXEL_MOMENT, found["mu02"] / area + _PIXEL_MOMENT, found["mu11"] / area
     middle, apart = (u20 + u02) / 2, math.hypot((u20 - u02) / 2, u11)
     major, minor = math.sqrt(middle + apart), math.sqrt(max(middle - apart, 0.0))
     scale = 2 * math.sqrt(area / (math.pi * major * minor))
-    angle = math.degrees(0.5 * math.atan2(-2 * u11, u20 - u02)) % 180.0
-    return {"major": major * scale, "minor": minor * scale, "angle": angle}
+    return Figure(
+        area_px=int(area),
+        x=found["m10"] / area + 0.5,
+        y=found["m01"] / area + 0.5,
+        major_px=major * scale,
+        minor_px=minor * scale,
+        angle_deg=math.degrees(0.5 * math.atan2(-2 * u11, u20 - u02)) % 180.0,
+    )
+
+
+def grey_centre(particle: Particle) -> tuple[float, float]:
+    """`xm`, `ym`: centre of the pixels with holes, each weighted by its grey, in the box; not a number for a black object."""
+    weighted = cv2.moments(particle.grey * particle.filled)
+    weight = weighted["m00"] or math.nan
+    return weighted["m10"] / weight + 0.5, weighted["m01"] / weight + 0.5

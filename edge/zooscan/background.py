@@ -1,0 +1,86 @@
+"""The light of the empty glass, and the scan without it. Domain: Zooprocess 8, section a3."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edge.values import UInt8Array
+from models.runtime.vision import cv2
+
+# Pixels within a radius of 3, as ImageJ 1.41o's rank filters take them.
+_DISC = np.array(
+    [
+        [0, 0, 1, 1, 1, 0, 0],
+        [0, 1, 1, 1, 1, 1, 0],
+        [1, 1, 1, 1, 1, 1, 1],
+        [1, 1, 1, 1, 1, 1, 1],
+        [1, 1, 1, 1, 1, 1, 1],
+        [0, 1, 1, 1, 1, 1, 0],
+        [0, 0, 1, 1, 1, 0, 0],
+    ],
+    np.float32,
+)
+
+
+_PARTS = np.uint16(64)
+
+
+def combine_backgrounds(first: UInt8Array, second: UInt8Array) -> UInt8Array:
+    """The mean of two scans of the empty glass, each halved and rounded by itself; (H, W) uint8, all of one shape."""
+    halved = ((np.arange(256) + 1) // 2).astype(np.uint8)
+    return np.asarray(cv2.add(cv2.LUT(first, halved), cv2.LUT(second, halved)), np.uint8)
+
+
+def smooth_background(background: UInt8Array, scan_shape: tuple[int, int], ratio: int) -> UInt8Array:
+    """As much of the background as the scan covers, smoothed; its resolution stays.
+
+    Args:
+        background: (H, W) uint8.
+        scan_shape: height and width of the upright scan, pixels.
+        ratio: the scan's resolution over the background's.
+
+    Returns:
+        (H', W') uint8: the bottom right part, `scan_shape` over `ratio`, each pixel the mean of the 37 around it, the edges continued.
+    """
+    height, width = min(scan_shape[0] // ratio, background.shape[0]), min(scan_shape[1] // ratio, background.shape[1])
+    covered = np.ascontiguousarray(background[background.shape[0] - height :, background.shape[1] - width :])
+    around = cv2.filter2D(covered, cv2.CV_32F, _DISC, borderType=cv2.BORDER_REPLICATE)
+    return np.floor(around / np.float32(_DISC.sum()) + np.float32(0.5)).astype(np.uint8)
+
+
+def enlarged_rows(background: UInt8Array, ratio: int, top: int, bottom: int) -> UInt8Array:
+    """Rows of the background at the scan's resolution, as ImageJ 1.41 enlarges (`ByteProcessor.resize`, bilinear).
+
+    A pixel x of the enlarged picture lies at x / ratio - 1/2 of the small one, which is half a large pixel off where others put it, and
+    beyond its edges the picture is continued.
+
+    Args:
+        background: (H, W) uint8, smoothed.
+        ratio: how many times larger: 2, 4 or 8.
+        top, bottom: the first row, and the one after the last.
+    """
+    # In 64ths nothing is lost: with a ratio of 2, 4 or 8 each weight is a whole number of them.
+    place = np.array([[1.0 / ratio, 0.0, -0.5], [0.0, 1.0 / ratio, top / ratio - 0.5]])
+    size = (background.shape[1] * ratio, bottom - top)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    enlarged = cv2.warpAffine(background.astype(np.uint16) * _PARTS, place, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray((np.asarray(enlarged, np.uint16) + _PARTS // 2) // _PARTS, np.uint8)
+
+
+def without_background(scan: UInt8Array, background: UInt8Array, ratio: int, rows_together: int = 512) -> UInt8Array:
+    """255 less the difference from the background ("neutral"), in place of the scan; cut to the smaller of both.
+
+    Args:
+        scan: (H, W) uint8, upright; is written to.
+        background: (H', W') uint8, smoothed.
+        ratio: the scan's resolution over the background's.
+        rows_together: how many rows are enlarged at a time.
+    """
+    height, width = min(scan.shape[0], background.shape[0] * ratio), min(scan.shape[1], background.shape[1] * ratio)
+    seen = scan[:height, :width]
+    for top in range(0, height, rows_together):
+        bottom = min(top + rows_together, height)
+        rows = seen[top:bottom]
+        differs = cv2.absdiff(rows, enlarged_rows(background, ratio, top, bottom)[:, :width])
+        rows[:] = cv2.bitwise_not(differs)
+    return seen
