@@ -44,8 +44,9 @@ def smooth_background(background: UInt8Array, scan_shape: tuple[int, int], ratio
     """
     height, width = min(scan_shape[0] // ratio, background.shape[0]), min(scan_shape[1] // ratio, background.shape[1])
     covered = np.ascontiguousarray(background[background.shape[0] - height :, background.shape[1] - width :])
-    around = cv2.filter2D(covered, cv2.CV_32F, _DISC, borderType=cv2.BORDER_REPLICATE)
-    return np.floor(around / np.float32(_DISC.sum()) + np.float32(0.5)).astype(np.uint8)
+    around = np.asarray(cv2.filter2D(covered, cv2.CV_32F, _DISC, borderType=cv2.BORDER_REPLICATE))
+    mean: UInt8Array = np.floor(around / np.float32(_DISC.sum()) + np.float32(0.5)).astype(np.uint8)
+    return mean
 
 
 def enlarged_rows(background: UInt8Array, ratio: int, top: int, bottom: int) -> UInt8Array:

@@ -124,7 +124,8 @@ def _threshold(lying: UInt8Array) -> int:
     if len(there) < 2:
         return 128
     at, highest = int(there[0]), int(there[-1])
-    number, weight = counts.cumsum().tolist(), (counts * np.arange(256)).cumsum().tolist()
+    number: list[float] = counts.cumsum().tolist()
+    weight: list[float] = (counts * np.arange(256)).cumsum().tolist()
     while True:
         middle = (weight[at] / number[at] + (weight[highest] - weight[at]) / (number[highest] - number[at])) / 2
         at += 1
