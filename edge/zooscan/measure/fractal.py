@@ -28,45 +28,43 @@ _WIDTHS_PX = np.array(sorted({round(1.1**power) for power in range(1, 41)}))
 _FARTHEST_PX = int(_WIDTHS_PX[-1])
 _FAR = _ONE * (_FARTHEST_PX + 3)
 _LARGE_PX = 200
-_TOGETHER_PX = 500_000
+_TOGETHER_PX = 2_000_000
 _STEP_PX = 16
 
 
 @dataclass(frozen=True, slots=True)
 class _Canvas:
-    """As much of an object's canvas as lies within the farthest distance of it.
+    """Pixels of which some are to be as far away as their distance from the others says.
 
     Attributes:
         number: of the object.
-        holed: (H, W) bool, the object without its holes.
-        above, left: pixels of the canvas before the object's box.
-        height, width: pixels of the canvas.
+        far: (H, W) bool, pixels whose distance is wanted; the others have none.
     """
 
     number: int
-    holed: BoolArray
-    above: int
-    left: int
-    height: int
-    width: int
+    far: BoolArray
 
 
 def fractal_dimensions(particles: list[Particle]) -> Float64Array:
     """(N,): the dimension of each object's outline, between 1 and 2."""
-    dimension = np.full(len(particles), np.nan)
-    canvases = [_canvas(number, one.holed) for number, one in enumerate(particles)]
+    canvases = [canvas for number, one in enumerate(particles) for canvas in (_inside(number, one.holed), _outside(number, one.holed))]
+    counts = np.zeros((len(particles), _FARTHEST_PX + 1))
     for together in _alike(canvases):
-        for canvas, areas in zip(together, _ribbon_areas(together), strict=True):
-            dimension[canvas.number] = 2.0 - np.log(areas).std(ddof=1) / np.log(2.0 * _WIDTHS_PX).std(ddof=1)
-    return dimension
+        for canvas, found in zip(together, _counts_by_distance(together), strict=True):
+            counts[canvas.number] += found
+    areas = counts.cumsum(axis=1)[:, _WIDTHS_PX]
+    return np.asarray(2.0 - np.log(areas).std(axis=1, ddof=1) / np.log(2.0 * _WIDTHS_PX).std(ddof=1))
 
 
-def _canvas(number: int, holed: BoolArray) -> _Canvas:
-    height, width = holed.shape
-    times = 2 if min(height, width) >= _LARGE_PX else 4
-    above, below = _margins(height, times)
-    left, right = _margins(width, times)
-    return _Canvas(number, holed, above, left, above + height + below, left + width + right)
+def _inside(number: int, holed: BoolArray) -> _Canvas:
+    """The object's own pixels; what lies farther out than its next neighbours is nearest to none of them."""
+    return _Canvas(number, np.pad(holed, 1))
+
+
+def _outside(number: int, holed: BoolArray) -> _Canvas:
+    """What the object leaves free of its canvas, as far as it matters."""
+    times = 2 if min(holed.shape) >= _LARGE_PX else 4
+    return _Canvas(number, np.pad(~holed, [_margins(side, times) for side in holed.shape], constant_values=True))
 
 
 def _margins(side: int, times: int) -> tuple[int, int]:
@@ -79,48 +77,50 @@ def _alike(canvases: list[_Canvas]) -> Iterator[list[_Canvas]]:
     """Groups of canvases of about one size, none larger than fits the processor's cache."""
     together: list[_Canvas] = []
     height = width = 0
-    for canvas in sorted(canvases, key=lambda one: (one.height // _STEP_PX, one.width)):
-        height, width = max(height, canvas.height), max(width, canvas.width)
+    for canvas in sorted(canvases, key=lambda one: (one.far.shape[0] // _STEP_PX, one.far.shape[1])):
+        height, width = max(height, canvas.far.shape[0]), max(width, canvas.far.shape[1])
         if together and height * width * (len(together) + 1) > _TOGETHER_PX:
             yield together
-            together, height, width = [], canvas.height, canvas.width
+            together, (height, width) = [], canvas.far.shape
         together.append(canvas)
     if together:
         yield together
 
 
-def _ribbon_areas(together: list[_Canvas]) -> Iterator[Float64Array]:
-    """For each canvas (K,) pixels within each width of the outline."""
-    count = len(together)
-    height, width = max(one.height for one in together), max(one.width for one in together)
-    # The first half: how far pixels of the object are from what is free; the second: how far the free ones are from the object. Two
-    # columns and rows around are never reached.
+def _counts_by_distance(together: list[_Canvas]) -> Iterator[Float64Array]:
+    """For each canvas (K,) how many of its pixels are 1, 2 ... pixels away; those that have no distance are not counted."""
+    height, width = max(one.far.shape[0] for one in together), max(one.far.shape[1] for one in together)
     kind = np.int16 if (width + 4) * _ONE + _FAR < np.iinfo(np.int16).max else np.int32
-    distance = np.full((height + 4, 2 * count, width + 4), _FAR, kind)
+    # Two columns and rows around, and what is left of a smaller canvas, are never near anything.
+    distance = np.full((height + 4, len(together), width + 4), _FAR, kind)
     for place, one in enumerate(together):
-        free = np.ones((one.height, one.width), np.bool_)
-        high, wide = one.holed.shape
-        free[one.above : one.above + high, one.left : one.left + wide] = ~one.holed
-        distance[2 : 2 + one.height, place, 2 : 2 + one.width][free] = 0
-        distance[2 : 2 + one.height, count + place, 2 : 2 + one.width][~free] = 0
+        distance[2 : 2 + one.far.shape[0], place, 2 : 2 + one.far.shape[1]][~one.far] = 0
     _sweep(distance)
     _sweep(distance[::-1, :, ::-1])
+    pixels = ((distance[2:-2, :, 2:-2] + _HALF) // _ONE).astype(np.uint8)
     for place, one in enumerate(together):
-        box = (slice(2, 2 + one.height), slice(2, 2 + one.width))
-        both = distance[:, place][box] + distance[:, count + place][box]
-        pixels = np.minimum((both + _HALF) // _ONE, 255).astype(np.uint8)
-        counts = cv2.calcHist([pixels], [0], None, [256], [0, 256]).ravel()
-        yield counts.cumsum(dtype=np.float64)[_WIDTHS_PX]
+        seen = np.ascontiguousarray(pixels[: one.far.shape[0], place, : one.far.shape[1]])
+        counts = cv2.calcHist([seen], [0], None, [256], [0, 256]).ravel().astype(np.float64)
+        counts[0] = 0
+        yield counts[: _FARTHEST_PX + 1]
 
 
 def _sweep(distance: IntArray) -> None:
     """Carry distances down and to the right; the border of two is left as it is."""
     along = np.arange(distance.shape[2] - 4, dtype=distance.dtype) * distance.dtype.type(_ONE)
+    near, far = np.empty_like(distance[0, :, 2:-2]), np.empty_like(distance[0, :, 2:-2])
     for y in range(2, len(distance) - 2):
         row, above, second = distance[y, :, 2:-2], distance[y - 1], distance[y - 2]
-        near = np.minimum(above[:, 1:-3], above[:, 3:-1]) + _SQRT2
-        far = np.minimum(np.minimum(above[:, :-4], above[:, 4:]), np.minimum(second[:, 1:-3], second[:, 3:-1])) + _SQRT5
-        np.minimum(row, np.minimum(np.minimum(near, far), above[:, 2:-2] + _ONE), out=row)
+        np.minimum(above[:, :-4], above[:, 4:], out=far)
+        np.minimum(far, second[:, 1:-3], out=far)
+        np.minimum(far, second[:, 3:-1], out=far)
+        far += _SQRT5
+        np.minimum(above[:, 1:-3], above[:, 3:-1], out=near)
+        near += _SQRT2
+        np.minimum(far, near, out=far)
+        np.add(above[:, 2:-2], _ONE, out=near)
+        np.minimum(far, near, out=far)
+        np.minimum(row, far, out=row)
         row -= along
         np.minimum.accumulate(row, axis=1, out=row)
         row += along
