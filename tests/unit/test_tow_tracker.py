@@ -10,7 +10,7 @@ import pytest
 from edge.footage import Motion
 from edge.values import Detections
 from tests.helpers.tow_frames import LINE_PX, lone, steady, track
-from tests.simulators.tow import HEIGHT_PX, NOISY, WIDTH_PX, Sea, simulate, with_silt
+from tests.simulators.tow import FALSE, HEIGHT_PX, NOISY, WIDTH_PX, Sea, simulate, with_silt
 from tests.simulators.trackers import followed_openings, id_switches
 
 SEEDS = range(3)  # tests/benchmarks/bench_tracking.py measures twenty, of two minutes each
@@ -57,9 +57,24 @@ def test_confidence_tells_openings_from_what_was_seen_once() -> None:
     owner = followed_openings(found, tow)
     real = [one.confidence for one in found.tracks if owner[one.id] >= 0]
     false = [one.confidence for one in found.tracks if owner[one.id] < 0]
-    assert len(false) > 150
-    assert np.mean(np.array(false) < 0.5) > 0.9
+    told = {(int(frame), int(place)) for one in found.tracks for frame, place in zip(one.frames, one.detections, strict=True)}
+    untold = [whose for frame, owners in enumerate(tow.owners) for place, whose in enumerate(owners) if (frame, place) not in told]
+    assert len(untold) > 150
+    assert set(untold) == {FALSE}  # what is hopeless is not told, and no opening is hopeless
+    assert np.mean([one < 0.5 for one in [*false, *[0.0] * len(untold)]]) > 0.9
     assert np.mean(np.array(real) > 0.5) > 0.97
+
+
+def test_what_was_seen_once_is_forgotten_on_the_way_and_changes_nothing_but_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    tow = simulate(3, 25.0, noise=NOISY)
+    found = track(tow.frames)
+    monkeypatch.setattr("edge.survey.tow.kept.JUDGED_EVERY", 500)
+    often = track(tow.frames)
+    monkeypatch.setattr("edge.survey.tow.kept.HOPELESS", -1.0)
+    never = track(tow.frames)
+    for other in (often, never):
+        assert [one.frames.tolist() for one in other.tracks] == [one.frames.tolist() for one in found.tracks]
+        assert [one.confidence for one in other.tracks] == pytest.approx([one.confidence for one in found.tracks], abs=1e-6)
 
 
 def test_the_expected_number_is_near_the_number() -> None:

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.footage import FootageFrame, Motion
-from edge.survey.tow.alive import NOT_YET, SIGHT, UNSEEN, Rows, born, none_alive
+from edge.survey.tow.alive import NOT_YET, SIGHT, UNSEEN, born, none_alive
 from edge.survey.tow.assign import Index, assigned, pairs_within
 from edge.survey.tow.boxes import Sightings, sightings
+from edge.survey.tow.kept import Kept
 from edge.survey.tow.line import Line, note_crossings
 from edge.survey.tow.plane import inverse, moved, row_scale, scale_at, scale_of_rows, step_past, stretched
 from edge.survey.tow.register import LEAST_SUPPORT, common_displacement
@@ -61,8 +62,7 @@ class Follower:
         self.is_carried: list[bool] = []
         self.row_scales: list[float] = []
         self._row_scale = 0.0
-        self.ended: list[Rows] = []
-        self.history: list[Rows] = []
+        self.kept = Kept(settings.detection_rate)
 
     def step(self, frame: FootageFrame) -> None:
         """Take the next frame."""
@@ -82,7 +82,7 @@ class Follower:
 
     def finish(self) -> None:
         """End the tracks that are still alive."""
-        self.ended.append(self._rows)
+        self.kept.end(self._rows)
         self._rows = none_alive()
 
     # -- the motion ----------------------------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ class Follower:
             self._let_go()
         left = (at_s - begin) / usual - min(steps, 60)
         self._travel(at_s, along + left * down, drift + left * right, sd=self._shared_sd, carried=True)
-        self.ended.append(self._rows)
+        self.kept.end(self._rows)
         self._rows, self._start_xy, self._stretch, self._shared_sd = none_alive(), np.zeros((0, 2)), np.zeros(0), 0.0
         self._past.clear()
         self._carried.clear()
@@ -321,7 +321,7 @@ class Follower:
         sights = np.zeros(len(ids), SIGHT)
         sights["id"], sights["frame"], sights["place"] = ids, number, seen.place[j]
         sights["box"], sights["score"] = seen.box[j], seen.score[j]
-        self.history.append(sights)
+        self.kept.note(sights)
 
     def _chances_before(self, xy: Float64Array, wh: Float64Array) -> Float64Array:
         """(N,) in how many frames before this one a place lay in clear view, weighted by what they showed."""
@@ -345,7 +345,7 @@ class Follower:
         away = (x < -slack_x) | (x > width + slack_x) | (y < -slack_y) | (y > np.minimum(height + slack_y, _LOWEST * height))
         away |= rows["var"].max(axis=1, initial=0.0) > (_LOST * width) ** 2
         if away.any():
-            self.ended.append(rows[away])
+            self.kept.end(rows[away])
             self._rows = rows[~away]
 
 

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from edge.footage import FootageFrame
 from edge.survey.tow.alive import NOT_YET, Rows
 from edge.survey.tow.boxes import cut_sides
-from edge.survey.tow.confidence import confidences
 from edge.survey.tow.follow import Follower, follow
 from edge.survey.tow.line import is_unseen
 from edge.survey.tow.plane import scale_of_rows
 from edge.survey.tow.tracks import Float64Array, OpeningTrack, SeabedTravel, TowTracks, TrackSettings, check_frames
+
+LEAST_TOLD = 1e-4
+"""Confidence of a track below which it is not told. Of what a detector saw once and never again there are thousands to a real opening;
+all of them together hold less than a thousandth of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +56,19 @@ class SeabedTracker:
             height_px=height,
             line_px=line_px,
             travel=travel,
-            tracks=_tracks(followed, _Frame(width, height, line_px), travel, settings),
+            tracks=_tracks(followed, _Frame(width, height, line_px), travel),
         )
 
 
-def _tracks(followed: Follower, frame: _Frame, travel: SeabedTravel, settings: TrackSettings) -> tuple[OpeningTrack, ...]:
-    """All tracks, numbered from 1 in the order in which they lie along the tow."""
-    rows = np.concatenate(followed.ended)
+def _tracks(followed: Follower, frame: _Frame, travel: SeabedTravel) -> tuple[OpeningTrack, ...]:
+    """All tracks but the hopeless ones (`LEAST_TOLD`), numbered from 1 in the order in which they lie along the tow."""
+    rows, sights, sure = followed.kept.judged()
+    owner = np.searchsorted(rows["id"], sights["id"])
+    told = np.flatnonzero(sure >= LEAST_TOLD)
+    sights, owner = sights[is_told := np.isin(owner, told)], np.searchsorted(told, owner[is_told])
+    rows, sure = rows[told], sure[told]
     if not len(rows):
         return ()
-    rows = rows[np.argsort(rows["id"])]
-    sights = np.concatenate(followed.history)
-    sights = sights[np.lexsort((sights["frame"], sights["id"]))]
-    owner = np.searchsorted(rows["id"], sights["id"])
-    sure = confidences(
-        rows["hits"].astype(np.float64),
-        rows["chances"],
-        rows["before"],
-        scores=sights["score"],
-        owner=owner,
-        detection_rate=settings.detection_rate,
-    )
     _place_the_others(rows, frame, travel)
     side = _sides(sights["box"].astype(np.float64), owner, frame, travel.row_scale)
     unseen = is_unseen(rows)
