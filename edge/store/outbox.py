@@ -9,7 +9,7 @@ PRIORITY_RESULT = 1
 
 
 def put_out(connection: Connection, kind: str, uuid: str) -> None:
-    """Note that the result `uuid` of a kind ("run", "reading", "tow_analysis", "review_action") shall go ashore."""
+    """Note that the result `uuid` of a kind ("run", "reading", "tow_analysis", "review_action", "miss_check") shall go ashore."""
     connection.execute(
         "INSERT INTO outbox (uuid, kind, dedup_key, priority, created_utc) VALUES (?, ?, ?, ?, ?)",
         (uuid7(), kind, f"{kind}/{uuid}", PRIORITY_RESULT, utc_now()),

@@ -6,7 +6,6 @@ say what held before it. Functions take the writer's connection, inside the writ
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -16,16 +15,7 @@ from edge.store.outbox import put_out
 from edge.store.sqlite import Connection
 
 Decision = Literal["accepted", "rejected", "unsure", "cleared"]
-What = Literal["decide", "group", "split", "undo"]
-
-
-def count_of_analysis(connection: Connection, analysis_id: int, opening_ids: Sequence[int]) -> int:
-    """How many of these openings belong to an analysis."""
-    row = connection.execute(
-        "SELECT count(*) FROM tow_openings WHERE analysis_id = ? AND id IN (SELECT value FROM json_each(?))",
-        (analysis_id, json.dumps(list(opening_ids))),
-    ).fetchone()
-    return int(row[0])
+What = Literal["decide", "group", "split", "carry", "undo"]
 
 
 def decide(connection: Connection, analysis_id: int, opening_ids: Sequence[int], *, decision: Decision, actor: str) -> int:
@@ -47,6 +37,36 @@ def split(connection: Connection, analysis_id: int, opening_ids: Sequence[int], 
     """Let each of these openings be a system of its own. Returns the id of the action."""
     first = next_system_number(connection, analysis_id)
     return _regroup(connection, analysis_id, "split", [(one, first + place) for place, one in enumerate(opening_ids)], actor)
+
+
+def carry(
+    connection: Connection,
+    analysis_id: int,
+    decisions: Sequence[tuple[int, str, int]],
+    groups: Sequence[Sequence[tuple[int, int]]],
+    *,
+    actor: str,
+) -> int:
+    """Take over what was decided about an earlier analysis, as one action. Returns its id.
+
+    Args:
+        decisions: (opening, decision, the earlier row that said so).
+        groups: systems, each as (opening, the earlier row that put it there); a single one was split from the others.
+    """
+    action_id = _begin(connection, analysis_id, "carry", actor)
+    now, first = utc_now(), next_system_number(connection, analysis_id)
+    connection.executemany(
+        "INSERT INTO opening_decisions (opening_id, decision, decided_by, decided_utc, action_id, carried_from) VALUES (?, ?, ?, ?, ?, ?)",
+        [(opening, decision, actor, now, action_id, source) for opening, decision, source in decisions],
+    )
+    connection.executemany(
+        "INSERT INTO opening_groups (opening_id, system_number, grouped_by, grouped_utc, action_id, carried_from) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        [(opening, first + place, actor, now, action_id, source) for place, one in enumerate(groups) for opening, source in one],
+    )
+    detail = {"analysis": analysis_id, "decisions": [opening for opening, _, _ in decisions], "groups": len(groups)}
+    audit.append(connection, actor, "decisions_carried", f"review_action/{action_id}", detail)
+    return action_id
 
 
 def undo(connection: Connection, action_id: int, *, actor: str) -> tuple[int, ...]:

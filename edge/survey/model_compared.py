@@ -16,7 +16,7 @@ from edge.store.reads.surveys import StationRow, TowRow, main_tow, stations
 from edge.store.sqlite import Connection
 from edge.survey.density import MINUTE_S, MinuteRule
 from edge.survey.judged import JudgedTow, judge_tow
-from edge.survey.review_desk import ReviewState, standing
+from edge.survey.review_standing import ReviewState, standing
 from edge.survey.reviewed import ReviewedCount, reviewed_count
 from edge.survey.tow.compare import Comparison, StationCounts, compare_counts
 

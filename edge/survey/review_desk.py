@@ -8,87 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from typing import get_args
 
 from edge.errors import ReviewRefusedError
 from edge.store import reviews
-from edge.store.reads import footage as footage_reads
 from edge.store.reads import reviews as reads
 from edge.store.reads.footage import AnalysisRow
-from edge.store.reads.reviews import ReviewShow, ReviewSort
+from edge.store.reads.reviews import Looked, ReviewAmong, ReviewShow, ReviewSort
 from edge.store.reviews import Decision
-from edge.store.sealed_runs import holds_blind_files
 from edge.store.sqlite import Connection
 from edge.store.writer import Writes
+from edge.survey.carried_desk import CarriedDesk, Waiting
+from edge.survey.miss_check import MINUTE_S
+from edge.survey.miss_desk import MissDesk
+from edge.survey.miss_gate import check_drawn, window_of
 from edge.survey.review_loop import outlier_scores
+from edge.survey.review_standing import open_analysis
 
 MOST_AT_ONCE = 20_000
 KEPT_ORDERS = 4
-
-
-class ReviewState(StrEnum):
-    """Whether a tow can be reviewed, and why not."""
-
-    NO_FOOTAGE = "no_footage"
-    WAITING = "waiting"  # nothing was analysed yet
-    REFUSED = "refused"
-    FAILED = "failed"
-    SEALED = "sealed"
-    READY = "ready"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """Where the review of a tow stands.
-
-    Attributes:
-        words: a sentence; empty where it can be reviewed.
-        analysis: what is reviewed; also there, with its reason, where footage was refused. None otherwise.
-        unfinished: files of the tow that still wait for their result.
-    """
-
-    state: ReviewState
-    words: str
-    analysis: AnalysisRow | None
-    unfinished: int
-
-
-def standing(connection: Connection, tow_id: int) -> Standing:
-    """Where the review of a tow stands."""
-    unfinished = footage_reads.unfinished_of_tow(connection, tow_id)
-
-    def told(state: ReviewState, words: str, analysis: AnalysisRow | None = None) -> Standing:
-        return Standing(state=state, words=words, analysis=analysis, unfinished=unfinished)
-
-    if not footage_reads.footage_states(connection, tow_id):
-        return told(ReviewState.NO_FOOTAGE, "no still and no clip is attached to this tow")
-    analysis = footage_reads.analysis_of_tow(connection, tow_id)
-    if holds_blind_files(connection, tow_id) or (analysis is not None and analysis.is_sealed):
-        return told(ReviewState.SEALED, "people count this tow blind: what a model found is sealed until they have signed")
-    if analysis is None:
-        rest = f"{unfinished} of its files still wait for their result" if unfinished else "its turn comes by itself"
-        return told(ReviewState.WAITING, f"the footage is not analysed yet: {rest}")
-    if analysis.state != "done":
-        state = ReviewState.REFUSED if analysis.state == "refused" else ReviewState.FAILED
-        return told(
-            state, f"the footage was {analysis.state if state is ReviewState.REFUSED else 'not analysed'}: {analysis.reason}", analysis
-        )
-    return told(ReviewState.READY, "", analysis)
-
-
-def open_analysis(connection: Connection, tow_id: int) -> AnalysisRow:
-    """The analysis of a tow that can be reviewed.
-
-    Raises:
-        ReviewRefusedError: there is none, or the tow is counted blind.
-    """
-    found = standing(connection, tow_id)
-    if found.state is not ReviewState.READY or found.analysis is None:
-        raise ReviewRefusedError(found.words)
-    return found.analysis
 
 
 class ReviewDesk:
@@ -98,10 +37,40 @@ class ReviewDesk:
         self._writer = writer
         self._reader = reader
         self._outliers: dict[str, dict[int, float]] = {}
+        self.misses = MissDesk(writer, reader)
+        self.carried = CarriedDesk()
 
-    def order(self, connection: Connection, analysis: AnalysisRow, sort: ReviewSort, show: ReviewShow) -> tuple[int, ...]:
-        """Ids of an analysis' openings in the order in which they are to be looked at. No order depends on a decision."""
-        ids = reads.opening_order(connection, analysis.id, sort, show)
+    def looked(self, connection: Connection, analysis: AnalysisRow) -> Looked:
+        """Which part of the tow the review is about, and what of it is hidden until it was counted blind.
+
+        Raises:
+            ReviewRefusedError: the minutes that are to be counted blind are not drawn yet: all of it is hidden.
+        """
+        gate = self.misses.gate(connection, analysis)
+        check_drawn(gate)
+        window = window_of(connection, analysis.tow_id)
+        if window is None:
+            return Looked(hidden=gate.hidden)
+        return Looked(from_s=(window[0] - 1) * MINUTE_S, to_s=window[1] * MINUTE_S, hidden=gate.hidden)
+
+    def order(
+        self,
+        connection: Connection,
+        analysis: AnalysisRow,
+        sort: ReviewSort,
+        *,
+        show: ReviewShow = ReviewShow.ALL,
+        among: ReviewAmong = ReviewAmong.ALL,
+    ) -> tuple[int, ...]:
+        """Ids of an analysis' openings in the order in which they are to be looked at. No order depends on a decision.
+
+        Raises:
+            ReviewRefusedError: as `looked`.
+        """
+        ids = reads.opening_order(connection, analysis.id, sort, show=show, among=among, looked=self.looked(connection, analysis))
+        if show is ReviewShow.EARLIER:
+            waiting = frozenset(self.waiting(connection, analysis).openings)
+            ids = tuple(one for one in ids if one in waiting)
         if sort is not ReviewSort.OUTLIER:
             return ids
         scores = self._outliers.get(analysis.uuid, {})
@@ -142,6 +111,38 @@ class ReviewDesk:
         """
         return self._act(tow_id, opening_ids, partial(reviews.split, actor=actor))
 
+    def waiting(self, connection: Connection, analysis: AnalysisRow) -> Waiting:
+        """What of earlier reviews can be taken over for openings that may be shown now.
+
+        Raises:
+            ReviewRefusedError: as `looked`.
+        """
+        looked = self.looked(connection, analysis)
+        if not self.carried.of(connection, analysis).reviews:
+            return Waiting()
+        visible = reads.opening_order(connection, analysis.id, looked=looked)
+        return self.carried.waiting(connection, analysis, visible)
+
+    def carry(self, tow_id: int, opening_ids: Sequence[int] | None, actor: str) -> tuple[int, ...]:
+        """Take over what earlier reviews decided about these openings, None for all that wait. Returns the openings that it changed.
+
+        Raises:
+            ReviewRefusedError: nothing of that waits, or the tow cannot be reviewed.
+        """
+
+        def work(connection: Connection) -> tuple[int, ...]:
+            analysis = open_analysis(connection, tow_id)
+            waiting = self.waiting(connection, analysis)
+            chosen = frozenset(waiting.openings if opening_ids is None else opening_ids)
+            decisions = [one for one in waiting.decisions if one[0] in chosen]
+            groups = [group for group in waiting.groups if all(opening in chosen for opening, _ in group)]
+            if not decisions and not groups:
+                raise ReviewRefusedError("no earlier decision waits there", advice="It is taken over already, or you decided yourself.")
+            reviews.carry(connection, analysis.id, decisions, groups, actor=actor)
+            return Waiting(decisions=tuple(decisions), groups=tuple(groups)).openings
+
+        return self._writer.call(work)
+
     def undo(self, tow_id: int, actor: str) -> tuple[int, ...]:
         """Take back one's own newest action that still stands. Returns the openings that it changed.
 
@@ -165,8 +166,8 @@ class ReviewDesk:
 
         def work(connection: Connection) -> int:
             analysis = open_analysis(connection, tow_id)
-            if reviews.count_of_analysis(connection, analysis.id, ids) != len(ids):
-                advice = "Load the page again: the footage may have been analysed anew."
+            if reads.count_visible(connection, analysis.id, ids, self.looked(connection, analysis)) != len(ids):
+                advice = "Load the page again: the footage may have been analysed anew, or a minute is to be counted blind first."
                 raise ReviewRefusedError("not all of these openings belong to what was found on this tow", advice=advice)
             return change(connection, analysis.id, ids)
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from edge.store.reads.footage import AnalysisRow, analysed_minutes, analysis_of_tow
 from edge.store.reads.reviews import is_reviewed, review_tally, reviewed_openings
-from edge.store.sealed_runs import holds_blind_files
+from edge.store.sealed_runs import holds_blind_files, is_blind
 from edge.store.sqlite import Connection
+from edge.survey.miss_gate import CheckState, Gate, gate_of
+from edge.survey.misses_told import misses_source
 from edge.survey.reviewed import reviewed_count
 
 ADVISORY = "unique openings and systems that crossed the line, counted by the appliance from a model's findings: advisory, in no density"
@@ -32,11 +34,12 @@ def model_source(connection: Connection, analysis: AnalysisRow | None) -> dict[s
     if analysis is None:
         return None
     made_from = json.loads(analysis.made_from_json)
+    gate = None if analysis.is_sealed or analysis.state != "done" else gate_of(connection, analysis)
     return {
         "what": ADVISORY,
         "analysis": analysis.uuid,
         "state": "sealed" if analysis.is_sealed else analysis.state,
-        "reason": "people count the tow blind" if analysis.is_sealed else analysis.reason,
+        "reason": _why_sealed(connection, analysis.tow_id) if analysis.is_sealed else analysis.reason,
         "model": None if analysis.model is None else f"{analysis.model} {analysis.model_version}",
         "tracker": analysis.tracker,
         "software_version": analysis.software_version,
@@ -48,23 +51,37 @@ def model_source(connection: Connection, analysis: AnalysisRow | None) -> dict[s
         "seen_s": analysis.seen_s,
         "clock": made_from.get("clock"),
         "left_out": made_from.get("left_out", []),
-        "per_minute": [] if analysis.is_sealed else [one._asdict() for one in analysed_minutes(connection, analysis.id)],
+        "per_minute": [] if analysis.is_sealed else _per_minute(connection, analysis, gate),
         "made_utc": analysis.made_utc,
-        "reviewed": reviewed_source(connection, analysis),
+        "reviewed": reviewed_source(connection, analysis, gate),
+        "misses": None if gate is None else misses_source(connection, analysis, gate),
     }
 
 
-def reviewed_source(connection: Connection, analysis: AnalysisRow) -> dict[str, Any] | None:
+def _per_minute(connection: Connection, analysis: AnalysisRow, gate: Gate | None) -> list[dict[str, Any]]:
+    """The minutes of an analysis, but those that a reviewer is to count blind to it."""
+    hidden = () if gate is None or gate.state is not CheckState.OPEN else gate.minutes
+    return [one._asdict() for one in analysed_minutes(connection, analysis.id) if one.minute not in hidden]
+
+
+def _why_sealed(connection: Connection, tow_id: int) -> str:
+    if is_blind(connection, tow_id):
+        return "people count the tow blind"
+    return "files of it came after its counts were shown, or from a tow that is counted blind; the page Counts says what to do"
+
+
+def reviewed_source(connection: Connection, analysis: AnalysisRow, gate: Gate | None) -> dict[str, Any] | None:
     """The count after review, and how far the review is; None where nobody has reviewed, or where nothing may be shown."""
     if analysis.is_sealed or not is_reviewed(connection, analysis.id):
         return None
     counted = reviewed_count(reviewed_openings(connection, analysis.id))
+    hidden = () if gate is None or gate.state is not CheckState.OPEN else gate.minutes
     return {
         "what": REVIEWED,
         "openings": counted.openings,
         "systems": counted.systems,
         "undecided": counted.undecided,
         "rejected": counted.rejected,
-        "systems_by_minute": {str(minute): systems for minute, systems in counted.systems_by_minute.items()},
+        "systems_by_minute": {str(minute): systems for minute, systems in counted.systems_by_minute.items() if minute not in hidden},
         "decisions": review_tally(connection, analysis.id)._asdict(),
     }

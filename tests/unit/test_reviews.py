@@ -16,6 +16,8 @@ from edge.store.analyses import record_analysis
 from edge.store.connection import immediate
 from edge.store.reads.footage import analysis_of_tow
 from edge.store.reads.reviews import (
+    WHOLE_TOW,
+    ReviewAmong,
     ReviewedOpening,
     ReviewShow,
     ReviewSort,
@@ -27,9 +29,9 @@ from edge.store.reads.reviews import (
 )
 from edge.survey.people import Role
 from edge.survey.result import station_result
-from edge.survey.review_desk import ReviewState, standing
 from edge.survey.review_loop import LEAST_FRAMES, MOST_FRAMES, drift_of, found_boxes, loop, outlier_scores, side_of
 from edge.survey.review_places import loop_of
+from edge.survey.review_standing import ReviewState, standing
 from edge.survey.reviewed import reviewed_count
 from edge.survey.tow_footage import Clock
 from edge.survey.tow_source import model_source
@@ -178,8 +180,8 @@ def test_the_figures_in_one_pass_are_those_of_the_count(of: Reviewable) -> None:
             desk.decide(of.tow_id, some, ("accepted", "rejected", "unsure", "cleared")[int(chance.integers(0, 4))], "rita")
         whole = reviewed_count(openings(of))
         with of.appliance.reader() as connection:
-            found = review_figures(connection, of.analysis_id)
-            assert found.tally == review_tally(connection, of.analysis_id)
+            found = review_figures(connection, of.analysis_id, WHOLE_TOW)
+            assert found.among[ReviewAmong.ALL] == review_tally(connection, of.analysis_id)
         assert found[:4] == (whole.openings, whole.systems, whole.undecided, whole.rejected)
 
 
@@ -213,7 +215,7 @@ def test_no_order_depends_on_a_decision(of: Reviewable) -> None:
         with of.appliance.reader() as connection:
             analysis = analysis_of_tow(connection, of.tow_id)
             assert analysis is not None
-            found = {sort: of.appliance.reviews.order(connection, analysis, sort, ReviewShow.ALL) for sort in ReviewSort}
+            found = {sort: of.appliance.reviews.order(connection, analysis, sort) for sort in ReviewSort}
         return {sort: [of.opening_ids.index(one) for one in order] for sort, order in found.items()}
 
     before = orders()
@@ -226,8 +228,8 @@ def test_no_order_depends_on_a_decision(of: Reviewable) -> None:
     with of.appliance.reader() as connection:
         analysis = analysis_of_tow(connection, of.tow_id)
         assert analysis is not None
-        shown = {show: len(of.appliance.reviews.order(connection, analysis, ReviewSort.OUTLIER, show)) for show in ReviewShow}
-    assert shown == {"all": 6, "undecided": 3, "accepted": 0, "rejected": 3, "unsure": 0, "crossed": 5}
+        shown = {show: len(of.appliance.reviews.order(connection, analysis, ReviewSort.OUTLIER, show=show)) for show in ReviewShow}
+    assert shown == {"all": 6, "undecided": 3, "accepted": 0, "rejected": 3, "unsure": 0, "earlier": 0}
 
 
 def test_the_outlier_is_the_one_of_another_size() -> None:

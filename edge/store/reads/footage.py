@@ -130,6 +130,12 @@ def analysis_of_tow(connection: Connection, tow_id: int) -> AnalysisRow | None:
     return None if row is None else AnalysisRow._make(row)
 
 
+def analysis_by_id(connection: Connection, analysis_id: int) -> AnalysisRow | None:
+    """An analysis, also one that is not the current one of its tow; None if there is no such."""
+    row = connection.execute(_ANALYSIS + "WHERE a.id = ?", (analysis_id,)).fetchone()
+    return None if row is None else AnalysisRow._make(row)
+
+
 def analysed_minutes(connection: Connection, analysis_id: int) -> tuple[FoundMinute, ...]:
     """The minutes of an analysis; none while it is sealed."""
     columns = ", ".join(FoundMinute._fields)

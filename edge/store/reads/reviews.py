@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -22,14 +23,43 @@ class ReviewSort(StrEnum):
 
 
 class ReviewShow(StrEnum):
-    """Which openings: all, those that nobody has decided about, by decision, or those that crossed the line."""
+    """Which openings by what was decided: all, those that nobody has decided about, by decision.
+
+    EARLIER: undecided ones about whose partner in an earlier analysis somebody had decided; worked out by `edge.survey.carried`.
+    """
 
     ALL = "all"
     UNDECIDED = "undecided"
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     UNSURE = "unsure"
-    CROSSED = "crossed"
+    EARLIER = "earlier"
+
+
+class ReviewAmong(StrEnum):
+    """Which openings by where they crossed the line: in the counted minutes, in others, not at all; or all of them."""
+
+    COUNTED = "counted"
+    OUTSIDE = "outside"
+    UNCROSSED = "uncrossed"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """The part of a tow that is looked at; seconds of the tow.
+
+    Attributes:
+        from_s, to_s: the counted minutes.
+        hidden: in which nothing of the model is shown, as long as somebody is to count them blind.
+    """
+
+    from_s: float = 0.0
+    to_s: float = 1e12
+    hidden: tuple[tuple[float, float], ...] = ()
+
+
+WHOLE_TOW = Looked()
 
 
 class ReviewedOpening(NamedTuple):
@@ -75,13 +105,17 @@ class ReviewTally(NamedTuple):
 
 
 class ReviewFigures(NamedTuple):
-    """What an analysis comes to as it is decided now: the first four of `edge.survey.reviewed.ReviewedCount`, and the tally."""
+    """What an analysis comes to as it is decided now: the first four of `edge.survey.reviewed.ReviewedCount`, and tallies.
+
+    Attributes:
+        among: one for each part of `ReviewAmong`, ALL too.
+    """
 
     counted: int
     systems: int
     counted_undecided: int
     counted_rejected: int
-    tally: ReviewTally
+    among: dict[ReviewAmong, ReviewTally]
 
 
 class OpeningPlace(NamedTuple):
@@ -109,8 +143,14 @@ _SHOWN = {
     ReviewShow.ACCEPTED: f"{_DECISION} = 'accepted'",
     ReviewShow.REJECTED: f"{_DECISION} = 'rejected'",
     ReviewShow.UNSURE: f"{_DECISION} = 'unsure'",
-    ReviewShow.CROSSED: "o.crossing_s IS NOT NULL",
+    ReviewShow.EARLIER: f"{_DECISION} IS NULL",
 }
+_SCOPE = (
+    "CASE WHEN o.crossing_s IS NULL THEN 'uncrossed' WHEN o.crossing_s >= :from_s AND o.crossing_s < :to_s THEN 'counted' "
+    "ELSE 'outside' END"
+)
+_DECIDED = ("'accepted'", "'rejected'", "'unsure'", "NULL")
+_PARTS = (ReviewAmong.COUNTED, ReviewAmong.OUTSIDE, ReviewAmong.UNCROSSED)
 _ROWS = (
     "SELECT o.id, o.uuid, o.ordinal, coalesce(o.crossing_s, o.last_s) AS at_s, o.crossing_s, o.first_s, o.last_s, o.along_m, o.score, "
     "o.confidence, o.frames, o.missed, o.is_extrapolated, (SELECT l.name FROM labels AS l WHERE l.label_index = o.label_index "
@@ -123,18 +163,53 @@ _ROWS = (
 )
 
 
-def opening_order(connection: Connection, analysis_id: int, sort: ReviewSort, show: ReviewShow) -> tuple[int, ...]:
+def opening_order(
+    connection: Connection,
+    analysis_id: int,
+    sort: ReviewSort = ReviewSort.ALONG,
+    *,
+    show: ReviewShow = ReviewShow.ALL,
+    among: ReviewAmong = ReviewAmong.ALL,
+    looked: Looked = WHOLE_TOW,
+) -> tuple[int, ...]:
     """The ids of an analysis' openings in an order; by OUTLIER in the order of the tow, for the caller to sort."""
+    visible, values = _visible(looked)
+    part = "1" if among is ReviewAmong.ALL else f"{_SCOPE} = :among"
     rows = connection.execute(
-        f"SELECT o.id FROM tow_openings AS o WHERE o.analysis_id = ? AND {_SHOWN[show]} ORDER BY {_ORDERS[sort]}", (analysis_id,)
+        f"SELECT o.id FROM tow_openings AS o WHERE o.analysis_id = :analysis AND {_SHOWN[show]} AND {part} AND {visible} "
+        f"ORDER BY {_ORDERS[sort]}",
+        {**values, "analysis": analysis_id, "among": among},
     )
     return tuple(row[0] for row in rows)
 
 
-def openings_by_id(connection: Connection, analysis_id: int, ids: Sequence[int]) -> tuple[ReviewedOpening, ...]:
-    """These openings of an analysis, in the order of `ids`; what is not of the analysis is not there."""
+def _visible(looked: Looked) -> tuple[str, dict[str, float]]:
+    """What of an opening must hold for it to be shown, and its values: it is seen, or crosses, in no hidden interval."""
+    values = {"from_s": looked.from_s, "to_s": looked.to_s}
+    said = ["1"]
+    for place, (begin, end) in enumerate(looked.hidden):
+        said.append(f"NOT (o.first_s < :end{place} AND max(o.last_s, coalesce(o.crossing_s, o.last_s)) >= :begin{place})")
+        values |= {f"begin{place}": begin, f"end{place}": end}
+    return " AND ".join(said), values
+
+
+def count_visible(connection: Connection, analysis_id: int, ids: Sequence[int], looked: Looked) -> int:
+    """How many of these openings belong to an analysis and are not hidden."""
+    visible, values = _visible(looked)
+    row = connection.execute(
+        "SELECT count(*) FROM tow_openings AS o WHERE o.analysis_id = :analysis AND o.id IN (SELECT value FROM json_each(:ids)) "
+        f"AND {visible}",
+        {**values, "analysis": analysis_id, "ids": json.dumps(list(ids))},
+    ).fetchone()
+    return int(row[0])
+
+
+def openings_by_id(connection: Connection, analysis_id: int, ids: Sequence[int], looked: Looked = WHOLE_TOW) -> tuple[ReviewedOpening, ...]:
+    """These openings of an analysis, in the order of `ids`; what is not of the analysis, or hidden, is not there."""
+    visible, values = _visible(looked)
     rows = connection.execute(
-        _ROWS + "WHERE o.analysis_id = ? AND o.id IN (SELECT value FROM json_each(?))", (analysis_id, json.dumps(ids))
+        _ROWS + f"WHERE o.analysis_id = :analysis AND o.id IN (SELECT value FROM json_each(:ids)) AND {visible}",
+        {**values, "analysis": analysis_id, "ids": json.dumps(ids)},
     )
     found = {one.id: one for one in as_values(ReviewedOpening, rows)}
     return tuple(found[one] for one in ids if one in found)
@@ -161,21 +236,28 @@ def review_tally(connection: Connection, analysis_id: int) -> ReviewTally:
     )
 
 
-def review_figures(connection: Connection, analysis_id: int) -> ReviewFigures:
-    """The count after review and the tally in one pass, as after every key that a reviewer presses."""
+def review_figures(connection: Connection, analysis_id: int, looked: Looked) -> ReviewFigures:
+    """The count after review and the tallies in one pass, as after every key that a reviewer presses; without what is hidden."""
     group = _NEWEST.format(column="system_number", table="opening_groups")
+    visible, values = _visible(looked)
+    tallies = ", ".join(
+        f"total(scope = '{part}'), " + ", ".join(f"total(scope = '{part}' AND decision IS {one})" for one in _DECIDED) for part in _PARTS
+    )
     row = connection.execute(
-        f"WITH looked AS MATERIALIZED (SELECT o.id, o.crossing_s, o.confidence, {_DECISION} AS decision, "
+        f"WITH looked AS MATERIALIZED (SELECT o.id, o.crossing_s, o.confidence, {_DECISION} AS decision, {_SCOPE} AS scope, "
         f"coalesce({group}, s.ordinal) AS system FROM tow_openings AS o LEFT JOIN tow_systems AS s ON s.id = o.system_id "
-        "WHERE o.analysis_id = ?), now AS MATERIALIZED (SELECT *, crossing_s IS NOT NULL AND decision IS NOT 'rejected' "
+        f"WHERE o.analysis_id = :analysis AND {visible}), "
+        "now AS MATERIALIZED (SELECT *, crossing_s IS NOT NULL AND decision IS NOT 'rejected' "
         f"AND (decision IS 'accepted' OR confidence >= {COUNTS_FROM}) AS counts FROM looked) "
         "SELECT total(counts), count(DISTINCT CASE WHEN counts THEN coalesce(system, -id) END), "
-        "total(counts AND decision IS NOT 'accepted'), total(decision IS 'rejected' AND crossing_s IS NOT NULL), count(*), "
-        "total(decision IS 'accepted'), total(decision IS 'rejected'), total(decision IS 'unsure'), total(decision IS NULL) FROM now",
-        (analysis_id,),
+        f"total(counts AND decision IS NOT 'accepted'), total(decision IS 'rejected' AND crossing_s IS NOT NULL), {tallies} FROM now",
+        {**values, "analysis": analysis_id},
     ).fetchone()
-    counted, systems, undecided, rejected, *tally = (int(value) for value in row)
-    return ReviewFigures(counted, systems, undecided, rejected, ReviewTally(*tally))
+    counted, systems, undecided, rejected, *rest = (int(value) for value in row)
+    width = len(ReviewTally._fields)
+    among = {part: ReviewTally(*rest[place * width : (place + 1) * width]) for place, part in enumerate(_PARTS)}
+    among[ReviewAmong.ALL] = ReviewTally(*(sum(values) for values in zip(*among.values(), strict=True)))
+    return ReviewFigures(counted, systems, undecided, rejected, among)
 
 
 def is_reviewed(connection: Connection, analysis_id: int) -> bool:

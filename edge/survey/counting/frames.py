@@ -62,7 +62,7 @@ class TowFrames:
     def frames(self, connection: Connection, tow_id: int) -> FrameList:
         """Frames with a time on the tow's clock, from its start on."""
         pieces, untimed_clips = _pieces(connection, tow_id)
-        found = [frame for piece in pieces for frame in _ticks(piece)]
+        found = [frame for piece in pieces for frame in ticks(piece)]
         found += [
             Frame(number=one.image_id, at_s=one.at_s, image_id=one.image_id, capture_time_utc=one.capture_time_utc)
             for one in tow_frames(connection, tow_id)
@@ -91,7 +91,7 @@ def _pieces(connection: Connection, tow_id: int) -> tuple[list[Piece], int]:
     return (placed, len(clips) - len(placed)) if clock is Clock.SHEET else ([], len(clips))
 
 
-def _ticks(piece: Piece) -> list[Frame]:
+def ticks(piece: Piece) -> list[Frame]:
     """Every frame of a clip that lies at or after the tow's start."""
     base = _CLIP_NUMBERS + piece.clip.image_id * _TICKS
     count = min(int((piece.to_s - piece.from_s) * CLIP_RATE_HZ) + 1, _TICKS)

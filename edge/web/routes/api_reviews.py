@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
@@ -16,17 +15,28 @@ from edge.footage import Crop, FrameWanted, StripWanted
 from edge.store.connection import snapshot
 from edge.store.reads import reviews as reads
 from edge.store.reads.frames import frame_bytes_at
-from edge.store.reads.reviews import OpeningPlace, ReviewedOpening, ReviewShow, ReviewSort
+from edge.store.reads.reviews import OpeningPlace, ReviewAmong, ReviewShow, ReviewSort
 from edge.store.reads.surveys import tow
 from edge.store.sqlite import Connection
-from edge.survey.review_desk import open_analysis, standing
 from edge.survey.review_loop import drift_of, found_boxes, side_of
 from edge.survey.review_places import Moment, loop_of, places_of
+from edge.survey.review_standing import open_analysis, standing
 from edge.web.appliance import Appliance
 from edge.web.deps import MAX_ID, Actor, ApplianceHere
 from edge.web.errors import Problem, invalid, no_such
 from edge.web.originals import open_bytes, path_of
 from edge.web.pictures import Conversion, PictureCache
+from edge.web.review_answers import (
+    BoxAnswer,
+    DoneAnswer,
+    FramesAnswer,
+    OpeningsAnswer,
+    OrderAnswer,
+    TallyAnswer,
+    done,
+    tally_of,
+    told_openings,
+)
 from edge.web.routes.pictures import PICTURE_HEADERS
 
 router = APIRouter(prefix="/api", tags=["review"])
@@ -36,7 +46,8 @@ OpeningId = Annotated[int, Path(ge=1, le=MAX_ID, description="The id of the open
 Sort = Annotated[
     ReviewSort, Query(description="uncertain: nearest to a confidence of 0.5 first; outlier: size or confidence unlike the others'.")
 ]
-Show = Annotated[ReviewShow, Query(description="Which openings.")]
+Show = Annotated[ReviewShow, Query(description="By what was decided; earlier: what waits to be taken over from an earlier review.")]
+Among = Annotated[ReviewAmong, Query(description="By where they crossed the line; counted: in the minutes that the protocol counts.")]
 REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in (401, 403, 404, 409)}
 
 MOST_BY_ID = 200
@@ -45,136 +56,40 @@ FRAME_WIDTH_PX = 1600
 _HEADERS = {**PICTURE_HEADERS, "cache-control": "private, max-age=600"}  # short: a tow may be sealed again
 
 
-class _Body(BaseModel):
+class StrictBody(BaseModel):
+    """A body in which nothing stands that is not asked for."""
+
     model_config = ConfigDict(extra="forbid")
 
 
 Ids = Annotated[list[Annotated[int, Field(ge=1, le=MAX_ID)]], Field(min_length=1, max_length=20_000)]
 
 
-class DecisionBody(_Body):
+class DecisionBody(StrictBody):
     """A decision about openings: accepted, rejected, unsure, or cleared to take one back."""
 
     openings: Ids
     decision: str = Field(max_length=20)
 
 
-class GroupBody(_Body):
+class GroupBody(StrictBody):
     """Openings that are one system (`split` false), or each a system of its own."""
 
     openings: Ids
     split: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CountedAnswer:
-    """What crossed the line: the model's count, and the count after review. Advisory, in no density."""
-
-    model_openings: float | None
-    model_systems: float | None
-    openings: int
-    systems: int
-    undecided: int
-    rejected: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TallyAnswer:
-    """What is decided and what is left."""
-
-    openings: int
-    accepted: int
-    rejected: int
-    unsure: int
-    undecided: int
-    counted: CountedAnswer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderAnswer:
-    """The ids of a tow's openings in an order that no decision changes. `analysis` is its uuid: another one has other openings."""
-
-    tow_id: int
-    analysis: str
-    sort: ReviewSort
-    show: ReviewShow
-    order: tuple[int, ...]
-    tally: TallyAnswer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpeningAnswer:
-    """An opening with what people made of it; `system` is the number of the system that it belongs to now, `proposed` the model's."""
-
-    id: int
-    uuid: str
-    ordinal: int
-    at_s: float
-    crossing_s: float | None
-    first_s: float
-    last_s: float
-    along_m: float | None
-    score: float
-    confidence: float
-    frames: int
-    missed: int
-    is_extrapolated: int
-    label: str | None
-    proposed: int | None
-    system: int | None
-    decision: str | None
-    decided_by: str | None
-    decided_utc: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpeningsAnswer:
-    """Openings of a tow."""
-
-    analysis: str
-    total: int
-    openings: tuple[OpeningAnswer, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoxAnswer:
-    """Where an opening was found: seconds of the tow, and pixels of the full frame."""
-
-    at_s: float
-    x_min_px: float
-    y_min_px: float
-    x_max_px: float
-    y_max_px: float
-    score: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FramesAnswer:
-    """The frames in which an opening was found; `GET .../frames/{number}` gives the picture of each, from 0."""
-
-    opening_id: int
-    width_px: int | None
-    height_px: int | None
-    boxes: tuple[BoxAnswer, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DoneAnswer:
-    """What was changed, as it stands now, and what is left."""
-
-    openings: tuple[OpeningAnswer, ...]
-    tally: TallyAnswer
-
-
 @router.get("/tows/{tow_id}/openings/order", summary="The order of a review", responses=REFUSALS)
-def order(appliance: ApplianceHere, tow_id: TowId, sort: Sort = ReviewSort.UNCERTAIN, show: Show = ReviewShow.ALL) -> OrderAnswer:
+def order(
+    appliance: ApplianceHere, tow_id: TowId, sort: Sort = ReviewSort.UNCERTAIN, show: Show = ReviewShow.ALL, among: Among = ReviewAmong.ALL
+) -> OrderAnswer:
     """All ids at once, so that a page never reshuffles: what is decided stays where it is until the order is asked for again."""
     with appliance.reader() as connection, snapshot(connection):
         _check_tow(connection, tow_id)
         analysis = open_analysis(connection, tow_id)
-        ids = appliance.reviews.order(connection, analysis, sort, show)
-        tally = tally_of(connection, tow_id)
-    return OrderAnswer(tow_id=tow_id, analysis=analysis.uuid, sort=sort, show=show, order=ids, tally=tally)
+        ids = appliance.reviews.order(connection, analysis, sort, show=show, among=among)
+        tally = tally_of(appliance, connection, tow_id)
+    return OrderAnswer(tow_id=tow_id, analysis=analysis.uuid, sort=sort, show=show, among=among, order=ids, tally=tally)
 
 
 @router.get("/tows/{tow_id}/openings", summary="Openings of a tow", responses=REFUSALS)
@@ -184,6 +99,7 @@ def openings(
     tow_id: TowId,
     sort: Sort = ReviewSort.ALONG,
     show: Show = ReviewShow.ALL,
+    among: Among = ReviewAmong.ALL,
     page: Annotated[int, Query(ge=1, le=100_000, description="From 1.")] = 1,
     size: Annotated[int, Query(ge=1, le=MOST_BY_ID, description="How many on a page.")] = 50,
     ids: Annotated[
@@ -194,10 +110,10 @@ def openings(
     with appliance.reader() as connection, snapshot(connection):
         _check_tow(connection, tow_id)
         analysis = open_analysis(connection, tow_id)
-        every = _ids(ids) if ids is not None else appliance.reviews.order(connection, analysis, sort, show)
+        every = _ids(ids) if ids is not None else appliance.reviews.order(connection, analysis, sort, show=show, among=among)
         chosen = every[:MOST_BY_ID] if ids is not None else every[(page - 1) * size : page * size]
-        found = reads.openings_by_id(connection, analysis.id, chosen)
-    return OpeningsAnswer(analysis=analysis.uuid, total=len(every), openings=tuple(map(_told, found)))
+        shown = told_openings(appliance, connection, analysis, chosen)
+    return OpeningsAnswer(analysis=analysis.uuid, total=len(every), openings=shown)
 
 
 @router.get("/tows/{tow_id}/review", summary="What is left of a review", responses=REFUSALS)
@@ -205,27 +121,27 @@ def tally(appliance: ApplianceHere, tow_id: TowId) -> TallyAnswer:
     """How many openings are decided, and the model's count before and after."""
     with appliance.reader() as connection, snapshot(connection):
         _check_tow(connection, tow_id)
-        return tally_of(connection, tow_id)
+        return tally_of(appliance, connection, tow_id)
 
 
 @router.post("/tows/{tow_id}/decisions", summary="Decide about openings", responses=REFUSALS)
 def decide(appliance: ApplianceHere, actor: Actor, tow_id: TowId, body: DecisionBody) -> DoneAnswer:
     """Adds a row for each; the model's own stay as they are."""
     appliance.reviews.decide(tow_id, body.openings, body.decision, actor)
-    return _done(appliance, tow_id, body.openings)
+    return done(appliance, tow_id, body.openings)
 
 
 @router.post("/tows/{tow_id}/groups", summary="Group or split openings", responses=REFUSALS)
 def group(appliance: ApplianceHere, actor: Actor, tow_id: TowId, body: GroupBody) -> DoneAnswer:
     """Exactly these become one system with a new number; or each of them a system of its own."""
     (appliance.reviews.split if body.split else appliance.reviews.group)(tow_id, body.openings, actor)
-    return _done(appliance, tow_id, body.openings)
+    return done(appliance, tow_id, body.openings)
 
 
 @router.post("/tows/{tow_id}/review/undo", summary="Undo one's own last review action", responses=REFUSALS)
 def undo(appliance: ApplianceHere, actor: Actor, tow_id: TowId) -> DoneAnswer:
     """What held before it holds again, but where somebody has decided since. Another undo takes back the action before."""
-    return _done(appliance, tow_id, appliance.reviews.undo(tow_id, actor))
+    return done(appliance, tow_id, appliance.reviews.undo(tow_id, actor))
 
 
 @router.get("/openings/{opening_id}/chips", summary="An opening's frames in one picture", response_class=Response, responses=REFUSALS)
@@ -239,7 +155,7 @@ async def chips(request: Request, appliance: ApplianceHere, opening_id: OpeningI
 def list_frames(appliance: ApplianceHere, opening_id: OpeningId) -> FramesAnswer:
     """Its boxes, and the size of the frames that they are in."""
     with appliance.reader() as connection, snapshot(connection):
-        place = _place(connection, opening_id)
+        place = _place(appliance, connection, opening_id)
         moment = _moment(connection, place, 0)
         stored = None if moment is None else frame_bytes_at(connection, place.tow_id, moment.image_id)
     boxes = tuple(
@@ -262,38 +178,6 @@ async def frame(
     return await anyio.to_thread.run_sync(make, limiter=request.app.state.frame_threads)
 
 
-def tally_of(connection: Connection, tow_id: int) -> TallyAnswer:
-    """What is decided of a tow, what is left, and the figures.
-
-    Raises:
-        ReviewRefusedError: the tow cannot be reviewed.
-    """
-    analysis = open_analysis(connection, tow_id)
-    found = reads.review_figures(connection, analysis.id)
-    return TallyAnswer(
-        **found.tally._asdict(),
-        counted=CountedAnswer(
-            model_openings=analysis.openings,
-            model_systems=analysis.systems,
-            openings=found.counted,
-            systems=found.systems,
-            undecided=found.counted_undecided,
-            rejected=found.counted_rejected,
-        ),
-    )
-
-
-def _done(appliance: Appliance, tow_id: int, changed: list[int] | tuple[int, ...]) -> DoneAnswer:
-    with appliance.reader() as connection, snapshot(connection):
-        analysis = open_analysis(connection, tow_id)
-        found = reads.openings_by_id(connection, analysis.id, changed)
-        return DoneAnswer(openings=tuple(map(_told, found)), tally=tally_of(connection, tow_id))
-
-
-def _told(one: ReviewedOpening) -> OpeningAnswer:
-    return OpeningAnswer(**one._asdict())
-
-
 def _ids(text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not all(part.isascii() and part.isdecimal() and len(part) < 19 for part in parts):
@@ -306,10 +190,14 @@ def _check_tow(connection: Connection, tow_id: int) -> None:
         raise no_such("tow with the id", tow_id)
 
 
-def _place(connection: Connection, opening_id: int) -> OpeningPlace:
-    """Where an opening lies, if it may be seen: of a tow that is counted blind there is no opening at all."""
+def _place(appliance: Appliance, connection: Connection, opening_id: int) -> OpeningPlace:
+    """Where an opening lies, if it may be seen: of a tow or minute that is counted blind there is no opening at all."""
     place = reads.opening_place(connection, opening_id)
     if place is None or standing(connection, place.tow_id).state == "sealed":
+        raise no_such("opening with the id", opening_id)
+    analysis = open_analysis(connection, place.tow_id)
+    looked = appliance.reviews.looked(connection, analysis)
+    if analysis.id == place.analysis_id and not reads.count_visible(connection, analysis.id, [opening_id], looked):
         raise no_such("opening with the id", opening_id)
     return place
 
@@ -324,7 +212,7 @@ def _moment(connection: Connection, place: OpeningPlace, number: int) -> Moment 
 
 def _chips(request: Request, appliance: Appliance, opening_id: int) -> Response:
     with appliance.reader() as connection, snapshot(connection):
-        place = _place(connection, opening_id)
+        place = _place(appliance, connection, opening_id)
         moments = loop_of(connection, place)
         stored = {one.image_id: frame_bytes_at(connection, place.tow_id, one.image_id) for one in moments}
     if not moments or not all(stored.values()):
@@ -353,7 +241,7 @@ def _chips(request: Request, appliance: Appliance, opening_id: int) -> Response:
 
 def _frame(request: Request, appliance: Appliance, opening_id: int, number: int) -> Response:
     with appliance.reader() as connection, snapshot(connection):
-        place = _place(connection, opening_id)
+        place = _place(appliance, connection, opening_id)
         moment = _moment(connection, place, number)
         stored = None if moment is None else frame_bytes_at(connection, place.tow_id, moment.image_id)
     if moment is None or stored is None:

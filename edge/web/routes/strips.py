@@ -21,7 +21,7 @@ from edge.store.reads.frames import frame_bytes_at
 from edge.store.reads.surveys import StationRow, TowRow, station, tow
 from edge.store.sqlite import Connection
 from edge.store.strips import crossing_places, tile_jpeg, tile_jpegs
-from edge.survey.review_desk import ReviewState, standing
+from edge.survey.review_standing import ReviewState, standing
 from edge.survey.tow_footage import Clock
 from edge.survey.tow_strip import Stretch, TowStrip, strip_of_tow
 from edge.web.deps import MAX_ID, ApplianceHere

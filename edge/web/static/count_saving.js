@@ -15,9 +15,9 @@ const anyName = () => [...crypto.getRandomValues(new Uint8Array(8))].map((one) =
 
 export class Saving {
   /** `show(kind, words)` says how it stands: good, away, bad, signed_out, other, older, ended; `read()` gives the content; `isActive()`
-   * whether somebody is at the page; `onOutdated(saved)` gets what another window saved since. */
-  constructor({ count, uuid, who, read, show, isActive, onOutdated }) {
-    Object.assign(this, { count, who, read, show, isActive, onOutdated });
+   * whether somebody is at the page; `onOutdated(saved)` gets what another window saved since; `address` is where it is fetched and saved. */
+  constructor({ count, uuid, who, read, show, isActive, onOutdated, address = `/api/counts/${count}` }) {
+    Object.assign(this, { address, who, read, show, isActive, onOutdated });
     this.window = anyName();
     this.copies = new Copies(uuid);
     this.revision = 0;
@@ -91,7 +91,7 @@ export class Saving {
   }
 
   async fetch() {
-    const answer = await fetch(`/api/counts/${this.count}`, { signal: AbortSignal.timeout(LIMIT_MS) });
+    const answer = await fetch(this.address, { signal: AbortSignal.timeout(LIMIT_MS) });
     const told = await answer.json().catch(() => ({}));
     if (answer.ok) return told;
     throw Object.assign(new Error(told.message || `the appliance answered ${answer.status}`), { status: answer.status });
@@ -99,7 +99,7 @@ export class Saving {
 
   post(body) {
     const headers = writeHeaders({ "content-type": "application/json" });
-    return fetch(`/api/counts/${this.count}`, { method: "POST", headers, body, signal: AbortSignal.timeout(LIMIT_MS) });
+    return fetch(this.address, { method: "POST", headers, body, signal: AbortSignal.timeout(LIMIT_MS) });
   }
 
   /** When this window's work is saved, the copy that it took up or was chosen over is forgotten. */

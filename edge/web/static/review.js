@@ -14,6 +14,7 @@ let order = [];
 let here = 0;
 let anchor = null;
 let sort = "uncertain";
+let among = "counted"; // what never crossed the line counts for nothing: it is looked at when asked for
 let writes = Promise.resolve();
 let asked = 0;
 let fetchedBehind = -1;
@@ -41,8 +42,11 @@ function tell(words) {
 
 function showTally(tally) {
   const put = (id, value) => (document.getElementById(id).textContent = value.toLocaleString("en").replaceAll(",", "\u202f"));
-  put("left", tally.undecided);
-  for (const name of ["accepted", "rejected", "unsure"]) put(name, tally[name]);
+  const part = tally.among[among];
+  put("left", part.undecided);
+  put("of", part.openings);
+  for (const name of ["accepted", "rejected", "unsure"]) put(name, part[name]);
+  for (const option of document.getElementById("among").options) option.textContent = `${option.dataset.words} (${tally.among[option.value].openings})`;
   put("counted-openings", tally.counted.openings);
   put("counted-systems", tally.counted.systems);
 }
@@ -72,7 +76,7 @@ const draw = () => show().catch((error) => tell(error.message));
 
 async function askOrder() {
   const wanted = document.getElementById("show").value;
-  const answer = await call(`/api/tows/${tow}/openings/order?sort=${sort}&show=${wanted}`);
+  const answer = await call(`/api/tows/${tow}/openings/order?sort=${sort}&show=${wanted}&among=${among}`);
   order = answer.order;
   rows.clear();
   fetchedBehind = -1;
@@ -149,6 +153,16 @@ function group(split) {
   write(`/api/tows/${tow}/groups`, { openings: ids, split }, ids);
 }
 
+function carry(ids) {
+  if (!may || (ids && !ids.length)) return;
+  selected.clear();
+  write(`/api/tows/${tow}/review/carry`, { openings: ids }, ids ?? []).then(async (answer) => {
+    const told = await call(`/api/tows/${tow}/review/earlier`).catch(() => null);
+    if (told && document.getElementById("waiting")) document.getElementById("waiting").textContent = told.waiting;
+    if (answer && ids?.length === 1 && !focus.isOpen) moveTo(here + 1);
+  });
+}
+
 function undo() {
   if (!may) return;
   write(`/api/tows/${tow}/review/undo`, {}, []).then((answer) => {
@@ -165,9 +179,11 @@ const DO = {
   group: () => group(false),
   split: () => group(true),
   undo,
+  carry: () => carry(targets()),
+  carry_all: () => carry(null),
   play: () => document.getElementById("play").setAttribute("aria-pressed", String(grid.toggle())),
 };
-const KEYS = { a: DO.accepted, r: DO.rejected, u: DO.unsure, c: DO.cleared, g: DO.group, s: DO.split, z: DO.undo, " ": DO.play };
+const KEYS = { a: DO.accepted, r: DO.rejected, u: DO.unsure, c: DO.cleared, g: DO.group, s: DO.split, t: DO.carry, z: DO.undo, " ": DO.play };
 const SORTS = { 1: "uncertain", 2: "outlier", 3: "along" };
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -ACROSS, ArrowDown: ACROSS, PageUp: -PER_PAGE, PageDown: PER_PAGE, Home: -Infinity, End: Infinity };
 
@@ -175,7 +191,7 @@ function pressInFocus(event) {
   if (event.key === "ArrowLeft" || event.key === "ArrowRight") focus.step(event.key === "ArrowRight" ? 1 : -1);
   else if (event.key === "ArrowUp" || event.key === "ArrowDown") moveTo(here + (event.key === "ArrowDown" ? 1 : -1));
   else if (event.key === "Enter" || event.key === "Escape") focus.close();
-  else if (["a", "r", "u", "c", "z"].includes(event.key)) KEYS[event.key]();
+  else if (["a", "r", "u", "c", "t", "z"].includes(event.key)) KEYS[event.key]();
   else return false;
   return true;
 }
@@ -206,6 +222,8 @@ function press(event) {
     moveTo(here + STEPS[event.key], event.shiftKey);
   } else if (event.key in SORTS) {
     chooseSort(SORTS[event.key]);
+  } else if (event.key === "T") {
+    DO.carry_all();
   } else if (event.key in KEYS) {
     KEYS[event.key]();
   } else {
@@ -231,9 +249,12 @@ for (const button of document.querySelectorAll("[data-do]")) {
   });
 }
 for (const button of document.querySelectorAll("[data-sort]")) button.addEventListener("click", () => chooseSort(button.dataset.sort));
-document.getElementById("show").addEventListener("change", (event) => {
-  event.target.blur();
-  reorder();
-});
+for (const name of ["show", "among"]) {
+  document.getElementById(name).addEventListener("change", (event) => {
+    if (name === "among") among = event.target.value;
+    event.target.blur();
+    reorder();
+  });
+}
 document.getElementById("play").setAttribute("aria-pressed", String(grid.isPlaying));
 reorder();

@@ -13,7 +13,8 @@ export function clockOf(atS) {
 }
 
 export function verdictOf(row) {
-  return row.decision ? WORDS[row.decision] : "undecided";
+  if (row.decision) return WORDS[row.decision];
+  return row.earlier ? `earlier: ${WORDS[row.earlier.decision]}` : "undecided";
 }
 
 /** The system that an opening belongs to, in words. */
@@ -85,7 +86,7 @@ export class Grid {
     pic.append(picture, words);
     const says = document.createElement("div");
     says.className = "says";
-    for (const name of ["confidence", "time", "system", "sight", "verdict"]) {
+    for (const name of ["confidence", "time", "system", "sight", "earlier", "verdict"]) {
       const line = document.createElement(name === "confidence" ? "b" : "span");
       line.className = name;
       says.append(line);
@@ -101,7 +102,9 @@ export class Grid {
     put("system", systemOf(row));
     put("sight", `${row.frames} frames${row.missed ? `, ${row.missed} missed` : ""}`);
     put("verdict", verdictOf(row));
+    put("earlier", row.earlier && !row.decision ? `${row.earlier.decided_by}, ${row.earlier.decided_utc.slice(0, 10)}` : (row.label ?? ""));
     chip.dataset.decision = row.decision ?? "";
+    chip.dataset.earlier = row.earlier && !row.decision ? row.earlier.decision : "";
     chip.classList.toggle("here", isHere);
     chip.setAttribute("aria-selected", String(isSelected));
     if (isHere) this.place.setAttribute("aria-activedescendant", chip.id);

@@ -1,0 +1,106 @@
+"""What of a review stays hidden until two minutes were counted blind to the model: everything before they are drawn, then those minutes.
+
+A check holds as long as the files of the tow, their times and the counting line are the same, also for another model's analysis of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+
+from edge.errors import ReviewRefusedError
+from edge.store.reads.footage import AnalysisRow
+from edge.store.reads.miss_checks import CheckRow, checks_of_tow, countable_seconds, decided_minutes, frame_size
+from edge.store.reads.surveys import protocol_in_force, tow
+from edge.store.sqlite import Connection
+from edge.survey.miss_check import Interval, countable_minutes, interval_of
+
+NOT_DRAWN = "two minutes are counted blind first, to measure what the model misses: until they are drawn nothing of the model is shown"
+NOTHING_SHOWN = "The review page draws them: Begin the review."
+
+
+class CheckState(StrEnum):
+    """Where the minutes counted blind stand. NOT_POSSIBLE: there is no minute to draw."""
+
+    NOT_POSSIBLE = "not_possible"
+    TO_DRAW = "to_draw"
+    OPEN = "open"
+    DONE = "done"
+    DECLINED = "declined"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What stays hidden.
+
+    Attributes:
+        words: why there is no minute to draw; empty otherwise.
+        minutes: those that were drawn.
+        check: the check that holds; None before the draw.
+    """
+
+    state: CheckState
+    words: str = ""
+    minutes: tuple[int, ...] = ()
+    check: CheckRow | None = None
+
+    @property
+    def hidden(self) -> tuple[Interval, ...]:
+        """Seconds of the tow of which nothing that the model found is shown, once the minutes are drawn."""
+        return tuple(map(interval_of, self.minutes)) if self.state is CheckState.OPEN else ()
+
+    def hides_minute(self, minute: int) -> bool:
+        """Whether a minute's figures of the model are not to be shown now."""
+        return self.state is CheckState.TO_DRAW or (self.state is CheckState.OPEN and minute in self.minutes)
+
+
+def gate_of(connection: Connection, analysis: AnalysisRow) -> Gate:
+    """Where the check of an analysis stands. The analysis must not be sealed."""
+    key = footage_key(analysis.made_from_json)
+    row = next((one for one in checks_of_tow(connection, analysis.tow_id) if one.footage_sha256 == key), None)
+    if row is not None:
+        return Gate(state=CheckState(row.state), minutes=tuple(json.loads(row.minutes_json)), check=row)
+    pool, why = pool_of(connection, analysis)
+    return Gate(state=CheckState.TO_DRAW) if pool else Gate(state=CheckState.NOT_POSSIBLE, words=why)
+
+
+def check_drawn(gate: Gate) -> None:
+    """Refuse where nothing of the model may be shown yet.
+
+    Raises:
+        ReviewRefusedError: the minutes are not drawn.
+    """
+    if gate.state is CheckState.TO_DRAW:
+        raise ReviewRefusedError(NOT_DRAWN, advice=NOTHING_SHOWN)
+
+
+def window_of(connection: Connection, tow_id: int) -> tuple[int, int] | None:
+    """First and last counted minute of a tow; None where no protocol says."""
+    of = tow(connection, tow_id)
+    rules = None if of is None or of.survey_id is None else protocol_in_force(connection, of.survey_id)
+    return None if rules is None else (rules.first_minute, rules.last_minute)
+
+
+def pool_of(connection: Connection, analysis: AnalysisRow) -> tuple[tuple[int, ...], str]:
+    """The minutes that can be drawn; or why there is none."""
+    if frame_size(connection, analysis.tow_id) is None:
+        return (), "no size of its frames is known"
+    first, last = window_of(connection, analysis.tow_id) or (1, 1 << 30)
+    countable = countable_minutes(countable_seconds(connection, analysis.id), first, last)
+    if not countable:
+        return (), "no counted minute has 20 s of footage that can be counted"
+    known = set(decided_minutes(connection, analysis.tow_id))
+    pool = tuple(minute for minute in countable if minute not in known)
+    return pool, "" if pool else "the model's openings of every counted minute have been reviewed already: nobody is blind to them any more"
+
+
+@lru_cache(maxsize=8)
+def footage_key(made_from_json: str) -> str:
+    """Identity of the files of an analysis, their times and the counting line; which model read them is not in it."""
+    told = json.loads(made_from_json)
+    files = {kind: [[one[0], *one[2:]] for one in told.get(kind, [])] for kind in ("clips", "stills")}
+    parts = {**files, **{name: told.get(name) for name in ("start_utc", "end_utc", "line_height", "clock")}}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
