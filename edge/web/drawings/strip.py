@@ -71,8 +71,8 @@ def draw_strip(
     for opening in openings:
         column = None if opening.crossing_s is None else strip.column_of(opening.crossing_s)
         if column is not None:
-            place = _at(drawn, column)
             state = opening.decision or "undecided"
+            place = _at(drawn, column)
             mark = _mark(state, _x(place, column), across_px[opening.id] / place.tile.px_per_column)
             place.openings[state] = place.openings.get(state, "") + mark
     return drawn
