@@ -32,6 +32,7 @@ class _Commands(LazyGroup):
         "dataset": "edge.commands.dataset:dataset_app",
         "people": "edge.commands.people:people_app",
         "survey": "edge.commands.survey:survey_app",
+        "zooscan": "edge.commands.zooscan:zooscan_app",
     }
 
 

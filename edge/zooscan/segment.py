@@ -60,7 +60,7 @@ class SegmentSettings:
 
 
 def find_particles(image: UInt8Array, settings: SegmentSettings) -> Iterator[Particle]:
-    """The objects of a picture, by the top, then the left of their boxes.
+    """The objects of a picture, by the row and column of their first pixel, as ImageJ comes upon them.
 
     Args:
         image: (H, W) uint8, background taken away.
@@ -69,15 +69,16 @@ def find_particles(image: UInt8Array, settings: SegmentSettings) -> Iterator[Par
     dark = (image <= settings.upper_grey).view(np.uint8)
     chains, _ = cv2.findContours(dark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     height_px, width_px = image.shape
-    boxed = sorted((cv2.boundingRect(chain)[1::-1], number) for number, chain in enumerate(chains))
-    for (top, left), number in boxed:
-        chain = np.asarray(chains[number], np.int32)[:, 0, :]
+    # OpenCV begins a border at the leftmost pixel of its top row.
+    for found in sorted(chains, key=lambda chain: (int(chain[0, 0, 1]), int(chain[0, 0, 0]))):
+        chain = np.asarray(found, np.int32)[:, 0, :]
+        left, top = int(chain[:, 0].min()), int(chain[0, 1])
         right, bottom = int(chain[:, 0].max()) + 1, int(chain[:, 1].max()) + 1
         if settings.whole_only and (left == 0 or top == 0 or right == width_px or bottom == height_px):
             continue
-        found = _particle(image[top:bottom, left:right], chain - np.array((left, top), np.int32), left, top, settings)
-        if found is not None:
-            yield found
+        particle = _particle(image[top:bottom, left:right], chain - np.array((left, top), np.int32), left, top, settings)
+        if particle is not None:
+            yield particle
 
 
 def _particle(grey: UInt8Array, chain: Int32Array, left: int, top: int, settings: SegmentSettings) -> Particle | None:

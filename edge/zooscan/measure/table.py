@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.zooscan.measure.features import MEASURED
 from edge.zooscan.measure.fractal import fractal_dimensions
 from edge.zooscan.measure.greys import grey_contrast, grey_levels, grey_moments, histograms, hole_share
 from edge.zooscan.measure.outline import convex_hull, feret_px, hull_area_and_perimeter_px, perimeter_px
@@ -23,13 +24,15 @@ def measure_particles(particles: list[Particle], pixel_mm: float) -> dict[str, F
     """Measure objects of one scan.
 
     Args:
-        particles: at least one, all found with one threshold.
+        particles: all found with one threshold.
         pixel_mm: side of a pixel.
 
     Returns:
         By name (`edge.zooscan.measure.features`) an (N,) float64 of the values, pixels and greys; NaN where something is not defined,
         such as the skewness of an object of one grey.
     """
+    if not particles:
+        return {feature.name: np.empty(0) for feature in MEASURED}
     upper_grey = particles[0].upper_grey
     histogram = histograms(particles)
     levels, slope = grey_levels(histogram, upper_grey)
