@@ -18,6 +18,7 @@ from edge.survey.review_desk import ReviewDesk
 from edge.survey.sheet_desk import SheetDesk
 from edge.survey.tables_desk import TablesDesk
 from edge.survey.track_desk import TrackDesk
+from edge.survey.waiting_desk import WaitingDesk
 
 if TYPE_CHECKING:
     from edge.service import Service
@@ -32,6 +33,7 @@ class SurveyDesks:
         self.people = open_people(service.home, writer, reader, service.settings)
         self.seal = open_seal(service.home)
         self.media = MediaDesk(writer, reader, self.seal, wanted=written)
+        self.waiting = WaitingDesk(writer, reader, self.seal)
         self.copies = CopyDesk(service.home, writer, reader)
         self.sheets = SheetDesk(writer, reader, self.seal, on_lines=self.media.kick)
         self.tables = TablesDesk(writer, reader, self.seal)
@@ -46,11 +48,13 @@ class SurveyDesks:
     def start(self) -> None:
         """Begin what works in the background."""
         self.media.start()
+        self.waiting.start()
         self.tows.start()
 
     def close(self) -> None:
         """End it."""
         self.media.stop()
+        self.waiting.stop()
         self.tows.stop()
         self._clip_frames.close()
         self._strips.close()

@@ -113,7 +113,7 @@ class Service:
 
     def _take_desks(self, desks: SurveyDesks) -> None:
         self.desks, self.seal, self.people = desks, desks.seal, desks.people
-        self.media, self.copies, self.tows = desks.media, desks.copies, desks.tows
+        self.media, self.waiting, self.copies, self.tows = desks.media, desks.waiting, desks.copies, desks.tows
         self.sheets, self.tables, self.tracks = desks.sheets, desks.tables, desks.tracks
         self.counting, self.reviews, self.boxes = desks.counting, desks.reviews, desks.boxes
 

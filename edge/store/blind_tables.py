@@ -1,4 +1,6 @@
-"""The tables of what stays sealed: what models found on blind tows, the tows that images have left, releases, new rounds."""
+"""The tables of what stays sealed: what models found on blind tows or on files that wait for one, the tows that images have left,
+what was seen before, folders of no survey, releases, new rounds.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ BLIND_TABLES = (
     """
     CREATE TABLE sealed_runs (
         run_id INTEGER PRIMARY KEY REFERENCES runs (id),
-        tow_id INTEGER NOT NULL REFERENCES tows (id),
+        tow_id INTEGER REFERENCES tows (id),
         sealed BLOB NOT NULL,
         sealed_utc TEXT NOT NULL
     ) STRICT
@@ -33,6 +35,20 @@ BLIND_TABLES = (
     ) STRICT, WITHOUT ROWID
     """,
     "CREATE INDEX former_tows_tow ON former_tows (tow_id)",
+    """
+    CREATE TABLE seen_files (
+        image_id INTEGER PRIMARY KEY REFERENCES images (id),
+        until_utc TEXT NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE folders_of_no_survey (
+        folder_id INTEGER PRIMARY KEY REFERENCES folders (id),
+        reason TEXT NOT NULL CHECK (reason <> ''),
+        declared_by TEXT NOT NULL,
+        declared_utc TEXT NOT NULL
+    ) STRICT
+    """,
     """
     CREATE TABLE releases (
         tow_id INTEGER PRIMARY KEY REFERENCES tows (id),

@@ -51,7 +51,7 @@ def begin_round(connection: Connection, seal: Seal, tow_id: int, reason: str, *,
     connection.execute(
         "INSERT INTO count_rounds (tow_id, reason, begun_by, begun_utc) VALUES (?, ?, ?, ?)", (tow_id, reason, actor, utc_now())
     )
-    runs = seal_tow(connection, seal, tow_id)
+    runs = seal_tow(connection, seal, tow_id, again=True)
     put_fact(connection, LOG_HOLDS_SEALED, utc_now())
     detail = {"reason": reason, "counts_set_aside": len(standing), "counts_sealed_again": len(revealed), "model_results": runs}
     audit.append(connection, actor, "count_round", f"tow/{tow_id}", detail)

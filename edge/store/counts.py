@@ -19,6 +19,7 @@ from edge.store.reads.qualifications import QualificationRule, rule_fact
 from edge.store.seal import COUNT_STEP_BYTES, Seal
 from edge.store.sealed_runs import open_tow
 from edge.store.sqlite import Connection
+from edge.store.waiting import seen_before
 
 OUTBOX_PRIORITY_COUNTS = 0  # what the assessment waits for goes before what a model found
 
@@ -144,7 +145,13 @@ def why_not_blind(connection: Connection, tow_id: int) -> str:
     if released is not None:
         return f"what models found was released on {released[0][:10]}, before it was begun"
     revealed = connection.execute("SELECT min(revealed_utc) FROM counts WHERE tow_id = ?", (tow_id,)).fetchone()
-    return "" if revealed[0] is None else f"counts of the tow were revealed on {revealed[0][:10]}, before it was begun"
+    if revealed[0] is not None:
+        return f"counts of the tow were revealed on {revealed[0][:10]}, before it was begun"
+    seen = seen_before(connection, tow_id)
+    if seen is None:
+        return ""
+    files = "1 file" if seen.files == 1 else f"{seen.files} files"
+    return f"what models found on {files} of the tow could be read until {seen.until_utc[:10]}, before it was begun"
 
 
 def mark_not_blind(connection: Connection, tow_id: int, why: str) -> None:

@@ -177,7 +177,8 @@ _RESULTS = """
 _FILES = """
     SELECT s.path, f.relative_path AS folder, s.name, s.name_bytes, f.relative_path_bytes AS folder_bytes, s.recipe, s.state,
            CASE WHEN z.run_id IS NULL THEN s.reason ELSE 'sealed' END AS reason,
-           CASE WHEN z.run_id IS NULL THEN s.detail ELSE 'until the counts of station ' || e.name || ' are signed' END AS detail,
+           CASE WHEN z.run_id IS NULL THEN s.detail ELSE
+                coalesce('until the counts of station ' || e.name || ' are signed', 'until the file has come to a station') END AS detail,
            s.original, coalesce(s.id = (
                SELECT id FROM sightings WHERE image_id = s.image_id AND recipe = s.recipe ORDER BY original <> 'present', id LIMIT 1
            ), 0) AS is_primary_name,

@@ -1,6 +1,7 @@
 """Record what a worker found: run, objects and outbox row in the writer's one transaction.
 
-On an image of a tow that people still count blind, what was found goes under the seal at once and never stands in a plain row.
+On an image of a tow that people still count blind, or that waits for a station, what was found goes under the seal at once and never
+stands in a plain row.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from edge.store.outbox import put_out
 from edge.store.seal import Seal
 from edge.store.sealed_runs import FoundObject, FoundRun, SealedTow, blind_tow_of_image, seal_run
 from edge.store.sqlite import Connection
+from edge.store.waiting import COUNTED_RECIPE, waits
 from edge.values import CaptureTime, ImageResult
 
 
@@ -44,7 +46,7 @@ def record_run(
         False if the job was not leased any more (nothing is written: the result of another attempt stands).
 
     Raises:
-        StoreError: the image belongs to a tow that is counted blind, and there is no seal.
+        StoreError: the image belongs to a tow that is counted blind, or waits for one, and there is no seal.
     """
     if not finish_job(connection, context.job_id):
         return False
@@ -53,8 +55,9 @@ def record_run(
     objects = _objects(connection, context.model_id, result)
     counted = int((result.detections.score >= result.score_threshold).sum())
     found = FoundRun(counted=counted, candidates=len(objects) - counted, objects=objects)
-    run_id, run_uuid = _insert_run(connection, context, result, None if tow else found)
-    if tow:
+    is_blind = tow is not None or (context.recipe == COUNTED_RECIPE and waits(connection, context.image_id))
+    run_id, run_uuid = _insert_run(connection, context, result, None if is_blind else found)
+    if is_blind:
         _seal(connection, seal, tow, run_id, found)
     else:
         _insert_objects(connection, run_id, objects)
@@ -138,7 +141,8 @@ def _insert_objects(connection: Connection, run_id: int, objects: list[FoundObje
     )
 
 
-def _seal(connection: Connection, seal: Seal | None, tow: SealedTow, run_id: int, found: FoundRun) -> None:
+def _seal(connection: Connection, seal: Seal | None, tow: SealedTow | None, run_id: int, found: FoundRun) -> None:
     if seal is None:
-        raise StoreError(f"station {tow.station} is counted blind and there is no seal for what a model finds there")
-    seal_run(connection, seal, tow.tow_id, run_id, found)
+        where = "files that wait for a station are blind" if tow is None else f"station {tow.station} is counted blind"
+        raise StoreError(f"{where} and there is no seal for what a model finds there")
+    seal_run(connection, seal, None if tow is None else tow.tow_id, run_id, found)

@@ -2,7 +2,8 @@
 
 The rows of `objects` go into one blob per run and the run's counts become NULL; at the reveal they come back bit for bit. Sealing
 is repeatable: a run that is sealed already, or that belongs to no blind tow, is left alone. An image that leaves a blind tow stays
-as blind as that tow is (decision 0024): nobody sees what is on a tow by having its files belong to another, or to none.
+as blind as that tow is (decision 0024): nobody sees what is on a tow by having its files belong to another, or to none. What is found
+on files that wait for a station is sealed without a tow (`edge.store.waiting`), and goes with them to the tow that they come to.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from edge.store.facts import get_fact, put_fact
 from edge.store.seal import RUN_STEP_BYTES, Seal
 from edge.store.sealed_decisions import open_decisions, seal_decisions
 from edge.store.sqlite import Connection
+from edge.store.waiting import forget_seen, image_waits, note_seen, note_seen_footage
 
 log = structlog.get_logger()
 
@@ -57,14 +59,14 @@ class FoundRun:
 
 
 def image_is_blind(image: str, besides: int = 0) -> str:
-    """A condition in SQL: the image belongs to a blind tow, or left one. `image`: its id, as the query has it.
+    """A condition in SQL: the image belongs to a blind tow, left one, or waits for a station. `image`: its id, as the query has it.
 
     `besides`: a tow that is not asked about.
     """
     return (
         f"(EXISTS (SELECT 1 FROM tow_images AS now_of WHERE now_of.image_id = {image} AND now_of.tow_id <> {besides:d} "
         f"AND now_of.tow_id IN ({BLIND_TOWS})) OR EXISTS (SELECT 1 FROM former_tows AS once_of WHERE once_of.image_id = {image} "
-        f"AND once_of.tow_id <> {besides:d} AND once_of.tow_id IN ({BLIND_TOWS})))"
+        f"AND once_of.tow_id <> {besides:d} AND once_of.tow_id IN ({BLIND_TOWS})) OR {image_waits(image)})"
     )
 
 
@@ -77,10 +79,23 @@ class SealedTow:
     station: str
 
 
-def seal_tow(connection: Connection, seal: Seal, tow_id: int) -> int:
-    """Seal what models found on the images attached to a tow, if the tow is blind. Returns how many runs were sealed now."""
+def seal_tow(connection: Connection, seal: Seal, tow_id: int, *, again: bool = False) -> int:
+    """Seal what models found on the images attached to a tow, if the tow is blind. Returns how many runs were sealed now.
+
+    What could be read until now is remembered, and counts of the tow are not blind; unless it is sealed `again`, for a new round.
+    """
     if not is_blind(connection, tow_id):
         return 0
+    if again:
+        forget_seen(connection, tow_id)
+    elif note_seen(connection, tow_id):
+        _mark_open_counts(connection, tow_id)
+    _no_longer_late(connection, tow_id)
+    connection.execute(
+        "UPDATE sealed_runs SET tow_id = ?1 WHERE tow_id IS NULL AND run_id IN "
+        "(SELECT r.id FROM tow_images AS a JOIN runs AS r ON r.image_id = a.image_id WHERE a.tow_id = ?1)",
+        (tow_id,),
+    )
     seal_decisions(connection, seal, tow_id, fact=LOG_HOLDS_SEALED)
     runs = connection.execute(
         "SELECT r.id, r.object_count, r.candidate_count FROM tow_images AS a JOIN runs AS r ON r.image_id = a.image_id "
@@ -109,8 +124,14 @@ def seal_survey(connection: Connection, seal: Seal, survey_id: int) -> int:
     return sum(seal_tow(connection, seal, tow_id) for (tow_id,) in tows)
 
 
-def seal_run(connection: Connection, seal: Seal, tow_id: int, run_id: int, found: FoundRun) -> None:
-    """Keep what a run of a blind tow found, sealed. Its row in `runs` must not tell the counts."""
+def _mark_open_counts(connection: Connection, tow_id: int) -> None:
+    """Whoever counts the tow at the moment may know what was found on the files that it got just now."""
+    why = f"what models found on files of the tow could be read before they were attached to it on {utc_now()[:10]}"
+    connection.execute("UPDATE counts SET not_blind = ? WHERE tow_id = ? AND state = 'open' AND not_blind = ''", (why, tow_id))
+
+
+def seal_run(connection: Connection, seal: Seal, tow_id: int | None, run_id: int, found: FoundRun) -> None:
+    """Keep what a run of a blind tow, or of a file that waits for one (None), found, sealed. Its row in `runs` must not tell the counts."""
     content = _HEAD.pack(found.counted, found.candidates) + b"".join(_OBJECT.pack(*one) for one in found.objects)
     sealed = seal.close(content, _subject(_uuid_of(connection, run_id)), step_bytes=RUN_STEP_BYTES)
     connection.execute(
@@ -144,6 +165,33 @@ def open_tow(connection: Connection, seal: Seal, tow_id: int) -> int:
         if not _waits_for(connection, whose, besides=tow_id):
             open_analyses(connection, seal, whose)
     return opened
+
+
+def open_images(connection: Connection, seal: Seal, image_ids: Sequence[int]) -> int:
+    """Bring back what is sealed of images that are not blind any more. Returns how many runs came back."""
+    rows = connection.execute(
+        "SELECT z.run_id, z.sealed, r.image_id FROM runs AS r JOIN sealed_runs AS z ON z.run_id = r.id "
+        f"WHERE r.image_id IN (SELECT value FROM json_each(?)) AND NOT {image_is_blind('r.image_id')} ORDER BY z.run_id",
+        (json.dumps(list(image_ids)),),
+    ).fetchall()
+    opened = sum(_open_run(connection, seal, run_id, sealed) for run_id, sealed, _ in rows)
+    open_decisions(connection, seal, sorted({row[2] for row in rows}))
+    return opened
+
+
+def open_late(connection: Connection, seal: Seal, tow_id: int, reason: str, *, actor: str) -> int:
+    """Let what models found be seen on files that came to a tow after its counts were shown. Returns how many runs came back."""
+    late = [row[0] for row in connection.execute("SELECT image_id FROM tow_images WHERE tow_id = ? AND is_late = 1", (tow_id,))]
+    _no_longer_late(connection, tow_id)
+    runs = open_images(connection, seal, late)
+    if not _waits_for(connection, tow_id, besides=0):
+        open_analyses(connection, seal, tow_id)
+    audit.append(connection, actor, "late_files_release", f"tow/{tow_id}", {"reason": reason, "model_results": runs})
+    return runs
+
+
+def _no_longer_late(connection: Connection, tow_id: int) -> None:
+    connection.execute("UPDATE tow_images SET is_late = 0 WHERE tow_id = ? AND is_late = 1", (tow_id,))
 
 
 def _open_run(connection: Connection, seal: Seal, run_id: int, sealed: bytes) -> bool:
@@ -203,6 +251,7 @@ def _waits_for(connection: Connection, tow_id: int, *, besides: int) -> bool:
 
 def remember_tows(connection: Connection, image_ids: Sequence[int], *, but: int | None = None) -> None:
     """Images are about to leave their tows (all but one): they stay blind as long as those are."""
+    note_seen_footage(connection, image_ids, but=but)
     connection.execute(
         "INSERT OR IGNORE INTO former_tows (image_id, tow_id, left_utc) SELECT image_id, tow_id, ? FROM tow_images "
         f"WHERE image_id IN (SELECT value FROM json_each(?)) AND tow_id IS NOT ? AND tow_id IN ({BLIND_TOWS})",
@@ -213,7 +262,7 @@ def remember_tows(connection: Connection, image_ids: Sequence[int], *, but: int 
 def follow_seals(connection: Connection, image_ids: Sequence[int], tow_id: int) -> None:
     """What is sealed of images goes with them to another blind tow: it opens when neither that one nor one they left is blind."""
     connection.execute(
-        "UPDATE sealed_runs SET tow_id = ? WHERE tow_id <> ? AND run_id IN "
+        "UPDATE sealed_runs SET tow_id = ? WHERE tow_id IS NOT ? AND run_id IN "
         "(SELECT id FROM runs WHERE image_id IN (SELECT value FROM json_each(?)))",
         (tow_id, tow_id, json.dumps(list(image_ids))),
     )
@@ -249,8 +298,19 @@ def is_blind(connection: Connection, tow_id: int) -> bool:
     return connection.execute(f"SELECT 1 WHERE ? IN ({BLIND_TOWS})", (tow_id,)).fetchone() is not None
 
 
+def is_shown(connection: Connection, tow_id: int) -> bool:
+    """Whether what models found on a tow may be seen by everybody, so that a file that comes to it now would be shown with it."""
+    row = connection.execute(
+        "SELECT 1 FROM tows AS t JOIN stations AS s ON s.id = t.station_id WHERE t.id = ?1 AND (EXISTS (SELECT 1 FROM protocols AS p "
+        "WHERE p.survey_id = s.survey_id) OR EXISTS (SELECT 1 FROM tow_analyses AS a WHERE a.tow_id = ?1 AND a.state = 'done' "
+        f"AND a.sealed IS NULL)) AND t.id NOT IN ({BLIND_TOWS})",
+        (tow_id,),
+    ).fetchone()
+    return row is not None
+
+
 def blind_tow_of_image(connection: Connection, image_id: int, *, besides: int | None = None) -> SealedTow | None:
-    """The blind tow that an image belongs to, or one that it left; None: what was found on it may be shown.
+    """The blind tow that an image belongs to, or one that it left; None: what was found on it may be shown, unless it waits for one.
 
     `besides`: a tow that is not asked about.
     """

@@ -163,6 +163,7 @@ SURVEY_TABLES = (
         camera_id INTEGER REFERENCES cameras (id),
         how TEXT NOT NULL CHECK (how IN ('folder', 'time', 'station', 'hand')),
         at_s REAL,
+        is_late INTEGER NOT NULL DEFAULT 0 CHECK (is_late IN (0, 1)),
         attached_by TEXT NOT NULL,
         attached_utc TEXT NOT NULL
     ) STRICT

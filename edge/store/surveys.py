@@ -14,7 +14,7 @@ from edge.store import audit
 from edge.store.clock import utc_now, uuid7
 from edge.store.counted_tows import check_reason
 from edge.store.reads import surveys as reads
-from edge.store.sealed_runs import remember_tows
+from edge.store.sealed_runs import is_shown, remember_tows
 from edge.store.sqlite import Connection
 
 SurveyKind = Literal["survey", "reference"]
@@ -280,21 +280,31 @@ def set_tow_fields(connection: Connection, tow_id: int, values: Mapping[str, obj
 
 
 def attach_images(connection: Connection, attachments: Sequence[Attachment], *, actor: str) -> int:
-    """Let images belong to tows. One that belongs to a tow by hand changes only by hand. Returns how many changed."""
+    """Let images belong to tows. One that belongs to a tow by hand changes only by hand. Returns how many changed.
+
+    One that comes to a tow whose results everybody may see is late: nothing of it is shown with that tow (`edge.store.waiting`).
+    What `ingest --station` names is not, for that is said at the machine itself.
+    """
     now = utc_now()
     of_tow: dict[int, list[int]] = {}
     for one in attachments:
         of_tow.setdefault(one.tow_id, []).append(one.image_id)
     for tow_id, image_ids in of_tow.items():
         remember_tows(connection, image_ids, but=tow_id)
+    shown = {tow_id for tow_id in of_tow if is_shown(connection, tow_id)}
     before = connection.total_changes
     connection.executemany(
-        "INSERT INTO tow_images (image_id, tow_id, camera_id, how, at_s, attached_by, attached_utc) VALUES (?, ?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT (image_id) DO UPDATE SET tow_id = excluded.tow_id, camera_id = excluded.camera_id, how = excluded.how, "
+        "INSERT INTO tow_images (image_id, tow_id, camera_id, how, at_s, is_late, attached_by, attached_utc) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (image_id) DO UPDATE SET is_late = iif(tow_id = excluded.tow_id, is_late, excluded.is_late), "
+        "tow_id = excluded.tow_id, camera_id = excluded.camera_id, how = excluded.how, "
         "at_s = excluded.at_s, attached_by = excluded.attached_by, attached_utc = excluded.attached_utc "
         "WHERE (how <> 'hand' OR excluded.how = 'hand') AND (tow_id, camera_id, how, at_s) IS NOT "
         "(excluded.tow_id, excluded.camera_id, excluded.how, excluded.at_s)",
-        [(one.image_id, one.tow_id, one.camera_id, one.how, one.at_s, actor, now) for one in attachments],
+        [
+            (one.image_id, one.tow_id, one.camera_id, one.how, one.at_s, int(one.how != "station" and one.tow_id in shown), actor, now)
+            for one in attachments
+        ],
     )
     changed = connection.total_changes - before
     if changed:

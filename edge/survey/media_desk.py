@@ -27,7 +27,7 @@ from edge.store.media import LineRow, MediaImage
 from edge.store.reads import surveys as reads
 from edge.store.reads.tow_media import CameraRow, cameras
 from edge.store.seal import Seal
-from edge.store.sealed_runs import follow_seals, is_blind, seal_tow
+from edge.store.sealed_runs import follow_seals, is_blind, open_images, seal_tow
 from edge.store.sqlite import Connection
 from edge.store.surveys import Attachment, How, attach_images
 from edge.store.writer import Writes
@@ -273,7 +273,7 @@ class MediaDesk:
         return self._writer.call(work)
 
     def _follow(self, connection: Connection, made: Sequence[Attachment]) -> None:
-        """What models found on images of a blind tow is sealed with it, in the transaction that attaches them."""
+        """What models found on images of a blind tow is sealed with it, in the transaction that attaches them; on others it may open."""
         of_tow: dict[int, list[int]] = {}
         for one in made:
             of_tow.setdefault(one.tow_id, []).append(one.image_id)
@@ -281,6 +281,8 @@ class MediaDesk:
             if is_blind(connection, tow_id):
                 follow_seals(connection, image_ids, tow_id)
                 seal_tow(connection, self._seal, tow_id)
+            else:
+                open_images(connection, self._seal, image_ids)
 
     def _of_folder(self, image: MediaImage, world: _World) -> Attachment | None:
         """What `ingest --station` said of the folder that an image lies in."""

@@ -26,6 +26,7 @@ from edge.survey.sheet_desk import SheetDesk
 from edge.survey.tables_desk import TablesDesk
 from edge.survey.tow_desk import TowDesk
 from edge.survey.track_desk import TrackDesk
+from edge.survey.waiting_desk import WaitingDesk
 
 
 class Phase(StrEnum):
@@ -183,6 +184,10 @@ class Appliance(Protocol):
     @property
     def media(self) -> MediaDesk:
         """Which images belong to which tow."""
+
+    @property
+    def waiting(self) -> WaitingDesk:
+        """Folders whose files belong to no survey."""
 
     @property
     def copies(self) -> CopyDesk:

@@ -63,6 +63,8 @@ NOTICES = {
     "copy_cancelled": "The copy ends now. What is there stays; another copy goes on from it.",
     "station_adopted": "The station belongs to the survey.",
     "count_set_aside": "The count is set aside. What is in it stays, with the reason.",
+    "folder_freed": "What models find in this folder is shown now. Results that everybody can see now: {n}.",
+    "folder_taken_back": "What models find in this folder from now on is sealed.",
     "new_round": "A new round is begun. Counts that were set aside and sealed again: {n}.",
     "released": "Released. Results of models that everybody can see now: {n}.",
     "seal_broken": "The seal is broken: what was signed can be read by everybody now.",

@@ -121,7 +121,7 @@ def make_blind_survey(
         ]
         surveys.attach_images(db, attached, actor="test")
         if sealed:
-            seal_tow(db, appliance.seal, tow_id)
+            seal_tow(db, appliance.seal, tow_id, again=True)  # as if nobody had seen what was found before there were rules
     return BlindSurvey(
         appliance=appliance,
         survey_id=survey_id,

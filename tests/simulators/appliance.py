@@ -32,6 +32,7 @@ from edge.survey.sheet_desk import SheetDesk
 from edge.survey.tables_desk import TablesDesk
 from edge.survey.tow_desk import TowDesk
 from edge.survey.track_desk import TrackDesk
+from edge.survey.waiting_desk import WaitingDesk
 from edge.web.appliance import CheckStatus, DiskStatus, LiveStatus, ModelStatus, Phase, RootStatus, WorkerStatus
 from tests.helpers.seed import SEAL
 
@@ -56,6 +57,7 @@ class SimulatedAppliance:
         self.seal = SEAL
         self.copies = CopyDesk(home, DirectWriter(self), self.reader)
         self.media = MediaDesk(DirectWriter(self), self.reader, self.seal)
+        self.waiting = WaitingDesk(DirectWriter(self), self.reader, self.seal)
         self.sheets = SheetDesk(DirectWriter(self), self.reader, self.seal)
         self.tables = TablesDesk(DirectWriter(self), self.reader, self.seal)
         self.tracks = TrackDesk(DirectWriter(self), self.reader)

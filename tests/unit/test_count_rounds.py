@@ -116,7 +116,7 @@ def test_what_was_shown_is_sealed_again_and_kept(blind: BlindSurvey) -> None:
 
 def test_a_new_round_is_an_administrators_with_a_reason_and_only_where_something_was_shown(blind: BlindSurvey) -> None:
     blind.sign("jd", AGREEING)
-    with pytest.raises(CountRefusedError, match="nothing of this tow was revealed or released"):
+    with pytest.raises(CountRefusedError, match="nothing of this tow was revealed, released or seen before"):
         again(blind)
     blind.sign("cl", AGREEING)
     with pytest.raises(CountRefusedError, match="needs a reason"):

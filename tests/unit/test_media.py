@@ -366,11 +366,11 @@ def test_a_folder_named_for_a_station_is_the_stations(ship: Ship) -> None:
 
 
 def test_what_a_model_found_is_sealed_when_its_image_is_attached_to_a_blind_tow(ship: Ship) -> None:
-    surveys.add_protocol(ship.db, ship.survey_id, RULES, reason="manual", actor="mary")
     ship.add_camera()
     ship.give_times("125", 1)
     ship.give_times("130", 2)
     image_id = ship.add("loose", 5, boxes=3)
+    surveys.add_protocol(ship.db, ship.survey_id, RULES, reason="manual", actor="mary")
     assert ship.db.execute("SELECT count(*) FROM objects").fetchone()[0] == 3
     ship.desk.step()
     assert ship.db.execute("SELECT count(*) FROM objects").fetchone()[0] == 0

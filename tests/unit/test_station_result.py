@@ -23,7 +23,7 @@ from edge.survey.density import CorrectionFactor, density
 from edge.survey.reckoning import OBSERVED_MAX_PER_M2, OBSERVED_P95_PER_M2, OBSERVED_P99_PER_M2
 from edge.survey.result import ResultState, station_result
 from edge.survey.width import fixed_width, table_width
-from tests.helpers.seed import add_model, add_station, done
+from tests.helpers.seed import add_model, add_station, done, queued
 from tests.helpers.stations import Sea, usbl, usbl_log
 
 A = [4, 5, 6, 4, 3, 5, 6]
@@ -324,11 +324,14 @@ def test_openings_of_a_sealed_still_are_none_and_not_zero(sea: Sea) -> None:
     tow = sea.station("S1")
     station = add_station(sea.connection, sea.home / "inbox", b"S1")
     pack = add_model(sea.connection)
-    done(sea.connection, station, b"a.jpg", pack, boxes=[(1, 1, 9, 9, 0.9, 0)])
-    done(sea.connection, station, b"b.jpg", pack, boxes=[(1, 1, 9, 9, 0.9, 0), (20, 20, 30, 30, 0.8, 0)])
+    sea.connection.execute("INSERT INTO releases (tow_id, reason, released_by, released_utc) VALUES (?, 'test', 'test', 'now')", (tow,))
+    for name in (b"a.jpg", b"b.jpg"):
+        queued(sea.connection, station, name)
     sea.connection.execute(
         "INSERT INTO tow_images (image_id, tow_id, how, attached_by, attached_utc) SELECT id, ?, 'hand', 'test', 'now' FROM images", (tow,)
     )
+    done(sea.connection, station, b"a.jpg", pack, boxes=[(1, 1, 9, 9, 0.9, 0)])
+    done(sea.connection, station, b"b.jpg", pack, boxes=[(1, 1, 9, 9, 0.9, 0), (20, 20, 30, 30, 0.8, 0)])
     assert sea.result(tow).openings == 3
     sea.connection.execute("UPDATE runs SET object_count = NULL, candidate_count = NULL WHERE id = 1")
     found = sea.result(tow)

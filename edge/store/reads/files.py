@@ -54,8 +54,9 @@ class FileFilter:
 class FileRow:
     """A file: one name under which a content was seen, with its current result if it has one.
 
-    `score_threshold` and the counts are None until a result exists; 0 means looked and found nothing. `sealed_station`: the counts
-    are None because they are sealed until the counts of that station are signed.
+    `score_threshold` and the counts are None until a result exists; 0 means looked and found nothing. `is_sealed`: the counts are
+    None because they are sealed until the counts of `sealed_station` are signed or, where
+    that is None, until the file has come to a station.
     """
 
     file_id: int
@@ -86,6 +87,7 @@ class FileRow:
     first_seen_utc: str
     done_utc: str | None
     replaced_by_id: int | None
+    is_sealed: bool
     sealed_station: str | None
 
 
@@ -147,6 +149,7 @@ _ROW = """
            s.original, s.original_utc, s.size_bytes, i.sha256, i.format, i.width_px, i.height_px, i.bits_per_channel, i.channels,
            i.capture_time_utc, i.capture_time_local, i.capture_time_source, r.uuid AS run_uuid, r.object_count,
            r.candidate_count, r.score_threshold, s.first_seen_utc, r.finished_utc AS done_utc, s.replaced_by_id,
+           r.id IS NOT NULL AND r.object_count IS NULL AS is_sealed,
            (SELECT st.name FROM sealed_runs AS z JOIN tows AS w ON w.id = z.tow_id JOIN stations AS st ON st.id = w.station_id
             WHERE z.run_id = r.id) AS sealed_station
     FROM sightings AS s

@@ -12,7 +12,8 @@ from edge.store.sqlite import Connection
 class RunRow:
     """One processing of one image: who looked, with what, and what it measured.
 
-    The counts are None while they are sealed, until the counts of `sealed_station` are signed. `mean_luminance` and `contrast` are
+    The counts are None while they are sealed (`is_sealed`): until the counts of `sealed_station` are signed, or, where that is None,
+    until the file has come to a station. `mean_luminance` and `contrast` are
     grey levels (0..255, 0..127.5), `sharpness` is the variance of the Laplacian.
     """
 
@@ -38,6 +39,7 @@ class RunRow:
     infer_ms: float
     merge_ms: float
     finished_utc: str
+    is_sealed: bool
     sealed_station: str | None
 
 
@@ -75,6 +77,7 @@ class FinishedFile:
     model_version: str
     is_current: bool
     finished_utc: str
+    is_sealed: bool
     sealed_station: str | None
 
 
@@ -84,6 +87,7 @@ _RUN = """
            coalesce(json_extract(m.manifest_json, '$.thresholds.score_floor'), r.score_threshold) AS score_floor,
            r.object_count, r.candidate_count, r.mean_luminance, r.contrast, r.sharpness, r.read_ms, r.decode_ms,
            r.infer_ms, r.merge_ms, r.finished_utc,
+           r.object_count IS NULL AS is_sealed,
            (SELECT st.name FROM sealed_runs AS z JOIN tows AS w ON w.id = z.tow_id JOIN stations AS st ON st.id = w.station_id
             WHERE z.run_id = r.id) AS sealed_station
     FROM runs AS r JOIN models AS m ON m.id = r.model_id
@@ -116,7 +120,8 @@ def last_finished(connection: Connection, *, limit: int) -> tuple[FinishedFile, 
     rows = connection.execute(
         "SELECT s.id AS file_id, s.name, f.relative_path AS folder, r.recipe, r.object_count, r.candidate_count, r.score_threshold, "
         "r.read_ms + r.decode_ms + r.infer_ms + r.merge_ms AS total_ms, m.name AS model, m.version AS model_version, r.is_current, "
-        "r.finished_utc, (SELECT st.name FROM sealed_runs AS z CROSS JOIN tows AS w ON w.id = z.tow_id "
+        "r.finished_utc, r.object_count IS NULL AS is_sealed, "
+        "(SELECT st.name FROM sealed_runs AS z CROSS JOIN tows AS w ON w.id = z.tow_id "
         "CROSS JOIN stations AS st ON st.id = w.station_id WHERE z.run_id = r.id) AS sealed_station "
         "FROM (SELECT * FROM runs ORDER BY finished_utc DESC, id DESC LIMIT ?) AS r "
         "CROSS JOIN models AS m ON m.id = r.model_id "

@@ -19,8 +19,9 @@ from edge.store.reads.counts import CountRow
 from edge.store.reads.qualifications import QualificationRule, reference_minutes
 from edge.store.reads.surveys import ProtocolRow, TowRow, protocol, tow
 from edge.store.seal import Seal
-from edge.store.sealed_runs import is_blind, release_tow
+from edge.store.sealed_runs import is_blind, open_late, release_tow
 from edge.store.sqlite import Connection
+from edge.store.waiting import late_files
 from edge.store.writer import Writes
 from edge.survey.counting.beginning import check_administrator, is_reference, rules_for_new, standing_of
 from edge.survey.counting.clock import Clock, clock_document, counts_differ, difference, tow_clock
@@ -216,7 +217,7 @@ class CountingDesk:
     def release(self, tow_id: int, person: Person, reason: str) -> int:
         """Let what models found on a tow be seen that nobody will count, such as an invalid one. Returns how many results came back.
 
-        Counts begun on it afterwards are not blind, and say so.
+        Counts begun on it afterwards are not blind, and say so. Of a tow whose counts were shown: what was found on files that came later.
 
         Raises:
             CountRefusedError: the person is no administrator, gives no reason, somebody counts the tow, or nothing is sealed.
@@ -226,6 +227,8 @@ class CountingDesk:
         def work(connection: Connection) -> int:
             if is_reference(connection, tow_id):
                 raise CountRefusedError("footage of a reference set stays sealed: the next person is measured on it too")
+            if not is_blind(connection, tow_id) and late_files(connection, tow_id):
+                return open_late(connection, self._seal, tow_id, reason.strip(), actor=person.name)
             if not is_blind(connection, tow_id):
                 raise CountRefusedError("nothing is sealed for this tow", advice="What models found on its files can be seen already.")
             if standing := standing_of(connection, tow_id):

@@ -16,6 +16,7 @@ from edge.store.reads.counts import CountRow, counts_of_tow
 from edge.store.seal import Seal
 from edge.store.sealed_runs import release_of
 from edge.store.sqlite import Connection
+from edge.store.waiting import seen_before
 from edge.survey.counting.beginning import is_reference
 from edge.survey.counting.content import CountContent, TypedMinute, pack
 
@@ -24,14 +25,14 @@ def begin_round(connection: Connection, seal: Seal, tow_id: int, reason: str, *,
     """Set aside what there is of a tow. Returns how many counts were set aside.
 
     Raises:
-        CountRefusedError: nothing was revealed or released of this tow, or it is footage of a reference set.
+        CountRefusedError: nothing was revealed, released or seen before of this tow, or it is footage of a reference set.
     """
     if is_reference(connection, tow_id):
         raise CountRefusedError("footage of a reference set stays sealed, and everybody counts it once")
     revealed = [one for one in counts_of_tow(connection, tow_id) if one.revealed_utc is not None]
-    if not revealed and release_of(connection, tow_id) is None:
+    if not revealed and release_of(connection, tow_id) is None and seen_before(connection, tow_id) is None:
         advice = "Set aside the count that is wrong; what is counted then is as blind as what stands."
-        raise CountRefusedError("nothing of this tow was revealed or released: no new round is needed", advice=advice)
+        raise CountRefusedError("nothing of this tow was revealed, released or seen before: no new round is needed", advice=advice)
     return count_rounds.begin_round(connection, seal, tow_id, reason, pack=_packed, actor=actor)
 
 

@@ -132,9 +132,9 @@ def _run_of(connection: Connection, file: FileRow, run_uuid: str) -> RunRow:
     if found is None:
         raise no_such("result of this file with the uuid", run_uuid)
     if found.object_count is None:
-        where = f"station {found.sealed_station}" if found.sealed_station else "its station"
-        advice = "Its boxes can be reviewed when the counts of that station are signed."
-        raise DecisionRefusedError(f"the image belongs to {where}, which is counted blind", advice=advice)
+        advice = "Its boxes can be reviewed when the counts of its station are signed."
+        where = f"belongs to station {found.sealed_station}, which" if found.sealed_station else "waits for a station that"
+        raise DecisionRefusedError(f"the image {where} is counted blind", advice=advice)
     return found
 
 

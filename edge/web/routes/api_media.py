@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from edge.store.reads import surveys as reads
 from edge.store.reads.tow_media import cameras, raw_copies, raw_copy
+from edge.store.waiting import freed_folders
 from edge.web.deps import DEFAULT_LIMIT, MAX_ID, Actor, ApplianceHere
 from edge.web.errors import Problem, no_such
 from edge.web.routes.api_surveys import SurveyId, TowId
@@ -19,6 +20,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for stat
 router = APIRouter(prefix="/api", tags=["survey"], responses=REFUSALS)
 
 CopyId = Annotated[int, Path(ge=1, le=MAX_ID, description="The id of the copy.")]
+FolderId = Annotated[int, Path(ge=1, le=MAX_ID, description="The id of the folder, as files name it.")]
 FileIds = Annotated[list[Annotated[int, Field(ge=1, le=MAX_ID)]], Field(min_length=1, max_length=10_000)]
 
 
@@ -77,6 +79,28 @@ class Attached(BaseModel):
     """How many images changed."""
 
     changed: int
+
+
+class FreedBody(Body):
+    """Why; it stands in the audit trail for good."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class FreedFolderAnswer(_Row):
+    """A folder whose files, and those below it, belong to no survey."""
+
+    folder_id: int
+    folder: str
+    reason: str
+    declared_by: str
+    declared_utc: str
+
+
+class FreedAnswer(BaseModel):
+    """How many sealed results of models came back."""
+
+    model_results: int
 
 
 class CopyBody(Body):
@@ -145,6 +169,26 @@ def attach(appliance: ApplianceHere, actor: Actor, tow_id: TowId, body: AttachBo
     if body.folder_id is not None:
         return Attached(changed=appliance.media.attach_folder(tow_id, body.folder_id, actor, reason=body.reason))
     return Attached(changed=appliance.media.attach_files(tow_id, body.file_ids or [], actor, reason=body.reason))
+
+
+@router.get("/folders/of-no-survey", summary="Folders whose files belong to no survey")
+def list_freed_folders(appliance: ApplianceHere) -> list[FreedFolderAnswer]:
+    """What models find there is not sealed. The newest declaration first."""
+    with appliance.reader() as connection:
+        return [FreedFolderAnswer.model_validate(one) for one in freed_folders(connection)]
+
+
+@router.post("/folders/{folder_id}/of-no-survey", summary="Say that a folder's files belong to no survey")
+def free_folder(appliance: ApplianceHere, actor: Actor, folder_id: FolderId, body: FreedBody) -> FreedAnswer:
+    """What models found in it and below it is shown, also what they find from now on; not what belongs to a tow that people count."""
+    return FreedAnswer(model_results=appliance.waiting.free(folder_id, body.reason, actor))
+
+
+@router.post("/folders/{folder_id}/of-a-survey", summary="Take that back")
+def take_folder_back(appliance: ApplianceHere, actor: Actor, folder_id: FolderId, body: FreedBody) -> Made:
+    """What is found from now on is sealed again; what was shown stays so."""
+    appliance.waiting.take_back(folder_id, body.reason, actor)
+    return Made(id=folder_id)
 
 
 @router.get("/tows/{tow_id}/copies", summary="Second copies of a tow's raw media")

@@ -159,8 +159,8 @@ def list_objects(
             raise no_such("run of this file with the uuid", run)
         if sha256 is None or not chosen:
             raise _not_processed(found)
-        if sealed := next((one.sealed_station for one in chosen if one.sealed_station), None):
-            raise _sealed(sealed)
+        if sealed := next((one for one in chosen if one.is_sealed), None):
+            raise _sealed(sealed.sealed_station)
         objects = tuple(one for each in chosen for one in results.objects_of_run(connection, each.run_uuid, candidates=candidates))
     return ObjectsAnswer(
         file_id=found.file_id if found else None,
@@ -210,7 +210,11 @@ def list_models(appliance: ApplianceHere) -> ModelsAnswer:
         )
 
 
-def _sealed(station: str) -> RequestError:
+def _sealed(station: str | None) -> RequestError:
+    if station is None:
+        message = "what models found on this image is sealed: it has not come to a station that is counted"
+        advice = "The survey's Media page says why it belongs to no tow; an administrator can say that it belongs to no survey."
+        return RequestError(409, Problem(code="sealed", message=message, advice=advice))
     message = f"what models found on this image is sealed until the counts of station {station} are signed"
     return RequestError(409, Problem(code="sealed", message=message, advice="The Counts page of the station says who is missing."))
 

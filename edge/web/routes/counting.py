@@ -16,6 +16,7 @@ from edge.store.reads.qualifications import QualificationRow, best_standing
 from edge.store.reads.surveys import ProtocolRow, StationRow, TowRow, station, tow, tows
 from edge.store.sealed_runs import is_blind, release_of
 from edge.store.sqlite import Connection
+from edge.store.waiting import late_files, seen_before
 from edge.survey.counting.desk import OwnCount
 from edge.survey.counting.judge import TowCounts, tow_counts
 from edge.survey.counting.rules import judging_rules
@@ -85,6 +86,8 @@ def show_counts(request: Request, appliance: ApplianceHere, viewer: Viewer, stat
         parts = [_part(connection, place, of) for of in tows(connection, station_id)]
         found_releases = {of.id: row for of, *_ in parts if (row := release_of(connection, of.id)) is not None}
         rounds = {of.id: rounds_of(connection, of.id) for of, *_ in parts}
+        late = {of.id: late_files(connection, of.id) for of, *_ in parts}
+        seen = {of.id: seen_before(connection, of.id) for of, *_ in parts}
         blind = {of.id for of, *_ in parts if is_blind(connection, of.id)}
         standings = {one.person_id: best_standing(connection, one.person_id) for _, counts, *_ in parts for one in counts if one.person_id}
     return render(
@@ -98,6 +101,8 @@ def show_counts(request: Request, appliance: ApplianceHere, viewer: Viewer, stat
         releases=found_releases,
         rounds=rounds,
         blind=blind,
+        late=late,
+        seen=seen,
     )
 
 

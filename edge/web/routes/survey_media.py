@@ -13,13 +13,14 @@ from edge.store.counted_tows import counted_tows
 from edge.store.media import unattached_folders
 from edge.store.reads import surveys as reads
 from edge.store.reads.tow_media import cameras
+from edge.store.waiting import freed_folders, has_rules
 from edge.survey.media_desk import why_loose
 from edge.survey.sheet.words import Unreadable, read_number
 from edge.web.deps import MAX_ID, Actor, ApplianceHere
 from edge.web.errors import invalid, no_such
 from edge.web.pages import render
 from edge.web.routes.actions import PostedForm
-from edge.web.routes.api_media import CopyId
+from edge.web.routes.api_media import CopyId, FolderId
 from edge.web.routes.api_surveys import SurveyId, TowId
 from edge.web.routes.surveys import find_survey
 
@@ -40,6 +41,7 @@ def show_media(request: Request, appliance: ApplianceHere, survey_id: SurveyId, 
         some = cameras(connection, survey_id)
         tows = reads.survey_tows(connection, survey_id)
         counted = counted_tows(connection)
+        freed, rules_are_there = freed_folders(connection), has_rules(connection)
     return render(
         request,
         "survey_media.html",
@@ -50,6 +52,9 @@ def show_media(request: Request, appliance: ApplianceHere, survey_id: SurveyId, 
         following=following,
         before=before,
         tows=tows,
+        freed=freed,
+        freed_ids={one.folder_id for one in freed},
+        rules_are_there=rules_are_there,
         is_counted=any(one.id in counted for one in tows),
     )
 
@@ -96,6 +101,19 @@ def attach(appliance: ApplianceHere, actor: Actor, form: PostedForm, survey_id: 
     if not file_ids:
         return form.back("none_chosen")
     return form.back("attached", appliance.media.attach_files(row.id, file_ids, actor, reason=reason))
+
+
+@router.post("/actions/folders/{folder_id:int}/of-no-survey")
+def free_folder(appliance: ApplianceHere, actor: Actor, form: PostedForm, folder_id: FolderId) -> RedirectResponse:
+    """The files of a folder belong to no survey: show what models found there, with a reason."""
+    return form.back("folder_freed", appliance.waiting.free(folder_id, form.optional("reason"), actor))
+
+
+@router.post("/actions/folders/{folder_id:int}/of-a-survey")
+def take_folder_back(appliance: ApplianceHere, actor: Actor, form: PostedForm, folder_id: FolderId) -> RedirectResponse:
+    """They may belong to one: what is found there from now on is sealed, with a reason."""
+    appliance.waiting.take_back(folder_id, form.optional("reason"), actor)
+    return form.back("folder_taken_back")
 
 
 @router.post("/actions/tows/{tow_id:int}/copy")

@@ -1,0 +1,99 @@
+"""Folders whose files belong to no survey: declared by an administrator, opened some at a time, taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge.errors import SettingsError
+from edge.store.connection import immediate
+from edge.store.facts import get_fact
+from edge.store.waiting import TO_OPEN, freed_folders, note_opened
+from tests.helpers import seed
+from tests.helpers.counted import make_blind_survey
+from tests.helpers.waiting import Loose, drop
+from tests.simulators.appliance import SimulatedAppliance
+
+
+@pytest.fixture
+def loose(tmp_path: Path) -> Iterator[Loose]:
+    appliance = SimulatedAppliance(tmp_path / "home")
+    yield drop(make_blind_survey(appliance))
+    appliance.close()
+
+
+def test_a_folder_of_no_survey_shows_what_is_and_what_comes(loose: Loose) -> None:
+    blind, desk, folder_id = loose.blind, loose.blind.appliance.waiting, loose.folder.folder_id
+    elsewhere = drop(blind, b"another")
+    assert desk.free(folder_id, "a test of the tank", "anna") == 2
+    assert (loose.seen(), elsewhere.seen()) == (4, 0)
+    (declared,) = freed_folders(blind.appliance.writer)
+    assert (declared.folder_id, declared.reason, declared.declared_by) == (folder_id, "a test of the tank", "anna")
+    later = drop(blind, b"unknown/deeper", files=3)
+    assert later.seen() == 6, "what is below it is freed too"
+    desk.take_back(folder_id, "it was the wrong one", "anna")
+    assert freed_folders(blind.appliance.writer) == ()
+    assert drop(blind, b"unknown/after").seen() == 0
+    assert loose.seen() == 4, "what was shown stays so"
+    actions = [row[0] for row in blind.appliance.writer.execute("SELECT action FROM audit WHERE action LIKE 'folder_%'")]
+    assert actions == ["folder_of_no_survey", "folder_of_survey_again"]
+
+
+def test_a_sibling_with_the_same_beginning_is_not_freed(loose: Loose) -> None:
+    sibling = drop(loose.blind, b"unknown-2")
+    loose.blind.appliance.waiting.free(loose.folder.folder_id, "a test of the tank", "anna")
+    assert (loose.seen(), sibling.seen()) == (4, 0)
+
+
+def test_files_of_a_station_that_is_counted_stay_sealed_in_a_freed_folder(loose: Loose) -> None:
+    loose.attach(loose.blind.tow_id)
+    assert loose.blind.appliance.waiting.free(loose.folder.folder_id, "a mistake", "anna") == 0
+    assert loose.seen() == 0
+
+
+def test_a_second_copy_in_a_freed_folder_opens_nothing(loose: Loose) -> None:
+    db = loose.blind.appliance.writer
+    with immediate(db):
+        freed = seed.add_station(db, loose.blind.appliance.home / "tank", b"tank", make=True)
+        for number in range(2):
+            seed.queued(db, freed, b"%d.jpg" % number, loose.folder.path_bytes + b"/%d.jpg" % number)
+    assert loose.blind.appliance.waiting.free(freed.folder_id, "a test of the tank", "anna") == 0
+    assert loose.seen() == 0
+
+
+def test_a_folder_is_freed_with_a_reason_and_only_if_it_is_there(loose: Loose) -> None:
+    desk = loose.blind.appliance.waiting
+    with pytest.raises(SettingsError, match="needs a reason"):
+        desk.free(loose.folder.folder_id, " ", "anna")
+    with pytest.raises(SettingsError, match="no folder"):
+        desk.free(9999, "a test", "anna")
+    with pytest.raises(SettingsError, match="may belong to a survey already"):
+        desk.take_back(loose.folder.folder_id, "a test", "anna")
+
+
+def test_opening_goes_on_after_it_was_interrupted(loose: Loose, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, db = loose.blind.appliance.waiting, loose.blind.appliance.writer
+    monkeypatch.setattr("edge.survey.waiting_desk.open_images", _dies)
+    with pytest.raises(KeyboardInterrupt):
+        desk.free(loose.folder.folder_id, "a test of the tank", "anna")
+    assert loose.seen() == 0
+    monkeypatch.undo()
+    assert get_fact(db, TO_OPEN) is not None
+    assert desk.resume() == 2
+    assert get_fact(db, TO_OPEN) is None
+    assert (desk.resume(), loose.seen()) == (0, 4)
+
+
+def _dies(*_: object) -> int:
+    raise KeyboardInterrupt
+
+
+def test_what_is_asked_for_meanwhile_is_not_forgotten(loose: Loose) -> None:
+    db = loose.blind.appliance.writer
+    loose.blind.appliance.waiting.free(loose.folder.folder_id, "a test", "anna")
+    with immediate(db):
+        db.execute("INSERT INTO facts (name, value) VALUES (?, 'later')", (TO_OPEN,))
+        note_opened(db, "earlier")
+    assert get_fact(db, TO_OPEN) == "later"
