@@ -151,7 +151,10 @@ def _look_at_image(task: Task, *, spec: WorkerSpec, model: LoadedModel) -> Done:
 def _read_clip(task: Task, *, answer: _locked_sender, spec: WorkerSpec, model: LoadedModel, cancelled: set[int]) -> ClipDone | Interrupted:
     from edge.pipeline.clip_task import read_clip_task
 
-    return read_clip_task(task, spec, model, answer=answer, cancelled=lambda: task.job_id in cancelled)
+    try:
+        return read_clip_task(task, spec, model, answer=answer, cancelled=lambda: task.job_id in cancelled)
+    finally:
+        give_freed_memory_back()  # the parent, which now follows what was found, needs some
 
 
 def _told(error: BaseException) -> str:

@@ -77,7 +77,7 @@ class PlaneFit:
     def sd_at(self, point: Float64Array) -> float:
         """Standard deviation, one axis, of where the motion takes a point (2,)."""
         _, jacobian = _linearised(self.values, point[None, :])
-        return float(np.sqrt(np.trace(jacobian @ self.covariance @ jacobian.T) / 2))
+        return float(np.sqrt(np.trace(jacobian.T @ self.covariance @ jacobian) / 2))
 
 
 def rectify(line: Float64Array) -> Float64Array:
@@ -125,15 +125,15 @@ def fit(
     scale = np.inf
     for number in range(rounds):
         there, jacobian = _linearised(values, before)
-        error = now - there
-        length = np.hypot(error[:, 0], error[:, 1])
+        error = now.T - there
+        length = np.hypot(error[0], error[1])
         near = length[length < 8 * scale]
         # The median length of two axes is sqrt(2 ln 2) standard deviations of one. The first guess may be far off: then all are near.
         scale = max(noise, float(np.median(near)) / 1.1774) if near.size else noise
         weights = np.square(np.clip(1 - np.square(length / (4.0 * scale)), 0, None))
-        weighted = jacobian * np.repeat(weights / scale**2, 2)[:, None]
-        normal = weighted.T @ jacobian + prior_precision
-        gradient = weighted.T @ error.ravel() + prior_precision @ (prior_mean - values)
+        weighted = jacobian * np.tile(weights / scale**2, 2)
+        normal = weighted @ jacobian.T + prior_precision
+        gradient = weighted @ error.ravel() + prior_precision @ (prior_mean - values)
         step = np.linalg.solve(normal, gradient)
         values = values + step
         if not np.isfinite(values).all() or np.abs(values[:2]).max() > 3 or np.abs(values[2:]).max() > 1.5:
@@ -157,6 +157,9 @@ def _prior(horizon: Horizon) -> tuple[Float64Array, Float64Array]:
 
 
 def _linearised(values: Float64Array, points: Float64Array) -> tuple[Float64Array, Float64Array]:
-    """Where points (N, 2) go, and the derivatives of that (2 N, 10), a row for x and one for y of each, by differences."""
-    moved = apply(homography_of(np.vstack([values, values + _STEP * np.eye(PARAMETERS)])), points)
-    return moved[0], np.asarray((moved[1:] - moved[0]).reshape(PARAMETERS, -1).T / _STEP, np.float64)
+    """Where points (N, 2) go, (2, N), and the derivatives of that by differences, (10, 2 N): of all x, then of all y."""
+    several = homography_of(np.vstack([values, values + _STEP * np.eye(PARAMETERS)]))
+    # One product of two matrices: many small ones are no work for a processor.
+    lifted = (several.reshape(-1, 3) @ np.vstack([points.T, np.ones(len(points))])).reshape(PARAMETERS + 1, 3, -1)
+    moved = lifted[:, :2] / lifted[:, 2:]
+    return moved[0], np.asarray((moved[1:] - moved[0]).reshape(PARAMETERS, -1) / _STEP, np.float64)

@@ -37,6 +37,7 @@ STILL_PX = 3.0  # at working size: less is no motion
 CORNERS_CELL_PX = 18
 LEAST_CORNER = 2e-5
 WINDOW_PX = 13
+FLOW_LEVELS = 2  # of the pyramid: candidates lead to within some pixels
 BACK_PX = 0.6
 LEAST_POINTS = 14
 LEAST_POINTS_STILL = 60  # what is left of the lamps' falloff has some corners too; ground at rest has them all over
@@ -334,7 +335,14 @@ def _flow(first: UInt8Array, second: UInt8Array, points: Float32Array) -> tuple[
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 12, 0.03)
     start = points[:, None].copy()  # OpenCV wants a picture of one column
     found, ok, _ = cv2.calcOpticalFlowPyrLK(
-        first, second, start, start.copy(), winSize=(WINDOW_PX, WINDOW_PX), maxLevel=2, criteria=criteria, minEigThreshold=1e-4
+        first,
+        second,
+        start,
+        start.copy(),
+        winSize=(WINDOW_PX, WINDOW_PX),
+        maxLevel=FLOW_LEVELS - 1,
+        criteria=criteria,
+        minEigThreshold=1e-4,
     )
     return np.asarray(found, np.float32)[:, 0], np.asarray(ok)[:, 0] == 1
 
