@@ -64,13 +64,25 @@ def _rows(connection: Connection, table: str, count_id: int) -> list[dict[str, A
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
+def _blank(name: str) -> str:
+    """An assignment in SQL: a text becomes zeros of its own length in bytes, so that it stays in its place."""
+    length = f"length(CAST({name} AS BLOB))"
+    return f"{name} = CASE WHEN {name} IS NOT NULL THEN substr(hex(zeroblob({length})), 1, {length}) END"
+
+
 def _wipe(connection: Connection, count_id: int) -> None:
-    """Values are overwritten where they stand, in their own length, before their rows go (decision 0023)."""
+    """Values are overwritten where they stand, in their own length, before their rows go (decision 0023).
+
+    Of a click that is its time too: when somebody clicked tells where along the tow.
+    """
     whole = "CASE WHEN {0} IS NULL THEN NULL WHEN {0} = round({0}) THEN 2.0 ELSE 0.5 END"
     minutes = ", ".join(f"{name} = {whole.format(name)}" for name in ("systems", "lost_s"))
-    connection.execute(f"UPDATE count_minutes SET {minutes}, nephrops_in = 2, nephrops_out = 2, note = '' WHERE count_id = ?", (count_id,))
+    connection.execute(
+        f"UPDATE count_minutes SET {minutes}, nephrops_in = 2, nephrops_out = 2, {_blank('note')} WHERE count_id = ?", (count_id,)
+    )
     connection.execute("DELETE FROM count_minutes WHERE count_id = ?", (count_id,))
-    connection.execute("UPDATE count_marks SET at_s = 0.5, minute = 2, x_fraction = 0.5, y_fraction = 0.5 WHERE count_id = ?", (count_id,))
+    marks = f"at_s = 0.5, minute = 2, x_fraction = 0.5, y_fraction = 0.5, {_blank('marked_utc')}, {_blank('marked_local')}"
+    connection.execute(f"UPDATE count_marks SET {marks} WHERE count_id = ?", (count_id,))
     connection.execute("DELETE FROM count_marks WHERE count_id = ?", (count_id,))
 
 

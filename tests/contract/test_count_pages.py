@@ -12,8 +12,10 @@ import httpx
 import pytest
 from PIL import Image
 
+from edge.store import surveys
+from edge.store.connection import immediate
 from edge.survey.counting.content import as_json
-from tests.helpers.counted import PIN, BlindSurvey, make_blind_survey, make_content
+from tests.helpers.counted import PIN, BlindSurvey, make_blind_survey, make_content, make_protocol
 from tests.helpers.people import browser
 from tests.helpers.web import MTIME_NS, serving
 from tests.simulators.appliance import SimulatedAppliance
@@ -145,6 +147,10 @@ def test_a_tow_whose_counts_can_give_no_result_is_counted_anew(watch: Watch) -> 
     with browser(watch.client, "rita") as other:
         assert other.post(f"/actions/tows/{blind.tow_id}/new-round", data={"back": page, "reason": "mine"}).status_code == 403
     with browser(watch.client, "anna") as chief:
+        assert "protocol version 2" not in chief.get(page).text
+        with immediate(blind.appliance.writer) as db:
+            surveys.add_protocol(db, blind.survey_id, make_protocol(ccc_limit=0.6), reason="the manual of 2027", actor="rita")
+        assert "It will be counted under <b>protocol version 2</b>" in chief.get(page).text
         assert chief.get(f"/api/stations/{blind.station_id}/result").json()["systems"] is None
         done = chief.post(f"/actions/tows/{blind.tow_id}/new-round", data={"back": page, "reason": "crew changed"})
         assert done.headers["location"].startswith(f"{page}?notice=new_round")

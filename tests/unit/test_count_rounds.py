@@ -8,15 +8,19 @@ from pathlib import Path
 import pytest
 
 from edge.errors import CountRefusedError
+from edge.store import surveys
 from edge.store.connection import immediate
 from edge.store.counts import add_imported
 from edge.store.reads.counts import CountedMinute, counts_of_tow
 from edge.store.sealed_runs import empty_log, is_blind
 from edge.survey.counting.content import unpack
 from edge.survey.counting.judge import CountsState
+from edge.survey.exchange.gather import gather
 from edge.survey.judged import judge_tow
+from edge.survey.method import method_of_result
+from edge.survey.overview import survey_overview
 from edge.survey.result import ResultState, StationResult, station_result
-from tests.helpers.counted import BlindSurvey, make_blind_survey
+from tests.helpers.counted import UTC, BlindSurvey, make_blind_survey, make_protocol
 from tests.simulators.appliance import SimulatedAppliance
 
 AGREEING = [3.0, 20.0, 40.0, 80.0]
@@ -129,3 +133,76 @@ def test_a_new_round_is_an_administrators_with_a_reason_and_only_where_something
     again(blind)
     (told,) = db.execute("SELECT detail_json FROM audit WHERE action = 'count_round'").fetchone()
     assert "nobody could agree" in told
+
+
+def test_a_new_round_is_counted_under_the_rules_in_force_and_mixes_nothing(blind: BlindSurvey) -> None:
+    """What was counted under the old version stays out of result, estimate and exports of the new one."""
+    db = blind.appliance.writer
+    blind.sign("jd", AGREEING)
+    blind.sign("cl", AGREEING)
+    assert method_of_result(result(blind)).words == "counted here, protocol 1"
+    with immediate(db):
+        surveys.add_protocol(db, blind.survey_id, make_protocol(last_minute=1), reason="the second minute is silt", actor="rita")
+    again(blind)
+    with blind.appliance.reader() as connection:
+        gathered = gather(connection, "CV26001", None)
+    assert (gathered.counts, gathered.stations[0].result.systems) == ((), None)
+    told = {(one.counter, one.reason) for one in gathered.left_out}
+    assert {("jd", "set aside: a new round of counts: nobody could agree"), ("", "no revealed count: nobody has begun to count")} <= told
+    blind.sign("jd", AGREEING)
+    blind.sign("rita", AGREEING)
+    found = result(blind)
+    assert (method_of_result(found).words, found.systems) == ("counted here, protocol 2", 3.0)
+    with blind.appliance.reader() as connection:
+        (one,) = survey_overview(connection, blind.survey_id).estimates or (None,)
+        shown = gather(connection, "CV26001", None).counts
+    assert one is None or one.version == 2
+    assert {(each.count.counter, each.protocol.version if each.protocol else 0) for each in shown} == {("jd", 2), ("rita", 2)}
+
+
+def test_a_new_round_that_disagrees_asks_for_a_third_and_takes_the_mean_of_three(blind: BlindSurvey) -> None:
+    blind.desk.release(blind.tow_id, blind.person("anna"), "by mistake")
+    again(blind)
+    blind.sign("jd", AGREEING)
+    blind.sign("cl", OTHERWISE)
+    assert result(blind).state is ResultState.THIRD_COUNT
+    assert blind.appliance.writer.execute("SELECT count(*) FROM count_minutes").fetchone()[0] == 0
+    blind.sign("rita", AGREEING)
+    assert result(blind).systems == pytest.approx((4 + 5 + 4) / 3)
+    with pytest.raises(CountRefusedError, match="are revealed"):
+        blind.desk.begin(blind.tow_id, blind.person("anna"))
+
+
+def test_a_second_round_begins_only_after_something_was_shown_again(blind: BlindSurvey) -> None:
+    blind.sign("jd", AGREEING)
+    blind.sign("cl", AGREEING)
+    again(blind)
+    with pytest.raises(CountRefusedError, match="no new round is needed"):
+        again(blind)
+    blind.save("jd", AGREEING)
+    with pytest.raises(CountRefusedError, match="no new round is needed"):
+        again(blind)
+
+
+def test_no_table_comes_between_the_counters_of_a_new_round(blind: BlindSurvey) -> None:
+    import_counts(blind, x=[9.0, 1.0], y=[1.0, 9.0])
+    again(blind)
+    blind.sign("jd", AGREEING)
+    with pytest.raises(CountRefusedError, match="counted blind"):
+        import_counts(blind, x=[9.0, 1.0])
+    blind.sign("cl", AGREEING)
+    import_counts(blind, x=[9.0, 1.0], y=[1.0, 9.0])
+    found = result(blind)
+    assert (found.systems, method_of_result(found).origin) == (4.0, "own")
+
+
+def test_clicks_are_overwritten_in_their_own_length_before_they_go(blind: BlindSurvey) -> None:
+    """Their times too: pages that are merged leave rows behind."""
+    db = blind.appliance.writer
+    blind.sign("jd", AGREEING)
+    blind.sign("cl", AGREEING)
+    db.execute("CREATE TEMP TABLE gone (at_s, marked_utc)")
+    db.execute("CREATE TEMP TRIGGER go BEFORE DELETE ON main.count_marks BEGIN INSERT INTO gone VALUES (OLD.at_s, OLD.marked_utc); END")
+    again(blind)
+    rows = {tuple(row) for row in db.execute("SELECT at_s, marked_utc FROM gone")}
+    assert rows == {(0.5, "0" * len(UTC))}

@@ -13,7 +13,7 @@ from edge.store.count_rounds import rounds_of
 from edge.store.counts import why_not_blind
 from edge.store.reads.counts import CountRow, counts_of_tow
 from edge.store.reads.qualifications import QualificationRow, best_standing
-from edge.store.reads.surveys import ProtocolRow, StationRow, TowRow, station, tow, tows
+from edge.store.reads.surveys import ProtocolRow, StationRow, TowRow, protocol_in_force, station, tow, tows
 from edge.store.sealed_runs import is_blind, release_of
 from edge.store.sqlite import Connection
 from edge.store.waiting import late_files, seen_before
@@ -86,6 +86,7 @@ def show_counts(request: Request, appliance: ApplianceHere, viewer: Viewer, stat
         parts = [_part(connection, place, of) for of in tows(connection, station_id)]
         found_releases = {of.id: row for of, *_ in parts if (row := release_of(connection, of.id)) is not None}
         rounds = {of.id: rounds_of(connection, of.id) for of, *_ in parts}
+        in_force = None if place.survey_id is None else protocol_in_force(connection, place.survey_id)
         late = {of.id: late_files(connection, of.id) for of, *_ in parts}
         seen = {of.id: seen_before(connection, of.id) for of, *_ in parts}
         blind = {of.id for of, *_ in parts if is_blind(connection, of.id)}
@@ -101,6 +102,7 @@ def show_counts(request: Request, appliance: ApplianceHere, viewer: Viewer, stat
         releases=found_releases,
         rounds=rounds,
         blind=blind,
+        in_force=in_force,
         late=late,
         seen=seen,
     )
