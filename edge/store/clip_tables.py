@@ -219,6 +219,7 @@ CLIP_TABLES = (
         reason TEXT NOT NULL DEFAULT '',
         revision INTEGER NOT NULL DEFAULT 0,
         content_json TEXT NOT NULL DEFAULT '',
+        counter TEXT NOT NULL,
         drawn_by TEXT NOT NULL,
         drawn_utc TEXT NOT NULL,
         ended_by TEXT,

@@ -19,7 +19,7 @@ from edge.store.sqlite import Connection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCheck:
-    """Minutes that were drawn; see `miss_checks`."""
+    """Minutes that were drawn; see `miss_checks`. `counter` is the person's name, empty where there are no accounts."""
 
     tow_id: int
     analysis_id: int
@@ -30,6 +30,7 @@ class NewCheck:
     line_height: float
     width_px: int
     height_px: int
+    counter: str
 
 
 def add_check(connection: Connection, new: NewCheck, *, actor: str) -> int:
@@ -37,7 +38,7 @@ def add_check(connection: Connection, new: NewCheck, *, actor: str) -> int:
     uuid = uuid7()
     row = connection.execute(
         "INSERT INTO miss_checks (uuid, tow_id, analysis_id, footage_sha256, seed, pool_json, minutes_json, line_height, width_px, "
-        "height_px, state, drawn_by, drawn_utc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?) RETURNING id",
+        "height_px, state, counter, drawn_by, drawn_utc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?, ?) RETURNING id",
         (
             uuid,
             new.tow_id,
@@ -49,6 +50,7 @@ def add_check(connection: Connection, new: NewCheck, *, actor: str) -> int:
             new.line_height,
             new.width_px,
             new.height_px,
+            new.counter,
             actor,
             utc_now(),
         ),

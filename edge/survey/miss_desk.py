@@ -46,8 +46,8 @@ class MissDesk:
             self._impossible[analysis.uuid] = found
         return found
 
-    def draw(self, tow_id: int, actor: str) -> Gate:
-        """Draw the minutes of a tow, or say which were drawn already.
+    def draw(self, tow_id: int, who: str, actor: str) -> Gate:
+        """Draw the minutes of a tow, or say which were drawn already. `who`: the person who counts them, empty without accounts.
 
         Raises:
             ReviewRefusedError: the tow cannot be reviewed.
@@ -71,6 +71,7 @@ class MissDesk:
                 line_height=float(json.loads(analysis.made_from_json)["line_height"]),
                 width_px=size[0],
                 height_px=size[1],
+                counter=who,
             )
             miss_checks.add_check(connection, new, actor=actor)
             return gate_of(connection, analysis)
@@ -90,7 +91,7 @@ class MissDesk:
         analysis = open_analysis(connection, tow_id)
         return frames_of(connection, analysis, self.gate(connection, analysis).minutes)
 
-    def save(self, tow_id: int, actor: str, content: CountContent) -> int:
+    def save(self, tow_id: int, who: str, content: CountContent) -> int:
         """Replace what was marked. Returns the revision after it.
 
         Raises:
@@ -101,13 +102,13 @@ class MissDesk:
             raise CountRefusedError("minutes are checked by marks on the footage, not by numbers", advice="Mark each opening.")
 
         def work(connection: Connection) -> int:
-            check = _own(connection, tow_id, actor)
+            check = _own(connection, tow_id, who)
             kept = replace(content, revision=0, notes={}, missing=None, clock=None, saved_utc=None)
             return miss_checks.save_check(connection, check.id, json.dumps(as_json(kept)), revision=content.revision)
 
         return self._writer.call(work)
 
-    def finish(self, tow_id: int, actor: str, *, revision: int) -> None:
+    def finish(self, tow_id: int, who: str, *, revision: int, actor: str) -> None:
         """Say that the minutes are counted; from then on what the model found in them is shown.
 
         Raises:
@@ -115,7 +116,7 @@ class MissDesk:
         """
 
         def work(connection: Connection) -> None:
-            check = _own(connection, tow_id, actor)
+            check = _own(connection, tow_id, who)
             if check.revision != revision:
                 raise CountRefusedError("not all of it is saved yet", advice="Wait until the page says saved, then finish.")
             analysis = open_analysis(connection, tow_id)
@@ -146,6 +147,11 @@ class MissDesk:
             miss_checks.end_check(connection, gate.check.id, "declined", actor=actor, reason=told)
 
         self._writer.call(work)
+
+
+def name_of(check: CheckRow) -> str:
+    """Who counts, in words."""
+    return check.counter or "somebody without an account"
 
 
 def content_of(check: CheckRow) -> CountContent:
@@ -181,10 +187,10 @@ def unseen_minutes(content: CountContent, minutes: tuple[int, ...], times_s: lis
     return found
 
 
-def _own(connection: Connection, tow_id: int, actor: str) -> CheckRow:
+def _own(connection: Connection, tow_id: int, who: str) -> CheckRow:
     check = gate_of(connection, open_analysis(connection, tow_id)).check
     if check is None:
         raise ReviewRefusedError("no minutes are drawn", advice="Begin the review first.")
-    if check.drawn_by != actor:
-        raise CountRefusedError(f"{check.drawn_by} counts these minutes", advice="You may decline them with a reason.")
+    if check.counter != who:
+        raise CountRefusedError(f"{name_of(check)} counts these minutes", advice="You may decline them with a reason.")
     return check

@@ -12,7 +12,7 @@ from edge.store.reads.miss_checks import CheckRow
 from edge.store.reads.reviews import WHOLE_TOW, review_figures
 from edge.store.sqlite import Connection
 from edge.survey.miss_check import WITHIN_S, CountedOpening, Interval, Mark, Misses, crossing_of, interval_of, misses
-from edge.survey.miss_desk import content_of
+from edge.survey.miss_desk import content_of, name_of
 from edge.survey.miss_gate import CheckState, Gate
 
 WHAT = "minutes drawn at random and counted by a reviewer blind to the model, against its openings that count after review: advisory"
@@ -44,12 +44,12 @@ def misses_source(connection: Connection, analysis: AnalysisRow, gate: Gate) -> 
         "words": _state_words(gate),
         "drawn": list(gate.minutes),
         "seed": None if check is None else check.seed,
-        "counted_by": check.drawn_by if check is not None and gate.state is CheckState.DONE else None,
+        "counted_by": name_of(check) if check is not None and gate.state is CheckState.DONE else None,
     }
     if gate.state is not CheckState.DONE or check is None:
         return told
     found = misses_of(connection, analysis, check)
-    return {**told, **asdict(found), "marks": found.marks, "words": words_of(found, check.drawn_by)}
+    return {**told, **asdict(found), "marks": found.marks, "words": words_of(found, name_of(check))}
 
 
 def words_of(found: Misses, who: str) -> str:
@@ -81,4 +81,4 @@ def _state_words(gate: Gate) -> str:
         return ""
     if gate.state is CheckState.DECLINED:
         return f"minutes {minutes} were not counted blind: {gate.check.reason} ({gate.check.ended_by})"
-    return f"{gate.check.drawn_by} has yet to count minutes {minutes} blind to the model"
+    return f"{name_of(gate.check)} has yet to count minutes {minutes} blind to the model"

@@ -102,30 +102,57 @@ def make_analysis(openings: Sequence[FoundOpening], **changes: object) -> NewAna
         found_systems=[FoundSystem(one, 1.0, sum(opening.system == one for opening in openings), 0.8) for one in systems],
         found_openings=list(openings),
         minutes=[FoundMinute(1, float(len(counted)), 0.5, float(n_systems), 0.5, 1.0)],
-        seconds=[SeenSecond(second, 6, 500.0 + second, None, None, 90.0, 20.0, 55.0, 0.1, 0.0, int(second == 2)) for second in range(4)],
+        seconds=seconds_of(CLIP_S),
     )
     return replace(found, **changes)  # type: ignore[arg-type]
 
 
-def make_reviewable(appliance: SimulatedAppliance, *, openings: Sequence[FoundOpening] | None = None) -> Reviewable:
-    """A survey without rules (so nobody counts blind), a station, a clip of 4 s and an analysis of six openings."""
+def make_reviewable(appliance: SimulatedAppliance, *, openings: Sequence[FoundOpening] | None = None, clip_s: float = CLIP_S) -> Reviewable:
+    """A survey without rules (so nobody counts blind), a station, a clip of 4 s and an analysis of six openings.
+
+    Of a clip of 20 s or more there are minutes to be counted blind to the model first.
+    """
     db = appliance.writer
     survey_id = surveys.add_survey(db, "CV26001", kind="survey", actor="test")
     station_id = surveys.add_station(db, survey_id, "101", actor="test")
     (tow_id,) = db.execute("SELECT id FROM tows WHERE station_id = ?", (station_id,)).fetchone()
-    _attach_clip(appliance, tow_id)
+    _attach_clip(appliance, tow_id, clip_s)
     found = list(openings) if openings is not None else default_openings()
     with immediate(db):
-        analysis_id = record_analysis(db, appliance.seal, tow_id, make_analysis(found, **told_of(db, tow_id)), is_sealed=False)
-    rows = db.execute("SELECT id FROM tow_openings WHERE analysis_id = ? ORDER BY ordinal", (analysis_id,))
+        made = make_analysis(found, **told_of(db, tow_id), seconds=seconds_of(clip_s), seen_s=clip_s)
+        analysis_id = record_analysis(db, appliance.seal, tow_id, made, is_sealed=False)
     return Reviewable(
         appliance=appliance,
         survey_id=survey_id,
         station_id=station_id,
         tow_id=tow_id,
         analysis_id=analysis_id,
-        opening_ids=tuple(row[0] for row in rows),
+        opening_ids=ids_of(db, analysis_id),
     )
+
+
+def analyse_again(of: Reviewable, openings: Sequence[FoundOpening], **changes: object) -> Reviewable:
+    """Another analysis of the same footage, as the current one; `changes` are those of `make_analysis`."""
+    db = of.appliance.writer
+    told: dict[str, object] = {**told_of(db, of.tow_id), "made_from_sha256": f"again {of.analysis_id}"}
+    with immediate(db):
+        (last,) = db.execute("SELECT count(*) FROM tow_seconds WHERE analysis_id = ?", (of.analysis_id,)).fetchone()
+        made = make_analysis(openings, **{**told, "seconds": seconds_of(last), **changes})
+        analysis_id = record_analysis(db, of.appliance.seal, of.tow_id, made, is_sealed=False)
+    return replace(of, analysis_id=analysis_id, opening_ids=ids_of(db, analysis_id))
+
+
+def ids_of(db: Connection, analysis_id: int) -> tuple[int, ...]:
+    """The openings of an analysis in the order of the tow."""
+    rows = db.execute("SELECT id FROM tow_openings WHERE analysis_id = ? ORDER BY ordinal", (analysis_id,))
+    return tuple(row[0] for row in rows)
+
+
+def seconds_of(length_s: float) -> list[SeenSecond]:
+    """The seconds of a tow; the third cannot be counted."""
+    return [
+        SeenSecond(second, 6, 500.0 + second, None, None, 90.0, 20.0, 55.0, 0.1, 0.0, int(second == 2)) for second in range(int(length_s))
+    ]
 
 
 def default_openings() -> list[FoundOpening]:
@@ -145,19 +172,19 @@ def told_of(db: Connection, tow_id: int) -> dict[str, str]:
     return {"made_from": json.dumps({**json.loads(text), "clock": str(Clock.ORDER), "left_out": []}), "made_from_sha256": sha256}
 
 
-def _attach_clip(appliance: SimulatedAppliance, tow_id: int) -> None:
+def _attach_clip(appliance: SimulatedAppliance, tow_id: int, clip_s: float) -> None:
     db = appliance.writer
     folder = seed.add_station(db, appliance.home / "footage", b"tow", make=True)
-    path = write_clip(appliance.home / "footage" / "tow" / "tow.mp4", Recipe(), even_times(int(CLIP_S * 25)))
+    path = write_clip(appliance.home / "footage" / "tow" / "tow.mp4", Recipe(), even_times(int(clip_s * 25)))
     os.utime(path, ns=(MTIME_NS, MTIME_NS))
     model_id = seed.add_model(db, serves=None).model_id
     seed.queued(db, folder, b"tow.mp4", path.read_bytes())
     (job,) = lease_jobs(db, "burrows", owner="test", limit=1)
     context = context_of(job, model_id)
-    frames = [make_frame(at_s) for at_s in np.arange(0.0, CLIP_S, 0.2)]
-    part = make_part(0, pack_frames(frames), to_s=CLIP_S, frames=len(frames))
+    frames = [make_frame(at_s) for at_s in np.arange(0.0, clip_s, 0.2)]
+    part = make_part(0, pack_frames(frames), to_s=clip_s, frames=len(frames))
     with immediate(db):
-        add_part(db, appliance.seal, context, replace(part, facts=replace(CLIP, width_px=WIDTH_PX, height_px=HEIGHT_PX, duration_s=CLIP_S)))
+        add_part(db, appliance.seal, context, replace(part, facts=replace(CLIP, width_px=WIDTH_PX, height_px=HEIGHT_PX, duration_s=clip_s)))
         finish_reading(db, context, parts=1, faults=["a damaged part at 3.1 s"])
         attached = Attachment(image_id=job.image_id, tow_id=tow_id, camera_id=None, how="hand", at_s=None)
         surveys.attach_images(db, [attached], actor="test")

@@ -26,6 +26,7 @@ class CheckRow(NamedTuple):
     reason: str
     revision: int
     content_json: str
+    counter: str
     drawn_by: str
     drawn_utc: str
     ended_by: str | None

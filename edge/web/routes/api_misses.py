@@ -13,11 +13,13 @@ from edge.store.connection import snapshot
 from edge.store.reads.surveys import tow
 from edge.store.sqlite import Connection
 from edge.survey.counting.content import as_json, read_content
+from edge.survey.miss_desk import name_of
 from edge.survey.miss_gate import Gate
 from edge.survey.misses_told import misses_source
+from edge.survey.people import Person
 from edge.survey.review_standing import open_analysis
 from edge.web.appliance import Appliance
-from edge.web.deps import Actor, ApplianceHere
+from edge.web.deps import Actor, ApplianceHere, Viewer
 from edge.web.errors import no_such
 from edge.web.review_answers import DoneAnswer, EarlierAnswer, done
 from edge.web.routes.api_reviews import REFUSALS, Ids, StrictBody, TowId
@@ -119,23 +121,23 @@ def check(appliance: ApplianceHere, tow_id: TowId) -> CheckAnswer:
 
 
 @router.post("/tows/{tow_id}/check/draw", summary="Draw the minutes that are counted blind", responses=REFUSALS)
-def draw(appliance: ApplianceHere, actor: Actor, tow_id: TowId) -> CheckAnswer:
+def draw(appliance: ApplianceHere, viewer: Viewer, actor: Actor, tow_id: TowId) -> CheckAnswer:
     """Once for a tow: asked again, it says what was drawn. From then on the review shows everything but these minutes."""
-    appliance.reviews.misses.draw(tow_id, actor)
+    appliance.reviews.misses.draw(tow_id, who_is(viewer), actor)
     with appliance.reader() as connection, snapshot(connection):
         return _check(appliance, connection, tow_id)
 
 
 @router.get("/tows/{tow_id}/check/marks", summary="What one has marked", responses=REFUSALS)
-def marks(appliance: ApplianceHere, actor: Actor, tow_id: TowId) -> MarkedAnswer:
+def marks(appliance: ApplianceHere, viewer: Viewer, tow_id: TowId) -> MarkedAnswer:
     """For whoever drew the minutes, and nobody else."""
     desk = appliance.reviews.misses
     with appliance.reader() as connection, snapshot(connection):
         found = _gate(appliance, connection, tow_id)
         if found.check is None:
             raise ReviewRefusedError("no minutes are drawn", advice="Begin the review first.")
-        if found.check.drawn_by != actor:
-            raise ReviewRefusedError(f"{found.check.drawn_by} counts these minutes", advice="You may decline them with a reason.")
+        if found.check.counter != who_is(viewer):
+            raise ReviewRefusedError(f"{name_of(found.check)} counts these minutes", advice="You may decline them with a reason.")
         frames = desk.frames(connection, tow_id)
     return MarkedAnswer(
         state=str(found.state),
@@ -149,15 +151,15 @@ def marks(appliance: ApplianceHere, actor: Actor, tow_id: TowId) -> MarkedAnswer
 
 
 @router.post("/tows/{tow_id}/check/marks", summary="Save what one has marked", responses=REFUSALS)
-def save(appliance: ApplianceHere, actor: Actor, tow_id: TowId, content: Annotated[dict[str, Any], Body()]) -> SavedAnswer:
+def save(appliance: ApplianceHere, viewer: Viewer, tow_id: TowId, content: Annotated[dict[str, Any], Body()]) -> SavedAnswer:
     """Replaces the content, which is that of a count: one mark of the feature "system" for each opening. 409 count_outdated as there."""
-    return SavedAnswer(revision=appliance.reviews.misses.save(tow_id, actor, read_content(content)))
+    return SavedAnswer(revision=appliance.reviews.misses.save(tow_id, who_is(viewer), read_content(content)))
 
 
 @router.post("/tows/{tow_id}/check/finish", summary="Finish the minutes counted blind", responses=REFUSALS)
-def finish(appliance: ApplianceHere, actor: Actor, tow_id: TowId, body: FinishBody) -> CheckAnswer:
+def finish(appliance: ApplianceHere, viewer: Viewer, actor: Actor, tow_id: TowId, body: FinishBody) -> CheckAnswer:
     """Freezes the marks, shows what the model found in these minutes, and says what it missed."""
-    appliance.reviews.misses.finish(tow_id, actor, revision=body.revision)
+    appliance.reviews.misses.finish(tow_id, who_is(viewer), revision=body.revision, actor=actor)
     with appliance.reader() as connection, snapshot(connection):
         return _check(appliance, connection, tow_id)
 
@@ -224,10 +226,15 @@ def carried_answer(appliance: Appliance, connection: Connection, tow_id: int) ->
     )
 
 
+def who_is(viewer: Person | None) -> str:
+    """The name of whoever asks; empty while there are no accounts."""
+    return "" if viewer is None else viewer.name
+
+
 def _check(appliance: Appliance, connection: Connection, tow_id: int) -> CheckAnswer:
     found = _gate(appliance, connection, tow_id)
     result = misses_source(connection, open_analysis(connection, tow_id), found)
-    counter = None if found.check is None else found.check.drawn_by
+    counter = None if found.check is None else name_of(found.check)
     return CheckAnswer(tow_id=tow_id, state=str(found.state), words=result["words"], minutes=found.minutes, counter=counter, result=result)
 
 

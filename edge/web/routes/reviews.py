@@ -19,12 +19,12 @@ from edge.survey.miss_gate import CheckState
 from edge.survey.misses_told import misses_source
 from edge.survey.review_standing import ReviewState, open_analysis, standing
 from edge.web.appliance import Appliance
-from edge.web.deps import MAX_ID, Actor, ApplianceHere, Viewer
+from edge.web.deps import MAX_ID, ApplianceHere, Viewer
 from edge.web.drawings.seconds import seconds_chart
 from edge.web.errors import no_such
 from edge.web.pages import render
 from edge.web.review_answers import tally_of
-from edge.web.routes.api_misses import carried_answer
+from edge.web.routes.api_misses import carried_answer, who_is
 from edge.web.routes.api_reviews import TILE_PX
 
 router = APIRouter(include_in_schema=False)
@@ -33,7 +33,7 @@ TowId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 
 @router.get("/tows/{tow_id:int}/review")
-def show_review(request: Request, appliance: ApplianceHere, actor: Actor, tow_id: TowId) -> Response:
+def show_review(request: Request, appliance: ApplianceHere, viewer: Viewer, tow_id: TowId) -> Response:
     """The openings of a tow as chips that loop, to be accepted and rejected from the keyboard."""
     with appliance.reader() as connection, snapshot(connection):
         of, place = _tow(connection, tow_id)
@@ -53,7 +53,7 @@ def show_review(request: Request, appliance: ApplianceHere, actor: Actor, tow_id
         tow=of,
         standing=found,
         gate=gate,
-        counts_here=gate is not None and gate.check is not None and gate.check.drawn_by == actor,
+        counts_here=gate is not None and gate.check is not None and gate.check.counter == who_is(viewer),
         misses=misses,
         tally=tally,
         carried=carried,
@@ -80,12 +80,12 @@ def show_earlier(request: Request, appliance: ApplianceHere, tow_id: TowId) -> R
 
 
 @router.get("/tows/{tow_id:int}/check")
-def show_check(request: Request, appliance: ApplianceHere, viewer: Viewer, actor: Actor, tow_id: TowId) -> Response:
+def show_check(request: Request, appliance: ApplianceHere, viewer: Viewer, tow_id: TowId) -> Response:
     """The minutes that are counted blind to the model, for whoever counts them; back to the review where there is nothing to count."""
     with appliance.reader() as connection, snapshot(connection):
         of, place = _tow(connection, tow_id)
         gate = appliance.reviews.misses.gate(connection, open_analysis(connection, tow_id))
-    if gate.check is None or gate.state is not CheckState.OPEN or gate.check.drawn_by != actor:
+    if gate.check is None or gate.state is not CheckState.OPEN or gate.check.counter != who_is(viewer):
         return RedirectResponse(f"/tows/{tow_id}/review", status_code=303)
     return render(request, "check.html", station=place, tow=of, check=gate.check, minutes=gate.minutes, viewer=viewer)
 
