@@ -17,6 +17,8 @@ CLIP_TABLES = (
         frame_rate_hz REAL CHECK (frame_rate_hz > 0),
         is_interlaced INTEGER NOT NULL CHECK (is_interlaced IN (0, 1)),
         is_variable_rate INTEGER NOT NULL CHECK (is_variable_rate IN (0, 1)),
+        start_utc TEXT,
+        start_local TEXT,
         faults_json TEXT NOT NULL DEFAULT '[]'
     ) STRICT
     """,

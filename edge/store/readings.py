@@ -186,8 +186,8 @@ def _abandon(connection: Connection, context: RunContext) -> None:
 
 def _describe_clip(connection: Connection, image_id: int, facts: ClipFacts) -> None:
     connection.execute(
-        "INSERT INTO clips (image_id, container, codec, first_pts_s, duration_s, frame_rate_hz, is_interlaced, is_variable_rate) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (image_id) DO NOTHING",
+        "INSERT INTO clips (image_id, container, codec, first_pts_s, duration_s, frame_rate_hz, is_interlaced, is_variable_rate, "
+        "start_utc, start_local) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (image_id) DO NOTHING",
         (
             image_id,
             facts.container,
@@ -197,6 +197,8 @@ def _describe_clip(connection: Connection, image_id: int, facts: ClipFacts) -> N
             facts.average_rate_hz,
             int(facts.is_interlaced),
             int(facts.is_variable_rate),
+            facts.start_utc,
+            facts.start_local,
         ),
     )
     connection.execute(

@@ -1,7 +1,6 @@
 """The frames of a tow on one clock: from its clips or its stills, cut to the line, with a reason for everything that is left out.
 
-The clock is that of the sheet where start of line and the times of the files are known. Without them it begins with the first file:
-by the files' own times, else in the order of their names, each behind the one before; `Clock` says which.
+Where each clip lies on the tow's clock, `edge.survey.tow_clips` says.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from statistics import median
 
 from edge.footage import FootageFrame
@@ -21,27 +19,12 @@ from edge.store.reads.footage import TowClipRow, TowStillRow
 from edge.store.reads.surveys import TowRow
 from edge.store.seal import Seal
 from edge.store.sqlite import Connection
+from edge.survey.tow_clips import Clock, Piece, bridge, place_clips
 from edge.values import Detections
 
-OVERLAP_S = 0.5
+__all__ = ["Clock", "Piece", "TowFootage", "frames_of_clips", "frames_of_stills", "place_clips", "times_of_stills"]
+
 FARTHEST_APART_S = 0.4  # an opening stays in view for about a second: stills further apart do not tell how the seabed moved
-
-
-class Clock(StrEnum):
-    """What the times of the frames count from."""
-
-    SHEET = "start of line"
-    FILES = "the first file, by the files' times"
-    ORDER = "the first file, one behind the other by name"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """A clip and its place on the tow's clock."""
-
-    clip: TowClipRow
-    from_s: float
-    to_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,22 +44,6 @@ class TowFootage:
     model_id: int | None
 
 
-def place_clips(clips: Sequence[TowClipRow], tow: TowRow) -> tuple[list[Piece], list[str], Clock]:
-    """Where each read clip lies on the tow's clock; of clips that run at the same time the longer one is kept."""
-    read = [clip for clip in clips if clip.reading_id is not None and clip.read_to_s is not None]
-    left_out = [f"{clip.name}: not read yet" for clip in clips if clip.reading_id is None]
-    starts, clock = _starts(read, tow)
-    pieces = [Piece(clip=clip, from_s=start, to_s=start + (clip.read_to_s or 0.0)) for clip, start in zip(read, starts, strict=True)]
-    kept: list[Piece] = []
-    for piece in sorted(pieces, key=lambda one: (one.from_s - one.to_s, one.from_s)):  # the longest first
-        rival = next((one for one in kept if min(one.to_s, piece.to_s) - max(one.from_s, piece.from_s) > OVERLAP_S), None)
-        if rival is None:
-            kept.append(piece)
-        else:
-            left_out.append(f"{piece.clip.name}: {rival.clip.name} shows the same time; a second camera, or the same footage twice")
-    return sorted(kept, key=lambda one: one.from_s), left_out, clock
-
-
 def frames_of_clips(connection: Connection, seal: Seal, tow: TowRow, clips: Sequence[TowClipRow]) -> TowFootage:
     """The frames of a tow's clips.
 
@@ -88,10 +55,14 @@ def frames_of_clips(connection: Connection, seal: Seal, tow: TowRow, clips: Sequ
     model_id = models.most_common(1)[0][0] if models else None
     left_out += [f"{piece.clip.name}: read by another model than the others" for piece in pieces if piece.clip.model_id != model_id]
     frames: list[FootageFrame] = []
+    last: int | None = None
     for piece in pieces:
         if piece.clip.model_id == model_id and piece.clip.reading_id is not None:
+            of_clip: list[FootageFrame] = []
             for part in open_parts(connection, seal, piece.clip.reading_id):
-                frames += [replace(frame, at_s=frame.at_s + piece.from_s) for frame in unpack_frames(part)]
+                of_clip += [replace(frame, at_s=frame.at_s + piece.from_s) for frame in unpack_frames(part)]
+            frames += bridge(frames, of_clip) if piece.goes_on_from is not None and piece.goes_on_from == last else of_clip
+            last = piece.clip.image_id
     frames, cut = _of_line(frames, tow, clock)
     frames, odd = _of_one_size(frames)
     return TowFootage(frames=tuple(frames), left_out=tuple(left_out + cut + odd), clock=clock, model_id=model_id)
@@ -128,22 +99,6 @@ def frames_of_stills(
         left_out.append(f"{len(kept) - len(frames)} stills can no longer be read")
     frames, odd = _of_one_size(frames)
     return TowFootage(frames=tuple(frames), left_out=tuple(left_out + odd), clock=clock, model_id=model_id)
-
-
-def _starts(clips: Sequence[TowClipRow], tow: TowRow) -> tuple[list[float], Clock]:
-    placed = [clip.at_s for clip in clips if clip.at_s is not None]
-    if tow.start_utc is not None and len(placed) == len(clips):
-        return placed, Clock.SHEET
-    moments = [datetime.fromisoformat(clip.capture_time_utc) for clip in clips if clip.capture_time_utc is not None]
-    if len(moments) == len(clips):
-        first = min(moments, default=None)
-        return [(moment - first).total_seconds() for moment in moments if first is not None], Clock.FILES
-    starts: dict[int, float] = {}
-    at_s = 0.0
-    for clip in sorted(clips, key=lambda one: (one.name, one.image_id)):
-        starts[clip.image_id] = at_s
-        at_s += max(clip.duration_s or 0.0, (clip.read_to_s or 0.0) + 1.0 / (clip.rate_hz or 1.0))
-    return [starts[clip.image_id] for clip in clips], Clock.ORDER
 
 
 def times_of_stills(stills: Sequence[TowStillRow], clock: Clock) -> tuple[list[tuple[TowStillRow, float]], list[str]]:

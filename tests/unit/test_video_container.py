@@ -10,7 +10,8 @@ import pytest
 from edge.errors import InputError, Reason
 from edge.formats import CLIP_EXTENSIONS, HEAD_BYTES, check_extension, is_clip_format, is_clip_name, sniff
 from edge.pipeline.facts import read_facts
-from edge.pipeline.video import SplitFile, order_splits, probe_clip
+from edge.footage_splits import SplitFile, order_splits
+from edge.pipeline.video import probe_clip
 from edge.pipeline.video.beginning import Beginning, beginning_in_picture, beginning_of
 from tests.helpers.clips import Recipe, even_times, write_clip
 from tests.helpers.footage import CLIP

@@ -18,6 +18,9 @@ class TowClipRow(NamedTuple):
         name: of the newest file with this content.
         at_s: its first frame on the tow's clock; None if that is not known.
         faults_json: what was wrong on the way through it; "[]" for a sound one.
+        codec, width_px, height_px, first_pts_s, start_utc, start_local: as `edge.footage.ClipFacts` has them; what tells the parts of a
+            recording that a camera split.
+        folder_id: where the newest file with this content lies.
     """
 
     image_id: int
@@ -33,6 +36,13 @@ class TowClipRow(NamedTuple):
     rate_hz: float | None
     frames: int | None
     read_to_s: float | None
+    codec: str = ""
+    width_px: int | None = None
+    height_px: int | None = None
+    first_pts_s: float = 0.0
+    start_utc: str | None = None
+    start_local: str | None = None
+    folder_id: int | None = None
 
 
 class TowStillRow(NamedTuple):
@@ -75,14 +85,15 @@ class AnalysisRow(NamedTuple):
 
 
 _NAME = "(SELECT s.name FROM sightings AS s WHERE s.image_id = a.image_id ORDER BY s.original = 'present' DESC, s.id DESC LIMIT 1)"
+_FOLDER = "(SELECT s.folder_id FROM sightings AS s WHERE s.image_id = a.image_id ORDER BY s.original = 'present' DESC, s.id DESC LIMIT 1)"
 
 
 def clips_of_tow(connection: Connection, tow_id: int) -> tuple[TowClipRow, ...]:
     """The clips of a tow, in the order of their times."""
     rows = connection.execute(
         f"SELECT a.image_id, coalesce({_NAME}, i.sha256) AS name, a.at_s, i.capture_time_utc, a.camera_id, c.duration_s, c.faults_json, "
-        "r.id AS reading_id, r.uuid AS reading_uuid, r.model_id, r.rate_hz, r.frames, r.read_to_s "
-        "FROM tow_images AS a JOIN images AS i ON i.id = a.image_id "
+        "r.id AS reading_id, r.uuid AS reading_uuid, r.model_id, r.rate_hz, r.frames, r.read_to_s, c.codec, i.width_px, i.height_px, "
+        f"c.first_pts_s, c.start_utc, c.start_local, {_FOLDER} AS folder_id FROM tow_images AS a JOIN images AS i ON i.id = a.image_id "
         "JOIN clips AS c ON c.image_id = a.image_id LEFT JOIN readings AS r ON r.image_id = a.image_id AND r.is_current = 1 "
         "WHERE a.tow_id = ? ORDER BY a.at_s, i.capture_time_utc, 2, a.image_id",
         (tow_id,),

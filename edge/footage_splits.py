@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+from typing import NamedTuple
 
 from edge.footage import ClipFacts
 
@@ -21,16 +22,27 @@ _RESTARTED_S = 1.0  # presentation times of a part that begin lower began anew
 _CHAPTER = re.compile(r"(?P<camera>G[XHPLS])(?P<part>\d\d)(?P<name>\d{4})", re.IGNORECASE)
 _FIRST_CHAPTER = re.compile(r"GOPR(?P<name>\d{4})", re.IGNORECASE)
 _CHAPTERS = "chapters"
+_FIRST_PART = {"gp": 0, "gx": 1, "gh": 1, "gl": 1, "gs": 1}
 _FAR_APART = 3
 _COUNTED = re.compile(r"(?P<name>.*?)(?P<part>\d{1,6})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitFile:
-    """A clip among those that may be parts of one another. `name` without its folder; all must lie in one folder."""
+    """A clip among those that may be parts of one another. `name` without its folder; all must lie in one folder. `key` is the caller's."""
 
     name: str
     facts: ClipFacts
+    key: int = 0
+
+
+class Missing(NamedTuple):
+    """Parts that are not there, between two that are; `lasts_s` is how long they are, by the presentation times or dates around them."""
+
+    before: str
+    behind: str
+    parts: int
+    lasts_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +53,18 @@ class Recording:
         files: at least one.
         offsets_s: 0 for the first.
         apart: why the file that by its name would come next is not part of it; None where there is none.
+        missing: parts that are not there, but whose length is known.
+        lost_before: how many parts of a camera that numbers chapters are missing before the first file, so that its date, which is that
+            of the first part, does not tell when it began.
+        lost_behind: the name of the file behind which they would belong; None if none of the files before is there.
     """
 
     files: tuple[SplitFile, ...]
     offsets_s: tuple[float, ...]
     apart: str | None = None
+    missing: tuple[Missing, ...] = ()
+    lost_before: int = 0
+    lost_behind: str | None = None
 
 
 def order_splits(files: Iterable[SplitFile]) -> tuple[Recording, ...]:
@@ -54,7 +73,8 @@ def order_splits(files: Iterable[SplitFile]) -> tuple[Recording, ...]:
     Two files are parts of one recording if their names count on (GX010042 and GX020042, GOPR0042 and GP010042, 00000.MTS and 00001.MTS,
     tow_001 and tow_002), their pictures are alike, and one of their clocks shows that the second goes on where the first ended: the
     presentation times count on, or the second began as the first ended (within 3 s). Of a camera that numbers chapters the name is
-    enough where no clock speaks against it.
+    enough where no clock speaks against it. Where parts are missing, presentation times that count on tell how long they were; of
+    chapters their dates do, too.
 
     Returns:
         Recordings in order of the names of their first files.
@@ -65,40 +85,69 @@ def order_splits(files: Iterable[SplitFile]) -> tuple[Recording, ...]:
         chains.setdefault((kind, name), []).append((part, file))
     recordings: list[Recording] = []
     for (kind, _), chain in chains.items():
-        recordings += _joined(sorted(chain, key=lambda counted: (counted[0], counted[1].name)), are_chapters=kind.startswith(_CHAPTERS))
+        recordings += _joined(sorted(chain, key=lambda counted: (counted[0], counted[1].name)), kind=kind)
     return tuple(sorted(recordings, key=lambda recording: recording.files[0].name))
 
 
-def _joined(chain: list[tuple[int, SplitFile]], *, are_chapters: bool) -> list[Recording]:
+def _joined(chain: list[tuple[int, SplitFile]], *, kind: str) -> list[Recording]:
+    are_chapters = kind.startswith(_CHAPTERS)
     recordings: list[Recording] = []
-    files, offsets_s = [chain[0][1]], [0.0]
+    lost_before = max(0, chain[0][0] - _FIRST_PART[kind.split()[1]]) if are_chapters else 0
+    if chain[0][1].facts.first_pts_s > _RESTARTED_S:
+        lost_before = 0  # its own time tells
+    lost_behind: str | None = None
+    files, offsets_s, missing = [chain[0][1]], [0.0], list[Missing]()
     for (part, before), (next_part, behind) in pairwise(chain):
-        begins_s, reason = None, f"{next_part - part - 1} part(s) between them are missing"
-        if next_part == part + 1:
-            begins_s, reason = _goes_on(before.facts, behind.facts, are_chapters=are_chapters)
-        if begins_s is None:
-            apart = f"{behind.name} is a recording of its own: {reason}" if next_part - part <= _FAR_APART else None
-            recordings.append(Recording(files=tuple(files), offsets_s=tuple(offsets_s), apart=apart))
-            files, offsets_s = [behind], [0.0]
-        else:
+        begins_s, reason = _goes_on(before.facts, behind.facts, are_chapters=are_chapters, missing=next_part - part - 1)
+        if begins_s is not None:
             files.append(behind)
             offsets_s.append(offsets_s[-1] + begins_s)
-    return [*recordings, Recording(files=tuple(files), offsets_s=tuple(offsets_s))]
+            if next_part > part + 1:
+                missing.append(Missing(before.name, behind.name, next_part - part - 1, begins_s - (before.facts.duration_s or 0.0)))
+            continue
+        apart = f"{behind.name} is a recording of its own: {reason}" if next_part - part <= _FAR_APART else None
+        recordings.append(_recording(files, offsets_s, missing, apart, lost_before, lost_behind))
+        files, offsets_s, missing = [behind], [0.0], []
+        lost_before, lost_behind = (next_part - part - 1, before.name) if are_chapters else (0, None)
+    return [*recordings, _recording(files, offsets_s, missing, None, lost_before, lost_behind)]
 
 
-def _goes_on(before: ClipFacts, behind: ClipFacts, *, are_chapters: bool) -> tuple[float | None, str]:
-    """How many seconds after `before` the clip `behind` begins; None, and why, where it does not go on."""
+def _recording(  # noqa: PLR0917 (the one that gathers them)
+    files: list[SplitFile],
+    offsets_s: list[float],
+    missing: list[Missing],
+    apart: str | None,
+    lost_before: int,
+    lost_behind: str | None,
+) -> Recording:
+    return Recording(
+        files=tuple(files),
+        offsets_s=tuple(offsets_s),
+        apart=apart,
+        missing=tuple(missing),
+        lost_before=lost_before,
+        lost_behind=lost_behind if lost_before else None,
+    )
+
+
+def _goes_on(before: ClipFacts, behind: ClipFacts, *, are_chapters: bool, missing: int) -> tuple[float | None, str]:
+    """How many seconds after `before` the clip `behind` begins, `missing` parts later; None, and why, where it does not go on."""
     if (before.codec, before.width_px, before.height_px) != (behind.codec, behind.width_px, behind.height_px):
         return None, "its picture has another size or codec"
     if before.duration_s is None:
         return None, "the file before does not say how long it is"
-    by_pts_s = behind.first_pts_s - before.first_pts_s
-    if behind.first_pts_s > _RESTARTED_S and abs(by_pts_s - before.duration_s) <= _MOST_BETWEEN_S:
-        return by_pts_s, ""
     between_s = _between_s(before, behind)
+    by_pts_s = behind.first_pts_s - before.first_pts_s
+    most_s = _MOST_BETWEEN_S if not missing else float("inf")
+    if behind.first_pts_s > _RESTARTED_S and -_MOST_BETWEEN_S <= by_pts_s - before.duration_s <= most_s:
+        speaks_against = missing and between_s is not None and abs(between_s - by_pts_s) > _MOST_BETWEEN_S
+        if not speaks_against:
+            return by_pts_s, ""
+    if missing and not (are_chapters and between_s is not None and between_s >= before.duration_s):
+        return None, f"{missing} part(s) between them are missing"
     if between_s is None:
         return (before.duration_s, "") if are_chapters else (None, "neither its times nor its date say that it goes on")
-    if abs(between_s - before.duration_s) > _MOST_BETWEEN_S:
+    if not missing and abs(between_s - before.duration_s) > _MOST_BETWEEN_S:
         return None, f"it began {between_s:.0f} s after a file of {before.duration_s:.0f} s"
     return max(between_s, before.duration_s), ""  # a date of whole seconds must not make parts overlap
 
