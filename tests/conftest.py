@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -16,22 +15,37 @@ from models.workshop.synthetic import write_tow
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # some tests import ONNX Runtime themselves
 if TYPE_CHECKING:
-    from selenium import webdriver
+    from tests.helpers.chromium import Chromium
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job passes on that Ctrl-C is ignored, to all programs we start
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-WINDOW_PX = (1366, 768)  # the laptop that the pages are made for
 
+if sys.dont_write_bytecode:  # nothing shall lie beside the sources: but hundreds of programs would each compile the whole appliance
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(CHECKOUT / ".pytest_cache" / "compiled")
 
-LONGEST = ("test_kill.py",)  # modules that take minutes begin first, so that no process waits for another at the end
+# Modules that take longest begin first, so that no process waits for another at the end.
+LONGEST = (
+    "test_kill.py",
+    "test_no_packets.py",
+)
 
 
 @pytest.hookimpl(trylast=True)  # after the order was drawn by chance
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest modules first."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    """Put the longest modules first, and in each module what waits for a thing that goes on beside its other tests last."""
+    modules: dict[Path, int] = {}
+    for item in items:
+        modules.setdefault(item.path, len(modules))
+
+    def place(item: pytest.Item) -> tuple[int, int, bool]:
+        name = item.path.name
+        rank = LONGEST.index(name) if name in LONGEST else len(LONGEST)
+        return rank, modules[item.path], item.get_closest_marker("comes_last") is not None
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
@@ -70,42 +84,33 @@ def rendered_tow(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return write_tow(tmp_path_factory.mktemp("tow"), seed=2, n_stills=6)
 
 
-@pytest.fixture
-def chromium(open_chromium: Callable[[str], webdriver.Chrome]) -> webdriver.Chrome:
-    """A headless Chromium with a profile of its own; console errors are kept for `get_log("browser")`."""
-    return open_chromium("chromium")
+@pytest.fixture(scope="module")
+def kept_chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """A headless Chromium that the tests of a module share, each in a tab of its own: see `chromium`."""
+    from tests.helpers.chromium import Chromium  # the workshop's environment has no selenium
+
+    browser = Chromium(tmp_path_factory.mktemp("chromium"))
+    yield browser
+    browser.quit()
 
 
 @pytest.fixture
-def open_chromium(tmp_path: Path) -> Iterator[Callable[[str], webdriver.Chrome]]:
-    """Opens a headless Chromium with a profile of its own by name, for tests with several people."""
-    from selenium import webdriver  # the workshop's environment has none
+def chromium(kept_chromium: Chromium) -> Chromium:
+    """A headless Chromium with nothing of the tests before; console errors are kept for `get_log("browser")`."""
+    kept_chromium.renew()
+    return kept_chromium
 
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if browser is None or driver is None:
-        pytest.skip("no Chromium with chromedriver here (Debian: apt install chromium chromium-driver)")
-    windows: list[webdriver.Chrome] = []
 
-    def open_one(profile: str) -> webdriver.Chrome:
-        options = webdriver.ChromeOptions()
-        options.binary_location = browser
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        for argument in (
-            "--headless=new",
-            "--no-sandbox",  # the tests may run as root
-            "--disable-dev-shm-usage",
-            "--disable-background-networking",
-            "--no-first-run",
-            "--no-proxy-server",
-            f"--window-size={WINDOW_PX[0]},{WINDOW_PX[1]}",
-            f"--user-data-dir={tmp_path / profile}",
-        ):
-            options.add_argument(argument)
-        window = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=driver))
-        window.set_page_load_timeout(60)
-        windows.append(window)
-        return window
+@pytest.fixture
+def open_chromium(tmp_path: Path) -> Iterator[Callable[[str], Chromium]]:
+    """Opens a headless Chromium with a profile of its own by name, for tests with several people, and for those that end it."""
+    from tests.helpers.chromium import Chromium
+
+    windows: list[Chromium] = []
+
+    def open_one(profile: str) -> Chromium:
+        windows.append(Chromium(tmp_path / profile))
+        return windows[-1]
 
     try:
         yield open_one

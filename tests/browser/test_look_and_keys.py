@@ -19,6 +19,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from edge.web.appliance import Phase
 from edge.web.pages import FOLDER
 from tests.helpers import seed
+from tests.helpers.chromium import LOOK_S
 from tests.helpers.web import Survey, make_survey, picture, serving
 from tests.simulators.appliance import SimulatedAppliance
 
@@ -44,7 +45,7 @@ class Window:
         return self.driver.find_element(By.CSS_SELECTOR, selector)
 
     def wait(self, condition: Callable[[], object]) -> None:
-        WebDriverWait(self.driver, WAIT_S, ignored_exceptions=(Exception,)).until(lambda _: condition())
+        WebDriverWait(self.driver, WAIT_S, LOOK_S, ignored_exceptions=(Exception,)).until(lambda _: condition())
 
     def complaints(self) -> list[str]:
         """What the console says, but for the statuses that the pages ask for on purpose."""

@@ -12,6 +12,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from edge.survey.people import Role
+from tests.helpers.chromium import LOOK_S
 from tests.helpers.people import PASSWORD
 from tests.helpers.web import make_survey, serving
 from tests.simulators.appliance import SimulatedAppliance
@@ -50,7 +51,7 @@ class Window:
         self.wait(lambda: self.driver.current_url.removeprefix(self.base).partition("?")[0] == path)
 
     def wait(self, condition: Callable[[], object]) -> None:
-        WebDriverWait(self.driver, WAIT_S, ignored_exceptions=(Exception,)).until(lambda _: condition())
+        WebDriverWait(self.driver, WAIT_S, LOOK_S, ignored_exceptions=(Exception,)).until(lambda _: condition())
 
     def links(self) -> set[str]:
         return {link.get_attribute("href").removeprefix(self.base) for link in self.driver.find_elements(By.CSS_SELECTOR, ".top a")}  # type: ignore[union-attr]

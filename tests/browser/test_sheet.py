@@ -19,6 +19,7 @@ from edge.store.connection import immediate
 from edge.survey.sheet.record import Change
 from edge.survey.sheet_desk import NewSurvey
 from tests.contract.test_survey_pages import SHEET
+from tests.helpers.chromium import LOOK_S
 from tests.helpers.tiny_home import RunningAppliance, make_tiny_home, query
 from tests.helpers.web import serving
 from tests.simulators.appliance import SimulatedAppliance
@@ -55,7 +56,7 @@ class Page:
         return str(self.field(key).get_attribute("data-state"))
 
     def wait(self, condition: Callable[[], object]) -> None:
-        WebDriverWait(self.driver, WAIT_S, ignored_exceptions=(Exception,)).until(lambda _: condition())
+        WebDriverWait(self.driver, WAIT_S, LOOK_S, ignored_exceptions=(Exception,)).until(lambda _: condition())
 
 
 @pytest.fixture

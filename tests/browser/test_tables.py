@@ -11,6 +11,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from tests.helpers.chromium import LOOK_S
 from tests.helpers.tables import Tables, recounts, two_counters
 from tests.helpers.web import serving
 from tests.simulators.appliance import SimulatedAppliance
@@ -26,7 +27,7 @@ class Page:
 
     def said(self, words: str) -> None:
         """Wait until the page says so."""
-        WebDriverWait(self.window, 20).until(lambda window: words in window.find_element(By.ID, "table-said").text)
+        WebDriverWait(self.window, 20, LOOK_S).until(lambda window: words in window.find_element(By.ID, "table-said").text)
 
     def choose(self, path: Path) -> None:
         self.window.find_element(By.CSS_SELECTOR, "#table-in input[type=file]").send_keys(str(path))

@@ -29,7 +29,7 @@ def home(tmp_path: Path) -> Path:
     folder = tmp_path / "home"
     make_tiny_home(folder, tmp_path / "pack")
     with (folder / "settings.toml").open("a") as settings:
-        settings.write(f"clip_rate_hz = {SAMPLED_HZ}\n")
+        settings.write(f"clip_rate_hz = {SAMPLED_HZ}\nclip_settle_s = 0.5\n")
     return folder
 
 

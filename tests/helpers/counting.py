@@ -13,7 +13,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
+from edge.store.connection import immediate
 from edge.survey.counting.content import CountContent
+from tests.helpers.chromium import LOOK_S
 from tests.helpers.counted import BlindSurvey, make_blind_survey
 from tests.helpers.people import PASSWORD
 from tests.helpers.web import MTIME_NS
@@ -28,12 +30,13 @@ def make_counted_stills(appliance: SimulatedAppliance) -> BlindSurvey:
     """Two minutes of stills of half a second, as files that the page can show."""
     blind = make_blind_survey(appliance, stills=STILLS)
     folder = appliance.home / "footage" / "tow"
-    for number in range(STILLS):
-        path: Path = folder / f"{number:04d}.jpg"
-        Image.new("RGB", (320, 180), (number, 110, 80)).save(path)
-        os.utime(path, ns=(MTIME_NS, MTIME_NS))
-        appliance.writer.execute("UPDATE sightings SET size_bytes = ? WHERE id = ?", (path.stat().st_size, blind.file_ids[number]))
-    appliance.writer.execute("UPDATE images SET width_px = 320, height_px = 180")
+    with immediate(appliance.writer):  # a still alone would be a transaction and wait for the disk
+        for number in range(STILLS):
+            path: Path = folder / f"{number:04d}.jpg"
+            Image.new("RGB", (320, 180), (number, 110, 80)).save(path)
+            os.utime(path, ns=(MTIME_NS, MTIME_NS))
+            appliance.writer.execute("UPDATE sightings SET size_bytes = ? WHERE id = ?", (path.stat().st_size, blind.file_ids[number]))
+        appliance.writer.execute("UPDATE images SET width_px = 320, height_px = 180")
     return blind
 
 
@@ -66,7 +69,7 @@ class Counter:
         return self.driver.find_element(By.CSS_SELECTOR, selector)
 
     def wait(self, condition: Callable[[], object]) -> None:
-        WebDriverWait(self.driver, WAIT_S, ignored_exceptions=(Exception,)).until(lambda _: condition())
+        WebDriverWait(self.driver, WAIT_S, LOOK_S, ignored_exceptions=(Exception,)).until(lambda _: condition())
 
     def wait_saved(self) -> None:
         self.wait(lambda: self.find("#saved-words").text.startswith("saved"))
