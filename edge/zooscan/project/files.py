@@ -1,0 +1,153 @@
+"""Which files of a project belong together: a scan with its texts, a pair of backgrounds, and what a scan still waits for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+_RAW_SCAN = re.compile(r"(?P<stem>.+)_raw_(?P<number>\d+)\.tiff?$", re.IGNORECASE)
+_RAW_BACKGROUND = re.compile(r"(?P<at>\d{8}_\d{4})_back_(?P<frame>large|narrow)_raw_(?P<number>[12])\.tiff?$", re.IGNORECASE)
+_TEXT = re.compile(r"(?P<scan>.+)_(?P<kind>log|meta)\.txt$", re.IGNORECASE)
+_PROJECT = re.compile(r"zooscan_(?P<name>.+?)(?:_(?P<serial>sn\d+))?$", re.IGNORECASE)
+_TIME = "%Y%m%d_%H%M"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanFiles:
+    """What there is of a scan.
+
+    Attributes:
+        name: such as `apero2023_tha_bioness_017_st66_d_n1_d3_1`.
+        raw: the 16-bit picture.
+        log, meta: its texts.
+    """
+
+    name: str
+    raw: Path | None = None
+    log: Path | None = None
+    meta: Path | None = None
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """What is not there yet, by the names of the files that would be taken."""
+        stem, _, number = self.name.rpartition("_")
+        missing = []
+        if self.raw is None:
+            missing.append(f"{stem}_raw_{number}.tif")
+        if self.log is None:
+            missing.append(f"{self.name}_log.txt")
+        if self.meta is None:
+            missing.append(f"{self.name}_meta.txt")
+        return tuple(missing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Background:
+    """Two scans of the empty glass.
+
+    Attributes:
+        at_local: when, by the scanner's computer.
+        frame: "large" or "narrow".
+        first, second: the 16-bit pictures.
+    """
+
+    at_local: datetime
+    frame: str
+    first: Path
+    second: Path
+
+    @property
+    def name(self) -> str:
+        """Of the picture that Zooprocess makes of both."""
+        return f"{self.at_local.strftime(_TIME)}_background_{self.frame}_manual.tif"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A project folder as it is now.
+
+    Attributes:
+        folder: where it is.
+        name: without `Zooscan_` and the serial number.
+        serial: of the scanner, such as `sn033`; None if the folder's name has none.
+        scans: by name.
+        backgrounds: by time; only those of which both pictures are there.
+    """
+
+    folder: Path
+    name: str
+    serial: str | None
+    scans: tuple[ScanFiles, ...]
+    backgrounds: tuple[Background, ...]
+
+    @property
+    def instrument(self) -> str:
+        """EcoTaxa's `acq_instrument`."""
+        return f"zooscan_{self.serial}" if self.serial else "zooscan"
+
+
+def is_project_name(name: str) -> bool:
+    """Whether a folder of this name is a ZooScan project."""
+    return _PROJECT.match(name) is not None
+
+
+def look_at_project(folder: Path) -> Project:
+    """What lies in a project folder now.
+
+    Raises:
+        OSError: a folder of it is there but cannot be read; a folder that is not there is empty.
+    """
+    named = _PROJECT.match(folder.name)
+    return Project(
+        folder=folder,
+        name=named["name"] if named else folder.name,
+        serial=named["serial"].lower() if named and named["serial"] else None,
+        scans=_scans(folder / "Zooscan_scan" / "_raw"),
+        backgrounds=_backgrounds(folder / "Zooscan_back"),
+    )
+
+
+def background_before(project: Project, at_local: datetime, frame: str | None = None) -> Background | None:
+    """The last background dated before a scan, of its frame where that is known."""
+    usable = [one for one in project.backgrounds if one.at_local <= at_local and frame in (None, one.frame)]
+    return usable[-1] if usable else None
+
+
+def scanned_at(text: str | None) -> datetime | None:
+    """A log's `Scanning_date`, the computer's local time; None if it is none."""
+    try:
+        return datetime.strptime(text or "", _TIME)  # noqa: DTZ007 - the scanner's computer states no zone
+    except ValueError:
+        return None
+
+
+def _scans(folder: Path) -> tuple[ScanFiles, ...]:
+    found: dict[str, dict[str, Path]] = {}
+    for path in _files(folder):
+        if raw := _RAW_SCAN.match(path.name):
+            found.setdefault(f"{raw['stem']}_{raw['number']}", {})["raw"] = path
+        elif text := _TEXT.match(path.name):
+            found.setdefault(text["scan"], {})[text["kind"].lower()] = path
+    return tuple(ScanFiles(name=name, **files) for name, files in sorted(found.items()))
+
+
+def _backgrounds(folder: Path) -> tuple[Background, ...]:
+    found: dict[tuple[datetime, str], dict[str, Path]] = {}
+    for path in _files(folder):
+        raw = _RAW_BACKGROUND.match(path.name)
+        at_local = scanned_at(raw["at"]) if raw else None
+        if raw and at_local is not None:
+            found.setdefault((at_local, raw["frame"].lower()), {})[raw["number"]] = path
+    return tuple(
+        Background(at_local=at_local, frame=frame, first=pair["1"], second=pair["2"])
+        for (at_local, frame), pair in sorted(found.items())
+        if len(pair) == len("12")
+    )
+
+
+def _files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
