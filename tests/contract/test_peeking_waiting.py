@@ -143,7 +143,7 @@ def test_it_is_said_in_words_and_no_figure_says_nothing_was_found(ship: Ship) ->
         for address in ("/", "/files"):
             assert "waits for a station" in peeker.get(address).text, address
         page = peeker.get(f"/files/{ship.loose.file_ids[0]}").text
-        assert "the file has not come to a station that is counted" in page
+        assert "sealed until the file has come to a station and its counts are signed" in page
         assert "Show what is found there" not in peeker.get(f"/surveys/{ship.blind.survey_id}/media").text
         listed = peeker.get("/api/files?limit=200").json()["files"]
         waiting = [one for one in listed if one["file_id"] in ship.loose.file_ids]

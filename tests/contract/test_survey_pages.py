@@ -208,7 +208,7 @@ def test_a_ground_has_an_area_only_with_its_source(watch: Watch) -> None:
     assert watch.client.post(f"/actions/surveys/{watch.survey}/ground", data=form).status_code == 303
     page = watch.page(f"/surveys/{watch.survey}")
     assert "stock annex 2019" in page
-    assert "2 stations of 42 planned" in page
+    assert "2 stations; 42 planned" in page
     assert '<td class="n">2</td><td class="n">42</td><td class="n">42</td>' in page  # two on the list, none counted: all are left
     assert watch.client.post(f"/actions/surveys/{watch.survey}/ground", data={**form, "area_source": ""}).status_code == 409
     assert watch.client.post(f"/actions/surveys/{watch.survey}/ground", data={**form, "area_km2": "big"}).status_code == 422

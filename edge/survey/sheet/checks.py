@@ -103,7 +103,8 @@ def _on_land(lines: Sequence[Line], told: Collection[int]) -> list[LineFault]:
 def _land_words(place: tuple[float, float]) -> str:
     words = f"its position ({place[0]:.2f}, {place[1]:.2f} degrees) is on land"
     if not is_land(place[0], -place[1]):
-        return f"{words}, and at sea with the other sign of its longitude: is east taken for west?"
+        taken, meant = ("east", "west") if place[1] > 0 else ("west", "east")
+        return f"{words}; {meant} of Greenwich it would be at sea: was {meant} typed as {taken}?"
     return f"{words}: a degree or a sign is wrong"
 
 
