@@ -1,6 +1,8 @@
-"""CVAT's export "CVAT for images 1.1": `annotations.xml` and a folder `images`.
+"""CVAT's exports "CVAT for images 1.1" and "CVAT for video 1.1": `annotations.xml` and a folder `images`.
 
     https://docs.cvat.ai/docs/manual/advanced/formats/format-cvat/
+
+The tracks of the second become boxes of every frame that there is a picture of; see `models.datasets.cvat_tracks`.
 
 Boxes, also turned ones, polygons, ellipses and masks become upright boxes. Points, polylines, skeletons and tags are no objects
 to count; they are left out with a warning.
@@ -11,13 +13,16 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from xml.parsers import expat
 
+from models.datasets.cvat_tracks import TrackDraft, TrackKey, boxes_of_frames, files_of_frames
 from models.datasets.draft import BoxDraft, DatasetDraft, ImageDraft, name_inside, read_text, split_of
 from models.datasets.errors import (
     DatasetDuplicateError,
+    DatasetImagesMissingError,
     DatasetLabelsError,
     DatasetLineError,
     DatasetUnlabelledError,
@@ -28,6 +33,7 @@ from models.datasets.locate import ImageFinder
 Attributes = Mapping[str, str]
 Corners = tuple[float, float, float, float]
 
+_TOLD = frozenset({"size", "width", "height"})
 _SHAPES = frozenset({"box", "polygon", "ellipse", "mask"})
 _LEFT_OUT = frozenset({"points", "polyline", "skeleton", "cuboid", "tag"})
 
@@ -39,6 +45,10 @@ class _Reader:
         self.path = path
         self.labels: list[str] = []
         self.images: list[tuple[Attributes, list[BoxDraft]]] = []
+        self.tracks: list[TrackDraft] = []
+        self.told: dict[str, str] = {}  # of the task: size, width, height
+        self._track_label = ""
+        self._attribute = ""
         self.left_out: Counter[str] = Counter()
         self._are_declared = False  # <meta> lists the labels; exports cut by hand lack it
         self._open: list[str] = []
@@ -58,22 +68,38 @@ class _Reader:
             raise DatasetUnreadableError(f"{self.path} begins with <{name}>; an export of CVAT begins with <annotations>")
         self._open.append(name)
         self._text.clear()
-        if name == "track":
-            raise DatasetUnreadableError(
-                f"{self.path} is an export 'CVAT for video', whose frames have no files", advice="Export the task as 'CVAT for images 1.1'."
-            )
         if name == "image":
             self.images.append((attributes, []))
-        elif self._open[:-1] == ["annotations", "image"]:
+        elif name == "track" and len(self._open) == 2:
+            self._track_label = attributes.get("label", "")
+            self.tracks.append(TrackDraft(label_index=-1))
+        elif self._open[:-1] in (["annotations", "image"], ["annotations", "track"]):
             self._shape(name, attributes)
+        elif name == "attribute":
+            self._attribute = attributes.get("name", "")
 
     def _end(self, name: str) -> None:
         # meta / task (or job, project) / labels / label / name
         if self._open[-3:] == ["labels", "label", "name"] and (text := "".join(self._text).strip()) not in self.labels:
             self.labels.append(text)
             self._are_declared = True
+        if self._open[-1] in _TOLD and self._open[1:2] == ["meta"]:
+            self.told.setdefault(self._open[-1], "".join(self._text).strip())
+        if self._open[:2] == ["annotations", "track"]:
+            self._end_in_track()
         self._open.pop()
         self._text.clear()
+
+    def _end_in_track(self) -> None:
+        track = self.tracks[-1]
+        if self._open[-1] == "attribute" and self._attribute == "decision":
+            track.decision = "".join(self._text).strip()
+        elif len(self._open) == 2:
+            track.keys.sort(key=lambda key: key.frame)
+            if not track.keys:
+                self.tracks.pop()
+            elif any(before.frame == behind.frame for before, behind in pairwise(track.keys)):
+                raise DatasetDuplicateError(f"{track.keys[0].where}: the track has two boxes on one frame")
 
     def _shape(self, kind: str, attributes: Attributes) -> None:
         if kind in _LEFT_OUT:
@@ -81,7 +107,8 @@ class _Reader:
         if kind not in _SHAPES:
             return
         where = f"{self.path.name} line {self.parser.CurrentLineNumber}"
-        label = attributes.get("label", "")
+        in_track = self._open[1] == "track"
+        label = self._track_label if in_track else attributes.get("label", "")
         if label not in self.labels:
             if not label or self._are_declared:
                 raise DatasetLabelsError(f"{where} has the label {label!r}, which the file does not declare")
@@ -92,11 +119,18 @@ class _Reader:
             raise DatasetLineError(f"{where}: the {kind} has no usable coordinates: {error}") from error
         if not all(math.isfinite(value) for value in xyxy):
             raise DatasetLineError(f"{where}: the {kind} holds a number that is not finite")
-        self.images[-1][1].append(BoxDraft(xyxy=xyxy, label_index=self.labels.index(label), where=where))
+        if not in_track:
+            self.images[-1][1].append(BoxDraft(xyxy=xyxy, label_index=self.labels.index(label), where=where))
+            return
+        frame = attributes.get("frame", "")
+        if not (frame.isascii() and frame.isdecimal()):
+            raise DatasetLineError(f"{where}: the {kind} of a track names no frame")
+        self.tracks[-1].label_index = self.labels.index(label)
+        self.tracks[-1].keys.append(TrackKey(frame=int(frame), xyxy=xyxy, is_outside=attributes.get("outside") == "1", where=where))
 
 
 def read_cvat(root: Path, xml_path: Path, *, images: Path | None = None) -> DatasetDraft:
-    """The labels of an export "CVAT for images 1.1".
+    """The labels of an export "CVAT for images 1.1" or "CVAT for video 1.1".
 
     Args:
         root: the folder that names of images are relative to.
@@ -113,15 +147,43 @@ def read_cvat(root: Path, xml_path: Path, *, images: Path | None = None) -> Data
         reader.parser.Parse(text, True)
     except expat.ExpatError as error:
         raise DatasetUnreadableError(f"{xml_path} line {error.lineno} is not valid XML: {expat.ErrorString(error.code)}") from error
-    if not reader.images:
+    if not reader.images and not reader.tracks:
         raise DatasetUnlabelledError(f"{xml_path} lists no image")
-    finder = ImageFinder([images] if images is not None else [xml_path.parent / "images", xml_path.parent])
-    drafts = _read_images(reader, finder, images or root)
-    finder.refuse_missing()
-    warnings = [
+    folders = [images] if images is not None else [xml_path.parent / "images", xml_path.parent]
+    warnings: list[str] = []
+    if reader.images:
+        finder = ImageFinder(folders)
+        drafts = _read_images(reader, finder, images or root)
+        finder.refuse_missing()
+    else:
+        drafts = _read_frames(reader, folders, images or root, warnings)
+    warnings += [
         f"{count} {kind} annotations were left out: they are no objects to count" for kind, count in sorted(reader.left_out.items())
     ]
     return DatasetDraft(form="cvat", labels=tuple(reader.labels), images=drafts, warnings=warnings)
+
+
+def _read_frames(reader: _Reader, folders: Sequence[Path], root: Path, warnings: list[str]) -> list[ImageDraft]:
+    """The frames of an export for video that there is a picture of."""
+    size = int(told) if (told := reader.told.get("size", "")).isdecimal() else None
+    files = files_of_frames(folders, reader.path, size)
+    if not files:
+        raise DatasetImagesMissingError(
+            f"{reader.path} is an export 'CVAT for video', and no picture of its frames was found below {folders[0]}",
+            advice="Export it with its images; or extract them with `imagine-edge export --format yolo --frames`, and name the folder.",
+        )
+    seen = {key.frame for track in reader.tracks for key in track.keys if not key.is_outside}
+    if lacking := len(seen - files.keys()):
+        warnings.append(f"{lacking} of {len(seen)} frames with a key box have no picture: only frames with a picture were taken")
+    if doubtful := sum(track.decision in ("none", "unsure", "rejected") for track in reader.tracks):
+        warnings.append(f"{doubtful} tracks were not accepted by anybody (attribute decision), and were taken like the others")
+    size_px = _size(reader.told, reader.path, "the frames")
+    boxes = boxes_of_frames(reader.tracks, files)
+    drafts = []
+    for frame, path in sorted(files.items()):
+        name = name_inside(path, root)
+        drafts.append(ImageDraft(path=path, name=name, boxes=tuple(boxes[frame]), size_px=size_px, split=split_of(name)))
+    return drafts
 
 
 def _read_images(reader: _Reader, finder: ImageFinder, root: Path) -> list[ImageDraft]:

@@ -31,7 +31,7 @@ class DatasetUnknownError(DatasetError):
 
     code = "dataset_unknown_form"
     default_advice = (
-        "Give a YOLO folder (images/ and labels/), a COCO file or folder, an export 'CVAT for images 1.1', "
+        "Give a YOLO folder (images/ and labels/), a COCO file or folder, an export 'CVAT for images 1.1' or 'CVAT for video 1.1', "
         "a folder with one folder per class, or a zip of one of them."
     )
 

@@ -2,7 +2,7 @@
 
     read_dataset(Path("stills"))                     YOLO: images/ and labels/, with or without data.yaml
     read_dataset(Path("instances_val.json"))         COCO: the file, or a folder with annotations/*.json
-    read_dataset(Path("task_12.zip"))                CVAT for images 1.1, annotations.xml and images/
+    read_dataset(Path("task_12.zip"))                CVAT for images or for video 1.1, annotations.xml and images/
     read_dataset(Path("vignettes"))                  classification: one folder per class
 
 A zip of each is taken too.

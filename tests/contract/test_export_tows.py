@@ -25,6 +25,8 @@ from edge.pipeline.video.frame_index import list_frame_times
 from edge.settings import Settings
 from edge.store import surveys
 from edge.store.connection import immediate
+from models.datasets.dataset import Dataset
+from models.datasets.read import read_dataset
 from tests.helpers.clips import CLOCK, Recipe, even_times, number_in, write_clip
 from tests.helpers.counted import make_protocol
 from tests.helpers.reviewed import FRAMES, Opening, Ship, uneven_times
@@ -103,6 +105,20 @@ def test_cvat_tracks_have_the_numbers_of_their_frames_and_an_end(ship: Ship, han
     first = tracks[0].find("box")
     assert first is not None
     assert [first.get(edge) for edge in ("xtl", "ytl", "xbr", "ybr")] == ["20.00", "10.00", "35.50", "22.25"]
+
+
+def test_cvat_tracks_come_back_as_a_data_set_with_the_boxes_of_its_frames(ship: Ship, hands: Hands, tmp_path: Path) -> None:
+    run(ship, hands, "cvat-video", tmp_path / "out")
+    run(ship, hands, "yolo", tmp_path / "frames", extract=True)
+    xml = only(tmp_path / "out", "*.xml")
+    tracks, frames = read_dataset(xml, images=tmp_path / "frames" / "images"), read_dataset(tmp_path / "frames")
+
+    def boxes(dataset: Dataset) -> dict[str, list[list[int]]]:
+        return {Path(one.name).name: sorted(np.round(one.truth.boxes_xyxy_px).astype(int).tolist()) for one in dataset.images}
+
+    assert boxes(tracks) == boxes(frames)
+    assert sum(map(len, boxes(tracks).values())) == 8
+    assert tracks.labels == frames.labels
 
 
 def test_cvat_attributes_are_declared_texts(ship: Ship, hands: Hands, tmp_path: Path) -> None:

@@ -221,7 +221,6 @@ def test_faults_of_cvat(tmp_path: Path, shape: str, code: str, told: str) -> Non
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("<annotations><track id='0' label='x'></track></annotations>", "for video"),
         ("<annotations><image name='a.png'>", "not valid XML"),
         ("<html></html>", "<annotations>"),
         ("<!DOCTYPE a [<!ENTITY b 'ha'>]><annotations>&b;</annotations>", "document type"),

@@ -22,7 +22,7 @@ def evaluate_model(
     pack: PackArgument,
     data: Annotated[
         Path,
-        typer.Option(help="Labelled images: a YOLO folder or data.yaml, COCO JSON, CVAT for images 1.1, class folders; or a zip of one."),
+        typer.Option(help="Labelled images: a YOLO folder or data.yaml, COCO JSON, CVAT export, class folders; or a zip of one."),
     ],
     images: Annotated[Path | None, typer.Option(help="Folder of the images, where they do not lie with the labels.")] = None,
     split: Annotated[str | None, typer.Option(help="Take only this part of the data set: train, val or test.")] = None,
