@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.values import Int32Array, UInt8Array
+from edge.zooscan.borders import outer_borders
 from edge.zooscan.particle import UPPER_GREY, Particle
 from models.runtime.vision import cv2
 
@@ -59,19 +60,16 @@ class SegmentSettings:
         return math.floor(3.1416 / 4 * esd_mm**2 / self.pixel_mm**2 + 0.5)
 
 
-def find_particles(image: UInt8Array, settings: SegmentSettings) -> Iterator[Particle]:
+def find_particles(image: UInt8Array, settings: SegmentSettings, *, rows_together: int = 2048) -> Iterator[Particle]:
     """The objects of a picture, by the row and column of their first pixel, as ImageJ comes upon them.
 
     Args:
         image: (H, W) uint8, background taken away.
         settings: what is an object.
+        rows_together: how many rows are looked at in one go.
     """
-    dark = (image <= settings.upper_grey).view(np.uint8)
-    chains, _ = cv2.findContours(dark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     height_px, width_px = image.shape
-    # OpenCV begins a border at the leftmost pixel of its top row.
-    for found in sorted(chains, key=lambda chain: (int(chain[0, 0, 1]), int(chain[0, 0, 0]))):
-        chain = np.asarray(found, np.int32)[:, 0, :]
+    for chain in outer_borders(image, settings.upper_grey, rows_together=rows_together):
         left, top = int(chain[:, 0].min()), int(chain[0, 1])
         right, bottom = int(chain[:, 0].max()) + 1, int(chain[:, 1].max()) + 1
         if settings.whole_only and (left == 0 or top == 0 or right == width_px or bottom == height_px):
