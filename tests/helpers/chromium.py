@@ -10,7 +10,7 @@ import pytest
 from selenium import webdriver
 
 WINDOW_PX = (1366, 768)  # the laptop that the pages are made for
-LOOK_S = 0.05  # between two looks at a page that a test waits for
+LOOK_S = 0.1  # between two looks at a page that a test waits for
 
 
 class Chromium(webdriver.Chrome):

@@ -8,14 +8,17 @@ with serving(appliance) as client:
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import uvicorn
@@ -128,11 +131,22 @@ def _survey(appliance: SimulatedAppliance, inbox: Path) -> Survey:
     )
 
 
+class _Server(uvicorn.Server):
+    """Leaves no connection open at its end: a browser may hold one that it never used, or whose answer it does not read any more."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            transport: Any = connection.transport
+            transport.abort()
+        await asyncio.sleep(0)  # the transports are told
+
+
 @contextmanager
 def serving(appliance: SimulatedAppliance) -> Iterator[httpx.Client]:
     """The pages on a free port of the loopback, and a client for them."""
     config = uvicorn.Config(create_app(appliance), host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=5)
-    server = uvicorn.Server(config)
+    server = _Server(config)
     thread = threading.Thread(target=server.run, name="pages", daemon=True)
     thread.start()
     while not server.started:
