@@ -8,8 +8,8 @@ SOURCES := edge models installer tools tests
 # Newer versions of pip repeat what setuptools says to packagers about editable installs.
 PIP_INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=
-# Tests run this many at a time, a module of them each: much of a test is waiting for the appliance.
-TEST_PROCESSES ?= 2
+# Tests run this many at a time, a module of them each: much of a test is waiting for the appliance, so more than there are cores.
+TEST_PROCESSES ?= 3
 # PyPI's torch for Linux brings CUDA; the workshop trains on the CPU. Only torch itself is asked for there.
 TORCH_PIP_ARGS ?= --extra-index-url https://download.pytorch.org/whl/cpu
 

@@ -26,10 +26,21 @@ if sys.dont_write_bytecode:  # nothing shall lie beside the sources: but hundred
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = str(CHECKOUT / ".pytest_cache" / "compiled")
 
-# Modules that take longest begin first, so that no process waits for another at the end.
+# Modules that take a minute or more begin first, the longest before all, so that no process waits for another at the end.
 LONGEST = (
     "test_kill.py",
+    "test_counting_kept.py",
+    "test_ingest_command.py",
+    "test_worker_faults.py",
     "test_no_packets.py",
+    "test_counting.py",
+    "test_clip_faults.py",
+    "test_boxes.py",
+    "test_watch.py",
+    "test_survey_commands.py",
+    "test_media_away.py",
+    "test_import_model.py",
+    "test_look_and_keys.py",
 )
 
 
