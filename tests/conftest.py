@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from models.workshop.synthetic import write_tow
 
@@ -25,6 +26,9 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 if sys.dont_write_bytecode:  # nothing shall lie beside the sources: but hundreds of programs would each compile the whole appliance
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = str(CHECKOUT / ".pytest_cache" / "compiled")
+
+settings.register_profile("untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
+settings.load_profile("untimed")
 
 # Modules that take a minute or more begin first, the longest before all, so that no process waits for another at the end.
 LONGEST = (
