@@ -102,7 +102,7 @@ def write_clip(
             stream.set_display_rotation(rotation_deg)
         if aspect is not None:
             stream.codec_context.sample_aspect_ratio = aspect
-        even = recipe.codec in ("mpeg2video", "mpeg4") or recipe.suffix == ".avi"  # their clock counts frames
+        even = recipe.codec in ("mpeg1video", "mpeg2video", "mpeg4") or recipe.suffix == ".avi"  # their clock counts frames
         stream.codec_context.time_base = Fraction(1) / Fraction(rate) if even else CLOCK
         container.start_encoding()
         for number, (pts, picture) in enumerate(zip(times, shown, strict=True)):
@@ -130,7 +130,7 @@ def _stream(container: Any, recipe: Recipe, rate: Fraction | int, shape: tuple[i
     context = stream.codec_context
     context.gop_size = recipe.gop
     context.max_b_frames = recipe.b_frames
-    if recipe.codec in ("mpeg2video", "mpeg4", "mjpeg"):
+    if recipe.codec in ("mpeg1video", "mpeg2video", "mpeg4", "mjpeg"):
         context.bit_rate = 4_000_000
     return stream
 

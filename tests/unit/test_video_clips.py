@@ -32,6 +32,7 @@ RECIPES = [
         ("h264-open", H264_OPEN, (".mp4", ".mkv", ".mts", ".avi")),
         ("h264-fields", H264_FIELDS, (".mp4", ".mts", ".avi")),
         ("hevc-b", HEVC_B, (".mp4", ".mkv", ".ts", ".mpg")),
+        ("mpeg1-b", Recipe(codec="mpeg1video", b_frames=2), (".mpg", ".avi")),
         ("mpeg2-b", MPEG2_B, (".mpg", ".ts", ".mkv", ".m2v", ".avi")),
         ("mpeg2-fields", MPEG2_FIELDS, (".mpg", ".mts")),
         ("mpeg4-b", MPEG4_B, (".avi", ".mp4", ".mkv", ".ts")),

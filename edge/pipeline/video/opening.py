@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 100_000_000
 _INTRA_ONLY = frozenset(("mjpeg", "prores", "dvvideo", "ffv1"))
+_FIELD_ORDER_UNKNOWN = 0
 _FIELD_ORDER_PROGRESSIVE = 1
+_DV_LINES = 576
 _FIELD_ORDERS_BOTTOM_FIRST = (3, 4)  # AV_FIELD_BB, AV_FIELD_TB: the bottom field is shown first
 
 
@@ -57,7 +59,7 @@ class OpenClip:
     @property
     def counts_chunks(self) -> bool:
         """Whether a frame's time is told by how many chunks lie before it, and not by the chunk that it is in."""
-        return self.clip_format == "avi" and self.codec in ("h264", "hevc")
+        return self.clip_format == "avi" and self.codec in ("h264", "hevc", "mpeg1video")
 
     @property
     def may_have_fields(self) -> bool:
@@ -66,8 +68,14 @@ class OpenClip:
 
     @property
     def is_bottom_first(self) -> bool:
-        """Whether the field of the even lines counted from one is the earlier one."""
-        return self.stream.codec_context.field_order in _FIELD_ORDERS_BOTTOM_FIRST
+        """Whether the field of the even lines counted from one is the earlier one.
+
+        DV of standard definition always is (IEC 61834-2, SMPTE 314M), and its containers rarely say so.
+        """
+        context = self.stream.codec_context
+        if self.codec == "dvvideo" and context.field_order == _FIELD_ORDER_UNKNOWN:
+            return context.height <= _DV_LINES
+        return context.field_order in _FIELD_ORDERS_BOTTOM_FIRST
 
     def rewind(self) -> None:
         """Begin again, as if nothing had been read.

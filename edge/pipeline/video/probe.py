@@ -56,6 +56,8 @@ def _is_uneven(clip: OpenClip) -> bool:
         usual = steps[len(steps) // 2]
         return steps[-2] - steps[0] > max(2, _UNEVEN * usual)  # the last frame of a clip may be long
     average, base = clip.stream.average_rate, clip.stream.base_rate
+    if clip.codec == "mpeg1video":
+        return False  # its header knows no other rate than an even one; FFmpeg takes fields for its base
     return bool(average and base and abs(float(average / base) - 1) > _UNEVEN)
 
 
