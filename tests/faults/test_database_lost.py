@@ -40,6 +40,7 @@ def test_the_database_is_deleted_while_the_appliance_runs(tmp_path: Path, edge_c
         appliance.wait_ready()
         wait_until(lambda: states(home) == {"done": STILLS}, "all have results")
         runs = query(home, "SELECT uuid FROM runs ORDER BY uuid")
+        wait_until(lambda: bool(list_backups(home)), "the day's backup is there")
         before = list_backups(home)
         for part in ("", "-wal", "-shm"):
             (home / f"{DATABASE_NAME}{part}").unlink(missing_ok=True)
