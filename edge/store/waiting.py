@@ -83,6 +83,18 @@ def seen_before(connection: Connection, tow_id: int) -> SeenBefore | None:
     return SeenBefore(*row) if row[0] else None
 
 
+def tows_seen_before(connection: Connection, survey_id: int) -> list[int]:
+    """Tows of a survey that nobody counts, with files whose results could be read before."""
+    rows = connection.execute(
+        "SELECT DISTINCT t.id FROM seen_files AS s JOIN tow_images AS a ON a.image_id = s.image_id JOIN tows AS t ON t.id = a.tow_id "
+        "JOIN stations AS e ON e.id = t.station_id WHERE e.survey_id = ? AND NOT EXISTS (SELECT 1 FROM counts AS c "
+        "WHERE c.tow_id = t.id AND (c.state <> 'set_aside' OR c.revealed_utc IS NOT NULL)) "
+        "AND NOT EXISTS (SELECT 1 FROM releases AS r WHERE r.tow_id = t.id) ORDER BY t.id",
+        (survey_id,),
+    )
+    return [row[0] for row in rows]
+
+
 def note_seen(connection: Connection, tow_id: int) -> bool:
     """A tow becomes blind: what could be read of its files so far is remembered. Returns whether there was something new."""
     before = connection.total_changes

@@ -166,6 +166,8 @@ RULES: dict[str, Need] = {
     "POST /api/tows/{tow_id}/release": ADMINISTER,
     "POST /actions/tows/{tow_id:int}/new-round": ADMINISTER,
     "POST /api/tows/{tow_id}/new-round": ADMINISTER,
+    "POST /actions/surveys/{survey_id:int}/new-rounds": ADMINISTER,
+    "POST /api/surveys/{survey_id}/new-rounds": ADMINISTER,
     "GET /stations/{station_id:int}/compare": VIEW,
     "GET /surveys/{survey_id:int}/agreement": VIEW,
     "POST /actions/surveys/{survey_id:int}/qualification-rule": ADMINISTER,

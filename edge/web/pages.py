@@ -66,6 +66,7 @@ NOTICES = {
     "folder_freed": "What models find in this folder is shown now. Results that everybody can see now: {n}.",
     "folder_taken_back": "What models find in this folder from now on is sealed.",
     "new_round": "A new round is begun. Counts that were set aside and sealed again: {n}.",
+    "new_rounds": "New rounds are begun: {n}. These tows are counted blind, and their results say that they could be seen before.",
     "released": "Released. Results of models that everybody can see now: {n}.",
     "seal_broken": "The seal is broken: what was signed can be read by everybody now.",
     "reference_set": "The known counts are kept. Nobody sees them before their own signature.",

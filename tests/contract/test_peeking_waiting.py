@@ -195,3 +195,29 @@ def test_the_counts_page_tells_of_files_that_came_later_and_an_administrator_sho
         answer = anna.post(f"/api/tows/{ship.shown_tow}/release", json={"reason": "the second card"})
         assert answer.json() == {"model_results": 3}
         assert "came to this tow after" not in anna.get(f"/stations/{station}/counts").text
+
+
+def test_the_surveys_page_lets_tows_that_were_seen_be_counted_blind(tmp_path: Path) -> None:
+    appliance = SimulatedAppliance(tmp_path / "home")
+    folder = seed.add_station(appliance.writer, appliance.home / "drop", b"early", make=True)
+    pack = seed.add_model(appliance.writer)
+    with immediate(appliance.writer) as db:
+        seed.done(db, folder, b"1.jpg", pack, boxes=BOXES)
+    (early,) = appliance.writer.execute("SELECT id FROM sightings").fetchone()
+    blind = make_blind_survey(appliance, stills=2)
+    page = f"/surveys/{blind.survey_id}"
+    with serving(appliance) as client:
+        with browser(client, "rita") as rita:
+            assert "could be read before they were sealed" not in rita.get(page).text
+            assert rita.post(f"/api/tows/{blind.tow_id}/images", json={"file_ids": [early]}).status_code == 200
+            assert "1 tow has files whose results could be read before they were sealed" in rita.get(page).text
+            assert "Count them blind" not in rita.get(page).text
+            assert rita.post(f"/api/surveys/{blind.survey_id}/new-rounds", json={"reason": "mine"}).status_code == 403
+            assert "Not blind: what models found on 1 file of the tow" in rita.get(f"/tows/{blind.tow_id}/count").text
+        with browser(client, "anna") as anna:
+            assert "Count them blind" in anna.get(page).text
+            done = anna.post(f"/actions/surveys/{blind.survey_id}/new-rounds", data={"back": page, "reason": "nobody has looked"})
+            assert done.headers["location"] == f"{page}?notice=new_rounds&n=1"
+            assert "could be read before they were sealed" not in anna.get(page).text
+            assert anna.post(f"/api/surveys/{blind.survey_id}/new-rounds", json={"reason": "again"}).status_code == 409
+    appliance.close()

@@ -11,6 +11,7 @@ from edge.errors import CountRefusedError, DecisionRefusedError, ReasonNeededErr
 from edge.store import surveys
 from edge.store.comparisons import ComparedSide, NewComparison, add_comparison
 from edge.store.connection import DATABASE_NAME, immediate
+from edge.store.count_rounds import rounds_of
 from edge.store.counts import why_not_blind
 from edge.store.decisions import Decision
 from edge.store.export_rows import ExportFilter, iter_files
@@ -19,7 +20,7 @@ from edge.store.reads.counts import counts_of_tow
 from edge.store.reads.overview import totals_by_recipe
 from edge.store.runs import RunContext, record_run
 from edge.store.sealed_runs import blind_tow_of_image, empty_log, seal_tow
-from edge.store.waiting import late_files, seen_before
+from edge.store.waiting import late_files, seen_before, tows_seen_before
 from edge.survey.result import station_result
 from tests.helpers import seed
 from tests.helpers.counted import BlindSurvey, make_blind_survey
@@ -235,6 +236,22 @@ def test_a_new_round_lets_a_station_that_was_seen_be_counted_and_says_so(seen: L
     result = station_result(db, blind.tow_id)
     assert result.systems == 4.0
     assert any("nobody has looked at them" in one for one in result.flags)
+
+
+def test_all_tows_of_a_survey_that_were_seen_are_counted_blind_at_once_but_not_those_that_somebody_counts(seen: Loose) -> None:
+    blind, db = seen.blind, seen.blind.appliance.writer
+    other = tow_of(blind, "102")
+    media = blind.appliance.media
+    media.attach_files(blind.tow_id, list(seen.file_ids[:1]), "rita")
+    media.attach_files(other, list(seen.file_ids[1:]), "rita")
+    blind.save("jd", AGREEING)
+    assert tows_seen_before(db, blind.survey_id) == [other]
+    with pytest.raises(CountRefusedError, match="only an administrator"):
+        blind.desk.new_rounds(blind.survey_id, blind.person("rita"), "they have not looked")
+    assert blind.desk.new_rounds(blind.survey_id, blind.person("anna"), "they have not looked") == 1
+    assert (why_not_blind(db, other), len(rounds_of(db, other)), len(rounds_of(db, blind.tow_id))) == ("", 1, 0)
+    with pytest.raises(CountRefusedError, match="no tow of this survey"):
+        blind.desk.new_rounds(blind.survey_id, blind.person("anna"), "again")
 
 
 def test_that_files_were_seen_goes_with_them_to_another_station(seen: Loose) -> None:

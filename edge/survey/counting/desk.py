@@ -29,7 +29,7 @@ from edge.survey.counting.content import CountContent, is_blank, is_saved_as, pa
 from edge.survey.counting.frames import FrameSource, TowFrames
 from edge.survey.counting.judge import TowCounts, needs_third, tow_counts
 from edge.survey.counting.qualify import judge_everybody, judge_person
-from edge.survey.counting.rounds import begin_round
+from edge.survey.counting.rounds import begin_round, begin_rounds
 from edge.survey.counting.tally import Tally, Window, minute_of, missing_footage, public_marks, tally
 from edge.survey.people import Person, Role
 
@@ -247,6 +247,15 @@ class CountingDesk:
         """
         check_administrator(person, reason, "begin a new round of counts")
         return self._writer.call(lambda connection: begin_round(connection, self._seal, tow_id, reason.strip(), actor=person.name))
+
+    def new_rounds(self, survey_id: int, person: Person, reason: str) -> int:
+        """The same for every tow of a survey that nobody counts yet and that has files which were seen before. Returns how many tows.
+
+        Raises:
+            CountRefusedError: the person is no administrator, gives no reason, or there is no such tow.
+        """
+        check_administrator(person, reason, "begin new rounds of counts")
+        return self._writer.call(lambda connection: begin_rounds(connection, self._seal, survey_id, reason.strip(), actor=person.name))
 
     def own_reference(self, count_id: int, person: Person) -> tuple[OwnCount, Mapping[int, float]]:
         """A person's own signed count of reference footage, with the reference's minutes.

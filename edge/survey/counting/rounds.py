@@ -16,7 +16,7 @@ from edge.store.reads.counts import CountRow, counts_of_tow
 from edge.store.seal import Seal
 from edge.store.sealed_runs import release_of
 from edge.store.sqlite import Connection
-from edge.store.waiting import seen_before
+from edge.store.waiting import seen_before, tows_seen_before
 from edge.survey.counting.beginning import is_reference
 from edge.survey.counting.content import CountContent, TypedMinute, pack
 
@@ -34,6 +34,20 @@ def begin_round(connection: Connection, seal: Seal, tow_id: int, reason: str, *,
         advice = "Set aside the count that is wrong; what is counted then is as blind as what stands."
         raise CountRefusedError("nothing of this tow was revealed, released or seen before: no new round is needed", advice=advice)
     return count_rounds.begin_round(connection, seal, tow_id, reason, pack=_packed, actor=actor)
+
+
+def begin_rounds(connection: Connection, seal: Seal, survey_id: int, reason: str, *, actor: str) -> int:
+    """Begin one for each tow of a survey that nobody counts and that has files which were seen before. Returns how many.
+
+    Raises:
+        CountRefusedError: there is none.
+    """
+    seen = tows_seen_before(connection, survey_id)
+    if not seen:
+        raise CountRefusedError("no tow of this survey has files that were seen before its rules", advice="Reload the page.")
+    for tow_id in seen:
+        begin_round(connection, seal, tow_id, reason, actor=actor)
+    return len(seen)
 
 
 def _packed(rows: Rows) -> bytes:

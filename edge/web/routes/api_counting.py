@@ -30,6 +30,7 @@ from edge.web.routes.pictures import PICTURE_HEADERS
 router = APIRouter(prefix="/api", tags=["counting"])
 
 TowId = Annotated[int, Path(ge=1, le=MAX_ID, description="The id of the tow.")]
+SurveyId = Annotated[int, Path(ge=1, le=MAX_ID, description="The id of the survey.")]
 CountId = Annotated[int, Path(ge=1, le=MAX_ID, description="The id of the count.")]
 REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in (401, 403, 404, 409)}
 
@@ -59,6 +60,13 @@ class ReleasedAnswer:
     """How many results of models came back."""
 
     model_results: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRoundsAnswer:
+    """How many tows are counted anew."""
+
+    tows: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +246,12 @@ def release(appliance: ApplianceHere, person: SignedIn, tow_id: TowId, body: Rea
 def new_round(appliance: ApplianceHere, person: SignedIn, tow_id: TowId, body: ReasonBody) -> NewRoundAnswer:
     """Sets aside and seals again what was revealed of a tow, so that it can be counted blind; every result of it says so."""
     return NewRoundAnswer(set_aside=appliance.counting.new_round(tow_id, person, body.reason))
+
+
+@router.post("/surveys/{survey_id}/new-rounds", summary="Count anew what was seen before the rules", responses=REFUSALS)
+def new_rounds(appliance: ApplianceHere, person: SignedIn, survey_id: SurveyId, body: ReasonBody) -> NewRoundsAnswer:
+    """For tows that nobody counts yet and whose files had results that could be read: they are counted blind, and say so."""
+    return NewRoundsAnswer(tows=appliance.counting.new_rounds(survey_id, person, body.reason))
 
 
 def _own(own: OwnCount) -> OwnCountAnswer:

@@ -31,6 +31,7 @@ router = APIRouter(include_in_schema=False)
 MAX_SYSTEMS = 10_000.0
 
 TowId = Annotated[int, Path(ge=1, le=MAX_ID)]
+SurveyId = Annotated[int, Path(ge=1, le=MAX_ID)]
 StationId = Annotated[int, Path(ge=1, le=MAX_ID)]
 CountId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
@@ -132,6 +133,12 @@ def release(appliance: ApplianceHere, person: SignedIn, form: PostedForm, tow_id
 def new_round(appliance: ApplianceHere, person: SignedIn, form: PostedForm, tow_id: TowId) -> RedirectResponse:
     """Let a tow whose counts were shown be counted blind anew, with a reason."""
     return form.back("new_round", appliance.counting.new_round(tow_id, person, form.optional("reason")))
+
+
+@router.post("/actions/surveys/{survey_id:int}/new-rounds")
+def new_rounds(appliance: ApplianceHere, person: SignedIn, form: PostedForm, survey_id: SurveyId) -> RedirectResponse:
+    """Let every tow that was seen before the survey had rules be counted blind all the same, with a reason."""
+    return form.back("new_rounds", appliance.counting.new_rounds(survey_id, person, form.optional("reason")))
 
 
 @router.post("/actions/tows/{tow_id:int}/reference")

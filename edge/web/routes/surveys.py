@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from edge.store.connection import snapshot
 from edge.store.reads import surveys as reads
 from edge.store.sqlite import Connection
+from edge.store.waiting import tows_seen_before
 from edge.survey.sheet.fields import BY_KEY, FIELDS
 from edge.survey.sheet.status import survey_status
 from edge.survey.sheet.words import Unreadable, read_number
@@ -40,11 +41,13 @@ def show_survey(request: Request, appliance: ApplianceHere, survey_id: SurveyId)
         status = survey_status(connection, survey)
         grounds = reads.grounds(connection, survey_id)
         protocol = reads.protocol_in_force(connection, survey_id)
+        seen = () if survey.kind == "reference" else tows_seen_before(connection, survey_id)
     on_ground = {ground.id: [one for one in status.stations if one.station.ground_id == ground.id] for ground in grounds}
     counted = {ground_id: sum(one.is_counted for one in here) for ground_id, here in on_ground.items()}
     return render(
         request,
         "survey.html",
+        seen=len(seen),
         survey=survey,
         found=status,
         grounds=grounds,
