@@ -15,14 +15,14 @@ from edge.errors import ReviewRefusedError
 from edge.store import reviews
 from edge.store.reads import reviews as reads
 from edge.store.reads.footage import AnalysisRow
-from edge.store.reads.reviews import Looked, ReviewAmong, ReviewShow, ReviewSort
+from edge.store.reads.reviews import Looked, ReviewAmong, ReviewedOpening, ReviewShow, ReviewSort
 from edge.store.reviews import Decision
 from edge.store.sqlite import Connection
 from edge.store.writer import Writes
 from edge.survey.carried_desk import CarriedDesk, Waiting
 from edge.survey.miss_check import MINUTE_S
 from edge.survey.miss_desk import MissDesk
-from edge.survey.miss_gate import check_drawn, window_of
+from edge.survey.miss_gate import CheckState, check_drawn, window_of
 from edge.survey.review_loop import outlier_scores
 from edge.survey.review_standing import open_analysis
 
@@ -52,6 +52,12 @@ class ReviewDesk:
         if window is None:
             return Looked(hidden=gate.hidden)
         return Looked(from_s=(window[0] - 1) * MINUTE_S, to_s=window[1] * MINUTE_S, hidden=gate.hidden)
+
+    def shown(self, connection: Connection, analysis: AnalysisRow) -> tuple[ReviewedOpening, ...]:
+        """Every opening that may be shown now, in the order of the tow; none before the minutes to be counted blind are drawn."""
+        if self.misses.gate(connection, analysis).state is CheckState.TO_DRAW:
+            return ()
+        return reads.reviewed_openings(connection, analysis.id, self.looked(connection, analysis))
 
     def order(
         self,

@@ -215,9 +215,11 @@ def openings_by_id(connection: Connection, analysis_id: int, ids: Sequence[int],
     return tuple(found[one] for one in ids if one in found)
 
 
-def reviewed_openings(connection: Connection, analysis_id: int) -> tuple[ReviewedOpening, ...]:
-    """Every opening of an analysis, in the order of the tow."""
-    return as_values(ReviewedOpening, connection.execute(_ROWS + "WHERE o.analysis_id = ? ORDER BY o.ordinal", (analysis_id,)))
+def reviewed_openings(connection: Connection, analysis_id: int, looked: Looked = WHOLE_TOW) -> tuple[ReviewedOpening, ...]:
+    """Every opening of an analysis that is not hidden, in the order of the tow."""
+    visible, values = _visible(looked)
+    query = _ROWS + f"WHERE o.analysis_id = :analysis AND {visible} ORDER BY o.ordinal"
+    return as_values(ReviewedOpening, connection.execute(query, {**values, "analysis": analysis_id}))
 
 
 def review_tally(connection: Connection, analysis_id: int) -> ReviewTally:
@@ -258,6 +260,12 @@ def review_figures(connection: Connection, analysis_id: int, looked: Looked) -> 
     among = {part: ReviewTally(*rest[place * width : (place + 1) * width]) for place, part in enumerate(_PARTS)}
     among[ReviewAmong.ALL] = ReviewTally(*(sum(values) for values in zip(*among.values(), strict=True)))
     return ReviewFigures(counted, systems, undecided, rejected, among)
+
+
+def knows_several_labels(connection: Connection, analysis_id: int) -> bool:
+    """Whether the openings of an analysis are not all of one class."""
+    row = connection.execute("SELECT count(DISTINCT label_index) > 1 FROM tow_openings WHERE analysis_id = ?", (analysis_id,)).fetchone()
+    return bool(row[0])
 
 
 def is_reviewed(connection: Connection, analysis_id: int) -> bool:

@@ -39,6 +39,7 @@ def show_review(request: Request, appliance: ApplianceHere, viewer: Viewer, tow_
         of, place = _tow(connection, tow_id)
         found = standing(connection, tow_id)
         gate = tally = misses = carried = None
+        several = found.analysis is not None and review_reads.knows_several_labels(connection, found.analysis.id)
         if found.state is ReviewState.READY and found.analysis is not None:
             gate = appliance.reviews.misses.gate(connection, found.analysis)
             misses = misses_source(connection, found.analysis, gate)
@@ -57,6 +58,7 @@ def show_review(request: Request, appliance: ApplianceHere, viewer: Viewer, tow_
         misses=misses,
         tally=tally,
         carried=carried,
+        several_labels=several,
         decided_before=before,
         tile_px=TILE_PX,
     )
@@ -117,6 +119,7 @@ def show_footage(request: Request, appliance: ApplianceHere, tow_id: TowId) -> R
         seconds=seconds,
         minutes=minutes,
         hidden_minutes=hidden_minutes,
+        is_checked_blind=gate is not None and gate.state is CheckState.OPEN,
         chart=seconds_chart(seconds) if seconds else None,
         hidden=[one.second for one in seconds if one.not_countable],
         clock=made_from.get("clock"),

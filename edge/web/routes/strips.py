@@ -16,7 +16,6 @@ from edge.errors import ReviewRefusedError
 from edge.footage import FrameWanted, SheetWanted
 from edge.store.connection import snapshot
 from edge.store.reads import footage as footage_reads
-from edge.store.reads import reviews as review_reads
 from edge.store.reads.frames import frame_bytes_at
 from edge.store.reads.surveys import StationRow, TowRow, station, tow
 from edge.store.sqlite import Connection
@@ -83,7 +82,7 @@ def show_strip(request: Request, appliance: ApplianceHere, tow_id: TowId) -> Res
         found = standing(connection, tow_id)
         is_ready = found.state is ReviewState.READY and found.analysis is not None
         seconds = footage_reads.seconds_of(connection, found.analysis.id) if is_ready and found.analysis else ()
-        openings = review_reads.reviewed_openings(connection, found.analysis.id) if is_ready and found.analysis else ()
+        openings = appliance.reviews.shown(connection, found.analysis) if is_ready and found.analysis else ()
         across_px = crossing_places(connection, found.analysis.id) if is_ready and found.analysis else {}
     crossed = [one for one in openings if one.crossing_s is not None]
     hidden = [one.second for one in seconds if one.not_countable]

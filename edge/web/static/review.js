@@ -153,12 +153,20 @@ function group(split) {
   write(`/api/tows/${tow}/groups`, { openings: ids, split }, ids);
 }
 
+/** What of earlier reviews still waits, after some of it was taken over or given back. */
+async function tellEarlier() {
+  if (!document.getElementById("earlier")) return;
+  const told = await call(`/api/tows/${tow}/review/earlier`).catch(() => null);
+  if (!told) return;
+  document.getElementById("waiting").textContent = told.waiting;
+  document.getElementById("waiting-groups").textContent = told.groups;
+}
+
 function carry(ids) {
   if (!may || (ids && !ids.length)) return;
   selected.clear();
-  write(`/api/tows/${tow}/review/carry`, { openings: ids }, ids ?? []).then(async (answer) => {
-    const told = await call(`/api/tows/${tow}/review/earlier`).catch(() => null);
-    if (told && document.getElementById("waiting")) document.getElementById("waiting").textContent = told.waiting;
+  write(`/api/tows/${tow}/review/carry`, { openings: ids }, ids ?? []).then((answer) => {
+    tellEarlier();
     if (answer && ids?.length === 1 && !focus.isOpen) moveTo(here + 1);
   });
 }
@@ -166,6 +174,7 @@ function carry(ids) {
 function undo() {
   if (!may) return;
   write(`/api/tows/${tow}/review/undo`, {}, []).then((answer) => {
+    tellEarlier();
     const at = answer?.openings.length ? order.indexOf(answer.openings[0].id) : -1;
     if (at >= 0) moveTo(at);
   });

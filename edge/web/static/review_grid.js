@@ -14,7 +14,7 @@ export function clockOf(atS) {
 
 export function verdictOf(row) {
   if (row.decision) return WORDS[row.decision];
-  return row.earlier ? `earlier: ${WORDS[row.earlier.decision]}` : "undecided";
+  return row.earlier ? `was ${WORDS[row.earlier.decision]}` : "undecided";
 }
 
 /** The system that an opening belongs to, in words. */
@@ -26,6 +26,7 @@ export function systemOf(row) {
 export class Grid {
   constructor(place) {
     this.place = place;
+    this.labels = document.getElementById("review").dataset.labels === "1"; // one class for all says nothing
     this.kept = new Map();
     this.waiting = [];
     this.ahead = [];
@@ -102,7 +103,7 @@ export class Grid {
     put("system", systemOf(row));
     put("sight", `${row.frames} frames${row.missed ? `, ${row.missed} missed` : ""}`);
     put("verdict", verdictOf(row));
-    put("earlier", row.earlier && !row.decision ? `${row.earlier.decided_by}, ${row.earlier.decided_utc.slice(0, 10)}` : (row.label ?? ""));
+    put("earlier", row.earlier && !row.decision ? `${row.earlier.decided_by.split(" ")[0]}, ${row.earlier.decided_utc.slice(0, 10)}` : this.labels ? (row.label ?? "") : "");
     chip.dataset.decision = row.decision ?? "";
     chip.dataset.earlier = row.earlier && !row.decision ? row.earlier.decision : "";
     chip.classList.toggle("here", isHere);
