@@ -71,7 +71,8 @@ def test_the_page_shows_moments_and_marks_where_they_may_be_seen(stripped: Strip
     assert page.count('class="strip-tile"') == 2
     assert "minute 1" in page
     assert page.count('class="strip-hidden"') == 2, "the second proposed as not countable, and the key"
-    assert re.search(r'class="strip-opening undecided" d="M\d', page)
+    assert page.count('class="strip-opening undecided" d="M') == 2 + 1, "in both tiles, and in the key"
+    assert page.count('class="strip-opening doubtful" d="M') == 1 + 1, "the one of 0.30"
     assert "the 5 openings that crossed the line" in page
     assert "the motion before is carried on" in page
     assert "None" not in page

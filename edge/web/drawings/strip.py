@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from edge.store.reads.reviews import ReviewedOpening
+from edge.store.reads.reviews import COUNTS_FROM, ReviewedOpening
 from edge.survey.tow_strip import PlacedTile, TowStrip
 
 OPENING_PX = 20
 LABEL_EVERY_S = 5
-_STATES = ("accepted", "unsure", "undecided", "rejected")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +70,7 @@ def draw_strip(
     for opening in openings:
         column = None if opening.crossing_s is None else strip.column_of(opening.crossing_s)
         if column is not None:
-            state = opening.decision or "undecided"
+            state = opening.decision or ("undecided" if opening.confidence >= COUNTS_FROM else "doubtful")
             place = _at(drawn, column)
             mark = _mark(state, _x(place, column), across_px[opening.id] / place.tile.px_per_column)
             place.openings[state] = place.openings.get(state, "") + mark
@@ -127,8 +126,8 @@ def _x(place: TileDrawing, column: float) -> float:
 
 
 def _mark(state: str, x: float, y: float) -> str:
-    """A ring; accepted with a tick in it, rejected with a cross, unsure a square, undecided empty."""
-    r = OPENING_PX
+    """A ring; accepted with a tick in it, rejected with a cross, unsure a square, undecided empty, one that does not count small."""
+    r = OPENING_PX // 2 if state == "doubtful" else OPENING_PX
     ring = f"M{x - r:.0f} {y:.0f}a{r} {r} 0 1 0 {2 * r} 0a{r} {r} 0 1 0 {-2 * r} 0"
     if state == "accepted":
         return f"{ring}M{x - 9:.0f} {y:.0f}l7 8l12 -15"
