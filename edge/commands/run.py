@@ -162,7 +162,8 @@ def _show_results(service: Service, folder: Path, *, as_json: bool) -> None:
     table = make_table("still", "state", *figures_of, numbers=figures_of, title=f"Demo tow: {len(rows)} stills")
     for row in rows:
         figures = [f"{row.mean_luminance:.1f}", f"{row.infer_ms:.0f}"] if row.mean_luminance is not None else ["", ""]
-        table.add_row(row.name, row.reason or row.state, "" if row.object_count is None else str(row.object_count), *figures)
+        unseen = "" if row.mean_luminance is None else "sealed"  # a home with a survey shows nothing of files that wait for a station
+        table.add_row(row.name, row.reason or row.state, unseen if row.object_count is None else str(row.object_count), *figures)
     out.print(table)
 
 
