@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -149,7 +149,7 @@ _SCOPE = (
     "CASE WHEN o.crossing_s IS NULL THEN 'uncrossed' WHEN o.crossing_s >= :from_s AND o.crossing_s < :to_s THEN 'counted' "
     "ELSE 'outside' END"
 )
-_DECIDED = ("'accepted'", "'rejected'", "'unsure'", "NULL")
+_DECIDED = ("accepted", "rejected", "unsure", None)
 _PARTS = (ReviewAmong.COUNTED, ReviewAmong.OUTSIDE, ReviewAmong.UNCROSSED)
 _ROWS = (
     "SELECT o.id, o.uuid, o.ordinal, coalesce(o.crossing_s, o.last_s) AS at_s, o.crossing_s, o.first_s, o.last_s, o.along_m, o.score, "
@@ -228,38 +228,34 @@ def review_tally(connection: Connection, analysis_id: int) -> ReviewTally:
         f"SELECT decision, count(*) FROM (SELECT {_DECISION} AS decision FROM tow_openings AS o WHERE o.analysis_id = ?) GROUP BY decision",
         (analysis_id,),
     )
-    found: dict[str | None, int] = {row[0]: row[1] for row in rows}
-    return ReviewTally(
-        openings=sum(found.values()),
-        accepted=found.get("accepted", 0),
-        rejected=found.get("rejected", 0),
-        unsure=found.get("unsure", 0),
-        undecided=found.get(None, 0),
-    )
+    return _tally({row[0]: row[1] for row in rows})
 
 
 def review_figures(connection: Connection, analysis_id: int, looked: Looked) -> ReviewFigures:
     """The count after review and the tallies in one pass, as after every key that a reviewer presses; without what is hidden."""
     group = _NEWEST.format(column="system_number", table="opening_groups")
     visible, values = _visible(looked)
-    tallies = ", ".join(
-        f"total(scope = '{part}'), " + ", ".join(f"total(scope = '{part}' AND decision IS {one})" for one in _DECIDED) for part in _PARTS
-    )
-    row = connection.execute(
+    rows = connection.execute(
         f"WITH looked AS MATERIALIZED (SELECT o.id, o.crossing_s, o.confidence, {_DECISION} AS decision, {_SCOPE} AS scope, "
-        f"coalesce({group}, s.ordinal) AS system FROM tow_openings AS o LEFT JOIN tow_systems AS s ON s.id = o.system_id "
+        f"coalesce({group}, s.ordinal, -o.id) AS system FROM tow_openings AS o LEFT JOIN tow_systems AS s ON s.id = o.system_id "
         f"WHERE o.analysis_id = :analysis AND {visible}), "
-        "now AS MATERIALIZED (SELECT *, crossing_s IS NOT NULL AND decision IS NOT 'rejected' "
-        f"AND (decision IS 'accepted' OR confidence >= {COUNTS_FROM}) AS counts FROM looked) "
-        "SELECT total(counts), count(DISTINCT CASE WHEN counts THEN coalesce(system, -id) END), "
-        f"total(counts AND decision IS NOT 'accepted'), total(decision IS 'rejected' AND crossing_s IS NOT NULL), {tallies} FROM now",
+        "counted AS (SELECT system, decision IS NOT 'accepted' AS is_open FROM looked WHERE crossing_s IS NOT NULL "
+        f"AND decision IS NOT 'rejected' AND (decision IS 'accepted' OR confidence >= {COUNTS_FROM})) "
+        "SELECT NULL, NULL, count(*), count(DISTINCT system), total(is_open) FROM counted "
+        "UNION ALL SELECT scope, decision, count(*), 0, 0 FROM looked GROUP BY scope, decision",
         {**values, "analysis": analysis_id},
-    ).fetchone()
-    counted, systems, undecided, rejected, *rest = (int(value) for value in row)
-    width = len(ReviewTally._fields)
-    among = {part: ReviewTally(*rest[place * width : (place + 1) * width]) for place, part in enumerate(_PARTS)}
+    ).fetchall()
+    (_, _, counted, systems, undecided), *parts = rows
+    found = {(part, decision): number for part, decision, number, *_ in parts}
+    among = {part: _tally({decision: found.get((part, decision), 0) for decision in _DECIDED}) for part in _PARTS}
+    rejected = among[ReviewAmong.COUNTED].rejected + among[ReviewAmong.OUTSIDE].rejected
     among[ReviewAmong.ALL] = ReviewTally(*(sum(values) for values in zip(*among.values(), strict=True)))
-    return ReviewFigures(counted, systems, undecided, rejected, among)
+    return ReviewFigures(int(counted), int(systems), int(undecided), rejected, among)
+
+
+def _tally(numbers: Mapping[str | None, int]) -> ReviewTally:
+    decided = {one: numbers.get(one, 0) for one in ("accepted", "rejected", "unsure")}
+    return ReviewTally(openings=sum(numbers.values()), undecided=numbers.get(None, 0), **decided)
 
 
 def knows_several_labels(connection: Connection, analysis_id: int) -> bool:
