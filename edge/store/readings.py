@@ -7,7 +7,7 @@ made of the parts of a tow stands in tables of its own as soon as nobody counts 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -126,15 +126,16 @@ def finish_reading(connection: Connection, context: RunContext, *, parts: int, f
     return True
 
 
-def open_parts(connection: Connection, seal: Seal, reading_id: int) -> list[bytes]:
-    """The parts of a reading in their order, packed.
+def open_parts(connection: Connection, seal: Seal, reading_id: int) -> Iterator[bytes]:
+    """The parts of a reading in their order, packed, one at a time: an hour's are many.
 
     Raises:
         StoreError: the key that they were sealed with is not here, or one is damaged.
     """
     uuid = connection.execute("SELECT uuid FROM readings WHERE id = ?", (reading_id,)).fetchone()[0]
     rows = connection.execute("SELECT ordinal, sealed FROM reading_parts WHERE reading_id = ? ORDER BY ordinal", (reading_id,))
-    return [seal.open(sealed, _subject(uuid, ordinal)) for ordinal, sealed in rows]
+    for ordinal, sealed in rows:
+        yield seal.open(sealed, _subject(uuid, ordinal))
 
 
 def _begin(connection: Connection, context: RunContext, part: NewPart) -> tuple[int, str]:

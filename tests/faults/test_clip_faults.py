@@ -45,7 +45,7 @@ def times_read(home: Path) -> list[float]:
     connection = open_reader(home / DATABASE_NAME)
     try:
         (reading_id,) = connection.execute("SELECT id FROM readings WHERE is_current = 1 AND state = 'done'").fetchone()
-        parts = open_parts(connection, open_seal(home), reading_id)
+        parts = list(open_parts(connection, open_seal(home), reading_id))
         return [frame.at_s for part in parts for frame in unpack_frames(part)]
     finally:
         connection.close()

@@ -80,9 +80,9 @@ def test_a_part_tells_nothing_at_rest_and_opens_only_in_its_place(reading: Readi
     assert sealed[0] != sealed[1]
     reading.db.execute("UPDATE reading_parts SET sealed = ? WHERE ordinal = 0", (sealed[1],))
     with pytest.raises(StoreError):
-        open_parts(reading.db, seed.SEAL, 1)
+        next(open_parts(reading.db, seed.SEAL, 1))
     with pytest.raises(StoreError):
-        open_parts(reading.db, Seal(b"k" * 32), 1)
+        next(open_parts(reading.db, Seal(b"k" * 32), 1))
 
 
 def test_an_interrupted_reading_goes_on_behind_its_last_part(reading: Reading) -> None:

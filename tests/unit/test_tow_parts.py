@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge.survey.tow.assign import assigned, pairs_within
 from edge.survey.tow.cluster import clustered
-from edge.survey.tow.confidence import confidences
+from edge.survey.tow.confidence import SetAside, confidences
 from edge.survey.tow.plane import inverse, moved, row_scale, scale_at, scale_of_rows, step_past, stretched
 from edge.survey.tow.register import common_displacement
 from tests.simulators.tow import HEIGHT_PX, LINE_HEIGHT, WIDTH_PX, simulate
@@ -136,10 +136,14 @@ def test_no_pattern_is_found_in_chance(seed: int, before: int, after: int) -> No
 # -- confidences --------------------------------------------------------------------------------------------------------------
 
 
-def judged(hits: list[float], chances: list[float], before: list[float], scores: list[float] | None = None) -> Floats:
+def judged(
+    hits: list[float], chances: list[float], before: list[float], scores: list[float] | None = None, *, aside: SetAside | None = None
+) -> Floats:
     owner = np.repeat(np.arange(len(hits)), np.array(hits, int))
     score = np.repeat(scores or [0.7] * len(hits), np.array(hits, int)).astype(np.float32)
-    return confidences(np.array(hits), np.array(chances), np.array(before), scores=score, owner=owner, detection_rate=0.85)
+    return confidences(
+        np.array(hits), np.array(chances), np.array(before), scores=score, owner=owner, detection_rate=0.85, aside=aside or SetAside()
+    )
 
 
 def test_what_is_seen_again_is_likelier_than_what_is_not() -> None:
@@ -162,6 +166,17 @@ def test_scores_that_go_with_openings_speak_for_what_has_them() -> None:
     sure = judged([*many, 1.0, 1.0], [*chances, 1.0, 1.0], [0.0] * 82, [*scores, 0.9, 0.2])
     assert sure[80] > 0.8
     assert sure[81] < 0.4
+
+
+def test_what_is_set_aside_tells_as_much_as_if_it_were_judged_too() -> None:
+    hits, chances, before = [5.0] * 40 + [1.0] * 20, [5.0] * 50 + [1.0] * 10, [0.0] * 60
+    scores = [*np.linspace(0.5, 0.9, 40), *np.linspace(0.1, 0.6, 20)]
+    low = np.linspace(0.05, 0.3, 500)
+    whole = judged([*hits, *[1.0] * 500], [*chances, *[4.0] * 500], [*before, *[6.0] * 500], [*scores, *low.tolist()])
+    apart = judged(hits, chances, before, scores, aside=SetAside(scores=low.astype(np.float32), missed=1500.0))
+    alone = judged(hits, chances, before, scores)
+    assert apart == pytest.approx(whole[:60], abs=1e-5)
+    assert np.abs(apart - alone).max() > 0.01
 
 
 def test_nobody_is_nobody() -> None:
