@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge.values import UInt8Array
+from edge.zooscan.strips import in_strips
 from models.runtime.vision import cv2
 
 # Pixels within a radius of 3, as ImageJ 1.41o's rank filters take them.
@@ -68,20 +69,22 @@ def enlarged_rows(background: UInt8Array, ratio: int, top: int, bottom: int) -> 
     return np.asarray((np.asarray(enlarged, np.uint16) + _PARTS // 2) // _PARTS, np.uint8)
 
 
-def without_background(scan: UInt8Array, background: UInt8Array, ratio: int, rows_together: int = 512) -> UInt8Array:
+def without_background(scan: UInt8Array, background: UInt8Array, ratio: int, *, rows_together: int = 256, threads: int = 1) -> UInt8Array:
     """255 less the difference from the background ("neutral"), in place of the scan; cut to the smaller of both.
 
     Args:
         scan: (H, W) uint8, upright; is written to.
         background: (H', W') uint8, smoothed.
         ratio: the scan's resolution over the background's.
-        rows_together: how many rows are enlarged at a time.
+        rows_together: how many rows a thread enlarges at a time.
+        threads: how many work at a time.
     """
     height, width = min(scan.shape[0], background.shape[0] * ratio), min(scan.shape[1], background.shape[1] * ratio)
     seen = scan[:height, :width]
-    for top in range(0, height, rows_together):
-        bottom = min(top + rows_together, height)
+
+    def take_away(top: int, bottom: int) -> None:
         rows = seen[top:bottom]
-        differs = cv2.absdiff(rows, enlarged_rows(background, ratio, top, bottom)[:, :width])
-        rows[:] = cv2.bitwise_not(differs)
+        rows[:] = cv2.bitwise_not(cv2.absdiff(rows, enlarged_rows(background, ratio, top, bottom)[:, :width]))
+
+    in_strips(take_away, 0, height, rows_together, threads)
     return seen

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.values import UInt8Array
+from edge.zooscan.strips import in_strips
 from models.runtime.vision import cv2
 
 UInt16Array = NDArray[np.uint16]
@@ -52,20 +53,24 @@ class GreyWindow:
     brightest: int
 
 
-def find_window(read_rows: ReadRows, height: int, width: int, settings: GreySettings) -> GreyWindow:
+def find_window(read_rows: ReadRows, height: int, width: int, settings: GreySettings, *, threads: int = 1) -> GreyWindow:
     """Look at the middle of a raw scan, as it came from the scanner.
 
     Args:
         read_rows: gives the scan's rows.
         height, width: of the raw scan, pixels.
         settings: how greys are spread.
+        threads: how many look at a time.
     """
-    left, right, y = int(_SIDE * width), int((1 - _SIDE) * width), int(_TOP * height)
+    left, right, begin = int(_SIDE * width), int((1 - _SIDE) * width), int(_TOP * height)
     step = max(1, math.floor(_HIGH * height / _SLICES))
-    medians = []
-    while y < _HIGH * height + step and y < height:
-        medians.append(_median(read_rows(y, min(y + step, height))[:, left:right]))
-        y += step
+    # Slices as long as one begins above the end; the last one may reach beyond it.
+    slices = max(1, math.ceil((_HIGH * height + step - begin) / step))
+
+    def median_of(top: int, bottom: int) -> int:
+        return _median(read_rows(top, bottom)[:, left:right])
+
+    medians = in_strips(median_of, begin, min(begin + slices * step, height), step, threads)
     median = sum(medians) / len(medians)
     brightest = min(_LEVELS, math.floor(median * settings.ratio))
     darkest = math.floor(median / (10**settings.od_range * settings.ratio))
@@ -79,23 +84,28 @@ def grey_table(window: GreyWindow) -> UInt8Array:
     return np.minimum(spread.astype(np.int64), 255).astype(np.uint8)
 
 
-def convert_upright(read_rows: ReadRows, height: int, width: int, table: UInt8Array, rows_together: int = 512) -> UInt8Array:
+def convert_upright(
+    read_rows: ReadRows, height: int, width: int, table: UInt8Array, *, rows_together: int = 256, threads: int = 1
+) -> UInt8Array:
     """The whole scan in 8 bits, turned as Zooprocess turns it: a quarter clockwise and then upside down.
 
     Args:
         read_rows: gives the raw scan's rows.
         height, width: of the raw scan, pixels.
         table: see `grey_table`.
-        rows_together: how many raw rows are held at a time.
+        rows_together: how many raw rows a thread holds at a time.
+        threads: how many convert at a time.
 
     Returns:
         (width, height) uint8: the raw scan's last row is its first column, read from the right.
     """
     upright = np.empty((width, height), np.uint8)
-    for top in range(0, height, rows_together):
-        bottom = min(top + rows_together, height)
+
+    def convert(top: int, bottom: int) -> None:
         converted = cv2.LUT(read_rows(top, bottom), table)
         upright[:, height - bottom : height - top] = cv2.transpose(cv2.flip(converted, -1))
+
+    in_strips(convert, 0, height, rows_together, threads)
     return upright
 
 

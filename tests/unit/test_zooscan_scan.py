@@ -42,7 +42,7 @@ def test_the_table_rises_from_black_to_white(median: int) -> None:
 def test_a_scan_is_turned_clockwise_and_upside_down(seed: int, rows_together: int) -> None:
     raw = scan_of(seed, 61, 40)
     table = (np.arange(65_536) >> 8).astype(np.uint8)
-    upright = convert_upright(lambda top, bottom: raw[top:bottom], 61, 40, table, rows_together)
+    upright = convert_upright(lambda top, bottom: raw[top:bottom], 61, 40, table, rows_together=rows_together, threads=1 + seed % 2)
     assert (upright == np.flipud(np.rot90((raw >> 8).astype(np.uint8), -1))).all()
 
 
@@ -88,7 +88,7 @@ def test_the_background_is_smoothed_by_a_disc_of_37_pixels_and_cut_at_the_bottom
 def test_what_differs_from_the_glass_is_dark_whichever_way() -> None:
     scan = np.full((64, 80), 200, np.uint8)
     scan[20, 20], scan[30, 30] = 150, 230
-    seen = without_background(scan, np.full((7, 10), 200, np.uint8), 8, rows_together=10)
+    seen = without_background(scan, np.full((7, 10), 200, np.uint8), 8, rows_together=10, threads=2)
     assert seen.shape == (56, 80)
     assert (seen[20, 20], seen[30, 30], seen[5, 5]) == (205, 225, 255)
 
