@@ -179,6 +179,12 @@ def open_images(connection: Connection, seal: Seal, image_ids: Sequence[int]) ->
     return opened
 
 
+def open_analyses_of_free_tows(connection: Connection, seal: Seal) -> int:
+    """Bring back analyses of tows none of whose files is blind any more, such as those of a freed folder. Returns how many."""
+    tows = [row[0] for row in connection.execute("SELECT DISTINCT tow_id FROM tow_analyses WHERE sealed IS NOT NULL ORDER BY tow_id")]
+    return sum(open_analyses(connection, seal, tow_id) for tow_id in tows if not holds_blind_files(connection, tow_id))
+
+
 def open_late(connection: Connection, seal: Seal, tow_id: int, reason: str, *, actor: str) -> int:
     """Let what models found be seen on files that came to a tow after its counts were shown. Returns how many runs came back."""
     late = [row[0] for row in connection.execute("SELECT image_id FROM tow_images WHERE tow_id = ? AND is_late = 1", (tow_id,))]

@@ -12,7 +12,7 @@ from edge.errors import SettingsError
 from edge.store import waiting as store
 from edge.store.facts import get_fact
 from edge.store.seal import Seal
-from edge.store.sealed_runs import open_images
+from edge.store.sealed_runs import open_analyses_of_free_tows, open_images
 from edge.store.sqlite import Connection
 from edge.store.writer import Writes
 
@@ -76,11 +76,15 @@ class WaitingDesk:
             with self._reader() as connection:
                 images = store.images_sealed_without_tow(connection, last, limit=BATCH)
             if not images:
-                self._writer.call(lambda connection: store.note_opened(connection, asked))
+                self._writer.call(lambda connection: self._end(connection, asked))
                 break
             opened += self._open(images)
             last = images[-1]
         return opened
+
+    def _end(self, connection: Connection, asked: str) -> None:
+        open_analyses_of_free_tows(connection, self._seal)
+        store.note_opened(connection, asked)
 
     def _open(self, images: list[int]) -> int:
         return self._writer.call(lambda connection: open_images(connection, self._seal, images))

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from edge.errors import SettingsError
+from edge.store.analyses import NewAnalysis, record_analysis
 from edge.store.connection import immediate
 from edge.store.facts import get_fact
+from edge.store.sealed_runs import holds_blind_files
 from edge.store.waiting import TO_OPEN, freed_folders, note_opened
 from tests.helpers import seed
 from tests.helpers.counted import make_blind_survey
-from tests.helpers.waiting import Loose, drop
+from tests.helpers.waiting import Loose, drop, tow_of
 from tests.simulators.appliance import SimulatedAppliance
 
 
@@ -39,6 +41,20 @@ def test_a_folder_of_no_survey_shows_what_is_and_what_comes(loose: Loose) -> Non
     assert loose.seen() == 4, "what was shown stays so"
     actions = [row[0] for row in blind.appliance.writer.execute("SELECT action FROM audit WHERE action LIKE 'folder_%'")]
     assert actions == ["folder_of_no_survey", "folder_of_survey_again"]
+
+
+def test_what_footage_of_a_freed_folder_came_to_is_shown_too(loose: Loose) -> None:
+    """A draft of no survey, counted by the model alone."""
+    db, seal = loose.blind.appliance.writer, loose.blind.appliance.seal
+    draft = tow_of(loose.blind, "tank", survey="NEXT", rules=False)
+    loose.attach(draft)
+    assert holds_blind_files(db, draft)
+    made = NewAnalysis(made_from="{}", made_from_sha256="0" * 64, model_id=None, tracker="test", state="done", systems=12.5)
+    with immediate(db):
+        record_analysis(db, seal, draft, made, is_sealed=holds_blind_files(db, draft))
+    assert db.execute("SELECT systems FROM tow_analyses").fetchone()[0] is None
+    loose.blind.appliance.waiting.free(loose.folder.folder_id, "a test of the tank", "anna")
+    assert db.execute("SELECT systems FROM tow_analyses").fetchone()[0] == 12.5
 
 
 def test_a_sibling_with_the_same_beginning_is_not_freed(loose: Loose) -> None:
