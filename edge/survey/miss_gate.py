@@ -52,6 +52,17 @@ class Gate:
         """Seconds of the tow of which nothing that the model found is shown, once the minutes are drawn."""
         return tuple(map(interval_of, self.minutes)) if self.state is CheckState.OPEN else ()
 
+    @property
+    def not_shown(self) -> str:
+        """What is not shown now, in words; empty where all is."""
+        if self.state is CheckState.TO_DRAW:
+            return "none is shown before the review's two minutes to be counted blind are drawn"
+        if self.state is not CheckState.OPEN:
+            return ""
+        return (
+            f"but those of minute{'s' if len(self.minutes) > 1 else ''} {' and '.join(map(str, self.minutes))}, to be counted blind first"
+        )
+
     def hides_minute(self, minute: int) -> bool:
         """Whether a minute's figures of the model are not to be shown now."""
         return self.state is CheckState.TO_DRAW or (self.state is CheckState.OPEN and minute in self.minutes)

@@ -84,6 +84,7 @@ def show_strip(request: Request, appliance: ApplianceHere, tow_id: TowId) -> Res
         seconds = footage_reads.seconds_of(connection, found.analysis.id) if is_ready and found.analysis else ()
         openings = appliance.reviews.shown(connection, found.analysis) if is_ready and found.analysis else ()
         across_px = crossing_places(connection, found.analysis.id) if is_ready and found.analysis else {}
+        gate = appliance.reviews.misses.gate(connection, found.analysis) if is_ready and found.analysis else None
     crossed = [one for one in openings if one.crossing_s is not None]
     hidden = [one.second for one in seconds if one.not_countable]
     return render(
@@ -97,6 +98,7 @@ def show_strip(request: Request, appliance: ApplianceHere, tow_id: TowId) -> Res
         drawn=draw_strip(strip, hidden=hidden, openings=crossed, across_px=across_px, end_s=_end_s(of, strip)),
         hidden=hidden,
         crossed=crossed,
+        not_marked=None if gate is None else gate.not_shown,
     )
 
 
