@@ -87,5 +87,5 @@ def running_chart(points: Sequence[RunningPoint]) -> Markup | None:
         paper.text(across.at(n), 204, str(n), "tick", "middle")
     paper.text(340, 222, "stations, in the order in which they were signed", "tick", "middle")
     if not known:
-        paper.text(340, 110, "no CV yet: every ground needs two counted stations", "mark-word", "middle")
+        paper.text(340, 110, "no CV yet: every ground needs an area and two counted stations", "mark-word", "middle")
     return paper.markup()
