@@ -15,7 +15,7 @@ from edge.store.reads.footage import TowClipRow
 from edge.store.strips import KeptTile
 from edge.survey.tow_footage import Clock, Piece
 from edge.survey.tow_strip import StripTrouble, TowStrip, join_strips
-from edge.web.drawings.strip import clock_of, draw_strip
+from edge.web.drawings.strip import clock_of, draw_strip, seconds_of_strip
 from models.runtime.vision import cv2
 
 
@@ -78,6 +78,7 @@ def test_a_moment_has_its_column_and_a_column_its_moment() -> None:
 def test_a_sledge_that_goes_back_keeps_its_columns() -> None:
     tile = _tile(1, 20, (0.0, 0.0, None), (1.0, 20.0, "r"), (2.0, 12.0, "r"), (3.0, 20.4, "r"))
     strip = join_strips([(_piece(1, 0.0, 3.0), [tile])], left_out=[], clock=Clock.ORDER)
+    assert seconds_of_strip(strip, 1, apart=1.0) == [(0, 0.0), (1, 20.0)], "marks of the same place would lie over one another"
     assert strip.column.tolist() == [0.0, 20.0, 20.0, 20.4]
     assert strip.stretches == ()
 
@@ -97,8 +98,19 @@ def test_what_is_drawn_lies_in_its_tile() -> None:
     assert second.hidden == [(0.0, 10.0)]
     assert [(x, words) for x, _, words in second.troubles] == [(0.0, "2 s: motion not told"), (0.0, "4 s: motion carried on")]
     assert [words for _, _, words in third.troubles] == ["5 s: no footage"]
-    assert second.labels == [(0.0, "0:05")]
-    assert third.labels == [(0.0, "0:10"), (0.0, "0:15"), (50.0, "0:20")]
+    assert first.seconds == [10.0, 20.0, 30.0]
+
+
+def test_a_gap_of_days_between_two_clips_has_no_marks() -> None:
+    """Footage of two dives that was put on one tow: marks for every second between them would be a million."""
+    one = _tile(1, 600, *((float(at_s), 150.0 * at_s, "r" if at_s else None) for at_s in range(5)))
+    two = one._replace(id=2)
+    strip = join_strips([(_piece(1, 0.0, 4.0), [one]), (_piece(2, 700_000.0, 700_004.0), [two])], left_out=[], clock=Clock.FILES)
+    first, second = draw_strip(strip, hidden=[], openings=[], across_px={}, end_s=None)
+    assert (first.minutes, first.labels, first.seconds) == ([(0.0, "minute 1")], [], [150.0, 300.0, 450.0])
+    assert second.minutes == []
+    assert second.labels == [(0.0, "11666:40")]
+    assert [one.trouble for one in strip.stretches] == [StripTrouble.NO_FOOTAGE]
 
 
 @pytest.mark.parametrize(("second", "words"), [(0, "0:00"), (65, "1:05"), (-5, "-0:05"), (3600, "60:00")])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import ceil, floor
 
 from edge.store.reads.reviews import COUNTS_FROM, ReviewedOpening
 from edge.survey.tow_strip import PlacedTile, TowStrip
 
 OPENING_PX = 20
 LABEL_EVERY_S = 5
+LABEL_APART, TICK_APART = 100.0, 4.0  # columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,19 +79,37 @@ def draw_strip(
     return drawn
 
 
+def seconds_of_strip(strip: TowStrip, every: int, *, apart: float) -> list[tuple[int, float]]:
+    """Whole seconds that there is footage of, and their columns.
+
+    Args:
+        every: only seconds that this divides.
+        apart: columns from one to the next at least; a sledge that stands still would write them over one another.
+    """
+    found: list[tuple[int, float]] = []
+    for piece in strip.pieces:
+        for second in range(ceil(piece.from_s), floor(piece.to_s) + 1):
+            column = strip.column_of(second) if second % every == 0 else None
+            if column is not None and (not found or column - found[-1][1] >= apart):
+                found.append((second, column))
+    return found
+
+
 def _draw_times(strip: TowStrip, drawn: Sequence[TileDrawing]) -> None:
-    for second in range(int(strip.at_s[0]), int(strip.at_s[-1]) + 1):
-        column = strip.column_of(second) if second >= strip.at_s[0] else None
-        if column is None:
-            continue
+    minutes = seconds_of_strip(strip, 60, apart=TICK_APART)
+    labels = seconds_of_strip(strip, LABEL_EVERY_S, apart=LABEL_APART)
+    taken = {second for second, _ in (*minutes, *labels)}
+    for second, column in minutes:
         place = _at(drawn, column)
-        x = _x(place, column)
-        if second % 60 == 0:
-            place.minutes.append((x, f"minute {second // 60 + 1}"))
-        elif second % LABEL_EVERY_S == 0:
-            place.labels.append((x, clock_of(second)))
-        else:
-            place.seconds.append(x)
+        place.minutes.append((_x(place, column), f"minute {second // 60 + 1}"))
+    for second, column in labels:
+        if second % 60 != 0:
+            place = _at(drawn, column)
+            place.labels.append((_x(place, column), clock_of(second)))
+    for second, column in seconds_of_strip(strip, 1, apart=TICK_APART):
+        if second not in taken:
+            place = _at(drawn, column)
+            place.seconds.append(_x(place, column))
 
 
 def _draw_span(strip: TowStrip, drawn: Sequence[TileDrawing], second: int) -> None:

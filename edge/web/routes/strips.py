@@ -24,7 +24,7 @@ from edge.survey.review_standing import ReviewState, standing
 from edge.survey.tow_footage import Clock
 from edge.survey.tow_strip import Stretch, TowStrip, strip_of_tow
 from edge.web.deps import MAX_ID, ApplianceHere
-from edge.web.drawings.strip import clock_of, draw_strip
+from edge.web.drawings.strip import clock_of, draw_strip, seconds_of_strip
 from edge.web.errors import no_such
 from edge.web.originals import path_of
 from edge.web.pages import render
@@ -36,7 +36,7 @@ api_router = APIRouter(prefix="/api", tags=["review"])
 
 TowId = Annotated[int, Path(ge=1, le=MAX_ID, description="The id of the tow.")]
 FRAME_WIDTH_PX = 1600
-_MARK_EVERY_S = 10
+_MARK_EVERY_S, _MARKS_APART = 10, 250.0  # seconds, columns
 _HAIR_S = 0.0005  # sums of seconds are off by a last digit
 
 
@@ -175,11 +175,7 @@ def _sheet(appliance: ApplianceHere, tow_id: int, kind: SheetKind) -> Response:
         raise ReviewRefusedError("there is no frame strip of this tow", advice="Its page says why: Footage, then Frame strip.")
     name = f"{place.survey or ''} {place.name}".strip() if place else f"tow {tow_id}"
     begins, ends = int(found.at_s[0]), int(found.at_s[-1])
-    marks = [
-        (column, clock_of(second))
-        for second in range(begins, ends + 1)
-        if second % _MARK_EVERY_S == 0 and (column := found.column_of(second)) is not None
-    ]
+    marks = [(column, clock_of(second)) for second, column in seconds_of_strip(found, _MARK_EVERY_S, apart=_MARKS_APART)]
     wanted = SheetWanted(
         tiles=tuple(jpegs),
         marks=tuple(marks),
