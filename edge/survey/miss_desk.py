@@ -20,7 +20,7 @@ from edge.survey.counting.content import CountContent, as_json, merged, read_con
 from edge.survey.counting.frames import Frame, ticks
 from edge.survey.counting.tally import Window, missing_footage
 from edge.survey.miss_check import MINUTE_S, draw, interval_of
-from edge.survey.miss_gate import CheckState, Gate, footage_key, gate_of, pool_of
+from edge.survey.miss_gate import CheckState, Gate, footage_key, gate_of, pool_of, window_of
 from edge.survey.review_places import places_of
 from edge.survey.review_standing import open_analysis
 
@@ -35,15 +35,16 @@ class MissDesk:
     def __init__(self, writer: Writes, reader: Callable[[], AbstractContextManager[Connection]]) -> None:
         self._writer = writer
         self._reader = reader
-        self._impossible: dict[str, Gate] = {}
+        self._impossible: dict[tuple[str, tuple[int, int] | None], Gate] = {}
 
     def gate(self, connection: Connection, analysis: AnalysisRow) -> Gate:
-        """Where the check of an analysis stands. That there is no minute to draw does not change while the service runs."""
-        if analysis.uuid in self._impossible:
-            return self._impossible[analysis.uuid]
+        """Where the check of an analysis stands. That there is no minute to draw changes with the counted minutes alone."""
+        key = (analysis.uuid, window_of(connection, analysis.tow_id))
+        if key in self._impossible:
+            return self._impossible[key]
         found = gate_of(connection, analysis)
         if found.state is CheckState.NOT_POSSIBLE:
-            self._impossible[analysis.uuid] = found
+            self._impossible[key] = found
         return found
 
     def draw(self, tow_id: int, who: str, actor: str) -> Gate:

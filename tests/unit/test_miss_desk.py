@@ -248,6 +248,15 @@ def test_what_the_model_missed_follows_the_review(of: Reviewable) -> None:
     assert told(of)["misses"]["recall"] == pytest.approx((marks - 2) / marks)
 
 
+def test_a_protocol_that_counts_other_minutes_may_let_some_be_drawn(of: Reviewable) -> None:
+    count_minutes(of, first_minute=7, last_minute=9)
+    assert gate(of).state is CheckState.NOT_POSSIBLE
+    assert "no counted minute has 20 s" in gate(of).words
+    with immediate(of.appliance.writer) as db:
+        surveys.add_protocol(db, of.survey_id, make_protocol(first_minute=2, last_minute=3), reason="a typing error", actor="test")
+    assert gate(of).state is CheckState.TO_DRAW
+
+
 def test_it_is_declined_with_a_reason_for_good(of: Reviewable) -> None:
     desk = of.appliance.reviews.misses
     with pytest.raises(CountRefusedError, match="no minutes are drawn"):
