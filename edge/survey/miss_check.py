@@ -65,7 +65,7 @@ class Misses:
         minutes: one for each that was counted.
         missed_at: marks that the model does not have: (seconds of the tow at which they crossed, part of the width).
         recall: share of the marks that the model has too; None without a mark. `recall_low`, `recall_high`: its 95 % interval.
-        counted: openings of the whole tow that count after review.
+        counted: openings of the whole tow that count after review; `undecided` of them stand on the model's word.
         missed_in_tow: how many more there are likely to be, and its interval; None without a mark, or where it has no upper end.
         is_few: so few marks that the interval says more than the estimate.
     """
@@ -76,6 +76,7 @@ class Misses:
     recall_low: float | None
     recall_high: float | None
     counted: int
+    undecided: int
     missed_in_tow: float | None
     missed_low: float | None
     missed_high: float | None
@@ -170,17 +171,20 @@ def misses(
     *,
     lost: Sequence[Interval],
     counted: int,
+    undecided: int = 0,
 ) -> Misses:
     """What the minutes come to.
 
     A pair belongs to the minute in which the model has the crossing, so that one at a minute's very end is not held against either.
-    The tow has counted * (1 / recall - 1) openings more than count, as far as the two minutes are like the others.
+    The tow has counted * (1 / recall - 1) openings more than count, as far as the two minutes are like the others and what counts is
+    real: openings that nobody has decided about and that are none make it too high.
 
     Args:
         marked: every mark as (seconds at which it crosses, part of the width), those around the minutes too.
         openings: those that count, around the minutes too.
         lost: seconds in which the reviewer could not see: nothing that crosses in them is compared.
         counted: openings of the whole tow that count after review.
+        undecided: of them, those that nobody has accepted.
     """
     clear = [one for one in marked if not _is_in(one[0], lost)]
     seen = [one for one in openings if not _is_in(one.crossing_s, lost)]
@@ -197,12 +201,13 @@ def misses(
         lost_s = sum(max(0.0, min(to, span[1]) - max(begin, span[0])) for begin, to in lost)
         told.append(CheckedMinute(minute=minute, both=both, missed=len(alone), model_only=len(inside) - both, lost_s=lost_s))
     hits = sum(one.both for one in told)
-    return _estimated(tuple(told), tuple(missed_at), hits, hits + len(missed_at), counted)
+    return _estimated(tuple(told), tuple(missed_at), hits, counted=counted, undecided=undecided)
 
 
 def _estimated(
-    minutes: tuple[CheckedMinute, ...], missed_at: tuple[tuple[float, float], ...], hits: int, marks: int, counted: int
+    minutes: tuple[CheckedMinute, ...], missed_at: tuple[tuple[float, float], ...], hits: int, *, counted: int, undecided: int
 ) -> Misses:
+    marks = hits + len(missed_at)
     low, high = wilson(hits, marks) if marks else (None, None)
 
     def more(recall: float | None) -> float | None:
@@ -216,6 +221,7 @@ def _estimated(
         recall_low=low,
         recall_high=high,
         counted=counted,
+        undecided=undecided,
         missed_in_tow=more(recall),
         missed_low=more(high),
         missed_high=more(low),

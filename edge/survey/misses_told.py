@@ -31,8 +31,8 @@ def misses_of(connection: Connection, analysis: AnalysisRow, check: CheckRow) ->
         for row in reads.counted_openings(connection, analysis.id, from_s=begin - WITHIN_S, to_s=end + WITHIN_S):
             openings[row.id] = CountedOpening(id=row.id, crossing_s=row.crossing_s, x=row.across_px / check.width_px)
     lost: list[Interval] = [(begin, end) for begin, end in content.lost]
-    counted = review_figures(connection, analysis.id, WHOLE_TOW).counted
-    return misses(marked, list(openings.values()), minutes, lost=lost, counted=counted)
+    whole = review_figures(connection, analysis.id, WHOLE_TOW)
+    return misses(marked, list(openings.values()), minutes, lost=lost, counted=whole.counted, undecided=whole.counted_undecided)
 
 
 def misses_source(connection: Connection, analysis: AnalysisRow, gate: Gate) -> dict[str, Any]:
@@ -66,6 +66,8 @@ def words_of(found: Misses, who: str) -> str:
     if found.missed_in_tow is not None and found.missed_low is not None:
         span = f"{found.missed_low:.0f} {'or more' if found.missed_high is None else f'to {found.missed_high:.0f}'}"
         said += f"; beside the {found.counted} that count, about {found.missed_in_tow:.0f} of the tow are missed ({span})"
+        if found.undecided:
+            said += f"; {found.undecided} of the {found.counted} are undecided, and as far as they are none the estimate is too high"
     if found.is_few:
         said += f". {found.marks} marks are few: the interval says more than the estimate"
     return said
