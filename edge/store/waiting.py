@@ -101,7 +101,8 @@ def note_seen(connection: Connection, tow_id: int) -> bool:
     connection.execute(
         "INSERT OR IGNORE INTO seen_files (image_id, until_utc) SELECT a.image_id, ?1 FROM tow_images AS a WHERE a.tow_id = ?2 AND ("
         "EXISTS (SELECT 1 FROM runs AS r WHERE r.image_id = a.image_id AND r.recipe = ?3 AND r.object_count IS NOT NULL) OR EXISTS "
-        "(SELECT 1 FROM tow_analyses AS t WHERE t.tow_id = ?2 AND t.state = 'done' AND t.sealed IS NULL))",
+        "(SELECT 1 FROM tow_analyses AS t WHERE t.tow_id = ?2 AND t.state = 'done' AND t.sealed IS NULL AND NOT EXISTS "
+        "(SELECT 1 FROM count_rounds AS k WHERE k.tow_id = ?2 AND k.begun_utc >= t.made_utc)))",  # a round says it
         (utc_now(), tow_id, COUNTED_RECIPE),
     )
     return connection.total_changes > before

@@ -9,6 +9,7 @@ import pytest
 
 from edge.errors import CountRefusedError, DecisionRefusedError, ReasonNeededError, StoreError
 from edge.store import surveys
+from edge.store.analyses import record_analysis
 from edge.store.comparisons import ComparedSide, NewComparison, add_comparison
 from edge.store.connection import DATABASE_NAME, immediate
 from edge.store.count_rounds import rounds_of
@@ -24,6 +25,7 @@ from edge.store.waiting import late_files, seen_before, tows_seen_before
 from edge.survey.result import station_result
 from tests.helpers import seed
 from tests.helpers.counted import BlindSurvey, make_blind_survey
+from tests.helpers.reviewable import make_analysis, make_opening
 from tests.helpers.waiting import AGREEING, BOXES, VALUES, Loose, drop, reveal, tow_of
 from tests.simulators.appliance import SimulatedAppliance
 from tests.unit.test_sealed_runs import places_of
@@ -236,6 +238,27 @@ def test_a_new_round_lets_a_station_that_was_seen_be_counted_and_says_so(seen: L
     result = station_result(db, blind.tow_id)
     assert result.systems == 4.0
     assert any("nobody has looked at them" in one for one in result.flags)
+
+
+def test_a_review_from_before_a_new_round_does_not_make_later_files_seen(loose: Loose) -> None:
+    """What people had decided about stays as it was; the round says that it was seen."""
+    blind, db = loose.blind, loose.blind.appliance.writer
+    with immediate(db):
+        record_analysis(db, blind.appliance.seal, blind.tow_id, make_analysis([make_opening(1)]), is_sealed=True)
+    blind.desk.release(blind.tow_id, blind.person("anna"), "by mistake")
+    blind.appliance.reviews.decide(blind.tow_id, [row[0] for row in db.execute("SELECT id FROM tow_openings")], "accepted", "rita")
+    blind.desk.new_round(blind.tow_id, blind.person("anna"), "nobody has looked")
+    assert db.execute("SELECT count(*) FROM tow_openings").fetchone()[0] == 1
+    loose.attach(blind.tow_id)
+    assert why_not_blind(db, blind.tow_id) == ""
+
+
+def test_a_reviewed_analysis_from_before_the_rules_makes_counts_not_blind(loose: Loose) -> None:
+    blind, db = loose.blind, loose.blind.appliance.writer
+    with immediate(db):
+        record_analysis(db, blind.appliance.seal, blind.tow_id, make_analysis([make_opening(1)]), is_sealed=False)
+        seal_tow(db, blind.appliance.seal, blind.tow_id)
+    assert "240 files" in why_not_blind(db, blind.tow_id)
 
 
 def test_all_tows_of_a_survey_that_were_seen_are_counted_blind_at_once_but_not_those_that_somebody_counts(seen: Loose) -> None:
