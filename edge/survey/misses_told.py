@@ -67,7 +67,7 @@ def words_of(found: Misses, who: str) -> str:
         span = f"{found.missed_low:.0f} {'or more' if found.missed_high is None else f'to {found.missed_high:.0f}'}"
         said += f"; beside the {found.counted} that count, about {found.missed_in_tow:.0f} of the tow are missed ({span})"
         if found.undecided:
-            said += f"; {found.undecided} of the {found.counted} are undecided, and as far as they are none the estimate is too high"
+            said += f"; {found.undecided} of the {found.counted} are undecided, and as far as they are no openings the estimate is too high"
     if found.is_few:
         said += f". {found.marks} marks are few: the interval says more than the estimate"
     return said

@@ -244,7 +244,7 @@ def test_what_the_model_missed_follows_the_review(of: Reviewable) -> None:
     assert f"of {marks} openings that rita marked" in found["words"]
     assert f"{marks} marks are few" in found["words"]
     counting = sum(one.crossing_s is not None for one in openings())
-    assert f"{counting} of the {counting} are undecided, and as far as they are none the estimate is too high" in found["words"]
+    assert f"{counting} of the {counting} are undecided, and as far as they are no openings the estimate is too high" in found["words"]
     inside = next(one for one in openings() if one.crossing_s is not None and int(one.crossing_s // 60) + 1 == minutes[0])
     of.appliance.reviews.decide(of.tow_id, [of.opening_ids[inside.ordinal - 1]], "rejected", "rita")
     assert told(of)["misses"]["recall"] == pytest.approx((marks - 2) / marks)
