@@ -134,6 +134,19 @@ def test_ones_own_decision_is_never_written_over(of: Reviewable) -> None:
     assert len(state(again)[1].decisions) == COUNT - 2
 
 
+def test_openings_that_were_grouped_anew_are_left_as_they_are(of: Reviewable) -> None:
+    desk = of.appliance.reviews
+    desk.group(of.tow_id, of.opening_ids[:2], "rita")
+    desk.group(of.tow_id, of.opening_ids[3:5], "rita")
+    again = analyse_again(of, seabed(range(COUNT)))
+    desk.group(of.tow_id, again.opening_ids[1:3], "jd")
+    assert [len(group) for group in state(again)[1].groups] == [2]
+    assert desk.carry(of.tow_id, None, "chief") == again.opening_ids[3:5]
+    systems = [one.system for one in now(again)]
+    assert systems[0] is None
+    assert systems[1] == systems[2] != systems[3] == systems[4]
+
+
 def test_what_found_no_partner_is_listed_with_its_decision_and_the_rows_stay(of: Reviewable) -> None:
     desk = of.appliance.reviews
     desk.decide(of.tow_id, of.opening_ids[4:], "accepted", "rita")
