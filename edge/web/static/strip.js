@@ -99,17 +99,21 @@ const ACTIONS = {
   3: () => setScale(SCALES[3]),
 };
 
-document.addEventListener("keydown", (event) => {
+// Before the keys of everywhere: there Escape leaves the page.
+function press(event) {
   if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, textarea, select")) return;
   if (frame.open) {
     if (event.key === "," || event.key === ".") {
       event.preventDefault();
       openFrame(frameAt + (event.key === "," ? -STEP_S : STEP_S));
+    } else if (event.key === "Escape") {
+      event.preventDefault();
+      frame.close();
     }
     return;
   }
   if (document.querySelector("dialog[open]")) return;
-  if (event.key === "Enter" && event.target === strip) {
+  if (event.key === "Enter" && (event.target === strip || event.target === document.body)) {
     event.preventDefault();
     openFrame(timeOf(middle()));
     return;
@@ -117,9 +121,10 @@ document.addEventListener("keydown", (event) => {
   const act = ACTIONS[event.key];
   if (!act || event.shiftKey) return;
   event.preventDefault();
-  event.stopPropagation();
   act();
-});
+}
+
+document.addEventListener("keydown", press, true);
 
 strip.addEventListener("click", (event) => openFrame(timeOf((strip.scrollLeft + event.clientX - strip.getBoundingClientRect().left) / scale())));
 strip.addEventListener("scroll", tell, { passive: true });
