@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from edge.errors import InputError, Reason
+from edge.footage_splits import SplitFile, order_splits
 from edge.formats import CLIP_EXTENSIONS, HEAD_BYTES, check_extension, is_clip_format, is_clip_name, sniff
 from edge.pipeline.facts import read_facts
-from edge.footage_splits import SplitFile, order_splits
 from edge.pipeline.video import probe_clip
 from edge.pipeline.video.beginning import Beginning, beginning_in_picture, beginning_of
 from tests.helpers.clips import Recipe, even_times, write_clip
