@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -52,8 +52,10 @@ def analyse(
         reason = "; ".join(footage.left_out) or "it has no footage"
         return refused(sources, line_height=line_height, settings=settings, state="refused", reason=reason, model_id=footage.model_id)
     text, sha256 = made_from(sources, line_height=line_height, settings=settings)
-    told = json.dumps({**json.loads(text), "clock": str(footage.clock), "left_out": list(footage.left_out)}, sort_keys=True)
-    tracks = check_tracks(SeabedTracker().track(footage.frames, line_height=line_height, settings=settings), footage.frames)
+    beside = {"clock": str(footage.clock), "left_out": list(footage.left_out), "least_score": footage.least_score}
+    told = json.dumps({**json.loads(text), **beside}, sort_keys=True)
+    following = replace(settings, least_score=footage.least_score)
+    tracks = check_tracks(SeabedTracker().track(footage.frames, line_height=line_height, settings=following), footage.frames)
     widths = {}
     if laser_gap_m is not None:
         found = widths_per_second(footage.frames, gap_m=laser_gap_m, gap_sd_m=LASER_GAP_SD_M, line_height=line_height)

@@ -36,12 +36,14 @@ class TowFootage:
         left_out: sentences on what is not used, and why.
         clock: what the times count from.
         model_id: the model whose findings these are; None where there are none.
+        least_score: what the model's findings must reach to be counted; those below it are candidates.
     """
 
     frames: tuple[FootageFrame, ...]
     left_out: tuple[str, ...]
     clock: Clock
     model_id: int | None
+    least_score: float = 0.0
 
 
 def frames_of_clips(connection: Connection, seal: Seal, tow: TowRow, clips: Sequence[TowClipRow]) -> TowFootage:
@@ -65,7 +67,8 @@ def frames_of_clips(connection: Connection, seal: Seal, tow: TowRow, clips: Sequ
             last = piece.clip.image_id
     frames, cut = _of_line(frames, tow, clock)
     frames, odd = _of_one_size(frames)
-    return TowFootage(frames=tuple(frames), left_out=tuple(left_out + cut + odd), clock=clock, model_id=model_id)
+    least = min((piece.clip.score_threshold or 0.0 for piece in pieces if piece.clip.model_id == model_id), default=0.0)
+    return TowFootage(frames=tuple(frames), left_out=tuple(left_out + cut + odd), clock=clock, model_id=model_id, least_score=least)
 
 
 def frames_of_stills(
@@ -98,7 +101,8 @@ def frames_of_stills(
     if len(frames) < len(kept):
         left_out.append(f"{len(kept) - len(frames)} stills can no longer be read")
     frames, odd = _of_one_size(frames)
-    return TowFootage(frames=tuple(frames), left_out=tuple(left_out + odd), clock=clock, model_id=model_id)
+    least = min((still.score_threshold or 0.0 for still, _, detections in usable if detections is not None), default=0.0)
+    return TowFootage(frames=tuple(frames), left_out=tuple(left_out + odd), clock=clock, model_id=model_id, least_score=least)
 
 
 def times_of_stills(stills: Sequence[TowStillRow], clock: Clock) -> tuple[list[tuple[TowStillRow, float]], list[str]]:

@@ -15,8 +15,8 @@ from tests.simulators.tow import HEIGHT_PX, LINE_HEIGHT, WIDTH_PX
 LINE_PX = LINE_HEIGHT * HEIGHT_PX
 
 
-def track(frames: Sequence[FootageFrame], line_height: float = LINE_HEIGHT) -> TowTracks:
-    return check_tracks(SeabedTracker().track(frames, line_height=line_height, settings=TrackSettings()), frames)
+def track(frames: Sequence[FootageFrame], line_height: float = LINE_HEIGHT, least_score: float = 0.0) -> TowTracks:
+    return check_tracks(SeabedTracker().track(frames, line_height=line_height, settings=TrackSettings(least_score=least_score)), frames)
 
 
 def steady(

@@ -51,6 +51,25 @@ def test_crossings_are_those_of_the_truth_to_hundredths_of_a_second() -> None:
     assert np.median(np.abs(aside)) < 2.0
 
 
+def test_what_the_detector_itself_never_counts_is_followed_but_not_counted() -> None:
+    """Things on the seabed that are no openings are seen again and again too; only the score tells."""
+    tow = simulate(4, 20.0)
+    chance = np.random.default_rng(4)
+    frames = []
+    for frame in tow.frames:
+        middle = (frame.detections.xyxy[:, 0] + frame.detections.xyxy[:, 2]) / 2
+        score = np.where(middle < WIDTH_PX / 2, 0.3, 0.8) * chance.uniform(0.5, 1.0, len(middle))
+        frames.append(replace(frame, detections=replace(frame.detections, score=score.astype(np.float32))))
+    found = track(frames, least_score=0.5)
+    counted = {one.id for one in found.counted}
+    assert len(counted) > 20
+    for one in found.tracks:
+        assert (one.confidence < 0.5) == (one.scores.max() < 0.5)
+        if one.crossing_s is not None and one.id not in counted:
+            assert one.confidence == pytest.approx(0.5 * one.scores.max() / 0.5, abs=0.01)
+    assert len(track(frames).counted) == pytest.approx(len(tow.crossings), rel=0.02)
+
+
 def test_confidence_tells_openings_from_what_was_seen_once() -> None:
     tow = simulate(3, 25.0, noise=NOISY)
     found = track(tow.frames)

@@ -43,6 +43,7 @@ class TowClipRow(NamedTuple):
     start_utc: str | None = None
     start_local: str | None = None
     folder_id: int | None = None
+    score_threshold: float | None = None
 
 
 class TowStillRow(NamedTuple):
@@ -57,6 +58,7 @@ class TowStillRow(NamedTuple):
     height_px: int | None
     run_id: int | None
     model_id: int | None
+    score_threshold: float | None = None
 
 
 class AnalysisRow(NamedTuple):
@@ -93,7 +95,8 @@ def clips_of_tow(connection: Connection, tow_id: int) -> tuple[TowClipRow, ...]:
     rows = connection.execute(
         f"SELECT a.image_id, coalesce({_NAME}, i.sha256) AS name, a.at_s, i.capture_time_utc, a.camera_id, c.duration_s, c.faults_json, "
         "r.id AS reading_id, r.uuid AS reading_uuid, r.model_id, r.rate_hz, r.frames, r.read_to_s, c.codec, i.width_px, i.height_px, "
-        f"c.first_pts_s, c.start_utc, c.start_local, {_FOLDER} AS folder_id FROM tow_images AS a JOIN images AS i ON i.id = a.image_id "
+        f"c.first_pts_s, c.start_utc, c.start_local, {_FOLDER} AS folder_id, r.score_threshold "
+        "FROM tow_images AS a JOIN images AS i ON i.id = a.image_id "
         "JOIN clips AS c ON c.image_id = a.image_id LEFT JOIN readings AS r ON r.image_id = a.image_id AND r.is_current = 1 "
         "WHERE a.tow_id = ? ORDER BY a.at_s, i.capture_time_utc, 2, a.image_id",
         (tow_id,),
@@ -104,7 +107,8 @@ def clips_of_tow(connection: Connection, tow_id: int) -> tuple[TowClipRow, ...]:
 def stills_of_tow(connection: Connection, tow_id: int) -> tuple[TowStillRow, ...]:
     """The stills of a tow, in the order of their times."""
     rows = connection.execute(
-        "SELECT a.image_id, a.at_s, i.capture_time_utc, a.camera_id, i.sha256, i.width_px, i.height_px, r.id AS run_id, r.model_id "
+        "SELECT a.image_id, a.at_s, i.capture_time_utc, a.camera_id, i.sha256, i.width_px, i.height_px, r.id AS run_id, r.model_id, "
+        "r.score_threshold "
         "FROM tow_images AS a JOIN images AS i ON i.id = a.image_id LEFT JOIN runs AS r ON r.image_id = a.image_id AND r.is_current = 1 "
         "AND r.recipe = 'burrows' WHERE a.tow_id = ? AND NOT EXISTS (SELECT 1 FROM clips AS c WHERE c.image_id = a.image_id) "
         "ORDER BY a.at_s, i.capture_time_utc, a.image_id",

@@ -56,14 +56,15 @@ class SeabedTracker:
             height_px=height,
             line_px=line_px,
             travel=travel,
-            tracks=_tracks(followed, _Frame(width, height, line_px), travel),
+            tracks=_tracks(followed, _Frame(width, height, line_px), travel, settings.least_score),
         )
 
 
-def _tracks(followed: Follower, frame: _Frame, travel: SeabedTravel) -> tuple[OpeningTrack, ...]:
+def _tracks(followed: Follower, frame: _Frame, travel: SeabedTravel, least_score: float) -> tuple[OpeningTrack, ...]:
     """All tracks but the hopeless ones (`LEAST_TOLD`), numbered from 1 in the order in which they lie along the tow."""
     rows, sights, sure = followed.kept.judged()
     owner = np.searchsorted(rows["id"], sights["id"])
+    sure = sure * _trust(sights["score"], owner, len(rows), least_score)
     told = np.flatnonzero(sure >= LEAST_TOLD)
     sights, owner = sights[is_told := np.isin(owner, told)], np.searchsorted(told, owner[is_told])
     rows, sure = rows[told], sure[told]
@@ -78,6 +79,15 @@ def _tracks(followed: Follower, frame: _Frame, travel: SeabedTravel) -> tuple[Op
         _track(number, rows[k], sights[begin[k] : begin[k + 1]], travel.at_s, (float(sure[k]), float(side[k]), bool(unseen[k])))
         for number, k in enumerate(order.tolist(), start=1)
     )
+
+
+def _trust(scores: NDArray[np.float32], owner: NDArray[np.intp], count: int, least_score: float) -> Float64Array:
+    """(count,): 1 for tracks whose best score the detector itself counts, less than a half for others; see `TrackSettings.least_score`."""
+    if least_score <= 0:
+        return np.ones(count)
+    best = np.zeros(count)
+    np.maximum.at(best, owner, scores)
+    return np.where(best >= least_score, 1.0, np.minimum(0.5 * best / least_score, 0.499))
 
 
 def _track(number: int, row: Rows, sights: Rows, at_s: Float64Array, known: tuple[float, float, bool]) -> OpeningTrack:

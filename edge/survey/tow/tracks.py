@@ -32,6 +32,8 @@ class TrackSettings:
         duplicate_iou: two boxes of one frame that share so much are one opening.
         longest_gap_s: over a longer time without a known motion no opening is recognised again.
         min_confidence: from it on a track counts as an opening.
+        least_score: from it on the detector itself counts what it found. A thing that is seen again and again is there, but may be no
+            opening: where its best score is below this, the track's confidence is halved, and falls on with that score.
     """
 
     jitter_width: float = 0.0016
@@ -40,17 +42,20 @@ class TrackSettings:
     duplicate_iou: float = 0.4
     longest_gap_s: float = 3.0
     min_confidence: float = 0.5
+    least_score: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
 
         Raises:
-            ValueError: a length or a time that is not positive, or a share outside 0..1.
+            ValueError: a length or a time that is not positive, or a share or score outside 0..1.
         """
         if not all(value > 0 for value in (self.jitter_width, self.jitter_box, self.longest_gap_s)):
             raise ValueError("jitter and gap must be positive")
         if not all(0 < value < 1 for value in (self.detection_rate, self.duplicate_iou, self.min_confidence)):
             raise ValueError("rate, overlap and confidence lie between 0 and 1")
+        if not 0 <= self.least_score <= 1:
+            raise ValueError("a score lies between 0 and 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
