@@ -95,7 +95,7 @@ WAY = st.dictionaries(st.integers(1, 6), st.integers(-2, 70), max_size=6)
 
 
 @settings(max_examples=300)
-@given(CELLS, WAY, st.sampled_from(RULES), st.floats(0.3, 2.0), st.floats(0, 0.2) | st.none(), st.floats(1.0, 1.6))
+@given(CELLS, WAY, st.sampled_from(RULES), st.floats(0.3, 2.0), st.floats(1e-4, 0.2) | st.sampled_from([None, 0.0]), st.floats(1.0, 1.6))
 def test_a_station_is_what_the_script_makes_of_it(
     cells: dict[tuple[str, int], tuple[int, int]],
     way_m: dict[int, int],

