@@ -56,7 +56,11 @@ def _begins(
     line = of._replace(start_utc=told.get("start_utc"), end_utc=told.get("end_utc"))
     if told.get("clips"):
         said = {one[0]: one for one in told["clips"]}
-        rows = [row._replace(at_s=said[row.name][2], capture_time_utc=said[row.name][3]) for row in clips if row.name in said]
+        rows = [
+            row._replace(at_s=said[row.sha256][2], capture_time_utc=said[row.sha256][3], name=said[row.sha256][4])
+            for row in clips
+            if row.sha256 in said
+        ]
         return {piece.clip.image_id: (piece.from_s, piece.to_s) for piece in place_clips(rows, line)[0]}
     seen = {one[0]: one for one in told.get("stills", [])}
     placed = [row._replace(at_s=seen[row.sha256][2], capture_time_utc=seen[row.sha256][3]) for row in stills if row.sha256 in seen]

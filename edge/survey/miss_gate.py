@@ -112,6 +112,6 @@ def pool_of(connection: Connection, analysis: AnalysisRow) -> tuple[tuple[int, .
 def footage_key(made_from_json: str) -> str:
     """Identity of the files of an analysis, their times and the counting line; which model read them is not in it."""
     told = json.loads(made_from_json)
-    files = {kind: [[one[0], *one[2:]] for one in told.get(kind, [])] for kind in ("clips", "stills")}
+    files = {kind: [[one[0], *one[2:4]] for one in told.get(kind, [])] for kind in ("clips", "stills")}  # content and times: no name
     parts = {**files, **{name: told.get(name) for name in ("start_utc", "end_utc", "line_height", "clock")}}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

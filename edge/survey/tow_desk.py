@@ -224,11 +224,14 @@ def _laser_gap_m(connection: Connection, of: TowRow, clips: Sequence[TowClipRow]
 
 
 def sources_of(of: TowRow, clips: Sequence[TowClipRow], stills: Sequence[TowStillRow]) -> dict[str, Any]:
-    """What an analysis is made from besides its settings: files with their times, and what was read of them."""
+    """What an analysis is made from besides its settings: files with their times, and what was read of them.
+
+    Of each its SHA-256, reading or run, `at_s` and time; of a clip its name too, by which parts of a recording are told.
+    """
     return {
         "start_utc": of.start_utc,
         "end_utc": of.end_utc,
-        "clips": [[clip.name, clip.reading_uuid, clip.at_s, clip.capture_time_utc] for clip in clips],
+        "clips": [[clip.sha256, clip.reading_uuid, clip.at_s, clip.capture_time_utc, clip.name] for clip in clips],
         "stills": [] if clips else [[still.sha256, still.run_id, still.at_s, still.capture_time_utc] for still in stills],
     }
 

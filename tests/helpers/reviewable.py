@@ -172,6 +172,17 @@ def told_of(db: Connection, tow_id: int) -> dict[str, str]:
     return {"made_from": json.dumps({**json.loads(text), "clock": str(Clock.ORDER), "left_out": []}), "made_from_sha256": sha256}
 
 
+def see_again(db: Connection, tow_id: int, name: str) -> None:
+    """Let the clip of a tow be found once more, the same bytes under another name: its newest name from now on."""
+    row = db.execute(
+        "SELECT s.* FROM sightings AS s JOIN tow_images AS a ON a.image_id = s.image_id WHERE a.tow_id = ?", (tow_id,)
+    ).fetchone()
+    values = {key: row[key] for key in row.keys() if key != "id"}  # noqa: SIM118 - a Row iterates over its values
+    values |= {"name": name, "name_bytes": name.encode(), "path": os.path.join(os.path.dirname(values["path"]), name)}
+    columns, marks = ", ".join(values), ", ".join("?" * len(values))
+    db.execute(f"INSERT INTO sightings ({columns}) VALUES ({marks})", tuple(values.values()))
+
+
 def _attach_clip(appliance: SimulatedAppliance, tow_id: int, clip_s: float) -> None:
     db = appliance.writer
     folder = seed.add_station(db, appliance.home / "footage", b"tow", make=True)

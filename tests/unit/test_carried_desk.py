@@ -15,7 +15,7 @@ from edge.store.connection import immediate
 from edge.store.reads.footage import analysis_of_tow
 from edge.store.reads.reviews import ReviewedOpening, ReviewShow, ReviewSort, reviewed_openings
 from edge.survey.carried_desk import CarriedOver, Waiting
-from tests.helpers.reviewable import Reviewable, analyse_again, boxes_at, make_opening, make_reviewable, told_of
+from tests.helpers.reviewable import Reviewable, analyse_again, boxes_at, make_opening, make_reviewable, see_again, told_of
 from tests.simulators.appliance import SimulatedAppliance
 
 COUNT = 6
@@ -197,6 +197,15 @@ def test_a_corrected_start_of_line_moves_the_seconds_not_the_openings(of: Review
     db.execute("UPDATE tow_images SET at_s = 22.0")
     beside = analyse_again(again, seabed(range(COUNT), shift_s=17.0), made_from=clocked(of))
     assert state(beside)[1].decisions == (), "the same seconds are no longer the same pictures"
+
+
+def test_a_clip_is_known_by_its_content_whatever_its_file_is_called(of: Reviewable) -> None:
+    of.appliance.reviews.decide(of.tow_id, of.opening_ids, "accepted", "rita")
+    see_again(of.appliance.writer, of.tow_id, "a copy.mp4")
+    again = analyse_again(of, seabed(range(COUNT)))
+    found, waiting = state(again)
+    assert "a copy.mp4" in told_of(of.appliance.writer, of.tow_id)["made_from"], "it is read from the other name"
+    assert (len(waiting.decisions), found.unplaced) == (COUNT, ())
 
 
 def clocked(of: Reviewable) -> str:

@@ -20,7 +20,7 @@ from edge.survey.miss_gate import CheckState, Gate
 from edge.survey.tow_source import model_source
 from tests.helpers.clips import WIDTH_PX
 from tests.helpers.counted import make_protocol
-from tests.helpers.reviewable import Reviewable, analyse_again, make_opening, make_reviewable, seconds_of, told_of
+from tests.helpers.reviewable import Reviewable, analyse_again, make_opening, make_reviewable, seconds_of, see_again, told_of
 from tests.simulators.appliance import SimulatedAppliance
 
 CLIP_S = 200.0
@@ -295,6 +295,15 @@ def test_another_model_on_the_same_footage_is_held_against_the_same_marks(of: Re
     found = told(again)["misses"]
     assert (found["marks"], sum(one["model_only"] for one in found["minutes"])) == (marks, 0)
     assert 0.3 < found["recall"] < 0.7
+
+
+def test_another_name_of_the_clip_is_no_other_footage(of: Reviewable) -> None:
+    minutes = of.appliance.reviews.misses.draw(of.tow_id, "rita", "rita here").minutes
+    see_again(of.appliance.writer, of.tow_id, "a copy.mp4")
+    again = analyse_again(of, openings())
+    of.appliance.writer.execute("DELETE FROM sightings WHERE name = 'a copy.mp4'")
+    found = gate(again)
+    assert (found.state, found.minutes) == (CheckState.OPEN, minutes)
 
 
 def test_another_line_asks_for_other_minutes(of: Reviewable) -> None:

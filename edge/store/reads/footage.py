@@ -21,6 +21,7 @@ class TowClipRow(NamedTuple):
         codec, width_px, height_px, first_pts_s, start_utc, start_local: as `edge.footage.ClipFacts` has them; what tells the parts of a
             recording that a camera split.
         folder_id: where the newest file with this content lies.
+        sha256: of the content: what a clip is known by, whatever its file is called.
     """
 
     image_id: int
@@ -43,6 +44,7 @@ class TowClipRow(NamedTuple):
     start_utc: str | None = None
     start_local: str | None = None
     folder_id: int | None = None
+    sha256: str = ""
     score_threshold: float | None = None
 
 
@@ -95,7 +97,7 @@ def clips_of_tow(connection: Connection, tow_id: int) -> tuple[TowClipRow, ...]:
     rows = connection.execute(
         f"SELECT a.image_id, coalesce({_NAME}, i.sha256) AS name, a.at_s, i.capture_time_utc, a.camera_id, c.duration_s, c.faults_json, "
         "r.id AS reading_id, r.uuid AS reading_uuid, r.model_id, r.rate_hz, r.frames, r.read_to_s, c.codec, i.width_px, i.height_px, "
-        f"c.first_pts_s, c.start_utc, c.start_local, {_FOLDER} AS folder_id, r.score_threshold "
+        f"c.first_pts_s, c.start_utc, c.start_local, {_FOLDER} AS folder_id, i.sha256, r.score_threshold "
         "FROM tow_images AS a JOIN images AS i ON i.id = a.image_id "
         "JOIN clips AS c ON c.image_id = a.image_id LEFT JOIN readings AS r ON r.image_id = a.image_id AND r.is_current = 1 "
         "WHERE a.tow_id = ? ORDER BY a.at_s, i.capture_time_utc, 2, a.image_id",
