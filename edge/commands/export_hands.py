@@ -15,6 +15,7 @@ from edge.settings import Settings
 from edge.store.export_tows import ExportTow
 from edge.store.reads.footage import analysis_of_tow, path_of_image
 from edge.store.sqlite import Connection
+from edge.survey.miss_gate import withheld_words
 from edge.survey.review_places import places_of
 
 _FULL_SIZE_PX = 1_000_000
@@ -29,9 +30,11 @@ class Hands:
         self._frames = FrameServer(max_pixels=settings.max_pixels)
 
     def place(self, connection: Connection, tow: ExportTow) -> PlacedTow:
-        """Where the files of a tow lie on its clock."""
+        """Where the files of a tow lie on its clock; or that its review keeps it back, until minutes were counted blind to the model."""
         analysis = analysis_of_tow(connection, tow.tow_id)
         assert analysis is not None
+        if withheld := withheld_words(connection, analysis):
+            return PlacedTow(withheld=withheld)
         try:
             places = places_of(connection, tow.tow_id, analysis)
         except ReviewRefusedError:

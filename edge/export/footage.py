@@ -40,11 +40,13 @@ class PlacedTow:
         clips: those that the analysis is made from, in the order of their times.
         stills: image id and seconds of each still, where the analysis is made from stills.
         is_outdated: its files changed since it was analysed.
+        withheld: why nothing of it may leave now, though nobody counts it blind; empty where it may.
     """
 
     clips: tuple[PlacedClip, ...] = ()
     stills: tuple[tuple[int, float], ...] = ()
     is_outdated: bool = False
+    withheld: str = ""
 
 
 class FootageHands(Protocol):
@@ -199,6 +201,8 @@ def pieces_of(connection: Connection, hands: FootageHands, tow: ExportTow) -> tu
     if tow.state != "done":
         return [], f"its footage allows no count: {tow.reason}"
     placed = hands.place(connection, tow)
+    if placed.withheld:
+        return [], placed.withheld
     if placed.is_outdated:
         return [], "its files changed since it was analysed; the appliance analyses it anew as it runs"
     rows = footage_of(connection, tow)

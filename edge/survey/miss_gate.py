@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from edge.errors import ReviewRefusedError
 from edge.store.reads.footage import AnalysisRow
-from edge.store.reads.miss_checks import CheckRow, checks_of_tow, countable_seconds, decided_minutes, frame_size
+from edge.store.reads.miss_checks import CheckRow, checks_of_tow, countable_seconds, decided_minutes, frame_size, is_begun
 from edge.store.reads.surveys import protocol_in_force, tow
 from edge.store.sqlite import Connection
 from edge.survey.miss_check import Interval, countable_minutes, interval_of
@@ -88,6 +88,18 @@ def check_drawn(gate: Gate) -> None:
         raise ReviewRefusedError(NOT_DRAWN, advice=NOTHING_SHOWN)
 
 
+def withheld_words(connection: Connection, analysis: AnalysisRow) -> str:
+    """Why no export may hold an analysis now; empty where one may, as of a tow whose review nobody has begun. It must not be sealed."""
+    gate = gate_of(connection, analysis)
+    if gate.state is CheckState.OPEN:
+        several = len(gate.minutes) > 1
+        minutes = f"minute{'s' if several else ''} {' and '.join(map(str, gate.minutes))} of it {'are' if several else 'is'}"
+        return f"{minutes} to be counted blind to the model first: nothing of it leaves before they are counted or declined"
+    if gate.state is CheckState.TO_DRAW and is_begun(connection, analysis.tow_id):
+        return "its review was begun, and minutes to be counted blind to the model are not drawn: begin the review of what was found last"
+    return ""
+
+
 def window_of(connection: Connection, tow_id: int) -> tuple[int, int] | None:
     """First and last counted minute of a tow; None where no protocol says."""
     of = tow(connection, tow_id)
@@ -113,5 +125,6 @@ def footage_key(made_from_json: str) -> str:
     """Identity of the files of an analysis, their times and the counting line; which model read them is not in it."""
     told = json.loads(made_from_json)
     files = {kind: [[one[0], *one[2:4]] for one in told.get(kind, [])] for kind in ("clips", "stills")}  # content and times: no name
+    files["begins"] = [one[2] for one in told.get("places", [])]  # a part of a recording that was not known before moves others
     parts = {**files, **{name: told.get(name) for name in ("start_utc", "end_utc", "line_height", "clock")}}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -52,6 +52,7 @@ def model_source(connection: Connection, analysis: AnalysisRow | None) -> dict[s
         "clock": made_from.get("clock"),
         "left_out": made_from.get("left_out", []),
         "per_minute": [] if analysis.is_sealed else _per_minute(connection, analysis, gate),
+        "not_in_per_minute": _kept_back(gate),
         "made_utc": analysis.made_utc,
         "reviewed": reviewed_source(connection, analysis, gate),
         "misses": None if gate is None else misses_source(connection, analysis, gate),
@@ -59,9 +60,17 @@ def model_source(connection: Connection, analysis: AnalysisRow | None) -> dict[s
 
 
 def _per_minute(connection: Connection, analysis: AnalysisRow, gate: Gate | None) -> list[dict[str, Any]]:
-    """The minutes of an analysis, but those that a reviewer is to count blind to it."""
-    hidden = () if gate is None or gate.state is not CheckState.OPEN else gate.minutes
-    return [one._asdict() for one in analysed_minutes(connection, analysis.id) if one.minute not in hidden]
+    """The minutes of an analysis, but those that may be counted blind to it: all before they are drawn, then those."""
+    return [one._asdict() for one in analysed_minutes(connection, analysis.id) if gate is None or not gate.hides_minute(one.minute)]
+
+
+def _kept_back(gate: Gate | None) -> str | None:
+    """Which minutes are not among those told, in words; None where all are. Figures of the whole tow are always told."""
+    if gate is None or gate.state not in (CheckState.TO_DRAW, CheckState.OPEN):
+        return None
+    if gate.state is CheckState.TO_DRAW:
+        return "no minute is told before the review has drawn those that are counted blind to the model; the figures of the whole tow are"
+    return f"minutes to be counted blind to the model first: {', '.join(map(str, gate.minutes))}"
 
 
 def _why_sealed(connection: Connection, tow_id: int) -> str:
@@ -75,13 +84,13 @@ def reviewed_source(connection: Connection, analysis: AnalysisRow, gate: Gate | 
     if analysis.is_sealed or not is_reviewed(connection, analysis.id):
         return None
     counted = reviewed_count(reviewed_openings(connection, analysis.id))
-    hidden = () if gate is None or gate.state is not CheckState.OPEN else gate.minutes
+    by_minute = counted.systems_by_minute
     return {
         "what": REVIEWED,
         "openings": counted.openings,
         "systems": counted.systems,
         "undecided": counted.undecided,
         "rejected": counted.rejected,
-        "systems_by_minute": {str(minute): systems for minute, systems in counted.systems_by_minute.items() if minute not in hidden},
+        "systems_by_minute": {str(one): by_minute[one] for one in by_minute if gate is None or not gate.hides_minute(one)},
         "decisions": review_tally(connection, analysis.id)._asdict(),
     }

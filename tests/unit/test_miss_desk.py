@@ -16,7 +16,7 @@ from edge.store.reads.footage import analysis_of_tow
 from edge.store.reads.reviews import ReviewAmong, ReviewSort
 from edge.survey.counting.content import CountContent, Mark
 from edge.survey.miss_check import draw
-from edge.survey.miss_gate import CheckState, Gate
+from edge.survey.miss_gate import CheckState, Gate, withheld_words
 from edge.survey.tow_source import model_source
 from tests.helpers.clips import WIDTH_PX
 from tests.helpers.counted import make_protocol
@@ -282,6 +282,53 @@ def test_while_it_is_open_no_minute_of_it_is_told(of: Reviewable) -> None:
     assert {one["minute"] for one in source["per_minute"]} == {1, 2, 3, 4} - set(minutes)
     of.appliance.reviews.decide(of.tow_id, [of.opening_ids[shown(of)[0] - 1]], "accepted", "rita")
     assert not {int(minute) for minute in told(of)["reviewed"]["systems_by_minute"]} & set(minutes)
+
+
+def tell_minutes(of: Reviewable) -> None:
+    """Let the model's count have a figure for each minute."""
+    for minute in (1, 2, 3, 4):
+        of.appliance.writer.execute("INSERT OR IGNORE INTO tow_minutes VALUES (?, ?, 9, 0, 9, 0, 0)", (of.analysis_id, minute))
+
+
+def test_before_the_draw_no_minute_is_told_but_the_whole_tow_is(of: Reviewable) -> None:
+    tell_minutes(of)
+    source = told(of)
+    assert (source["openings"], source["per_minute"]) == (34.0, [])
+    assert "no minute is told before" in source["not_in_per_minute"]
+    of.appliance.reviews.misses.draw(of.tow_id, "rita", "rita here")
+    assert "to be counted blind" in told(of)["not_in_per_minute"]
+    of.appliance.reviews.misses.decline(of.tow_id, "rita here", "for a test")
+    of.appliance.reviews.decide(of.tow_id, of.opening_ids[:1], "rejected", "rita")
+    source = told(of)
+    assert (len(source["per_minute"]), source["not_in_per_minute"]) == (4, None)
+    assert set(source["reviewed"]["systems_by_minute"]) == {"1", "2", "3", "4"}
+    moved = json.loads(told_of(of.appliance.writer, of.tow_id)["made_from"]) | {"line_height": 0.6}
+    again = analyse_again(of, openings(), made_from=json.dumps(moved), seconds=seconds_of(CLIP_S))
+    tell_minutes(again)
+    of.appliance.writer.execute(
+        "INSERT INTO review_actions (uuid, analysis_id, what, done_by, done_utc) VALUES ('a', ?, 'decide', 'jd', 'now')",
+        (again.analysis_id,),
+    )
+    source = told(again)
+    assert (source["per_minute"], source["reviewed"]["systems_by_minute"]) == ([], {})
+
+
+def withheld(of: Reviewable) -> str:
+    with of.appliance.reader() as connection:
+        analysis = analysis_of_tow(connection, of.tow_id)
+        assert analysis is not None
+        return withheld_words(connection, analysis)
+
+
+def test_nothing_leaves_from_the_begin_of_a_review_to_the_end_of_its_check(of: Reviewable) -> None:
+    assert withheld(of) == "", "a tow that nobody reviews can be exported"
+    minutes = of.appliance.reviews.misses.draw(of.tow_id, "rita", "rita here").minutes
+    assert withheld(of).startswith(f"minutes {minutes[0]} and {minutes[1]} of it are to be counted blind")
+    of.appliance.reviews.misses.decline(of.tow_id, "rita here", "for a test")
+    assert withheld(of) == ""
+    moved = json.loads(told_of(of.appliance.writer, of.tow_id)["made_from"]) | {"line_height": 0.6}
+    again = analyse_again(of, openings(), made_from=json.dumps(moved), seconds=seconds_of(CLIP_S))
+    assert "are not drawn" in withheld(again)
 
 
 def test_another_model_on_the_same_footage_is_held_against_the_same_marks(of: Reviewable) -> None:

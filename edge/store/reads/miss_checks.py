@@ -47,6 +47,16 @@ def checks_of_tow(connection: Connection, tow_id: int) -> tuple[CheckRow, ...]:
     return as_values(CheckRow, connection.execute(f"SELECT {columns} FROM miss_checks WHERE tow_id = ? ORDER BY id DESC", (tow_id,)))
 
 
+def is_begun(connection: Connection, tow_id: int) -> bool:
+    """Whether somebody has begun to review a tow, whichever analysis of it: minutes were drawn, or something was decided."""
+    row = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM miss_checks WHERE tow_id = ?1) OR EXISTS (SELECT 1 FROM review_actions AS r "
+        "JOIN tow_analyses AS a ON a.id = r.analysis_id WHERE a.tow_id = ?1)",
+        (tow_id,),
+    ).fetchone()
+    return bool(row[0])
+
+
 def countable_seconds(connection: Connection, analysis_id: int) -> tuple[int, ...]:
     """Seconds of an analysis with footage that can be counted."""
     rows = connection.execute("SELECT second FROM tow_seconds WHERE analysis_id = ? AND frames > 0 AND not_countable = 0", (analysis_id,))
