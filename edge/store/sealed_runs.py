@@ -24,7 +24,7 @@ from edge.store.facts import get_fact, put_fact
 from edge.store.seal import RUN_STEP_BYTES, Seal
 from edge.store.sealed_decisions import open_decisions, seal_decisions
 from edge.store.sqlite import Connection
-from edge.store.waiting import forget_seen, image_waits, note_seen, note_seen_footage
+from edge.store.waiting import forget_seen, image_waits, note_seen, note_seen_footage, waits
 
 log = structlog.get_logger()
 
@@ -142,8 +142,9 @@ def seal_run(connection: Connection, seal: Seal, tow_id: int | None, run_id: int
 def open_tow(connection: Connection, seal: Seal, tow_id: int) -> int:
     """Bring back what was sealed of a tow's images. Returns how many runs came back.
 
-    What belongs to another tow that is still blind stays sealed with that one. Where a key is not here the run stays sealed, and
-    holds nothing up. An object has its own id again, unless it never had one or another object got that number meanwhile.
+    What belongs to another tow that is still blind stays sealed with that one, and what waits for its own station with none: a file that
+    was lent to this tow is not shown by its reveal. Where a key is not here the run stays sealed, and holds nothing up. An object has
+    its own id again, unless it never had one or another object got that number meanwhile.
     """
     rows = connection.execute(
         "SELECT z.run_id, z.sealed, r.image_id FROM sealed_runs AS z JOIN runs AS r ON r.id = z.run_id WHERE z.tow_id = ?1 "
@@ -153,8 +154,8 @@ def open_tow(connection: Connection, seal: Seal, tow_id: int) -> int:
     opened = 0
     for run_id, sealed, image_id in rows:
         other = blind_tow_of_image(connection, image_id, besides=tow_id)
-        if other is not None:
-            connection.execute("UPDATE sealed_runs SET tow_id = ? WHERE run_id = ?", (other.tow_id, run_id))
+        if other is not None or waits(connection, image_id):
+            connection.execute("UPDATE sealed_runs SET tow_id = ? WHERE run_id = ?", (other and other.tow_id, run_id))
         elif _open_run(connection, seal, run_id, sealed):
             opened += 1
     open_decisions(connection, seal, sorted({row[2] for row in rows}))

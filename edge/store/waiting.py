@@ -1,9 +1,10 @@
 """Files that wait for a station: what a model finds on them is sealed from the start where the home keeps blind surveys (decision 0033).
 
-A file waits until it belongs to a tow that people can count; from then on that tow says what is blind. One that comes to a tow whose
-counts were shown before it came goes on waiting, or a file could be shown by lending it to such a tow. An administrator ends the
-waiting, with a reason: of the late files of a tow, or of a folder whose files belong to no survey. What was seen is not unseen: a file
-with a result that anybody could read does not wait, and when it becomes part of a blind tow `seen_files` remembers it.
+A file waits while it belongs to no tow that people can count; in such a tow, that tow says what is blind. One that leaves it before its
+reveal waits again: that reveal opens nothing of it. One that comes to a tow whose counts were shown before it came goes on waiting, or a
+file could be shown by lending it to such a tow. An administrator ends the waiting, with a reason: of the late files of a tow, or of a
+folder whose files belong to no survey. What was seen is not unseen: a file with a result that anybody could read does not wait, and when
+it becomes part of a blind tow `seen_files` remembers it.
 
 Functions take the writer's connection, inside the writer's transaction, unless they only read.
 """
@@ -41,8 +42,8 @@ def image_waits(image: str) -> str:
     """A condition in SQL: the image waits for a station. `image`: its id, as the query has it."""
     return f"""(
         EXISTS (SELECT 1 FROM protocols)
-        AND NOT EXISTS (SELECT 1 FROM runs AS shown WHERE shown.image_id = {image} AND shown.object_count IS NOT NULL)
-        AND NOT EXISTS (SELECT 1 FROM former_tows AS had WHERE had.image_id = {image})
+        AND NOT EXISTS (SELECT 1 FROM runs AS shown WHERE shown.image_id = {image} AND shown.recipe = '{COUNTED_RECIPE}'
+            AND shown.object_count IS NOT NULL)
         AND NOT EXISTS (SELECT 1 FROM tow_images AS now_in JOIN tows AS to_tow ON to_tow.id = now_in.tow_id
             WHERE now_in.image_id = {image} AND now_in.is_late = 0 AND (EXISTS ({_HAS_RULES}) OR EXISTS
             (SELECT 1 FROM tow_analyses AS told WHERE told.tow_id = to_tow.id AND told.state = 'done' AND told.sealed IS NULL)))

@@ -194,14 +194,16 @@ def test_no_move_of_files_shows_what_a_model_found(ship: Ship, route: Callable[[
         assert places_of(ship.blind.values, path) == 0, path
 
 
-def test_files_that_were_moved_away_come_open_with_the_reveal_of_their_old_tow(ship: Ship) -> None:
+def test_files_that_were_moved_away_wait_after_the_reveal_of_their_old_tow(ship: Ship) -> None:
     shift_the_line(ship)
     assert ship.blind.appliance.writer.execute("SELECT count(*) FROM tow_images").fetchone()[0] == 0
     with browser(ship.client, "rita") as rita:
         told = rita.get(f"/files/{ship.blind.file_ids[0]}").text
     assert "until the counts of station 101 are signed" in told
     ship.blind.desk.break_seal(ship.blind.tow_id, ship.blind.person("anna"), "nobody else aboard")
-    assert ship.opened() == 36
+    assert ship.opened() == 0
+    with browser(ship.client, "rita") as rita:
+        assert "until the file has come to a station" in rita.get(f"/files/{ship.blind.file_ids[0]}").text
 
 
 def test_a_release_is_an_administrators_with_a_reason_and_not_under_counts(ship: Ship) -> None:

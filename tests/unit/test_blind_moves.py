@@ -18,6 +18,7 @@ from edge.store.reads.comparisons import newest_files
 from edge.store.reads.files import files_by_id
 from edge.store.runs import RunContext, record_run
 from edge.store.sealed_runs import blind_tow_of_image, holds_blind_files, release_tow
+from edge.store.waiting import waits
 from tests.helpers import seed
 from tests.helpers.counted import BlindSurvey, make_blind_survey, make_protocol
 from tests.simulators.appliance import SimulatedAppliance
@@ -59,7 +60,7 @@ def sign_both(blind: BlindSurvey) -> None:
     blind.sign("cl", AGREEING)
 
 
-def test_moved_to_a_tow_that_is_not_blind_nothing_opens_and_all_opens_at_the_reveal(blind: BlindSurvey) -> None:
+def test_moved_to_a_tow_without_rules_nothing_opens_and_the_reveal_of_the_old_one_opens_nothing(blind: BlindSurvey) -> None:
     free = other_tow(blind, "900", rules=False)
     assert blind.appliance.media.attach_files(free, list(blind.file_ids), "rita") == 4
     assert seen(blind) == 0
@@ -67,8 +68,9 @@ def test_moved_to_a_tow_that_is_not_blind_nothing_opens_and_all_opens_at_the_rev
     assert found is not None
     assert found.station == "101"
     sign_both(blind)
-    assert seen(blind) == 4 * 3
+    assert seen(blind) == 0
     assert blind_tow_of_image(blind.appliance.writer, blind.image_ids[0]) is None
+    assert waits(blind.appliance.writer, blind.image_ids[0])
 
 
 def test_what_is_found_later_on_files_that_left_is_sealed_too(blind: BlindSurvey) -> None:
@@ -84,6 +86,7 @@ def test_what_is_found_later_on_files_that_left_is_sealed_too(blind: BlindSurvey
         record_run(db, context, seed.make_result(pack, [(1, 2, 30, 40, 0.7, 0)]), None, seal=blind.appliance.seal)
     assert seen(blind) == 0
     assert {one.sealed_station for one in files_by_id(db, list(blind.file_ids))} == {"101"}
+    blind.appliance.media.attach_files(blind.tow_id, list(blind.file_ids), "rita")
     sign_both(blind)
     assert seen(blind) == 4 * 3 + 1
 
@@ -168,6 +171,10 @@ def test_what_is_found_along_a_tow_waits_for_the_tows_that_its_files_came_from(b
         record_analysis(db, seal, free, made, is_sealed=holds_blind_files(db, free))
     assert tuple(db.execute("SELECT openings, systems FROM tow_analyses").fetchone()) == (None, None)
     sign_both(blind)
+    assert holds_blind_files(db, free), "its files wait for a station of their own"
+    assert tuple(db.execute("SELECT openings, systems FROM tow_analyses").fetchone()) == (None, None)
+    (folder_id,) = db.execute("SELECT folder_id FROM sightings WHERE id = ?", (blind.file_ids[0],)).fetchone()
+    blind.appliance.waiting.free(folder_id, "a test of the tank", "anna")
     assert not holds_blind_files(db, free)
     assert tuple(db.execute("SELECT openings, systems FROM tow_analyses").fetchone()) == (40.0, 12.5)
 

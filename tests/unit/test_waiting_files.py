@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,11 +17,12 @@ from edge.store.counts import why_not_blind
 from edge.store.decisions import Decision
 from edge.store.export_rows import ExportFilter, iter_files
 from edge.store.jobs import lease_jobs, reprocess
+from edge.store.media import detach_images
 from edge.store.reads.counts import counts_of_tow
 from edge.store.reads.overview import totals_by_recipe
 from edge.store.runs import RunContext, record_run
 from edge.store.sealed_runs import blind_tow_of_image, empty_log, seal_tow
-from edge.store.waiting import late_files, seen_before, tows_seen_before
+from edge.store.waiting import late_files, seen_before, tows_seen_before, waits
 from edge.survey.result import station_result
 from tests.helpers import seed
 from tests.helpers.counted import BlindSurvey, make_blind_survey
@@ -316,3 +317,74 @@ def test_sealing_a_tow_twice_remembers_nothing_new(loose: Loose) -> None:
     with immediate(db):
         assert seal_tow(db, blind.appliance.seal, blind.tow_id) == 0
     assert seen_before(db, blind.tow_id) is None
+
+
+def lend_and_lend_on(loose: Loose) -> None:
+    """A reviewer moves them on to a survey that has no rules."""
+    loose.attach(loose.blind.tow_id, reason="they are of this one")
+    loose.attach(tow_of(loose.blind, "900", survey="NEXT", rules=False), reason="they are not")
+
+
+def correct_the_clock(loose: Loose) -> None:
+    """They are of no tow any more, as where a camera's offset or folders are put right."""
+    loose.attach(loose.blind.tow_id, reason="they are of this one")
+    with immediate(loose.db):
+        assert detach_by_rule(loose) == 2
+
+
+def lend_and_give_to_a_shown_one(loose: Loose) -> None:
+    """They come late to a tow whose counts were shown."""
+    loose.attach(loose.blind.tow_id, reason="they are of this one")
+    shown = tow_of(loose.blind, "102")
+    reveal(loose.blind, shown)
+    loose.attach(shown, reason="of that one")
+
+
+def detach_by_rule(loose: Loose) -> int:
+    loose.db.execute("UPDATE tow_images SET how = 'time' WHERE how = 'hand'")
+    return detach_images(loose.db, list(loose.image_ids), actor="media")
+
+
+@pytest.mark.parametrize("leave", [lend_and_lend_on, correct_the_clock, lend_and_give_to_a_shown_one])
+def test_the_reveal_of_a_tow_that_they_left_opens_nothing_of_files_that_wait(loose: Loose, leave: Callable[[Loose], None]) -> None:
+    """Their own station is not counted yet; its counts are blind, and at its reveal they come back."""
+    blind = loose.blind
+    leave(loose)
+    blind.sign("jd", AGREEING)
+    blind.sign("cl", AGREEING)
+    assert (loose.seen(), {(one.is_sealed, one.sealed_station) for one in loose.told()}) == (0, {(True, None)})
+    own = tow_of(blind, "103")
+    loose.attach(own, reason="their own station")
+    assert why_not_blind(blind.appliance.writer, own) == ""
+    assert (loose.seen(), {one.sealed_station for one in loose.told()}) == (0, {"103"})
+    blind.desk.release(own, blind.person("anna"), "an invalid station")
+    assert loose.seen() == 4
+
+
+def test_what_is_found_on_them_after_that_reveal_is_sealed_too(loose: Loose) -> None:
+    lend_and_lend_on(loose)
+    loose.blind.sign("jd", AGREEING)
+    loose.blind.sign("cl", AGREEING)
+    look_again(loose)
+    assert (loose.seen(), loose.db.execute("SELECT count(*) FROM sealed_runs WHERE tow_id IS NULL").fetchone()[0]) == (0, 4)
+
+
+def look_again(loose: Loose) -> None:
+    """The next model looks at them."""
+    pack = seed.add_model(loose.db, version="4.0.0")
+    with immediate(loose.db):
+        reprocess(loose.db, seed.RECIPE, sighting_ids=list(loose.file_ids))
+        for job in lease_jobs(loose.db, seed.RECIPE, owner="test", limit=20):
+            context = RunContext(
+                job_id=job.job_id, image_id=job.image_id, recipe=seed.RECIPE, recipe_sha256=seed.SHA256, model_id=pack.model_id
+            )
+            assert record_run(loose.db, context, seed.make_result(pack, BOXES), None, seal=loose.blind.appliance.seal)
+
+
+def test_a_result_of_another_recipe_does_not_end_the_waiting(blind: BlindSurvey) -> None:
+    db = blind.appliance.writer
+    folder = seed.add_station(db, blind.appliance.home / "drop", b"fish", recipe="fish", make=True)
+    with immediate(db):
+        image_id = seed.done(db, folder, b"1.jpg", seed.add_model(db, version="1.0.1"), boxes=BOXES).image_id
+    assert db.execute("SELECT object_count FROM runs WHERE image_id = ?", (image_id,)).fetchone()[0] == 2
+    assert waits(db, image_id)
