@@ -29,11 +29,18 @@ _COUNTED = re.compile(r"(?P<name>.*?)(?P<part>\d{1,6})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitFile:
-    """A clip among those that may be parts of one another. `name` without its folder; all must lie in one folder. `key` is the caller's."""
+    """A clip among those that may be parts of one another.
+
+    Attributes:
+        name: without its folder; all must lie in one folder.
+        key: the caller's.
+        taken_utc: when it began, ISO 8601, by anything but its container, such as its name; asked where the container says nothing.
+    """
 
     name: str
     facts: ClipFacts
     key: int = 0
+    taken_utc: str | None = None
 
 
 class Missing(NamedTuple):
@@ -74,7 +81,8 @@ def order_splits(files: Iterable[SplitFile]) -> tuple[Recording, ...]:
     tow_001 and tow_002), their pictures are alike, and one of their clocks shows that the second goes on where the first ended: the
     presentation times count on, or the second began as the first ended (within 3 s). Of a camera that numbers chapters the name is
     enough where no clock speaks against it. Where parts are missing, presentation times that count on tell how long they were; of
-    chapters their dates do, too.
+    chapters their dates do, too. Presentation times and dates that are more than 3 s apart keep files apart. Numbers further apart than
+    3 are times of day, or of another recording: there only a clock that goes on without a gap joins, and no part is missing.
 
     Returns:
         Recordings in order of the names of their first files.
@@ -98,12 +106,14 @@ def _joined(chain: list[tuple[int, SplitFile]], *, kind: str) -> list[Recording]
     lost_behind: str | None = None
     files, offsets_s, missing = [chain[0][1]], [0.0], list[Missing]()
     for (part, before), (next_part, behind) in pairwise(chain):
-        begins_s, reason = _goes_on(before.facts, behind.facts, are_chapters=are_chapters, missing=next_part - part - 1)
+        is_far = not are_chapters and next_part - part > _FAR_APART
+        between = 0 if is_far else max(0, next_part - part - 1)
+        begins_s, reason = _goes_on(before, behind, are_chapters=are_chapters, missing=between)
         if begins_s is not None:
             files.append(behind)
             offsets_s.append(offsets_s[-1] + begins_s)
-            if next_part > part + 1:
-                missing.append(Missing(before.name, behind.name, next_part - part - 1, begins_s - (before.facts.duration_s or 0.0)))
+            if between:
+                missing.append(Missing(before.name, behind.name, between, begins_s - (before.facts.duration_s or 0.0)))
             continue
         apart = f"{behind.name} is a recording of its own: {reason}" if next_part - part <= _FAR_APART else None
         recordings.append(_recording(files, offsets_s, missing, apart, lost_before, lost_behind))
@@ -120,6 +130,8 @@ def _recording(  # noqa: PLR0917 (the one that gathers them)
     lost_before: int,
     lost_behind: str | None,
 ) -> Recording:
+    if lost_behind is None and any(_between_s(one, other) is not None for one, other in pairwise(files)):
+        lost_before = 0  # each part has a date of its own, so the first that is there has one, too
     return Recording(
         files=tuple(files),
         offsets_s=tuple(offsets_s),
@@ -130,19 +142,20 @@ def _recording(  # noqa: PLR0917 (the one that gathers them)
     )
 
 
-def _goes_on(before: ClipFacts, behind: ClipFacts, *, are_chapters: bool, missing: int) -> tuple[float | None, str]:
-    """How many seconds after `before` the clip `behind` begins, `missing` parts later; None, and why, where it does not go on."""
+def _goes_on(one: SplitFile, other: SplitFile, *, are_chapters: bool, missing: int) -> tuple[float | None, str]:
+    """How many seconds after `one` the clip `other` begins, `missing` parts later; None, and why, where it does not go on."""
+    before, behind = one.facts, other.facts
     if (before.codec, before.width_px, before.height_px) != (behind.codec, behind.width_px, behind.height_px):
         return None, "its picture has another size or codec"
     if before.duration_s is None:
         return None, "the file before does not say how long it is"
-    between_s = _between_s(before, behind)
+    between_s = _between_s(one, other)
     by_pts_s = behind.first_pts_s - before.first_pts_s
     most_s = _MOST_BETWEEN_S if not missing else float("inf")
     if behind.first_pts_s > _RESTARTED_S and -_MOST_BETWEEN_S <= by_pts_s - before.duration_s <= most_s:
-        speaks_against = missing and between_s is not None and abs(between_s - by_pts_s) > _MOST_BETWEEN_S
-        if not speaks_against:
-            return by_pts_s, ""
+        if between_s is not None and abs(between_s - by_pts_s) > _MOST_BETWEEN_S:
+            return None, f"it began {by_pts_s:.0f} s later by its presentation times, {between_s:.0f} s by its date"
+        return by_pts_s, ""
     if missing and not (are_chapters and between_s is not None and between_s >= before.duration_s):
         return None, f"{missing} part(s) between them are missing"
     if between_s is None:
@@ -152,11 +165,13 @@ def _goes_on(before: ClipFacts, behind: ClipFacts, *, are_chapters: bool, missin
     return max(between_s, before.duration_s), ""  # a date of whole seconds must not make parts overlap
 
 
-def _between_s(before: ClipFacts, behind: ClipFacts) -> float | None:
+def _between_s(one: SplitFile, other: SplitFile) -> float | None:
     """From one beginning to the other; None where no clock says it. One date for all parts (GoPro) says nothing."""
-    for first, second in ((before.start_utc, behind.start_utc), (before.start_local, behind.start_local)):
-        if first is not None and second is not None and first != second:
-            return (datetime.fromisoformat(second) - datetime.fromisoformat(first)).total_seconds()
+    before, behind = one.facts, other.facts
+    clocks = ((before.start_utc, behind.start_utc), (before.start_local, behind.start_local), (one.taken_utc, other.taken_utc))
+    for first, second in clocks:
+        if first is not None and second is not None:
+            return None if first == second else (datetime.fromisoformat(second) - datetime.fromisoformat(first)).total_seconds()
     return None
 
 

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from edge.store.reads.footage import AnalysisRow, TowClipRow, TowStillRow, clips_of_tow, stills_of_tow
-from edge.store.reads.surveys import TowRow, tow
 from edge.store.sqlite import Connection
 from edge.survey.review_loop import Float64Array
-from edge.survey.tow_footage import Clock, place_clips, times_of_stills
+from edge.survey.tow_footage import Clock, times_of_stills
 
-_FILES = ("clips", "stills", "start_utc", "end_utc", "clock")
+_FILES = ("clips", "stills", "places", "start_utc", "end_utc", "clock")
 _HAIR_S = 0.005
 
 Shift = Callable[[Float64Array], Float64Array]
@@ -25,11 +24,8 @@ def clock_shift(connection: Connection, old: AnalysisRow, new: AnalysisRow) -> S
     before, after = json.loads(old.made_from_json), json.loads(new.made_from_json)
     if _times(before) == _times(after):
         return lambda at_s: at_s
-    of = tow(connection, new.tow_id)
-    if of is None:
-        return lambda at_s: np.full_like(at_s, np.nan)
     clips, stills = clips_of_tow(connection, new.tow_id), stills_of_tow(connection, new.tow_id)
-    was, now = (_begins(told, of, clips, stills) for told in (before, after))
+    was, now = (_begins(told, clips, stills) for told in (before, after))
     spans = sorted((begin, end, now[key][0] - begin) for key, (begin, end) in was.items() if key in now)
     begins = np.array([span[0] for span in spans]) - _HAIR_S
     ends, shifts = np.array([span[1] for span in spans]) + _HAIR_S, np.array([span[2] for span in spans])
@@ -49,19 +45,12 @@ def _times(told: Mapping[str, Any]) -> dict[str, Any]:
     return {name: [[one[0], *one[2:]] for one in told.get(name, [])] if name in ("clips", "stills") else told.get(name) for name in _FILES}
 
 
-def _begins(
-    told: Mapping[str, Any], of: TowRow, clips: tuple[TowClipRow, ...], stills: tuple[TowStillRow, ...]
-) -> dict[int, tuple[float, float]]:
+def _begins(told: Mapping[str, Any], clips: tuple[TowClipRow, ...], stills: tuple[TowStillRow, ...]) -> dict[int, tuple[float, float]]:
     """Image -> when it begins and ends on the clock of an analysis, of the files that the tow still has."""
-    line = of._replace(start_utc=told.get("start_utc"), end_utc=told.get("end_utc"))
     if told.get("clips"):
-        said = {one[0]: one for one in told["clips"]}
-        rows = [
-            row._replace(at_s=said[row.sha256][2], capture_time_utc=said[row.sha256][3], name=said[row.sha256][4])
-            for row in clips
-            if row.sha256 in said
-        ]
-        return {piece.clip.image_id: (piece.from_s, piece.to_s) for piece in place_clips(rows, line)[0]}
+        said = {one[0]: place[2] for one, place in zip(told["clips"], told.get("places", ()), strict=False)}
+        placed_s = [(row, said.get(row.sha256)) for row in clips]
+        return {row.image_id: (begin_s, begin_s + (row.read_to_s or 0.0)) for row, begin_s in placed_s if begin_s is not None}
     seen = {one[0]: one for one in told.get("stills", [])}
     placed = [row._replace(at_s=seen[row.sha256][2], capture_time_utc=seen[row.sha256][3]) for row in stills if row.sha256 in seen]
     timed, _ = times_of_stills(placed, Clock(told.get("clock", Clock.SHEET)))

@@ -7,6 +7,8 @@ by the files' own times, else in the order of their names, each behind the one b
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -59,8 +61,9 @@ def place_clips(clips: Sequence[TowClipRow], tow: TowRow) -> tuple[list[Piece], 
     runs = [_run(recording, start, clip_of) for recording, start in zip(recordings, starts, strict=True)]
     kept: list[Piece] = []
     for run in sorted(runs, key=lambda one: (one[0].from_s - one[-1].to_s, one[0].from_s)):  # the longest first
+        others = tuple(kept)  # parts of one recording may overlap a little: that is no second camera
         for piece in run:
-            rival = next((one for one in kept if min(one.to_s, piece.to_s) - max(one.from_s, piece.from_s) > OVERLAP_S), None)
+            rival = next((one for one in others if min(one.to_s, piece.to_s) - max(one.from_s, piece.from_s) > OVERLAP_S), None)
             if rival is None:
                 kept.append(piece)
             else:
@@ -69,11 +72,23 @@ def place_clips(clips: Sequence[TowClipRow], tow: TowRow) -> tuple[list[Piece], 
     return kept, left_out, clock
 
 
+def places_on_clock(clips: Sequence[TowClipRow], tow: TowRow) -> list[tuple[int, float | None]]:
+    """Of each clip the number of those that may be parts of one recording with it, and when it begins; None where it has no place."""
+    group_of = {file.key: number for number, files in enumerate(_together(clips)) for file in files}
+    begins_s = {piece.clip.image_id: round(piece.from_s, 3) for piece in place_clips(clips, tow)[0]}
+    return [(group_of[clip.image_id], begins_s.get(clip.image_id)) for clip in clips]
+
+
 def bridge(before: Sequence[FootageFrame], behind: list[FootageFrame]) -> list[FootageFrame]:
     """The frames of a part, the first with a motion from the last frame of the part before: the one around the seam, carried on.
 
     Without it every opening in view would be cut in two there. As they are where the two are too far apart, or nothing told a motion.
+    Where the parts overlap, only those behind the last frame of the part before.
     """
+    again = sum(frame.at_s <= before[-1].at_s for frame in behind) if before else 0
+    if again:
+        behind = behind[again:]
+        behind[:1] = [replace(frame, motion=None) for frame in behind[:1]]  # the frame that it moved from went
     if not before or not behind or behind[0].motion is not None:
         return behind
     step_s = behind[0].at_s - before[-1].at_s
@@ -93,10 +108,7 @@ def _told(frames: Sequence[FootageFrame]) -> list[tuple[FootageFrame, FootageFra
 
 def _recordings(clips: Sequence[TowClipRow]) -> tuple[list[Recording], list[str]]:
     """Clips as recordings of one or more parts, and what is said of parts that are missing; a part without a place is left out."""
-    folders: dict[tuple[int | None, int | None], list[SplitFile]] = {}
-    for clip in clips:
-        folders.setdefault((clip.camera_id, clip.folder_id), []).append(SplitFile(name=clip.name, facts=_facts(clip), key=clip.image_id))
-    every = [one for files in folders.values() for one in order_splits(files)]
+    every = [one for files in _together(clips) for one in order_splits(files)]
     placed, told = list[Recording](), list[str]()
     for one in every:
         first = one.files[0].name
@@ -118,6 +130,34 @@ def _recordings(clips: Sequence[TowClipRow]) -> tuple[list[Recording], list[str]
         ]
         placed.append(one)
     return placed, told
+
+
+def _together(clips: Sequence[TowClipRow]) -> list[list[SplitFile]]:
+    """Clips of one camera that were seen in one folder, directly or by way of others, each under its name there.
+
+    A part that was copied into another folder as well stays with its recording. Folders with more clips go first, and clips that have
+    the same name never come together: two cameras name their files alike.
+    """
+    folders: defaultdict[tuple[int | None, int | None], set[tuple[str, int]]] = defaultdict(set)
+    for clip in clips:
+        for folder_id, name in [(clip.folder_id, clip.name), *json.loads(clip.seen_json)]:
+            folders[clip.camera_id, folder_id].add((name, clip.image_id))
+    named: dict[int, dict[int, str]] = {}  # image -> the clips it belongs to, with their names
+    for _, there in sorted(folders.items(), key=lambda one: (-len({key for _, key in one[1]}), one[0][1] or 0)):
+        together: dict[int, str] | None = None
+        for name, image_id in sorted(there, key=lambda one: (len(one[0]), one)):  # a copy's name is the longer one
+            others = named.setdefault(image_id, {image_id: name})
+            if together is None:
+                together = others
+            elif others is not together and not {one.lower() for one in together.values()} & {one.lower() for one in others.values()}:
+                together |= others
+                named |= dict.fromkeys(others, together)
+    groups: dict[int, list[SplitFile]] = {}
+    for clip in clips:
+        name = named[clip.image_id][clip.image_id]
+        file = SplitFile(name=name, facts=_facts(clip), key=clip.image_id, taken_utc=clip.capture_time_utc)
+        groups.setdefault(id(named[clip.image_id]), []).append(file)
+    return list(groups.values())
 
 
 def _missing(number: int, where: str) -> str:

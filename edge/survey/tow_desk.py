@@ -31,6 +31,7 @@ from edge.store.sqlite import Connection
 from edge.store.writer import Writes
 from edge.survey.tow.tracks import TrackSettings
 from edge.survey.tow_analysis import analyse, made_from, refused
+from edge.survey.tow_clips import places_on_clock
 from edge.survey.tow_footage import TowFootage, frames_of_clips, frames_of_stills
 from edge.values import Detections
 
@@ -226,12 +227,14 @@ def _laser_gap_m(connection: Connection, of: TowRow, clips: Sequence[TowClipRow]
 def sources_of(of: TowRow, clips: Sequence[TowClipRow], stills: Sequence[TowStillRow]) -> dict[str, Any]:
     """What an analysis is made from besides its settings: files with their times, and what was read of them.
 
-    Of each its SHA-256, reading or run, `at_s` and time; of a clip its name too, by which parts of a recording are told.
+    Of each its SHA-256, reading or run, `at_s` and time; of a clip its name too, by which parts of a recording are told. `places` are
+    where those parts came to lie: of each clip its camera, the number of the recording that it may be of, and when it begins.
     """
     return {
         "start_utc": of.start_utc,
         "end_utc": of.end_utc,
         "clips": [[clip.sha256, clip.reading_uuid, clip.at_s, clip.capture_time_utc, clip.name] for clip in clips],
+        "places": [[clip.camera_id, *place] for clip, place in zip(clips, places_on_clock(clips, of), strict=True)],
         "stills": [] if clips else [[still.sha256, still.run_id, still.at_s, still.capture_time_utc] for still in stills],
     }
 

@@ -60,7 +60,7 @@ class TowStrip:
     Attributes:
         tiles: those with a picture, in their order.
         columns: of all tiles.
-        at_s, column: (N,) float64, its frames: seconds on the tow's clock ascending, and the columns laid down until then, never less.
+        at_s, column: (N,) float64, its frames: seconds on the tow's clock, never less, and the columns laid down until then, never less.
         stretches: where something is wrong, for a second or longer.
         left_out: sentences on clips that are not in it, and why.
         clock: what the times count from.
@@ -121,12 +121,12 @@ def join_strips(pieces: Sequence[tuple[Piece, Sequence[KeptTile]]], *, left_out:
             if tile.columns:
                 placed.append(PlacedTile(tile.id, laid, tile.columns, tile.width_px, tile.px_per_column))
             laid += tile.columns
-    times = np.array(at_s, np.float64)
+    times = np.maximum.accumulate(np.array(at_s, np.float64)) if at_s else np.zeros(0)  # parts of a recording may overlap a little
     columns = np.maximum.accumulate(np.array(column, np.float64)) if column else np.zeros(0)
     return TowStrip(
         tiles=tuple(placed),
         columns=laid,
-        at_s=times,
+        at_s=np.asarray(times, np.float64),
         column=np.asarray(columns, np.float64),
         stretches=_stretches(times, columns, told),
         left_out=tuple(left_out),

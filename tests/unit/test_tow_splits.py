@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from edge.pipeline.video import probe_clip
 from edge.pipeline.video.frame_index import list_frame_times
 from edge.store.reads.footage import TowClipRow
 from edge.store.reads.surveys import TowRow
+from edge.survey.counting.frames import CLIP_RATE_HZ, ticks_of_pieces
 from edge.survey.tow_clips import Clock, Piece, bridge, place_clips
 from tests.helpers.clips import Recipe, even_times, write_clip
 from tests.helpers.footage import make_frame
@@ -165,6 +168,57 @@ def test_two_cameras_at_once_stay_a_reason(parts: list[Path], of: TowRow, order:
     assert all("shows the same time; a second camera, or the same footage twice" in one for one in left_out)
 
 
+def test_a_second_copy_of_a_part_costs_nothing(parts: list[Path], of: TowRow) -> None:
+    rows = [row(path, number, seen_json=json.dumps([[1, path.name]])) for number, path in enumerate(parts, start=1)]
+    name = f"copy of {parts[0].name}"
+    rows[0] = rows[0]._replace(name=name, folder_id=9, seen_json=json.dumps([[9, name], [1, parts[0].name]]))
+    pieces, left_out, _ = place_clips(rows, of)
+    assert left_out == []
+    assert [piece.goes_on_from for piece in pieces] == [None, 1, 2]
+    assert [piece.from_s for piece in pieces] == pytest.approx([3.0, 7.0, 12.0], abs=0.0005)
+
+
+def test_two_cards_that_were_once_copied_together_stay_apart(parts: list[Path], of: TowRow) -> None:
+    """Files of two cameras have the same names; a folder with the first of one and the second of the other joins neither."""
+    seen = {1: [1, 3], 2: [1], 11: [2], 12: [2, 3]}
+    rows = [
+        row(
+            parts[number % 10 - 1],
+            number,
+            at_s=3.0 if number < 10 else 500.0,
+            seen_json=json.dumps([[f, parts[number % 10 - 1].name] for f in there]),
+        )
+        for number, there in seen.items()
+    ]
+    rows = [one._replace(folder_id=json.loads(one.seen_json)[-1][0]) for one in rows]
+    pieces, left_out, _ = place_clips(rows, of)
+    assert left_out == []
+    assert [(piece.clip.image_id, piece.goes_on_from) for piece in pieces] == [(1, None), (2, 1), (11, None), (12, 11)]
+
+
+def test_parts_that_overlap_are_no_second_camera(of: TowRow) -> None:
+    """A transport stream begins at 1.4 s by custom; a recorder may write its last second into the next file, too."""
+    facts: dict[str, Any] = {
+        "at_s": 3.0,
+        "capture_time_utc": None,
+        "camera_id": None,
+        "duration_s": 600.0,
+        "faults_json": "[]",
+        "reading_uuid": "u",
+    }
+    read: dict[str, Any] = {"model_id": 1, "rate_hz": 6.0, "frames": 3600, "read_to_s": 599.84}
+    rows = [
+        TowClipRow(image_id=number + 1, name=f"0000{number}.MTS", reading_id=number + 1, first_pts_s=first_s, **facts, **read)
+        for number, first_s in enumerate((1.4, 600.4))
+    ]
+    pieces, left_out, _ = place_clips(rows, of)
+    assert left_out == []
+    assert [(piece.from_s, piece.goes_on_from) for piece in pieces] == [(3.0, None), (602.0, 1)]
+    shown = [frame.at_s for frame in ticks_of_pieces(pieces)]
+    assert all(one < other for one, other in pairwise(shown))
+    assert len(shown) == pytest.approx(1199 * CLIP_RATE_HZ, abs=3)
+
+
 def test_files_that_only_look_like_parts_stay_recordings_of_their_own(tmp_path: Path, of: TowRow) -> None:
     whole = write_clip(tmp_path / "whole.mov", Recipe(suffix=".mov", gop=GOP), even_times(4 * RATE, RATE), rate=RATE)
     other = whole.rename(tmp_path / "tow_001.mov")
@@ -204,6 +258,17 @@ def test_openings_are_followed_over_a_seam_by_the_motion_around_it() -> None:
     assert first.motion.homography[1, 2] == pytest.approx((500 + 600 + 500) / 3 * 0.1)
     assert 2 < first.motion.sd_px < 20
     assert second is behind[1]
+
+
+def test_frames_that_a_part_has_once_more_are_not_followed_twice() -> None:
+    """What overlaps goes, and the first frame behind it moved from the last frame before, not from one that went."""
+    before = [_moving(0.0, None), _moving(0.2, 100.0), _moving(0.4, 100.0)]
+    first, second = bridge(before, [_moving(0.1, None), _moving(0.3, 100.0), _moving(0.5, 100.0), _moving(0.7, 100.0)])
+    assert (first.at_s, second.at_s) == (0.5, 0.7)
+    assert first.motion is not None
+    assert first.motion.source == "carried"
+    assert first.motion.homography[1, 2] == pytest.approx(50.0)
+    assert bridge(before, [_moving(0.1, None)]) == []
 
 
 @pytest.mark.parametrize(

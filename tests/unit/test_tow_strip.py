@@ -66,6 +66,14 @@ def test_clips_lie_behind_one_another_and_what_is_not_shown_is_told() -> None:
     assert strip.left_out == ("x.mp4: not read yet",)
 
 
+def test_parts_that_overlap_do_not_turn_the_clock_back() -> None:
+    tiles = [_tile(number, 40, *((float(at_s), 10.0 * at_s, "r" if at_s else None) for at_s in range(5))) for number in (1, 2)]
+    strip = join_strips([(_piece(1, 0.0, 4.0), tiles[:1]), (_piece(2, 2.0, 6.0), tiles[1:])], left_out=[], clock=Clock.SHEET)
+    assert list(strip.at_s) == [0, 1, 2, 3, 4, 4, 4, 4, 5, 6]
+    assert [strip.column_of(at_s) for at_s in (1.0, 5.0, 6.0)] == [10, 70, 80]
+    assert strip.stretches == ()
+
+
 def test_a_moment_has_its_column_and_a_column_its_moment() -> None:
     strip = _two_clips()
     assert [strip.column_of(at_s) for at_s in (0.0, 2.5, 5.0, 8.0, 12.0, 17.0)] == [0.0, 25.0, 40.0, 60.0, 80.0, 100.0]

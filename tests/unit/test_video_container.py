@@ -191,6 +191,36 @@ def test_presentation_times_that_count_on_join_parts() -> None:
     assert recording.offsets_s == pytest.approx((0.0, 600.04, 1200.08))
 
 
+def test_presentation_times_that_a_date_contradicts_join_nothing() -> None:
+    """Also where the date is not in the container but in the name of the file."""
+
+    def at(name: str, first_pts_s: float, minute: int) -> SplitFile:
+        taken_utc = f"2020-06-01T10:{minute:02d}:00.000Z"
+        return SplitFile(name=name, facts=replace(FACTS, first_pts_s=first_pts_s), taken_utc=taken_utc)
+
+    one, other = order_splits([at("a_001.ts", 100, 10), at("a_002.ts", 701, 55)])
+    assert one.apart == "a_002.ts is a recording of its own: it began 601 s later by its presentation times, 2700 s by its date"
+    assert (one.missing, other.missing) == ((), ())
+    one, other = order_splits([at("a_001.ts", 100, 15), at("a_003.ts", 705, 30)])
+    assert one.apart == "a_003.ts is a recording of its own: it began 605 s later by its presentation times, 900 s by its date"
+    (joined,) = order_splits([at("a_001.ts", 100, 15), at("a_003.ts", 1001, 30)])
+    assert joined.offsets_s == (0.0, 901.0)
+    assert [gap.lasts_s for gap in joined.missing] == [301.0]
+
+
+def test_times_of_day_in_names_are_no_numbers_of_parts() -> None:
+    early, late = "20200601_101500.ts", "20200601_103000.ts"
+    facts = replace(FACTS, first_pts_s=100.0)
+    one, other = order_splits([SplitFile(name=early, facts=facts), SplitFile(name=late, facts=replace(facts, first_pts_s=1000.0))])
+    assert [(found.apart, found.missing) for found in (one, other)] == [(None, ())] * 2
+    (joined,) = order_splits([SplitFile(name=early, facts=facts), SplitFile(name=late, facts=replace(facts, first_pts_s=700.5))])
+    assert (joined.offsets_s, joined.missing) == ((0.0, 600.5), ()), "it goes on without a gap"
+    assert names([SplitFile(name=f"tow_{part}.ts", facts=replace(FACTS, first_pts_s=9.0 * 10**part)) for part in (1, 5)]) == [
+        ["tow_1.ts"],
+        ["tow_5.ts"],
+    ]
+
+
 def test_parts_never_overlap() -> None:
     """Dates of whole seconds may say that a part began a moment before the one before it ended."""
     parts = [

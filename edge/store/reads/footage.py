@@ -21,6 +21,7 @@ class TowClipRow(NamedTuple):
         codec, width_px, height_px, first_pts_s, start_utc, start_local: as `edge.footage.ClipFacts` has them; what tells the parts of a
             recording that a camera split.
         folder_id: where the newest file with this content lies.
+        seen_json: [folder id, name] of every file that has or had this content.
         sha256: of the content: what a clip is known by, whatever its file is called.
     """
 
@@ -46,6 +47,7 @@ class TowClipRow(NamedTuple):
     folder_id: int | None = None
     sha256: str = ""
     score_threshold: float | None = None
+    seen_json: str = "[]"
 
 
 class TowStillRow(NamedTuple):
@@ -91,13 +93,15 @@ class AnalysisRow(NamedTuple):
 _NAME = "(SELECT s.name FROM sightings AS s WHERE s.image_id = a.image_id ORDER BY s.original = 'present' DESC, s.id DESC LIMIT 1)"
 _FOLDER = "(SELECT s.folder_id FROM sightings AS s WHERE s.image_id = a.image_id ORDER BY s.original = 'present' DESC, s.id DESC LIMIT 1)"
 
+_SEEN = "(SELECT json_group_array(json_array(s.folder_id, s.name)) FROM sightings AS s WHERE s.image_id = a.image_id)"
+
 
 def clips_of_tow(connection: Connection, tow_id: int) -> tuple[TowClipRow, ...]:
     """The clips of a tow, in the order of their times."""
     rows = connection.execute(
         f"SELECT a.image_id, coalesce({_NAME}, i.sha256) AS name, a.at_s, i.capture_time_utc, a.camera_id, c.duration_s, c.faults_json, "
         "r.id AS reading_id, r.uuid AS reading_uuid, r.model_id, r.rate_hz, r.frames, r.read_to_s, c.codec, i.width_px, i.height_px, "
-        f"c.first_pts_s, c.start_utc, c.start_local, {_FOLDER} AS folder_id, i.sha256, r.score_threshold "
+        f"c.first_pts_s, c.start_utc, c.start_local, {_FOLDER} AS folder_id, i.sha256, r.score_threshold, {_SEEN} AS seen_json "
         "FROM tow_images AS a JOIN images AS i ON i.id = a.image_id "
         "JOIN clips AS c ON c.image_id = a.image_id LEFT JOIN readings AS r ON r.image_id = a.image_id AND r.is_current = 1 "
         "WHERE a.tow_id = ? ORDER BY a.at_s, i.capture_time_utc, 2, a.image_id",
@@ -172,12 +176,15 @@ def seconds_of(connection: Connection, analysis_id: int) -> tuple[SeenSecond, ..
 def footage_states(connection: Connection, tow_id: int | None = None) -> dict[int, tuple[int, ...]]:
     """Tow -> figures that change whenever its files or what was read of them change, at little cost; the newest tows first.
 
-    Both halves are told by the newest row: of its attachments, and of the runs and readings of its files.
+    Told by the newest row of its attachments, of the runs and readings of its files, and by what the clips lie by on the tow's clock:
+    cameras, the end of line, and the files that have their content.
     """
     where, values = ("", ()) if tow_id is None else ("WHERE a.tow_id = ?", (tow_id,))
     rows = connection.execute(
         "SELECT a.tow_id, count(*), coalesce(max(r.id), 0), coalesce(max(c.id), 0), coalesce(sum(c.id), 0), "
-        "CAST(coalesce(sum(a.at_s), 0) * 1000 AS INTEGER) FROM tow_images AS a "
+        "CAST(coalesce(sum(a.at_s), 0) * 1000 AS INTEGER), coalesce(sum(a.image_id * a.camera_id), 0), "
+        "coalesce(CAST(strftime('%s', max(t.end_utc)) AS INTEGER), 0), coalesce(sum((SELECT sum(s.id * (1 + (s.original = 'present'))) "
+        "FROM sightings AS s WHERE s.image_id = c.image_id)), 0) FROM tow_images AS a JOIN tows AS t ON t.id = a.tow_id "
         "LEFT JOIN runs AS r ON r.image_id = a.image_id AND r.is_current = 1 "
         f"LEFT JOIN readings AS c ON c.image_id = a.image_id AND c.is_current = 1 {where} GROUP BY a.tow_id ORDER BY a.tow_id DESC",
         values,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -62,7 +63,7 @@ class TowFrames:
     def frames(self, connection: Connection, tow_id: int) -> FrameList:
         """Frames with a time on the tow's clock, from its start on."""
         pieces, untimed_clips = _pieces(connection, tow_id)
-        found = [frame for piece in pieces for frame in ticks(piece)]
+        found = ticks_of_pieces(pieces)
         found += [
             Frame(number=one.image_id, at_s=one.at_s, image_id=one.image_id, capture_time_utc=one.capture_time_utc)
             for one in tow_frames(connection, tow_id)
@@ -89,6 +90,14 @@ def _pieces(connection: Connection, tow_id: int) -> tuple[list[Piece], int]:
         return [], 0
     placed, _, clock = place_clips(clips, of)
     return (placed, len(clips) - len(placed)) if clock is Clock.SHEET else ([], len(clips))
+
+
+def ticks_of_pieces(pieces: Sequence[Piece]) -> list[Frame]:
+    """The frames of clips in the order of their times; what two parts of a recording both have is shown once."""
+    found: list[Frame] = []
+    for piece in pieces:
+        found += [frame for frame in ticks(piece) if not found or frame.at_s > found[-1].at_s]
+    return found
 
 
 def ticks(piece: Piece) -> list[Frame]:
