@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from edge.store import audit
-from edge.store.clock import utc_now
-from edge.store.facts import put_fact
+from edge.store.clock import utc_now, uuid7
+from edge.store.facts import get_fact, put_fact
 from edge.store.sqlite import Connection
 
 COUNTED_RECIPE = "burrows"  # what people count; what other recipes find tells no counter anything
@@ -26,15 +26,15 @@ TO_OPEN = "folders_to_open"  # a fact: sealed results of a folder that belongs t
 
 _SEPARATOR = f"x'{os.fsencode(os.sep).hex()}'"
 _HAS_RULES = "SELECT 1 FROM stations AS of JOIN protocols AS by_rules ON by_rules.survey_id = of.survey_id WHERE of.id = to_tow.station_id"
+_BELOW = f"""top.root_id = of_file.root_id AND (top.relative_path_bytes IN (x'', of_file.relative_path_bytes)
+                OR substr(of_file.relative_path_bytes, 1, length(top.relative_path_bytes)) = top.relative_path_bytes
+                    AND substr(of_file.relative_path_bytes, length(top.relative_path_bytes) + 1, 1) = {_SEPARATOR})"""
 # Every place that the file was seen in has to be declared: a second copy of it in such a folder opens nothing.
 _DECLARED = f"""
     EXISTS (SELECT 1 FROM folders_of_no_survey) AND EXISTS (SELECT 1 FROM sightings AS seen_at WHERE seen_at.image_id = {{image}})
     AND NOT EXISTS (SELECT 1 FROM sightings AS seen_at JOIN folders AS of_file ON of_file.id = seen_at.folder_id
         WHERE seen_at.image_id = {{image}} AND NOT EXISTS (SELECT 1 FROM folders_of_no_survey AS freed JOIN folders AS top
-            ON top.id = freed.folder_id WHERE top.root_id = of_file.root_id
-            AND (top.relative_path_bytes IN (x'', of_file.relative_path_bytes)
-                OR substr(of_file.relative_path_bytes, 1, length(top.relative_path_bytes)) = top.relative_path_bytes
-                    AND substr(of_file.relative_path_bytes, length(top.relative_path_bytes) + 1, 1) = {_SEPARATOR})))
+            ON top.id = freed.folder_id WHERE {_BELOW}))
 """
 
 
@@ -157,7 +157,7 @@ def free_folder(connection: Connection, folder_id: int, reason: str, *, actor: s
         "declared_utc = excluded.declared_utc",
         (folder_id, reason, actor, utc_now()),
     )
-    put_fact(connection, TO_OPEN, utc_now())
+    put_fact(connection, TO_OPEN, uuid7())  # of its own, or who ends the opening of an earlier one forgets this
     audit.append(connection, actor, "folder_of_no_survey", f"folder/{folder_id}", {"reason": reason})
     return True
 
@@ -175,11 +175,17 @@ def take_folder_back(connection: Connection, folder_id: int, reason: str, *, act
     return bool(cursor.rowcount)
 
 
-def images_sealed_without_tow(connection: Connection, after_id: int, *, limit: int) -> list[int]:
-    """Images behind another, in order, with a result that is sealed without a tow."""
+def is_opening(connection: Connection) -> bool:
+    """Whether what is sealed of a freed folder is still to be opened."""
+    return get_fact(connection, TO_OPEN) is not None
+
+
+def images_to_open(connection: Connection) -> list[int]:
+    """Images in freed folders and below them, in order, with a result that is sealed without a tow."""
     rows = connection.execute(
-        "SELECT DISTINCT r.image_id FROM sealed_runs AS z JOIN runs AS r ON r.id = z.run_id WHERE z.tow_id IS NULL AND r.image_id > ? "
-        "ORDER BY r.image_id LIMIT ?",
-        (after_id, limit),
+        "SELECT DISTINCT s.image_id FROM folders_of_no_survey AS freed CROSS JOIN folders AS top ON top.id = freed.folder_id "
+        f"CROSS JOIN folders AS of_file ON {_BELOW} CROSS JOIN sightings AS s ON s.folder_id = of_file.id "
+        "CROSS JOIN runs AS r ON r.image_id = s.image_id CROSS JOIN sealed_runs AS z ON z.run_id = r.id "
+        "WHERE z.tow_id IS NULL ORDER BY s.image_id"
     )
     return [row[0] for row in rows]

@@ -19,6 +19,7 @@ from edge.store.writer import Writes
 log = structlog.get_logger()
 
 BATCH = 500  # images that are opened in one transaction: about 0.2 s in which nobody else writes
+AGAIN_S = 30.0
 
 
 class WaitingDesk:
@@ -29,23 +30,26 @@ class WaitingDesk:
         self._writer = writer
         self._reader = reader
         self._seal = seal
-        self._stopping = threading.Event()
+        self._wanted, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="waiting", daemon=True)
 
     def start(self) -> None:
-        """Go on with what an end of the appliance interrupted."""
+        """Open what is asked for; first what an end of the appliance interrupted."""
+        self._wanted.set()
         self._thread.start()
 
     def stop(self) -> None:
         """End after the batch in hand; the rest is opened after the next start."""
         self._stopping.set()
+        self._wanted.set()
         if self._thread.is_alive():
             self._thread.join()
 
-    def free(self, folder_id: int, reason: str, actor: str) -> int:
-        """The files in a folder and below it belong to no survey: show what models found there. Returns how many results came back.
+    def free(self, folder_id: int, reason: str, actor: str) -> None:
+        """The files in a folder and below it belong to no survey: what models find there is shown from now on.
 
-        Files that belong to a tow which people count stay as blind as that tow is.
+        What is sealed there already is opened soon, by a thread: a season's folder takes minutes. Files that belong to a tow which
+        people count stay as blind as that tow is.
 
         Raises:
             SettingsError: there is no such folder, or no reason.
@@ -53,7 +57,7 @@ class WaitingDesk:
         _check(reason)
         if not self._writer.call(lambda connection: store.free_folder(connection, folder_id, reason.strip(), actor=actor)):
             raise SettingsError(f"there is no folder {folder_id}", advice="Reload the page.")
-        return self.resume()
+        self._wanted.set()
 
     def take_back(self, folder_id: int, reason: str, actor: str) -> None:
         """What is found in a folder from now on is sealed again; what was shown stays so.
@@ -69,17 +73,15 @@ class WaitingDesk:
         """Open what is sealed of freed folders, some at a time. Returns how many results came back."""
         with self._reader() as connection:
             asked = get_fact(connection, store.TO_OPEN)
-        if asked is None:
-            return 0
-        opened, last = 0, 0
-        while not self._stopping.is_set():
-            with self._reader() as connection:
-                images = store.images_sealed_without_tow(connection, last, limit=BATCH)
-            if not images:
-                self._writer.call(lambda connection: self._end(connection, asked))
-                break
-            opened += self._open(images)
-            last = images[-1]
+            if asked is None:
+                return 0
+            images = store.images_to_open(connection)
+        opened = 0
+        for at in range(0, len(images), BATCH):
+            if self._stopping.is_set():
+                return opened
+            opened += self._open(images[at : at + BATCH])
+        self._writer.call(lambda connection: self._end(connection, asked))
         return opened
 
     def _end(self, connection: Connection, asked: str) -> None:
@@ -90,10 +92,15 @@ class WaitingDesk:
         return self._writer.call(lambda connection: open_images(connection, self._seal, images))
 
     def _run(self) -> None:
-        try:
-            self.resume()
-        except Exception:  # the thread's border: whatever it was, such as a full disk, what is sealed stays so until the next start
-            log.exception("opening_failed")
+        while not self._stopping.is_set():
+            self._wanted.wait()
+            self._wanted.clear()
+            try:
+                self.resume()
+            except Exception:  # the thread's border: whatever it was, such as a full disk, what is sealed stays so until it is tried again
+                log.exception("opening_failed")
+                self._stopping.wait(AGAIN_S)
+                self._wanted.set()
 
 
 def _check(reason: str) -> None:

@@ -63,7 +63,7 @@ NOTICES = {
     "copy_cancelled": "The copy ends now. What is there stays; another copy goes on from it.",
     "station_adopted": "The station belongs to the survey.",
     "count_set_aside": "The count is set aside. What is in it stays, with the reason.",
-    "folder_freed": "What models find in this folder is shown now. Results that everybody can see now: {n}.",
+    "folder_freed": "What models find in this folder is shown from now on. What is sealed there is opened now, which may take minutes.",
     "folder_taken_back": "What models find in this folder from now on is sealed.",
     "new_round": "A new round is begun. Counts that were set aside and sealed again: {n}.",
     "new_rounds": "New rounds are begun: {n}. These tows are counted blind, and their results say that they could be seen before.",

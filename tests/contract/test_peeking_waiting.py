@@ -172,12 +172,18 @@ def test_an_administrator_shows_it_by_the_page_with_a_reason(ship: Ship) -> None
         assert anna.post(f"/actions/folders/{folder}/of-no-survey", data={"reason": ""}).status_code >= 400
         assert ship.loose.seen() == 0
         assert anna.post(f"/actions/folders/{folder}/of-no-survey", data={"reason": "a test of the tank"}).status_code == 303
-        assert ship.loose.seen() == 6
+        assert "is still being opened" in anna.get(f"/surveys/{survey}/media").text
+        assert [one["is_opening"] for one in anna.get("/api/folders/of-no-survey").json()] == [True]
+        assert (ship.loose.seen(), ship.blind.appliance.waiting.resume(), ship.loose.seen()) == (0, 3, 6)
+        assert "is still being opened" not in anna.get(f"/surveys/{survey}/media").text
         assert "a test of the tank" in anna.get(f"/surveys/{survey}/media").text
         (freed,) = anna.get("/api/folders/of-no-survey").json()
         assert (freed["folder_id"], freed["reason"], freed["declared_by"].split()[0]) == (folder, "a test of the tank", "anna")
         assert anna.post(f"/api/folders/{folder}/of-a-survey", json={"reason": "a mistake"}).status_code == 200
         assert anna.get("/api/folders/of-no-survey").json() == []
+        answer = anna.post(f"/api/folders/{folder}/of-no-survey", json={"reason": "a test of the tank"})
+        assert (answer.status_code, answer.json()) == (202, {"id": folder})
+        assert anna.post(f"/api/folders/{folder}/of-a-survey", json={"reason": "a mistake"}).status_code == 200
         assert anna.post(f"/api/folders/{folder}/of-a-survey", json={"reason": "again"}).status_code >= 400
     with browser(ship.client, "cl") as peeker:
         assert [one for one in SECRETS if one in peeker.get(f"/api/objects?file={ship.loose.file_ids[0]}").text]

@@ -175,6 +175,7 @@ def test_what_is_found_along_a_tow_waits_for_the_tows_that_its_files_came_from(b
     assert tuple(db.execute("SELECT openings, systems FROM tow_analyses").fetchone()) == (None, None)
     (folder_id,) = db.execute("SELECT folder_id FROM sightings WHERE id = ?", (blind.file_ids[0],)).fetchone()
     blind.appliance.waiting.free(folder_id, "a test of the tank", "anna")
+    blind.appliance.waiting.resume()
     assert not holds_blind_files(db, free)
     assert tuple(db.execute("SELECT openings, systems FROM tow_analyses").fetchone()) == (40.0, 12.5)
 

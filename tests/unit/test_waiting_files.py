@@ -58,6 +58,7 @@ def test_nothing_of_it_stands_in_the_database_file(loose: Loose) -> None:
     for path in loose.blind.appliance.home.glob("edge.db*"):
         assert places_of(VALUES, path) == 0, path
     loose.blind.appliance.waiting.free(loose.folder.folder_id, "a test of the tank", "anna")
+    loose.blind.appliance.waiting.resume()
     loose.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert places_of(VALUES, loose.blind.appliance.home / DATABASE_NAME) > 0, "this is what the search would have found"
 

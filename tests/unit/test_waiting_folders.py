@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,15 @@ import pytest
 from edge.errors import SettingsError
 from edge.store.analyses import NewAnalysis, record_analysis
 from edge.store.connection import immediate
-from edge.store.facts import get_fact
-from edge.store.sealed_runs import holds_blind_files
-from edge.store.waiting import TO_OPEN, freed_folders, note_opened
+from edge.store.facts import get_fact, put_fact
+from edge.store.seal import Seal
+from edge.store.sealed_runs import holds_blind_files, open_images
+from edge.store.sqlite import Connection
+from edge.store.waiting import TO_OPEN, free_folder, freed_folders, images_to_open, is_opening, note_opened
 from tests.helpers import seed
 from tests.helpers.counted import make_blind_survey
 from tests.helpers.waiting import Loose, drop, tow_of
+from tests.helpers.watching import wait_until
 from tests.simulators.appliance import SimulatedAppliance
 
 
@@ -26,10 +30,19 @@ def loose(tmp_path: Path) -> Iterator[Loose]:
     appliance.close()
 
 
+def open_folder(loose: Loose, folder_id: int) -> int:
+    """Free it, and open what is sealed there."""
+    loose.blind.appliance.waiting.free(folder_id, "a test of the tank", "anna")
+    return loose.blind.appliance.waiting.resume()
+
+
 def test_a_folder_of_no_survey_shows_what_is_and_what_comes(loose: Loose) -> None:
     blind, desk, folder_id = loose.blind, loose.blind.appliance.waiting, loose.folder.folder_id
     elsewhere = drop(blind, b"another")
-    assert desk.free(folder_id, "a test of the tank", "anna") == 2
+    desk.free(folder_id, "a test of the tank", "anna")
+    assert (loose.seen(), is_opening(blind.appliance.writer)) == (0, True)
+    assert images_to_open(blind.appliance.writer) == list(loose.image_ids), "not what waits elsewhere"
+    assert desk.resume() == 2
     assert (loose.seen(), elsewhere.seen()) == (4, 0)
     (declared,) = freed_folders(blind.appliance.writer)
     assert (declared.folder_id, declared.reason, declared.declared_by) == (folder_id, "a test of the tank", "anna")
@@ -53,19 +66,19 @@ def test_what_footage_of_a_freed_folder_came_to_is_shown_too(loose: Loose) -> No
     with immediate(db):
         record_analysis(db, seal, draft, made, is_sealed=holds_blind_files(db, draft))
     assert db.execute("SELECT systems FROM tow_analyses").fetchone()[0] is None
-    loose.blind.appliance.waiting.free(loose.folder.folder_id, "a test of the tank", "anna")
+    open_folder(loose, loose.folder.folder_id)
     assert db.execute("SELECT systems FROM tow_analyses").fetchone()[0] == 12.5
 
 
 def test_a_sibling_with_the_same_beginning_is_not_freed(loose: Loose) -> None:
     sibling = drop(loose.blind, b"unknown-2")
-    loose.blind.appliance.waiting.free(loose.folder.folder_id, "a test of the tank", "anna")
+    open_folder(loose, loose.folder.folder_id)
     assert (loose.seen(), sibling.seen()) == (4, 0)
 
 
 def test_files_of_a_station_that_is_counted_stay_sealed_in_a_freed_folder(loose: Loose) -> None:
     loose.attach(loose.blind.tow_id)
-    assert loose.blind.appliance.waiting.free(loose.folder.folder_id, "a mistake", "anna") == 0
+    assert open_folder(loose, loose.folder.folder_id) == 0
     assert loose.seen() == 0
 
 
@@ -75,7 +88,7 @@ def test_a_second_copy_in_a_freed_folder_opens_nothing(loose: Loose) -> None:
         freed = seed.add_station(db, loose.blind.appliance.home / "tank", b"tank", make=True)
         for number in range(2):
             seed.queued(db, freed, b"%d.jpg" % number, loose.folder.path_bytes + b"/%d.jpg" % number)
-    assert loose.blind.appliance.waiting.free(freed.folder_id, "a test of the tank", "anna") == 0
+    assert open_folder(loose, freed.folder_id) == 0
     assert loose.seen() == 0
 
 
@@ -92,8 +105,9 @@ def test_a_folder_is_freed_with_a_reason_and_only_if_it_is_there(loose: Loose) -
 def test_opening_goes_on_after_it_was_interrupted(loose: Loose, monkeypatch: pytest.MonkeyPatch) -> None:
     desk, db = loose.blind.appliance.waiting, loose.blind.appliance.writer
     monkeypatch.setattr("edge.survey.waiting_desk.open_images", _dies)
+    desk.free(loose.folder.folder_id, "a test of the tank", "anna")
     with pytest.raises(KeyboardInterrupt):
-        desk.free(loose.folder.folder_id, "a test of the tank", "anna")
+        desk.resume()
     assert loose.seen() == 0
     monkeypatch.undo()
     assert get_fact(db, TO_OPEN) is not None
@@ -108,8 +122,61 @@ def _dies(*_: object) -> int:
 
 def test_what_is_asked_for_meanwhile_is_not_forgotten(loose: Loose) -> None:
     db = loose.blind.appliance.writer
-    loose.blind.appliance.waiting.free(loose.folder.folder_id, "a test", "anna")
     with immediate(db):
-        db.execute("INSERT INTO facts (name, value) VALUES (?, 'later')", (TO_OPEN,))
+        put_fact(db, TO_OPEN, "later")
         note_opened(db, "earlier")
     assert get_fact(db, TO_OPEN) == "later"
+
+
+def test_whoever_frees_a_folder_is_answered_before_it_is_open_and_the_end_waits_for_the_batch(
+    loose: Loose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, db, begun, go_on = loose.blind.appliance.waiting, loose.blind.appliance.writer, threading.Event(), threading.Event()
+
+    def opens_when_told(connection: Connection, seal: Seal, image_ids: Sequence[int]) -> int:
+        begun.set()
+        assert go_on.wait(60)
+        return open_images(connection, seal, image_ids)
+
+    monkeypatch.setattr("edge.survey.waiting_desk.open_images", opens_when_told)
+    desk.start()
+    desk.free(loose.folder.folder_id, "a test of the tank", "anna")
+    assert begun.wait(60)
+    ending = threading.Thread(target=desk.stop)
+    ending.start()
+    assert ending.is_alive(), "it waits for the batch in hand"
+    go_on.set()
+    ending.join(60)
+    assert not ending.is_alive()
+    assert loose.seen() == 4
+    desk.resume()
+    assert not is_opening(db)
+
+
+def test_what_was_asked_for_is_told_apart_within_a_millisecond(loose: Loose, monkeypatch: pytest.MonkeyPatch) -> None:
+    db = loose.blind.appliance.writer
+    monkeypatch.setattr("edge.store.waiting.utc_now", lambda: "2026-06-03T16:26:07.584Z")
+    asked = []
+    for _ in range(2):
+        with immediate(db):
+            free_folder(db, loose.folder.folder_id, "a test", actor="anna")
+        asked.append(get_fact(db, TO_OPEN))
+    assert asked[0] != asked[1]
+
+
+def test_a_full_disk_puts_it_off(loose: Loose, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, failed = loose.blind.appliance.waiting, threading.Event()
+
+    def fails_once(connection: Connection, seal: Seal, image_ids: Sequence[int]) -> int:
+        if not failed.is_set():
+            failed.set()
+            raise OSError(28, "No space left on device")
+        return open_images(connection, seal, image_ids)
+
+    monkeypatch.setattr("edge.survey.waiting_desk.open_images", fails_once)
+    monkeypatch.setattr("edge.survey.waiting_desk.AGAIN_S", 0.01)
+    desk.start()
+    desk.free(loose.folder.folder_id, "a test of the tank", "anna")
+    wait_until(lambda: not is_opening(loose.db))
+    desk.stop()
+    assert (failed.is_set(), loose.seen()) == (True, 4)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from edge.store.reads import surveys as reads
 from edge.store.reads.tow_media import cameras, raw_copies, raw_copy
-from edge.store.waiting import freed_folders
+from edge.store.waiting import freed_folders, is_opening
 from edge.web.deps import DEFAULT_LIMIT, MAX_ID, Actor, ApplianceHere
 from edge.web.errors import Problem, no_such
 from edge.web.routes.api_surveys import SurveyId, TowId
@@ -95,12 +95,7 @@ class FreedFolderAnswer(_Row):
     reason: str
     declared_by: str
     declared_utc: str
-
-
-class FreedAnswer(BaseModel):
-    """How many sealed results of models came back."""
-
-    model_results: int
+    is_opening: bool
 
 
 class CopyBody(Body):
@@ -173,15 +168,20 @@ def attach(appliance: ApplianceHere, actor: Actor, tow_id: TowId, body: AttachBo
 
 @router.get("/folders/of-no-survey", summary="Folders whose files belong to no survey")
 def list_freed_folders(appliance: ApplianceHere) -> list[FreedFolderAnswer]:
-    """What models find there is not sealed. The newest declaration first."""
+    """What models find there is not sealed. The newest declaration first. `is_opening`: what is sealed there is still being opened."""
     with appliance.reader() as connection:
-        return [FreedFolderAnswer.model_validate(one) for one in freed_folders(connection)]
+        opening = is_opening(connection)
+        return [FreedFolderAnswer(**one._asdict(), is_opening=opening) for one in freed_folders(connection)]
 
 
-@router.post("/folders/{folder_id}/of-no-survey", summary="Say that a folder's files belong to no survey")
-def free_folder(appliance: ApplianceHere, actor: Actor, folder_id: FolderId, body: FreedBody) -> FreedAnswer:
-    """What models found in it and below it is shown, also what they find from now on; not what belongs to a tow that people count."""
-    return FreedAnswer(model_results=appliance.waiting.free(folder_id, body.reason, actor))
+@router.post("/folders/{folder_id}/of-no-survey", summary="Say that a folder's files belong to no survey", status_code=202)
+def free_folder(appliance: ApplianceHere, actor: Actor, folder_id: FolderId, body: FreedBody) -> Made:
+    """What models find in it and below it is shown from now on; not what belongs to a tow that people count.
+
+    What is sealed there is opened soon: `GET /api/folders/of-no-survey` has `is_opening` until it is done.
+    """
+    appliance.waiting.free(folder_id, body.reason, actor)
+    return Made(id=folder_id)
 
 
 @router.post("/folders/{folder_id}/of-a-survey", summary="Take that back")

@@ -13,7 +13,7 @@ from edge.store.counted_tows import counted_tows
 from edge.store.media import unattached_folders
 from edge.store.reads import surveys as reads
 from edge.store.reads.tow_media import cameras
-from edge.store.waiting import freed_folders, has_rules
+from edge.store.waiting import freed_folders, has_rules, is_opening
 from edge.survey.media_desk import why_loose
 from edge.survey.sheet.words import Unreadable, read_number
 from edge.web.deps import MAX_ID, Actor, ApplianceHere
@@ -41,7 +41,7 @@ def show_media(request: Request, appliance: ApplianceHere, survey_id: SurveyId, 
         some = cameras(connection, survey_id)
         tows = reads.survey_tows(connection, survey_id)
         counted = counted_tows(connection)
-        freed, rules_are_there = freed_folders(connection), has_rules(connection)
+        freed, rules_are_there, opening = freed_folders(connection), has_rules(connection), is_opening(connection)
     return render(
         request,
         "survey_media.html",
@@ -53,6 +53,7 @@ def show_media(request: Request, appliance: ApplianceHere, survey_id: SurveyId, 
         before=before,
         tows=tows,
         freed=freed,
+        is_opening=opening,
         freed_ids={one.folder_id for one in freed},
         rules_are_there=rules_are_there,
         is_counted=any(one.id in counted for one in tows),
@@ -106,7 +107,8 @@ def attach(appliance: ApplianceHere, actor: Actor, form: PostedForm, survey_id: 
 @router.post("/actions/folders/{folder_id:int}/of-no-survey")
 def free_folder(appliance: ApplianceHere, actor: Actor, form: PostedForm, folder_id: FolderId) -> RedirectResponse:
     """The files of a folder belong to no survey: show what models found there, with a reason."""
-    return form.back("folder_freed", appliance.waiting.free(folder_id, form.optional("reason"), actor))
+    appliance.waiting.free(folder_id, form.optional("reason"), actor)
+    return form.back("folder_freed")
 
 
 @router.post("/actions/folders/{folder_id:int}/of-a-survey")
