@@ -204,17 +204,19 @@ def test_earlier_decisions_are_shown_taken_over_and_listed(checked: Checked) -> 
 def test_the_grid_begins_with_what_was_counted_and_says_how_many_the_rest_are(checked: Checked) -> None:
     db = checked.of.appliance.writer
     db.execute("UPDATE tow_openings SET crossing_s = NULL WHERE ordinal > 18")
+    db.execute("UPDATE tow_openings SET confidence = 0.2 WHERE ordinal <= 3")
     with browser(checked.client, "rita") as rita:
         rita.post(f"{checked.api}/check/draw", json={})
         rita.post(f"{checked.api}/check/decline", json={"reason": "a test"})
         tally = rita.get(f"{checked.api}/openings/order", params={"among": "counted"}).json()
-        assert len(tally["order"]) == 18
+        assert len(tally["order"]) == 15
         assert {name: part["openings"] for name, part in tally["tally"]["among"].items()} == {
-            "counted": 18,
+            "counted": 15,
+            "doubtful": 3,
             "outside": 0,
             "uncrossed": 6,
             "all": 24,
         }
         assert len(rita.get(f"{checked.api}/openings/order", params={"among": "uncrossed"}).json()["order"]) == 6
         assert rita.get(f"{checked.api}/openings/order", params={"among": "elsewhere"}).status_code == 422
-        assert '<span id="of">18</span>' in rita.get(f"/tows/{checked.of.tow_id}/review").text
+        assert '<span id="of">15</span>' in rita.get(f"/tows/{checked.of.tow_id}/review").text

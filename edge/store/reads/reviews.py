@@ -37,9 +37,14 @@ class ReviewShow(StrEnum):
 
 
 class ReviewAmong(StrEnum):
-    """Which openings by where they crossed the line: in the counted minutes, in others, not at all; or all of them."""
+    """Which openings by where they crossed the line: in the counted minutes, in others, not at all; or all of them.
+
+    COUNTED: those that count unless somebody rejects them. DOUBTFUL: in the counted minutes too, but rather something else than openings
+    to the model; they count once somebody accepts them.
+    """
 
     COUNTED = "counted"
+    DOUBTFUL = "doubtful"
     OUTSIDE = "outside"
     UNCROSSED = "uncrossed"
     ALL = "all"
@@ -146,11 +151,11 @@ _SHOWN = {
     ReviewShow.EARLIER: f"{_DECISION} IS NULL",
 }
 _SCOPE = (
-    "CASE WHEN o.crossing_s IS NULL THEN 'uncrossed' WHEN o.crossing_s >= :from_s AND o.crossing_s < :to_s THEN 'counted' "
-    "ELSE 'outside' END"
+    "CASE WHEN o.crossing_s IS NULL THEN 'uncrossed' WHEN o.crossing_s < :from_s OR o.crossing_s >= :to_s THEN 'outside' "
+    f"WHEN o.confidence >= {COUNTS_FROM} THEN 'counted' ELSE 'doubtful' END"
 )
 _DECIDED = ("accepted", "rejected", "unsure", None)
-_PARTS = (ReviewAmong.COUNTED, ReviewAmong.OUTSIDE, ReviewAmong.UNCROSSED)
+_PARTS = (ReviewAmong.COUNTED, ReviewAmong.DOUBTFUL, ReviewAmong.OUTSIDE, ReviewAmong.UNCROSSED)
 _ROWS = (
     "SELECT o.id, o.uuid, o.ordinal, coalesce(o.crossing_s, o.last_s) AS at_s, o.crossing_s, o.first_s, o.last_s, o.along_m, o.score, "
     "o.confidence, o.frames, o.missed, o.is_extrapolated, (SELECT l.name FROM labels AS l WHERE l.label_index = o.label_index "
@@ -248,7 +253,7 @@ def review_figures(connection: Connection, analysis_id: int, looked: Looked) -> 
     (_, _, counted, systems, undecided), *parts = rows
     found = {(part, decision): number for part, decision, number, *_ in parts}
     among = {part: _tally({decision: found.get((part, decision), 0) for decision in _DECIDED}) for part in _PARTS}
-    rejected = among[ReviewAmong.COUNTED].rejected + among[ReviewAmong.OUTSIDE].rejected
+    rejected = sum(among[part].rejected for part in _PARTS if part is not ReviewAmong.UNCROSSED)
     among[ReviewAmong.ALL] = ReviewTally(*(sum(values) for values in zip(*among.values(), strict=True)))
     return ReviewFigures(int(counted), int(systems), int(undecided), rejected, among)
 
