@@ -52,10 +52,13 @@ def place_clips(clips: Sequence[TowClipRow], tow: TowRow) -> tuple[list[Piece], 
     """Where each read clip lies on the tow's clock; of clips that run at the same time the longer one is kept."""
     read = [clip for clip in clips if clip.reading_id is not None and clip.read_to_s is not None]
     left_out = [f"{clip.name}: not read yet" for clip in clips if clip.reading_id is None]
-    recordings, lost = _recordings(read)
-    left_out += lost
     clip_of = {clip.image_id: clip for clip in read}
+    recordings, lost = _recordings(read)
     starts, clock = _starts(recordings, tow, clip_of)
+    recordings, unplaced = _with_a_beginning(recordings, clock)
+    if unplaced:
+        starts, clock = _starts(recordings, tow, clip_of)
+    left_out += lost + unplaced
     if clock is Clock.ORDER:
         left_out += [f"{one.apart}; it is taken to go on there" for one in recordings if one.apart is not None]
     runs = [_run(recording, start, clip_of) for recording, start in zip(recordings, starts, strict=True)]
@@ -111,25 +114,33 @@ def _recordings(clips: Sequence[TowClipRow]) -> tuple[list[Recording], list[str]
     every = [one for files in _together(clips) for one in order_splits(files)]
     placed, told = list[Recording](), list[str]()
     for one in every:
-        first = one.files[0].name
         if one.lost_behind is not None:
-            lasts_s = sum(file.facts.duration_s or 0.0 for file in one.files)
-            names = ", ".join(file.name for file in one.files)
-            told.append(
-                f"{names}: {_missing(one.lost_before, f'between {one.lost_behind} and {first}')}, and no clock tells how long: "
-                f"{lasts_s:.0f} s are left out"
-            )
+            told.append(_left_out(one, f"between {one.lost_behind} and {one.files[0].name}"))
             continue
-        if one.lost_before:
-            told.append(
-                f"{first}: {_missing(one.lost_before, 'before it')}, and its date is that of the first part: its times may be early"
-            )
         told += [
             f"{_missing(gap.parts, f'between {gap.before} and {gap.behind}')}: {gap.lasts_s:.0f} s of the tow are not seen"
             for gap in one.missing
         ]
         placed.append(one)
     return placed, told
+
+
+def _with_a_beginning(recordings: Sequence[Recording], clock: Clock) -> tuple[list[Recording], list[str]]:
+    """Those of which the date tells when they began, and what is said of the others.
+
+    Chapters have the date of the first: where that one is missing they would lie too early on the clock of the sheet, or beside other
+    recordings. Alone on a clock of their own they do not.
+    """
+    lost = [one for one in recordings if one.lost_before]
+    if clock is Clock.SHEET or (clock is Clock.FILES and len(recordings) > 1):
+        return [one for one in recordings if not one.lost_before], [_left_out(one, "before it") for one in lost]
+    return list(recordings), [f"{one.files[0].name}: {_missing(one.lost_before, 'before it')}; times count from it" for one in lost]
+
+
+def _left_out(one: Recording, where: str) -> str:
+    lasts_s = sum(file.facts.duration_s or 0.0 for file in one.files)
+    names = ", ".join(file.name for file in one.files)
+    return f"{names}: {_missing(one.lost_before, where)}, and no clock tells how long: {lasts_s:.0f} s are left out"
 
 
 def _together(clips: Sequence[TowClipRow]) -> list[list[SplitFile]]:

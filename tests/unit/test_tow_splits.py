@@ -140,12 +140,33 @@ def test_a_missing_part_is_told_with_what_it_costs(parts: list[Path], of: TowRow
         assert [piece.goes_on_from for piece in pieces] == [None, None]
 
 
-def test_chapters_whose_beginning_is_missing_are_told(tmp_path: Path, of: TowRow) -> None:
+def test_chapters_whose_beginning_is_missing_have_no_place_on_the_clock_of_the_sheet(tmp_path: Path, of: TowRow) -> None:
+    """Wrong minutes are worse than fewer: their date is that of the first part."""
     whole = write_clip(tmp_path / "whole.mp4", Recipe(gop=GOP), even_times(4 * RATE, RATE), rate=RATE)
     path = whole.rename(tmp_path / "GX030042.MP4")
-    pieces, (told,), _ = place_clips([row(path, 1)], of)
-    assert [piece.from_s for piece in pieces] == [3.0]
-    assert told == "GX030042.MP4: 2 parts before it are missing, and its date is that of the first part: its times may be early"
+    pieces, told, _ = place_clips([row(path, 1)], of)
+    lost = "GX030042.MP4: 2 parts before it are missing, and no clock tells how long: 4 s are left out"
+    assert (pieces, told) == ([], [lost])
+    undated = of._replace(start_utc=None)
+    pieces, told, clock = place_clips([row(path, 1)], undated)
+    assert ([piece.from_s for piece in pieces], told, clock) == (
+        [0.0],
+        ["GX030042.MP4: 2 parts before it are missing; times count from it"],
+        Clock.FILES,
+    )
+    beside = row(path, 2, name="GX010043.MP4", capture_time_utc="2026-06-14T09:30:00.000Z")
+    pieces, told, _ = place_clips([row(path, 1), beside], undated)
+    assert ([(piece.clip.image_id, piece.from_s) for piece in pieces], told) == ([(2, 0.0)], [lost])
+
+
+def test_chapters_of_which_each_has_its_own_date_need_no_beginning(tmp_path: Path, of: TowRow) -> None:
+    whole = write_clip(tmp_path / "whole.mp4", Recipe(gop=GOP), even_times(4 * RATE, RATE), rate=RATE)
+    third, fourth = split(whole, ("GX030042.MP4", "GX040042.MP4"), at_frames=(2 * GOP,), clock_goes_on=False)
+    dated = [row(third, 3, start_utc=START_UTC), row(fourth, 4, start_utc="2026-06-14T09:00:02.000Z")]
+    pieces, left_out, _ = place_clips(dated, of)
+    assert ([piece.from_s for piece in pieces], left_out) == ([3.0, pytest.approx(5.0, abs=0.05)], [])
+    alike = [one._replace(start_utc=START_UTC) for one in dated]
+    assert place_clips(alike, of)[0] == []
 
 
 def test_the_date_of_a_missing_chapters_successor_places_it(tmp_path: Path, of: TowRow) -> None:
