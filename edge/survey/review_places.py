@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge.errors import ReviewRefusedError
-from edge.store.reads.footage import AnalysisRow, analysis_of_tow, clips_of_tow, stills_of_tow
+from edge.store.reads.footage import AnalysisRow, TowClipRow, TowStillRow, analysis_of_tow, clips_of_tow, stills_of_tow
 from edge.store.reads.reviews import OpeningPlace
-from edge.store.reads.surveys import tow
+from edge.store.reads.surveys import TowRow, tow
 from edge.store.sqlite import Connection
 from edge.survey.review_loop import SeenBox, loop
 from edge.survey.tow_desk import sources_of
 from edge.survey.tow_footage import Clock, Piece, place_clips, times_of_stills
 
+CHANGED = "the files or the times of this tow have changed since it was analysed"
 _NEAR_S = 0.001  # packed times went through no rounding; a still is found by its own
 _HAIR_S = 0.0005  # sums of seconds are off by a last digit: without it the frame before might be shown
 
@@ -65,14 +67,23 @@ def places_of(connection: Connection, tow_id: int, analysis: AnalysisRow) -> Tow
     """
     of = tow(connection, tow_id)
     clips, stills = clips_of_tow(connection, tow_id), stills_of_tow(connection, tow_id)
-    told = json.loads(analysis.made_from_json)
-    if of is None or any(told.get(name) != value for name, value in sources_of(of, clips, stills).items()):
+    if of is None or not _is_of(analysis, of, clips, stills):
         advice = "Wait: it is analysed anew by itself. The openings of before stay in the database."
-        raise ReviewRefusedError("the files or the times of this tow have changed since it was analysed", advice=advice)
+        raise ReviewRefusedError(CHANGED, advice=advice)
     if clips:
         return TowPlaces(pieces=tuple(place_clips(clips, of)[0]), stills=())
-    timed, _ = times_of_stills(stills, Clock(told["clock"]))
+    timed, _ = times_of_stills(stills, Clock(json.loads(analysis.made_from_json)["clock"]))
     return TowPlaces(pieces=(), stills=tuple((at_s, still.image_id) for still, at_s in timed))
+
+
+def is_of_its_footage(connection: Connection, of: TowRow, analysis: AnalysisRow) -> bool:
+    """Whether the files of a tow lie where they lay when it was analysed: only then do its seconds say something of them."""
+    return _is_of(analysis, of, clips_of_tow(connection, of.id), stills_of_tow(connection, of.id))
+
+
+def _is_of(analysis: AnalysisRow, of: TowRow, clips: Sequence[TowClipRow], stills: Sequence[TowStillRow]) -> bool:
+    told = json.loads(analysis.made_from_json)
+    return all(told.get(name) == value for name, value in sources_of(of, clips, stills).items())
 
 
 def loop_of(connection: Connection, opening: OpeningPlace) -> tuple[Moment, ...]:

@@ -88,6 +88,19 @@ def test_marks_lie_at_the_moment_and_place_of_the_crossing(stripped: Stripped) -
     assert y == pytest.approx(64 / 2, abs=1), "64 px of the frame, 2 px to a column"
 
 
+def test_marks_of_another_clock_are_not_drawn(stripped: Stripped) -> None:
+    """Another line on the sheet: until the tow is analysed anew its marks would lie on other seabed."""
+    with immediate(stripped.of.appliance.writer) as db:
+        db.execute("UPDATE tows SET start_utc = '2026-11-21T12:00:00.000Z' WHERE id = ?", (stripped.of.tow_id,))
+        db.execute("UPDATE tow_images SET at_s = 0.5")
+    with browser(stripped.client, "vera") as vera:
+        page = vera.get(f"/tows/{stripped.of.tow_id}/strip").text
+    assert page.count('class="strip-tile"') == 2
+    assert "strip-opening" not in page
+    assert "strip-hidden" not in page
+    assert "have changed since it was analysed: it is analysed anew by itself" in page
+
+
 def test_the_api_tells_which_moment_a_column_shows(stripped: Stripped) -> None:
     with browser(stripped.client, "vera") as vera:
         told = vera.get(stripped.api).json()

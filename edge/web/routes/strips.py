@@ -20,7 +20,8 @@ from edge.store.reads.frames import frame_bytes_at
 from edge.store.reads.surveys import StationRow, TowRow, station, tow
 from edge.store.sqlite import Connection
 from edge.store.strips import crossing_places, tile_jpeg, tile_jpegs
-from edge.survey.review_standing import ReviewState, standing
+from edge.survey.review_places import CHANGED, is_of_its_footage
+from edge.survey.review_standing import ReviewState, Standing, standing
 from edge.survey.tow_footage import Clock
 from edge.survey.tow_strip import Stretch, TowStrip, strip_of_tow
 from edge.web.deps import MAX_ID, ApplianceHere
@@ -80,11 +81,12 @@ def show_strip(request: Request, appliance: ApplianceHere, tow_id: TowId) -> Res
         of, place = _tow(connection, tow_id)
         strip = strip_of_tow(connection, of)
         found = standing(connection, tow_id)
-        is_ready = found.state is ReviewState.READY and found.analysis is not None
-        seconds = footage_reads.seconds_of(connection, found.analysis.id) if is_ready and found.analysis else ()
-        openings = appliance.reviews.shown(connection, found.analysis) if is_ready and found.analysis else ()
-        across_px = crossing_places(connection, found.analysis.id) if is_ready and found.analysis else {}
-        gate = appliance.reviews.misses.gate(connection, found.analysis) if is_ready and found.analysis else None
+        no_marks = _why_no_marks(connection, of, found)
+        marked = None if no_marks else found.analysis
+        seconds = footage_reads.seconds_of(connection, marked.id) if marked else ()
+        openings = appliance.reviews.shown(connection, marked) if marked else ()
+        across_px = crossing_places(connection, marked.id) if marked else {}
+        gate = appliance.reviews.misses.gate(connection, marked) if marked else None
     crossed = [one for one in openings if one.crossing_s is not None]
     hidden = [one.second for one in seconds if one.not_countable]
     return render(
@@ -93,8 +95,7 @@ def show_strip(request: Request, appliance: ApplianceHere, tow_id: TowId) -> Res
         station=place,
         tow=of,
         strip=strip,
-        standing=found,
-        is_ready=is_ready,
+        no_marks=no_marks,
         drawn=draw_strip(strip, hidden=hidden, openings=crossed, across_px=across_px, end_s=_end_s(of, strip)),
         hidden=hidden,
         crossed=crossed,
@@ -187,6 +188,13 @@ def _sheet(appliance: ApplianceHere, tow_id: int, kind: SheetKind) -> Response:
         "content-disposition": f'attachment; filename="frame-strip-{tow_id}.{"png" if kind is SheetKind.PNG else "jpg"}"',
     }
     return Response(appliance.strip(wanted).jpeg, media_type=f"image/{kind}", headers=headers)
+
+
+def _why_no_marks(connection: Connection, of: TowRow, found: Standing) -> str:
+    """Why nothing of the analysis may be drawn; empty where it may. On the clock of before its marks would lie on other seabed."""
+    if found.state is not ReviewState.READY or found.analysis is None:
+        return found.words
+    return "" if is_of_its_footage(connection, of, found.analysis) else f"{CHANGED}: it is analysed anew by itself"
 
 
 def _end_s(of: TowRow, strip: TowStrip) -> float | None:
