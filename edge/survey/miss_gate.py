@@ -11,12 +11,24 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+import numpy as np
+
 from edge.errors import ReviewRefusedError
-from edge.store.reads.footage import AnalysisRow
-from edge.store.reads.miss_checks import CheckRow, checks_of_tow, countable_seconds, decided_minutes, frame_size, is_begun
+from edge.store.reads.footage import AnalysisRow, analysis_by_id
+from edge.store.reads.miss_checks import (
+    CheckRow,
+    SeenRow,
+    checks_of_tow,
+    countable_seconds,
+    frame_size,
+    is_begun,
+    seen_openings,
+    touched_analyses,
+)
 from edge.store.reads.surveys import protocol_in_force, tow
 from edge.store.sqlite import Connection
-from edge.survey.miss_check import Interval, countable_minutes, interval_of
+from edge.survey.carried_clock import clock_shift
+from edge.survey.miss_check import MINUTE_S, Interval, countable_minutes, interval_of
 
 NOT_DRAWN = "two minutes are counted blind first, to measure what the model misses: until they are drawn nothing of the model is shown"
 NOTHING_SHOWN = "The review page draws them: Begin the review."
@@ -115,16 +127,55 @@ def pool_of(connection: Connection, analysis: AnalysisRow) -> tuple[tuple[int, .
     countable = countable_minutes(countable_seconds(connection, analysis.id), first, last)
     if not countable:
         return (), "no counted minute has 20 s of footage that can be counted"
-    known = set(decided_minutes(connection, analysis.tow_id))
+    known = known_minutes(connection, analysis)
     pool = tuple(minute for minute in countable if minute not in known)
     return pool, "" if pool else "the model's openings of every counted minute have been reviewed already: nobody is blind to them any more"
 
 
+def known_minutes(connection: Connection, analysis: AnalysisRow) -> frozenset[int]:
+    """Minutes of an analysis of whose openings somebody has seen one, in whichever analysis of the tow, each on its own clock.
+
+    Once a review is begun everything of its analysis is shown, but the minutes of a check that is still open. Where nothing tells how an
+    earlier clock lies to this one, the minute of the same number is taken as known; footage that left the tow is no minute of it.
+    """
+    known: set[int] = set()
+    open_checks = {one.footage_sha256: one for one in checks_of_tow(connection, analysis.tow_id) if one.state == CheckState.OPEN}
+    for touched in touched_analyses(connection, analysis.tow_id):
+        old = analysis_by_id(connection, touched.id)
+        if old is None:
+            continue
+        check = open_checks.get(footage_key(old.made_from_json))
+        hidden = () if check is None else tuple(map(interval_of, json.loads(check.minutes_json)))
+        seen = [
+            at_s
+            for row in seen_openings(connection, old.id)
+            if row.is_decided or (touched.is_shown and not _is_hidden(row, hidden))
+            for at_s in (row.first_s, row.last_s)
+        ]
+        old_s = np.array(seen, np.float64)
+        new_s = clock_shift(connection, old, analysis)(old_s)
+        is_told = np.isfinite(new_s)
+        at_s = new_s[is_told] if is_told.any() else old_s
+        known.update((np.floor(at_s / MINUTE_S).astype(int) + 1).tolist())
+    return frozenset(known)
+
+
+def _is_hidden(row: SeenRow, hidden: tuple[Interval, ...]) -> bool:
+    end_s = max(row.last_s, row.last_s if row.crossing_s is None else row.crossing_s)
+    return any(row.first_s < end and end_s >= begin for begin, end in hidden)
+
+
 @lru_cache(maxsize=8)
 def footage_key(made_from_json: str) -> str:
-    """Identity of the files of an analysis, their times and the counting line; which model read them is not in it."""
+    """Identity of the files of an analysis, their times and the counting line; which model read them, and their names, are not in it.
+
+    Of clips it is where each came to lie, to a tenth of a second; one that the analysis left out is none of them.
+    """
     told = json.loads(made_from_json)
-    files = {kind: [[one[0], *one[2:4]] for one in told.get(kind, [])] for kind in ("clips", "stills")}  # content and times: no name
-    files["begins"] = [one[2] for one in told.get("places", [])]  # a part of a recording that was not known before moves others
+    files = {kind: [[one[0], *one[2:4]] for one in told.get(kind, [])] for kind in ("clips", "stills")}
+    begins_s = [place[2] for place in told.get("places", [])]
+    if any(begin_s is not None for begin_s in begins_s):
+        placed = zip(files["clips"], begins_s, strict=True)
+        files["clips"] = sorted([clip[0], round(begin_s, 1)] for clip, begin_s in placed if begin_s is not None)
     parts = {**files, **{name: told.get(name) for name in ("start_utc", "end_utc", "line_height", "clock")}}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -153,11 +153,12 @@ class ReviewDesk:
         """Take back one's own newest action that still stands. Returns the openings that it changed.
 
         Raises:
-            ReviewRefusedError: there is nothing of one's own to take back, or the tow cannot be reviewed.
+            ReviewRefusedError: there is nothing of one's own to take back, or the tow cannot be reviewed; or as `looked`.
         """
 
         def work(connection: Connection) -> tuple[int, ...]:
             analysis = open_analysis(connection, tow_id)
+            self.looked(connection, analysis)
             action_id = reviews.last_undoable(connection, analysis.id, actor)
             if action_id is None:
                 raise ReviewRefusedError("there is nothing of yours to take back here", advice="Only one's own decisions are undone.")

@@ -41,6 +41,28 @@ class CrossedRow(NamedTuple):
     across_px: float
 
 
+class TouchedAnalysis(NamedTuple):
+    """An analysis that somebody has seen. `is_shown`: all of it was shown but what a check hid; else only what was decided is known."""
+
+    id: int
+    is_shown: bool
+
+
+class SeenRow(NamedTuple):
+    """An opening by when it was in sight, seconds of its analysis. `is_decided`: somebody has decided about it, or grouped it."""
+
+    first_s: float
+    last_s: float
+    crossing_s: float | None
+    is_decided: int
+
+
+_DECIDED = (
+    "(EXISTS (SELECT 1 FROM opening_decisions AS d WHERE d.opening_id = o.id) "
+    "OR EXISTS (SELECT 1 FROM opening_groups AS g WHERE g.opening_id = o.id))"
+)
+
+
 def checks_of_tow(connection: Connection, tow_id: int) -> tuple[CheckRow, ...]:
     """The checks of a tow, the newest first."""
     columns = ", ".join(CheckRow._fields)
@@ -68,16 +90,23 @@ def speeds_of(connection: Connection, analysis_id: int) -> dict[int, float | Non
     return dict(connection.execute("SELECT second, speed_px_per_s FROM tow_seconds WHERE analysis_id = ?", (analysis_id,)).fetchall())
 
 
-def decided_minutes(connection: Connection, tow_id: int) -> tuple[int, ...]:
-    """Minutes in which somebody has decided about an opening, or grouped one, in whichever analysis: they are known."""
+def touched_analyses(connection: Connection, tow_id: int) -> tuple[TouchedAnalysis, ...]:
+    """The analyses of a tow that somebody has seen: minutes were drawn for it, or something of it was decided or grouped."""
+    acted = "EXISTS (SELECT 1 FROM review_actions AS r WHERE r.analysis_id = a.id)"
+    drawn = "EXISTS (SELECT 1 FROM miss_checks AS c WHERE c.analysis_id = a.id)"
+    decided = f"EXISTS (SELECT 1 FROM tow_openings AS o WHERE o.analysis_id = a.id AND {_DECIDED})"
     rows = connection.execute(
-        "SELECT DISTINCT CAST(coalesce(o.crossing_s, o.last_s) / 60 AS INTEGER) + 1 FROM tow_analyses AS a "
-        "JOIN tow_openings AS o ON o.analysis_id = a.id WHERE a.tow_id = ? AND ("
-        "EXISTS (SELECT 1 FROM opening_decisions AS d WHERE d.opening_id = o.id) "
-        "OR EXISTS (SELECT 1 FROM opening_groups AS g WHERE g.opening_id = o.id)) ORDER BY 1",
+        f"SELECT a.id, {acted} OR {drawn} AS is_shown FROM tow_analyses AS a WHERE a.tow_id = ? AND a.sealed IS NULL "
+        f"AND ({acted} OR {drawn} OR {decided}) ORDER BY a.id",
         (tow_id,),
     )
-    return tuple(row[0] for row in rows)
+    return as_values(TouchedAnalysis, rows)
+
+
+def seen_openings(connection: Connection, analysis_id: int) -> tuple[SeenRow, ...]:
+    """The openings of an analysis, by when they were in sight."""
+    query = f"SELECT o.first_s, o.last_s, o.crossing_s, {_DECIDED} AS is_decided FROM tow_openings AS o WHERE o.analysis_id = ?"
+    return tuple(map(SeenRow._make, connection.execute(query, (analysis_id,))))
 
 
 def frame_size(connection: Connection, tow_id: int) -> tuple[int, int] | None:
