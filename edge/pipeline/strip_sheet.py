@@ -13,6 +13,8 @@ SHEET_WIDTH_PX = 2400
 MOST_HEIGHT_PX = 24_000  # a JPEG has at most 65,500, viewers choke before
 SCALES = (1 / 3, 1 / 4, 1 / 6, 1 / 8, 1 / 12, 1 / 16)
 LABEL_PX, TITLE_PX, GAP_PX = 24, 44, 6
+_MARKER, _FRAME_HEADERS = 0xFF, frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_DAMAGED = "a piece of the frame strip cannot be decoded"
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -24,17 +26,17 @@ def make_sheet(wanted: SheetWanted) -> bytes:
     """
     if not wanted.tiles:
         raise InputError(Reason.NO_FRAMES, "the strip has no picture")
-    tiles = [_decoded(jpeg) for jpeg in wanted.tiles]
-    columns, height = sum(tile.shape[1] for tile in tiles), tiles[0].shape[0]
+    sizes = [_size_of(jpeg) for jpeg in wanted.tiles]
+    columns, height = sum(size[0] for size in sizes), sizes[0][1]
     scale = next((one for one in SCALES if _sheet_height(columns, height, one) <= MOST_HEIGHT_PX), SCALES[-1])
     line_columns, line_px = round(SHEET_WIDTH_PX / scale), round(height * scale)
     lines = -(-columns // line_columns)
     sheet = np.full((TITLE_PX + lines * (LABEL_PX + line_px + GAP_PX), SHEET_WIDTH_PX, 3), 255, np.uint8)
     cv2.putText(sheet, wanted.title, (4, 30), _FONT, 0.8, (0, 0, 0), 2, cv2.LINE_AA)
     left = 0
-    for tile in tiles:
-        _lay(sheet, tile, left, line_columns=line_columns, line_px=line_px, scale=scale)
-        left += tile.shape[1]
+    for jpeg, size in zip(wanted.tiles, sizes, strict=True):  # one decoded at a time: together those of an hour take 1 GB
+        _lay(sheet, _decoded(jpeg, size), left, line_columns=line_columns, line_px=line_px, scale=scale)
+        left += size[0]
     for column, words in wanted.marks:
         line, within = divmod(min(max(column, 0.0), columns - 1), line_columns)
         x, y = int(within * scale), TITLE_PX + int(line) * (LABEL_PX + line_px + GAP_PX)
@@ -48,10 +50,20 @@ def _sheet_height(columns: int, height: int, scale: float) -> float:
     return columns * scale / SHEET_WIDTH_PX * (height * scale + LABEL_PX + GAP_PX)
 
 
-def _decoded(jpeg: bytes) -> UInt8Array:
+def _size_of(jpeg: bytes) -> tuple[int, int]:
+    """Columns and rows of a JPEG by its frame header (ITU-T T.81, B.2.2), without decoding it."""
+    at = 2
+    while at + 9 <= len(jpeg) and jpeg[at] == _MARKER:
+        if jpeg[at + 1] in _FRAME_HEADERS:
+            return int.from_bytes(jpeg[at + 7 : at + 9], "big"), int.from_bytes(jpeg[at + 5 : at + 7], "big")
+        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+    raise InputError(Reason.UNREADABLE_FILE, _DAMAGED)
+
+
+def _decoded(jpeg: bytes, size: tuple[int, int]) -> UInt8Array:
     tile = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    if tile is None:
-        raise InputError(Reason.UNREADABLE_FILE, "a piece of the frame strip cannot be decoded")
+    if tile is None or (tile.shape[1], tile.shape[0]) != size:
+        raise InputError(Reason.UNREADABLE_FILE, _DAMAGED)
     return np.asarray(tile, np.uint8)
 
 

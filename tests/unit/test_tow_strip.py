@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import weakref
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from edge.store.reads.footage import TowClipRow
 from edge.store.strips import KeptTile
 from edge.survey.tow_footage import Clock, Piece
 from edge.survey.tow_strip import StripTrouble, TowStrip, join_strips
+from edge.values import UInt8Array
 from edge.web.drawings.strip import clock_of, draw_strip, seconds_of_strip
 from models.runtime.vision import cv2
 
@@ -143,11 +145,29 @@ def test_a_sheet_breaks_the_strip_into_lines() -> None:
     assert sheet[TITLE_PX + 190 + 4 : TITLE_PX + 190 + LABEL_PX, 98:103].min() == 0, "the mark at 300 columns of the second line"
 
 
+def test_one_piece_of_a_long_strip_is_decoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[weakref.ref[UInt8Array]] = []
+    at_once: list[int] = []
+    decode = cv2.imdecode
+
+    def watched(jpeg: UInt8Array, how: int) -> UInt8Array:
+        at_once.append(sum(one() is not None for one in seen))
+        tile = np.asarray(decode(jpeg, how), np.uint8)
+        seen.append(weakref.ref(tile))
+        return tile
+
+    monkeypatch.setattr(cv2, "imdecode", watched)
+    make_sheet(SheetWanted(tiles=(_jpeg(9000, 60),) * 6, marks=(), title=""))
+    assert at_once == [0] * 6
+
+
 def test_a_long_tow_is_made_smaller_and_a_damaged_tile_refused() -> None:
     tiles = (_jpeg(60_000, 90),) * 20
     with Image.open(io.BytesIO(make_sheet(SheetWanted(tiles=tiles, marks=(), title="long")))) as sheet:
         assert sheet.height < 24_100
     with pytest.raises(InputError, match="cannot be decoded"):
         make_sheet(SheetWanted(tiles=(b"no picture",), marks=(), title=""))
+    with pytest.raises(InputError, match="cannot be decoded"):
+        make_sheet(SheetWanted(tiles=(_jpeg(60, 90)[:100],), marks=(), title=""))
     with pytest.raises(InputError, match="no picture"):
         make_sheet(SheetWanted(tiles=(), marks=(), title=""))
