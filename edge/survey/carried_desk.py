@@ -5,6 +5,7 @@ Nothing of it counts until somebody takes it over; what found no partner is list
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,7 +16,7 @@ from edge.store.sqlite import Connection
 from edge.survey.carried import boxes_of, partners
 from edge.survey.carried_clock import clock_shift
 
-KEPT = 4
+KEPT = 16  # tows that people review at the same time; of one with 20,000 openings it is some MB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,8 @@ class CarriedOver:
 
 NOTHING = CarriedOver()
 
+Key = tuple[str, int | None]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
@@ -89,20 +92,26 @@ class CarriedDesk:
     """Proposals from earlier reviews, worked out once for each analysis: earlier ones are decided about no more."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, int | None], CarriedOver] = {}
+        self._kept: dict[Key, CarriedOver] = {}
+        self._lock = threading.Lock()
 
     def of(self, connection: Connection, analysis: AnalysisRow) -> CarriedOver:
-        """What is proposed for an analysis; of openings that were decided about since, too."""
-        key = (analysis.uuid, first_opening(connection, analysis.id))
-        if key not in self._kept:
-            while len(self._kept) >= KEPT:
-                self._kept.pop(next(iter(self._kept)), None)
-            self._kept[key] = carried_over(connection, analysis)
-        return self._kept[key]
+        """What is proposed for an analysis; of openings that were decided about since, too. From any thread."""
+        key = key_of(connection, analysis)
+        with self._lock:
+            found = self._kept.pop(key, None)
+            if found is not None:
+                self._kept[key] = found  # the one that was asked for last goes last
+        if found is None:
+            found = carried_over(connection, analysis)  # may take a second: nobody else waits for it
+            with self._lock:
+                self._kept[key] = found
+                while len(self._kept) > KEPT:
+                    del self._kept[next(iter(self._kept))]
+        return found
 
-    def waiting(self, connection: Connection, analysis: AnalysisRow, visible: Collection[int]) -> Waiting:
-        """What of it would be taken over now for these openings: those that nobody has decided about, or grouped, in this analysis."""
-        found = self.of(connection, analysis)
+    def waiting(self, connection: Connection, analysis: AnalysisRow, visible: Collection[int], found: CarriedOver) -> Waiting:
+        """What of `found` would be taken over now for these openings: those that nobody has decided about, or grouped, in this analysis."""
         if not found.decisions and not found.groups:
             return Waiting()
         shown = frozenset(visible)
@@ -111,6 +120,11 @@ class CarriedDesk:
         decisions = [(opening, one.decision, one.row_id) for opening, one in found.decisions.items() if opening in undecided]
         free = [group for group in found.groups if all(opening in shown and opening not in grouped for opening, _ in group)]
         return Waiting(decisions=tuple(decisions), groups=tuple(free))
+
+
+def key_of(connection: Connection, analysis: AnalysisRow) -> Key:
+    """What stays the same as long as proposals for an analysis hold: it, and the ids of its openings."""
+    return analysis.uuid, first_opening(connection, analysis.id)
 
 
 def carried_over(connection: Connection, analysis: AnalysisRow) -> CarriedOver:

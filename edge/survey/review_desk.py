@@ -6,6 +6,7 @@ nothing to review: the rows are not there, and this desk says no more than that.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -13,13 +14,14 @@ from typing import get_args
 
 from edge.errors import ReviewRefusedError
 from edge.store import reviews
+from edge.store.connection import snapshot
 from edge.store.reads import reviews as reads
 from edge.store.reads.footage import AnalysisRow
 from edge.store.reads.reviews import Looked, ReviewAmong, ReviewedOpening, ReviewShow, ReviewSort
 from edge.store.reviews import Decision
 from edge.store.sqlite import Connection
 from edge.store.writer import Writes
-from edge.survey.carried_desk import CarriedDesk, Waiting
+from edge.survey.carried_desk import CarriedDesk, CarriedOver, Waiting, key_of
 from edge.survey.miss_check import MINUTE_S
 from edge.survey.miss_desk import MissDesk
 from edge.survey.miss_gate import CheckState, check_drawn, window_of
@@ -37,6 +39,7 @@ class ReviewDesk:
         self._writer = writer
         self._reader = reader
         self._outliers: dict[str, dict[int, float]] = {}
+        self._lock = threading.Lock()
         self.misses = MissDesk(writer, reader)
         self.carried = CarriedDesk()
 
@@ -82,9 +85,10 @@ class ReviewDesk:
         scores = self._outliers.get(analysis.uuid, {})
         if not scores.keys() >= set(ids):  # an analysis never changes, but its rows have new ids after they were sealed
             scores = _outliers(connection, analysis.id)
-            while len(self._outliers) >= KEPT_ORDERS:
-                self._outliers.pop(next(iter(self._outliers)), None)
-            self._outliers[analysis.uuid] = scores
+            with self._lock:
+                self._outliers[analysis.uuid] = scores
+                while len(self._outliers) > KEPT_ORDERS:
+                    del self._outliers[next(iter(self._outliers))]
         return tuple(sorted(ids, key=lambda one: -scores[one]))
 
     def decide(self, tow_id: int, opening_ids: Sequence[int], decision: str, actor: str) -> int:
@@ -123,22 +127,32 @@ class ReviewDesk:
         Raises:
             ReviewRefusedError: as `looked`.
         """
+        self.looked(connection, analysis)
+        return self._waiting(connection, analysis, self.carried.of(connection, analysis))
+
+    def _waiting(self, connection: Connection, analysis: AnalysisRow, found: CarriedOver) -> Waiting:
         looked = self.looked(connection, analysis)
-        if not self.carried.of(connection, analysis).reviews:
+        if not found.reviews:
             return Waiting()
         visible = reads.opening_order(connection, analysis.id, looked=looked)
-        return self.carried.waiting(connection, analysis, visible)
+        return self.carried.waiting(connection, analysis, visible, found)
 
     def carry(self, tow_id: int, opening_ids: Sequence[int] | None, actor: str) -> tuple[int, ...]:
         """Take over what earlier reviews decided about these openings, None for all that wait. Returns the openings that it changed.
 
         Raises:
-            ReviewRefusedError: nothing of that waits, or the tow cannot be reviewed.
+            ReviewRefusedError: nothing of that waits, or the tow cannot be reviewed, or it was analysed anew at this moment.
         """
+        with self._reader() as reading, snapshot(reading):  # pairing many openings takes a second, in which nothing else would be written
+            now = open_analysis(reading, tow_id)
+            self.looked(reading, now)
+            key, found = key_of(reading, now), self.carried.of(reading, now)
 
         def work(connection: Connection) -> tuple[int, ...]:
             analysis = open_analysis(connection, tow_id)
-            waiting = self.waiting(connection, analysis)
+            if key_of(connection, analysis) != key:
+                raise ReviewRefusedError("the footage was analysed anew at this moment", advice="Load the page again.")
+            waiting = self._waiting(connection, analysis, found)
             chosen = frozenset(waiting.openings if opening_ids is None else opening_ids)
             decisions = [one for one in waiting.decisions if one[0] in chosen]
             groups = [group for group in waiting.groups if all(opening in chosen for opening, _ in group)]
