@@ -24,7 +24,7 @@ from edge.store.facts import get_fact, put_fact
 from edge.store.seal import RUN_STEP_BYTES, Seal
 from edge.store.sealed_decisions import open_decisions, seal_decisions
 from edge.store.sqlite import Connection
-from edge.store.waiting import forget_seen, image_waits, note_seen, note_seen_footage, waits
+from edge.store.waiting import forget_seen, image_waits, note_seen, note_seen_footage
 
 log = structlog.get_logger()
 
@@ -147,14 +147,15 @@ def open_tow(connection: Connection, seal: Seal, tow_id: int) -> int:
     its own id again, unless it never had one or another object got that number meanwhile.
     """
     rows = connection.execute(
-        "SELECT z.run_id, z.sealed, r.image_id FROM sealed_runs AS z JOIN runs AS r ON r.id = z.run_id WHERE z.tow_id = ?1 "
+        f"SELECT z.run_id, z.sealed, r.image_id, {image_waits('r.image_id')} FROM sealed_runs AS z "
+        "JOIN runs AS r ON r.id = z.run_id WHERE z.tow_id = ?1 "
         "OR r.image_id IN (SELECT image_id FROM former_tows WHERE tow_id = ?1) ORDER BY z.run_id",
         (tow_id,),
     ).fetchall()
     opened = 0
-    for run_id, sealed, image_id in rows:
+    for run_id, sealed, image_id, its_image_waits in rows:
         other = blind_tow_of_image(connection, image_id, besides=tow_id)
-        if other is not None or waits(connection, image_id):
+        if other is not None or its_image_waits:
             connection.execute("UPDATE sealed_runs SET tow_id = ? WHERE run_id = ?", (other and other.tow_id, run_id))
         elif _open_run(connection, seal, run_id, sealed):
             opened += 1
