@@ -70,3 +70,16 @@ def test_another_place_is_another_source_and_other_minutes(of: Reviewable) -> No
     assert apart["places"][1][1:] == [1, None]
     assert {**told, "places": None} == {**apart, "places": None}
     assert footage_key(json.dumps(told)) != footage_key(json.dumps(apart))
+
+
+def test_every_file_of_a_clip_is_told_wherever_it_lies(of: Reviewable) -> None:
+    db = of.appliance.writer
+    (one,) = clips_of_tow(db, of.tow_id)
+    see_again(db, of.tow_id, "a copy.mp4")
+    (again,) = clips_of_tow(db, of.tow_id)
+    assert json.loads(one.seen_json) == [[one.folder_id, "tow.mp4"]]
+    assert sorted(json.loads(again.seen_json)) == [[one.folder_id, "a copy.mp4"], [one.folder_id, "tow.mp4"]]
+    line = tow(db, of.tow_id)
+    assert line is not None
+    other = again._replace(image_id=102, name="tow_002.mp4", seen_json="[]", camera_id=None)
+    assert sources_of(line, (again, other), ())["places"][1][1] == 0, "one folder is enough, whichever file was seen last"

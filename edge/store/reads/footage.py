@@ -182,14 +182,20 @@ def footage_states(connection: Connection, tow_id: int | None = None) -> dict[in
     where, values = ("", ()) if tow_id is None else ("WHERE a.tow_id = ?", (tow_id,))
     rows = connection.execute(
         "SELECT a.tow_id, count(*), coalesce(max(r.id), 0), coalesce(max(c.id), 0), coalesce(sum(c.id), 0), "
-        "CAST(coalesce(sum(a.at_s), 0) * 1000 AS INTEGER), coalesce(sum(a.image_id * a.camera_id), 0), "
-        "coalesce(CAST(strftime('%s', max(t.end_utc)) AS INTEGER), 0), coalesce(sum((SELECT sum(s.id * (1 + (s.original = 'present'))) "
-        "FROM sightings AS s WHERE s.image_id = c.image_id)), 0) FROM tow_images AS a JOIN tows AS t ON t.id = a.tow_id "
+        "CAST(coalesce(sum(a.at_s), 0) * 1000 AS INTEGER), coalesce(sum(a.camera_id), 0), "
+        "(SELECT coalesce(CAST(strftime('%s', t.end_utc) AS INTEGER), 0) FROM tows AS t WHERE t.id = a.tow_id) FROM tow_images AS a "
         "LEFT JOIN runs AS r ON r.image_id = a.image_id AND r.is_current = 1 "
         f"LEFT JOIN readings AS c ON c.image_id = a.image_id AND c.is_current = 1 {where} GROUP BY a.tow_id ORDER BY a.tow_id DESC",
         values,
     )
-    return {row[0]: tuple(row[1:]) for row in rows}
+    clips = connection.execute(
+        "SELECT a.tow_id, coalesce(sum(a.image_id * a.camera_id), 0), coalesce(sum((SELECT sum(s.id * (1 + (s.original = 'present'))) "
+        "FROM sightings AS s WHERE s.image_id = k.image_id)), 0) FROM clips AS k JOIN tow_images AS a ON a.image_id = k.image_id "
+        f"{where} GROUP BY a.tow_id",
+        values,
+    )
+    places = {row[0]: tuple(row[1:]) for row in clips}
+    return {row[0]: (*row[1:], *places.get(row[0], ())) for row in rows}
 
 
 def newest_protocol(connection: Connection) -> int:
