@@ -78,6 +78,22 @@ def save_check(connection: Connection, check_id: int, content_json: str, *, revi
     return revision + 1
 
 
+def take_over_check(connection: Connection, check_id: int, counter: str, *, actor: str) -> None:
+    """Let a person count the minutes of a check that was drawn while there were no accounts.
+
+    Raises:
+        CountRefusedError: it is not open any more, or somebody counts it.
+    """
+    row = connection.execute(
+        "UPDATE miss_checks SET counter = ? WHERE id = ? AND state = 'open' AND counter = '' RETURNING uuid, tow_id, revision",
+        (counter, check_id),
+    ).fetchone()
+    if row is None:
+        raise CountRefusedError("the check is not open any more", advice="Load the page again.")
+    detail = {"check": row["uuid"], "counter": counter, "revision": row["revision"]}
+    audit.append(connection, actor, "miss_check_taken_over", f"tow/{row['tow_id']}", detail)
+
+
 def end_check(connection: Connection, check_id: int, state: Literal["done", "declined"], *, actor: str, reason: str = "") -> None:
     """Finish or decline a check that is open, for good.
 

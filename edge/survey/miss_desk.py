@@ -131,6 +131,24 @@ class MissDesk:
 
         self._writer.call(work)
 
+    def take_over(self, tow_id: int, who: str, actor: str) -> None:
+        """Let a person count minutes that were drawn while there were no accounts, with the marks that were made so far.
+
+        Raises:
+            CountRefusedError: somebody with an account counts them, nobody is named, or they are not open any more.
+            ReviewRefusedError: the tow cannot be reviewed, or no minutes are drawn.
+        """
+
+        def work(connection: Connection) -> None:
+            check = gate_of(connection, open_analysis(connection, tow_id)).check
+            if check is None:
+                raise ReviewRefusedError("no minutes are drawn", advice="Begin the review first.")
+            if check.counter or not who:
+                raise CountRefusedError(f"{name_of(check)} counts these minutes", advice="You may decline them with a reason.")
+            miss_checks.take_over_check(connection, check.id, who, actor=actor)
+
+        self._writer.call(work)
+
     def decline(self, tow_id: int, actor: str, reason: str) -> None:
         """Let the minutes not be counted, for good: what the model found in them is shown from then on, and its misses stay unmeasured.
 

@@ -200,6 +200,7 @@ RULES: dict[str, Need] = {
     "POST /api/tows/{tow_id}/check/draw": REVIEW,
     "POST /api/tows/{tow_id}/check/finish": REVIEW,
     "POST /api/tows/{tow_id}/check/decline": REVIEW,
+    "POST /api/tows/{tow_id}/check/take-over": ADMINISTER,
     "GET /api/tows/{tow_id}/review/earlier": VIEW,
     "POST /api/tows/{tow_id}/review/carry": REVIEW,
     "POST /api/tows/{tow_id}/decisions": REVIEW,

@@ -141,6 +141,25 @@ def test_who_may(checked: Checked) -> None:
         assert "rita is seasick" in rita.get(f"/tows/{checked.of.tow_id}/review").text
 
 
+def test_an_administrator_takes_over_minutes_that_were_drawn_before_there_were_accounts(checked: Checked) -> None:
+    misses = checked.of.appliance.reviews.misses
+    minutes = misses.draw(checked.of.tow_id, "", "somebody at the ship").minutes
+    path, page = f"{checked.api}/check/take-over", f"/tows/{checked.of.tow_id}/review"
+    with browser(checked.client, "rita") as rita, browser(checked.client, "anna") as anna:
+        assert anna.get(f"{checked.api}/check/marks").json()["message"] == "somebody without an account counts these minutes"
+        assert rita.post(path, json={}).status_code == 403
+        assert 'id="take-over"' not in rita.get(page).text
+        assert 'id="take-over"' in anna.get(page).text
+        answer = anna.post(path, json={}).json()
+        assert (answer["state"], answer["counter"], tuple(answer["minutes"])) == ("open", "anna", minutes)
+        assert anna.post(f"{checked.api}/check/marks", json=content([1])).json() == {"revision": 1}
+        assert "Count them now" in anna.get(page).text
+        assert 'id="take-over"' not in anna.get(page).text
+        assert anna.post(path, json={}).json()["message"] == "anna counts these minutes"
+    rows = checked.of.appliance.writer.execute("SELECT detail_json FROM audit WHERE action = 'miss_check_taken_over'").fetchall()
+    assert [json.loads(row[0])["counter"] for row in rows] == ["anna"]
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -164,6 +164,14 @@ def finish(appliance: ApplianceHere, viewer: Viewer, actor: Actor, tow_id: TowId
         return _check(appliance, connection, tow_id)
 
 
+@router.post("/tows/{tow_id}/check/take-over", summary="Take over minutes that nobody with an account counts", responses=REFUSALS)
+def take_over(appliance: ApplianceHere, viewer: Viewer, actor: Actor, tow_id: TowId) -> CheckAnswer:
+    """Of minutes drawn while there were no accounts, with the marks so far; of nobody else's. For administrators."""
+    appliance.reviews.misses.take_over(tow_id, who_is(viewer), actor)
+    with appliance.reader() as connection, snapshot(connection):
+        return _check(appliance, connection, tow_id)
+
+
 @router.post("/tows/{tow_id}/check/decline", summary="Decline the minutes counted blind", responses=REFUSALS)
 def decline(appliance: ApplianceHere, actor: Actor, tow_id: TowId, body: DeclineBody) -> CheckAnswer:
     """With a reason, and for good: what the model misses stays unmeasured."""

@@ -1,4 +1,4 @@
-// Before a review: the minutes that are counted blind are drawn, or declined with a reason. Both lead to the review as it is then.
+// Before a review: the minutes that are counted blind are drawn, taken over, or declined with a reason. All lead to the review as it is then.
 import { writeHeaders } from "./csrf.js";
 
 const tow = document.getElementById("begin-review").dataset.tow;
@@ -14,6 +14,7 @@ async function ask(what, body) {
 }
 
 document.getElementById("draw")?.addEventListener("click", () => ask("draw", {}));
+document.getElementById("take-over")?.addEventListener("click", () => ask("take-over", {}));
 document.getElementById("decline")?.addEventListener("submit", (event) => {
   event.preventDefault();
   ask("decline", { reason: document.getElementById("decline-reason").value });
