@@ -12,6 +12,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,20 @@ def write_picture(folder: Path, name: str, seed: int) -> Path:
     return folder / name
 
 
+def _answer(request: urllib.request.Request, timeout_s: float) -> Any:
+    """What the appliance answers.
+
+    Raises:
+        OSError: it is not there, or went away in the middle of its answer.
+    """
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=timeout_s) as answer:
+            return json.load(answer)
+    except HTTPException as error:
+        raise ConnectionResetError(str(error)) from error
+
+
 class RunningAppliance:
     """`imagine-edge run` as a process of its own."""
 
@@ -105,17 +120,13 @@ class RunningAppliance:
         address = read_address(self.home)
         if address is None:
             raise OSError("no address yet")
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(address + path, timeout=10) as answer:
-            return json.load(answer)
+        return _answer(urllib.request.Request(address + path), timeout_s=10)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         request = urllib.request.Request(
             f"{read_address(self.home)}{path}", data=json.dumps(body).encode(), headers={"Content-Type": "application/json"}
         )
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=60) as answer:
-            return json.load(answer)
+        return _answer(request, timeout_s=60)
 
     def worker_pid(self) -> int | None:
         pid = self.ask("/api/status")["live"]["workers"][0]["pid"]
