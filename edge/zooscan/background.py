@@ -54,7 +54,8 @@ def enlarged_rows(background: UInt8Array, ratio: int, top: int, bottom: int) -> 
     """Rows of the background at the scan's resolution, as ImageJ 1.41 enlarges (`ByteProcessor.resize`, bilinear).
 
     A pixel x of the enlarged picture lies at x / ratio - 1/2 of the small one, which is half a large pixel off where others put it, and
-    beyond its edges the picture is continued.
+    beyond its edges the picture is continued. ImageJ stops a thousandth of a pixel before the last one: in the last pixels at the right
+    and below, a grey that lies half way between two may be one darker there.
 
     Args:
         background: (H, W) uint8, smoothed.
