@@ -16,6 +16,7 @@ from edge.store.counter_tables import COUNTER_TABLES
 from edge.store.decision_tables import DECISION_TABLES
 from edge.store.sqlite import Connection
 from edge.store.survey_tables import SURVEY_TABLES
+from edge.store.zooscan_tables import ZOOSCAN_TABLES
 
 if TYPE_CHECKING:  # sqlite-utils loads NumPy: only whoever applies migrations waits for it
     from sqlite_utils import Database, Migrations
@@ -47,10 +48,18 @@ def m003_footage(db: Database) -> None:
         connection.execute(statement)
 
 
+def m004_zooscan(db: Database) -> None:
+    """Projects, scans, their objects, and what people and EcoTaxa said of those."""
+    connection: Connection = db.conn
+    for statement in ZOOSCAN_TABLES:
+        connection.execute(statement)
+
+
 MIGRATIONS: dict[str, Callable[[Database], None]] = {
     "m001_appliance": m001_appliance,
     "m002_survey": m002_survey,
     "m003_footage": m003_footage,
+    "m004_zooscan": m004_zooscan,
 }
 """All of them by name, in their order."""
 

@@ -151,7 +151,8 @@ class SimulatedAppliance:
     def close(self) -> None:
         self.set_live(phase=Phase.STOPPING)
         self._clip_frames.close()
-        self.writer.close()
+        with self._lock:  # a page's last request may still be in its transaction
+            self.writer.close()
 
     @contextmanager
     def _write(self, *, quiet: bool = False) -> Iterator[Connection]:
