@@ -88,7 +88,7 @@ def live_status(service: Service) -> LiveStatus:
         eta_s=queue_length / images_per_s if images_per_s and queue_length else None,
         models=tuple(_model(service, dispatcher) for dispatcher in dispatchers),
         disk=DiskStatus(free_bytes=service.disk.free_bytes, total_bytes=service.disk.total_bytes, floor_bytes=service.disk.floor_bytes),
-        workers=tuple(_worker(dispatcher) for dispatcher in dispatchers),
+        workers=tuple(_worker(service, dispatcher) for dispatcher in dispatchers),
         last_inventory_utc=min((root.looked_utc for root in service.intake.status() if root.looked_utc), default=None),
         started_utc=service.started_utc,
         software_version=__version__,
@@ -138,13 +138,14 @@ def _model(service: Service, dispatcher: Dispatcher) -> ModelStatus:
     )
 
 
-def _worker(dispatcher: Dispatcher) -> WorkerStatus:
+def _worker(service: Service, dispatcher: Dispatcher) -> WorkerStatus:
+    waits = dispatcher.state == "stopped" and service.models.at_work(dispatcher).state == "preparing"
     return WorkerStatus(
         recipe=dispatcher.recipe,
         pid=dispatcher.worker_pid,
-        state=dispatcher.state,
+        state="starting" if waits else dispatcher.state,
         rss_bytes=dispatcher.worker_rss_bytes,
-        detail=dispatcher.detail,
+        detail="when its model is checked" if waits else dispatcher.detail,
     )
 
 
