@@ -78,6 +78,10 @@ ZOOSCAN_TABLES = (
         log BLOB,
         meta BLOB,
         background TEXT,
+        background_paths_json TEXT NOT NULL DEFAULT '[]',
+        scanned_local TEXT,
+        original TEXT NOT NULL DEFAULT 'present' CHECK (original IN ('present', 'gone', 'changed')),
+        original_utc TEXT,
         state TEXT NOT NULL CHECK (state IN ('waiting', 'queued', 'processing', 'done', 'failed', 'gone')),
         lacks_json TEXT NOT NULL DEFAULT '[]',
         reason TEXT NOT NULL DEFAULT '',
@@ -172,10 +176,27 @@ ZOOSCAN_TABLES = (
     """,
     "CREATE INDEX zooscan_lines_scan ON zooscan_lines (scan_id, object_key)",
     "CREATE INDEX zooscan_lines_run ON zooscan_lines (run_id)",
+    # What a person did at once: one line drawn or erased, or decisions about one or many objects. The newest not undone one can be undone.
+    """
+    CREATE TABLE zooscan_actions (
+        id INTEGER PRIMARY KEY,
+        uuid TEXT NOT NULL UNIQUE,
+        scan_id INTEGER NOT NULL REFERENCES zooscan_scans (id),
+        what TEXT NOT NULL CHECK (what IN ('decide', 'draw', 'erase')),
+        line_id INTEGER REFERENCES zooscan_lines (id),
+        actor TEXT NOT NULL,
+        done_utc TEXT NOT NULL,
+        undone_by TEXT,
+        undone_utc TEXT
+    ) STRICT
+    """,
+    "CREATE INDEX zooscan_actions_scan ON zooscan_actions (scan_id, id)",
+    "CREATE INDEX zooscan_actions_line ON zooscan_actions (line_id)",
     """
     CREATE TABLE zooscan_decisions (
         id INTEGER PRIMARY KEY,
         uuid TEXT NOT NULL UNIQUE,
+        action_id INTEGER NOT NULL REFERENCES zooscan_actions (id),
         scan_id INTEGER NOT NULL REFERENCES zooscan_scans (id),
         object_key TEXT NOT NULL,
         decision TEXT NOT NULL CHECK (decision IN ('single', 'multiple')),
@@ -186,6 +207,7 @@ ZOOSCAN_TABLES = (
     ) STRICT
     """,
     "CREATE INDEX zooscan_decisions_scan ON zooscan_decisions (scan_id, object_key)",
+    "CREATE INDEX zooscan_decisions_action ON zooscan_decisions (action_id)",
     """
     CREATE TABLE zooscan_signatures (
         id INTEGER PRIMARY KEY,
