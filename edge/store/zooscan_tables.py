@@ -51,6 +51,7 @@ FEATURE_COLUMNS = {
 }
 """The column of each measure by its legacy name, lower case; the box (bx, by, width, height) has columns of its own."""
 
+_COLUMNS = ", ".join(f"o.{column}" for column in FEATURE_COLUMNS.values())
 _FEATURES = ",\n".join(f"        {column} REAL" for column in FEATURE_COLUMNS.values())
 
 ZOOSCAN_TABLES = (
@@ -236,7 +237,7 @@ ZOOSCAN_TABLES = (
         category TEXT NOT NULL,
         category_id TEXT,
         hierarchy TEXT,
-        status TEXT NOT NULL CHECK (status IN ('predicted', 'validated', 'dubious')),
+        status TEXT NOT NULL CHECK (status IN ('predicted', 'validated', 'dubious', 'discarded')),
         labelled_by TEXT,
         labelled_at TEXT,
         source TEXT NOT NULL,
@@ -250,6 +251,7 @@ ZOOSCAN_TABLES = (
         uuid TEXT NOT NULL UNIQUE,
         scan_id INTEGER NOT NULL REFERENCES zooscan_scans (id),
         kind TEXT NOT NULL CHECK (kind IN ('push', 'pull')),
+        mode TEXT NOT NULL DEFAULT 'new' CHECK (mode IN ('new', 'add', 'update')),
         server TEXT NOT NULL,
         ecotaxa_project_id INTEGER NOT NULL,
         state TEXT NOT NULL CHECK (state IN ('queued', 'sending', 'importing', 'asking', 'done', 'failed', 'cancelled')),
@@ -260,6 +262,7 @@ ZOOSCAN_TABLES = (
         progress REAL CHECK (progress BETWEEN 0 AND 1),
         question_json TEXT,
         answer_json TEXT,
+        report_json TEXT,
         detail TEXT NOT NULL DEFAULT '',
         attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
         actor TEXT NOT NULL,
@@ -269,4 +272,23 @@ ZOOSCAN_TABLES = (
     ) STRICT
     """,
     "CREATE INDEX zooscan_uploads_scan ON zooscan_uploads (scan_id)",
+    # The objects that stand, each with what people and EcoTaxa say of it; NULL in is_multiple: neither a model nor a person looked.
+    f"""
+    CREATE VIEW v_zooscan_objects AS
+    SELECT o.id AS object_id, o.uuid AS object_uuid, s.id AS scan_id, s.name AS scan, p.name AS project, r.uuid AS run_uuid, o.key,
+           o.x_px, o.y_px, o.width_px, o.height_px, r.pixel_mm,
+           {_COLUMNS},
+           o.multiple_score, o.cut_from, d.decision, d.actor AS decided_by,
+           CASE d.decision WHEN 'multiple' THEN 1 WHEN 'single' THEN 0 ELSE o.multiple_score >= r.multiple_threshold END AS is_multiple,
+           l.category, l.category_id, l.hierarchy, l.status AS category_status
+    FROM zooscan_runs AS r
+    JOIN zooscan_scans AS s ON s.id = r.scan_id
+    JOIN zooscan_projects AS p ON p.id = s.project_id
+    CROSS JOIN zooscan_objects AS o ON o.run_id = r.id AND o.retired_utc IS NULL
+    LEFT JOIN zooscan_decisions AS d ON d.id = (SELECT max(x.id) FROM zooscan_decisions AS x
+         WHERE x.scan_id = r.scan_id AND x.object_key = o.key AND x.undone_utc IS NULL)
+    LEFT JOIN zooscan_labels AS l ON l.id = (SELECT max(x.id) FROM zooscan_labels AS x
+         WHERE x.scan_id = r.scan_id AND x.object_key = o.key)
+    WHERE r.is_current = 1
+    """,
 )
