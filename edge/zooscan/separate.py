@@ -1,0 +1,149 @@
+"""Lines that separate animals which touch: the seam for separators, and the classical one that needs no model.
+
+A line takes pixels away from an object: they are set white before the scan is segmented anew, and what was one object is then two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from edge.values import Float32Array, Int32Array, UInt8Array
+from edge.zooscan.bodies import BodySettings, find_bodies
+from edge.zooscan.particle import UPPER_GREY, BoolArray
+from edge.zooscan.segment import SegmentSettings
+from edge.zooscan.watershed import between, flood, summits
+from models.runtime.vision import cv2
+
+_NOTHING = np.zeros((0, 2), np.int32)
+# A larger object is looked at reduced to this: necks are shares of bodies, not pixels.
+_LARGEST_SIDE_PX = 400
+# A hole of more than this share of an object is a gap between animals, a smaller one a part of an animal.
+_GAP_SHARE = 0.02
+_SMOOTHING_PX = 1.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Separation:
+    """Where an object is to be cut.
+
+    Attributes:
+        pixels: (N, 2) int32, x and y in the object's box of the pixels to be set white; none if it is left whole.
+        score: 0..1, how sure; 0 without pixels.
+    """
+
+    pixels: Int32Array
+    score: float
+
+    def __post_init__(self) -> None:
+        """Check shape, type and score.
+
+        Raises:
+            ValueError: pixels are not (N, 2) int32, or the score is not in 0..1.
+        """
+        if self.pixels.ndim != 2 or self.pixels.shape[1] != 2 or self.pixels.dtype != np.int32:
+            raise ValueError(f"pixels must be (N, 2) int32, not {self.pixels.shape} {self.pixels.dtype}")
+        if not 0.0 <= self.score <= 1.0:
+            raise ValueError(f"score must lie in 0..1, not {self.score}")
+
+
+WHOLE = Separation(pixels=_NOTHING, score=0.0)
+
+
+@runtime_checkable
+class Separator(Protocol):
+    """Looks for lines between animals that touch."""
+
+    @property
+    def name(self) -> str:
+        """What made the lines, with its version: stored beside each of them."""
+        ...
+
+    def lines(self, alone: UInt8Array, filled: BoolArray) -> Separation:
+        """Where to cut one object.
+
+        Args:
+            alone: (H, W) uint8, the object with white around it and in its holes (`Particle.alone`).
+            filled: (H, W) bool, its pixels with its holes.
+
+        Raises:
+            ModelError: a model failed.
+        """
+        ...
+
+
+class WatershedSeparator:
+    """Cuts where the object is narrow: watershed of the distance from its edge, one part for each body.
+
+    It knows nothing of animals. What overlaps without a neck stays whole, and so does what hangs on something slim; an animal with a
+    waist may be cut: it is asked about multiples only, and a person looks at its lines.
+    """
+
+    name = "watershed-1"
+
+    def __init__(self, settings: BodySettings | None = None, *, least_px: int | None = None) -> None:
+        """`settings`: when a narrow place is a contact; `least_px`: pixels of the smallest object, holes included."""
+        self._settings = settings or BodySettings()
+        self._least_px = SegmentSettings().min_area_px if least_px is None else least_px
+
+    def lines(self, alone: UInt8Array, filled: BoolArray) -> Separation:
+        """See `Separator.lines`."""
+        solid = _solid(alone, filled)
+        scale = min(1.0, _LARGEST_SIDE_PX / max(solid.shape))
+        height = _height(solid, scale)
+        bodies = find_bodies(height, flood(height, summits(height)), self._settings, least_px=self._least_px * scale**2)
+        if bodies.count < 2:
+            return WHOLE
+        # What is too thin for the reduced picture belongs to no body yet; it goes to the one from which it is reached first.
+        size = (filled.shape[1], filled.shape[0])
+        enlarged = np.asarray(cv2.resize(bodies.labels.astype(np.uint16), size, interpolation=cv2.INTER_NEAREST), np.int32)
+        return cut(flood(filled.astype(np.float32), enlarged), alone, bodies.score, self._least_px)
+
+
+def cut(labels: Int32Array, alone: UInt8Array, score: float, least_px: int) -> Separation:
+    """The pixels between the parts of an object, unless fewer than two of what they leave are objects.
+
+    Args:
+        labels: (H, W) int32, the part of each pixel; 0 is outside.
+        alone: see `Separator.lines`.
+        score: of the separation.
+        least_px: pixels of the smallest object, holes included.
+    """
+    dark = alone <= UPPER_GREY
+    line = between(labels) & dark
+    left, _ = cv2.findContours((dark & ~line).view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if sum(_filled_px(chain) >= least_px for chain in left) < 2:
+        return WHOLE
+    rows, columns = np.nonzero(line)
+    return Separation(pixels=np.stack([columns, rows], axis=1).astype(np.int32), score=min(max(score, 0.0), 1.0))
+
+
+def _solid(alone: UInt8Array, filled: BoolArray) -> BoolArray:
+    """(H, W) bool: the object without the gaps that its animals enclose, but with the holes that they have."""
+    holes = filled & (alone > UPPER_GREY)
+    count, numbered, facts, _ = cv2.connectedComponentsWithStats(holes.view(np.uint8), connectivity=4)
+    gap = np.zeros(count, np.bool_)
+    gap[1:] = facts[1:, cv2.CC_STAT_AREA] > _GAP_SHARE * np.count_nonzero(filled)
+    solid: BoolArray = filled & ~gap[numbered]
+    return solid
+
+
+def _height(solid: BoolArray, scale: float) -> Float32Array:
+    """(H, W) float32: how far inside each pixel lies, of the object reduced by a scale and smoothed; 0 is outside."""
+    size = (max(1, round(solid.shape[1] * scale)), max(1, round(solid.shape[0] * scale)))
+    covered = cv2.resize(solid.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    inside = (covered >= 0.5).astype(np.uint8)
+    # A border of its own: what touches the edge of the box lies there at its own edge.
+    distance = cv2.distanceTransform(cv2.copyMakeBorder(inside, 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, cv2.DIST_MASK_5)
+    smooth = np.asarray(cv2.GaussianBlur(distance, (0, 0), _SMOOTHING_PX), np.float32)[1:-1, 1:-1]
+    return smooth * inside
+
+
+def _filled_px(chain: cv2.typing.MatLike) -> int:
+    """Pixels within a border and on it."""
+    left, top, width, height = cv2.boundingRect(chain)
+    filled = np.zeros((height, width), np.uint8)
+    cv2.drawContours(filled, [chain], -1, 1, cv2.FILLED, offset=(-left, -top))
+    return int(cv2.countNonZero(filled))
