@@ -143,6 +143,17 @@ class DecisionOutdatedError(DecisionRefusedError):
     default_advice = "Load what was decided since; then take your own changes over, or drop them."
 
 
+class ExportRefusedError(SettingsError):
+    """Something that cannot be exported as it is; `problems` lists all that is wrong, each with `advice`."""
+
+    code = "export_refused"
+    default_advice = "Correct what is listed on the scan's page, then export again."
+
+    def __init__(self, message: str, *, advice: str | None = None, problems: tuple[object, ...] = ()) -> None:
+        super().__init__(message, advice=advice)
+        self.problems = problems
+
+
 class StoreError(EdgeError):
     """The database cannot be opened, trusted or written."""
 
