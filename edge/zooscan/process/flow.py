@@ -1,0 +1,251 @@
+"""The processing of one scan, from the scanner's files to a folder with everything in it: the main path."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.errors import InputError, Reason
+from edge.values import Int32Array
+from edge.zooscan.particle import Particle
+from edge.zooscan.process.child import MeasureTask, peak_rss_mib
+from edge.zooscan.process.clean_file import CLEAN_NAME, write_clean
+from edge.zooscan.process.cutting import Candidate, Standing, found_objects, separate, to_separate
+from edge.zooscan.process.folder import VIGNETTES_NAME, VignetteArchive, whole_folder
+from edge.zooscan.process.measurers import Measurers
+from edge.zooscan.process.values import FoundObject, ProcessedScan, ScanInput, ScanStoppedError, UInt16Array
+from edge.zooscan.raw import open_raw
+from edge.zooscan.scan import CleanScan, Stopwatch, clean_scan
+from edge.zooscan.segment import SegmentSettings
+
+if TYPE_CHECKING:
+    from edge.zooscan.multiples import MultipleClassifier
+    from edge.zooscan.separate import Separator
+
+MULTIPLE_SCORE = 0.4
+_MOST_BOX_PX2 = 2_000_000
+_TOGETHER_PX = 500_000
+_CLASSIFIED_TOGETHER = 64
+_HASHED_BYTES = 4 * 1024 * 1024
+
+
+def process_scan(
+    scan: ScanInput,
+    folder: Path,
+    *,
+    classifier: MultipleClassifier | None,
+    separator: Separator | None,
+    processes: int,
+    watch: Stopwatch,
+    stopping: Callable[[], bool],
+    threshold: float = MULTIPLE_SCORE,
+) -> ProcessedScan:
+    """Convert, clean, segment, tell multiples, separate, measure, draw; keep the clean picture and the vignettes.
+
+    Args:
+        scan: what it is made from.
+        folder: is made, with `clean.tif` and `vignettes.zip` in it: whole, or not at all.
+        classifier: tells multiples; without one nothing has a score.
+        separator: cuts them; without one nothing is cut but along people's lines.
+        processes: that measure beside each other; as many threads convert.
+        watch: is told how long each stage took.
+        stopping: says whether to give up.
+        threshold: a score above it says multiple.
+
+    Raises:
+        InputError: a file cannot be read, is none, or does not fit; see `clean_scan`.
+        ModelError: classifier or separator failed.
+        ScanStoppedError: `stopping` said so.
+        MeasurerLostError: a measuring process was ended by somebody.
+        FileExistsError: the folder is there already.
+        OSError: the disk is full, or broken.
+    """
+    segmenting = scan.settings.segment
+    with whole_folder(folder) as place, Measurers(processes) as measurers, ThreadPoolExecutor(2) as beside:
+        hashing = beside.submit(_sha256, scan.raw, stopping)
+        clean = _cleaned(scan, processes, watch, stopping)
+        writing = beside.submit(write_clean, place / CLEAN_NAME, clean.image, segmenting.resolution_dpi)
+        with watch.stage("segment"):
+            if len(scan.human_lines):
+                writing.result()  # the lines are white for a moment
+            standing = found_objects(clean.image, scan.human_lines, segmenting)
+        work = _Work(measurers=measurers, settings=segmenting, watch=watch, stopping=stopping)
+        work.measure(standing.everyone)
+        if classifier is not None:
+            work.classify([one for one in standing.everyone if one.stands], classifier)
+        if separator is not None:
+            parts = work.separate(standing, scan, clean, separator, threshold)
+            work.measure(parts)
+            if classifier is not None:
+                work.classify(parts, classifier)
+        with watch.stage("measure"):
+            measures = work.collect(place / VIGNETTES_NAME)
+        with watch.stage("write"):
+            writing.result()
+            raw_sha256 = hashing.result()
+        peak_mib = measurers.dismiss(stopping) + peak_rss_mib()
+        return _processed(scan, clean, standing, measures, raw_sha256=raw_sha256, peak_mib=peak_mib)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Work:
+    """What is done with objects, a batch at a time.
+
+    Attributes:
+        batches: of the tasks that were given, by number.
+    """
+
+    measurers: Measurers
+    settings: SegmentSettings
+    watch: Stopwatch
+    stopping: Callable[[], bool]
+    batches: list[list[Candidate]] | None = None
+
+    def measure(self, candidates: list[Candidate]) -> None:
+        """Have objects measured and drawn beside everything else."""
+        self.batches = self.batches or []
+        for batch in _batches(candidates):
+            task = MeasureTask(
+                number=len(self.batches),
+                particles=[_bare(one.particle) for one in batch],
+                resolution_dpi=self.settings.resolution_dpi,
+                pixel_mm=self.settings.pixel_mm,
+            )
+            self.batches.append(batch)
+            self.measurers.give(task)
+
+    def classify(self, candidates: list[Candidate], classifier: MultipleClassifier) -> None:
+        """Give each object its score."""
+        with self.watch.stage("classify"):
+            for begin in range(0, len(candidates), _CLASSIFIED_TOGETHER):
+                self._go_on()
+                together = candidates[begin : begin + _CLASSIFIED_TOGETHER]
+                for one, score in zip(together, classifier.scores([one.particle.alone for one in together]), strict=True):
+                    one.score = float(score)
+
+    def separate(self, standing: Standing, scan: ScanInput, clean: CleanScan, separator: Separator, threshold: float) -> list[Candidate]:
+        """Cut the multiples; their parts."""
+
+        def lines_of(particle: Particle) -> tuple[Int32Array, float]:
+            self._go_on()
+            found = separator.lines(particle.alone, particle.filled)
+            return found.pixels, found.score
+
+        with self.watch.stage("separate"):
+            asked = to_separate((one for one in standing.everyone if one.stands), threshold, _MOST_BOX_PX2, scan.spared, scan.wanted)
+            return separate(standing, asked, clean.image, self.settings, lines_of)
+
+    def collect(self, archive: Path) -> dict[str, Mapping[str, float]]:
+        """Wait for all measures, by key; the vignettes are kept in the order in which they were asked for."""
+        measures: dict[str, Mapping[str, float]] = {}
+        waiting: dict[int, list[bytes]] = {}
+        batches = self.batches or []
+        written = 0
+        with VignetteArchive(archive) as kept:
+            for _ in batches:
+                answer = self.measurers.take(self.stopping)
+                measures |= {one.key: found for one, found in zip(batches[answer.number], answer.measures, strict=True)}
+                waiting[answer.number] = answer.vignettes
+                while written in waiting:
+                    for one, picture in zip(batches[written], waiting.pop(written), strict=True):
+                        kept.add(member_of(one.key), picture)
+                    written += 1
+        return measures
+
+    def _go_on(self) -> None:
+        if self.stopping():
+            raise ScanStoppedError("the processing of the scan was stopped")
+
+
+def member_of(key: str) -> str:
+    """The name of an object's vignette in an archive."""
+    return f"{key}.png"
+
+
+def _cleaned(scan: ScanInput, threads: int, watch: Stopwatch, stopping: Callable[[], bool]) -> CleanScan:
+    with ExitStack() as opened:
+        raw = opened.enter_context(open_raw(scan.raw))
+        first, second = (opened.enter_context(open_raw(path)) for path in scan.backgrounds)
+        clean = clean_scan(raw, (first, second), scan.settings, threads=threads, watch=watch)
+    if stopping():
+        raise ScanStoppedError("the processing of the scan was stopped")
+    return clean
+
+
+def _sha256(path: Path, stopping: Callable[[], bool]) -> str:
+    """Of a file, beside those that read it too, so that the medium gives it once."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb", buffering=0) as file:
+            while (piece := file.read(_HASHED_BYTES)) and not stopping():
+                digest.update(piece)
+    except OSError as error:
+        raise InputError(Reason.UNREADABLE_FILE, f"{path.name} could not be read: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+def _batches(candidates: list[Candidate]) -> Iterator[list[Candidate]]:
+    """Objects of about the same size, the largest first: what comes last is done quickly."""
+    batch: list[Candidate] = []
+    pixels = 0
+    for one in sorted(candidates, key=lambda one: -one.particle.grey.size):
+        if batch and pixels + one.particle.grey.size > _TOGETHER_PX:
+            yield batch
+            batch, pixels = [], 0
+        batch.append(one)
+        pixels += one.particle.grey.size
+    if batch:
+        yield batch
+
+
+def _bare(particle: Particle) -> Particle:
+    """An object without what was computed of it, to be sent."""
+    return Particle(
+        x_px=particle.x_px,
+        y_px=particle.y_px,
+        grey=particle.grey,
+        filled=particle.filled,
+        chain=particle.chain,
+        upper_grey=particle.upper_grey,
+    )
+
+
+def _found(one: Candidate, measures: Mapping[str, float]) -> FoundObject:
+    outline: UInt16Array = one.particle.chain.astype("<u2")
+    return FoundObject(
+        key=one.key,
+        x_px=one.particle.x_px,
+        y_px=one.particle.y_px,
+        width_px=one.particle.width_px,
+        height_px=one.particle.height_px,
+        outline=outline,
+        measures=measures,
+        multiple_score=one.score,
+        cut_from=one.cut_from,
+        vignette=member_of(one.key),
+    )
+
+
+def _processed(
+    scan: ScanInput, clean: CleanScan, standing: Standing, measures: Mapping[str, Mapping[str, float]], *, raw_sha256: str, peak_mib: float
+) -> ProcessedScan:
+    height_px, width_px = clean.image.shape
+    return ProcessedScan(
+        raw_sha256=raw_sha256,
+        width_px=width_px,
+        height_px=height_px,
+        pixel_mm=scan.settings.segment.pixel_mm,
+        window=clean.window,
+        frame=clean.frame,
+        black_share=clean.black_share,
+        concerns=(*clean.concerns, *scan.settings.not_done),
+        objects=tuple(_found(one, measures[one.key]) for one in standing.everyone if one.stands),
+        lines=tuple(standing.lines),
+        retired=tuple(_found(one, measures[one.key]) for one in standing.everyone if not one.stands),
+        peak_rss_mib=peak_mib,
+    )
