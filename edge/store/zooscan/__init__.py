@@ -1,0 +1,1 @@
+"""What is written about ZooScan scans. Functions take the writer's connection, inside the writer's transaction."""
