@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.ecotaxa_zip import KEYS, SCAN, good_files, make_zip, picture, rows_of, table, write_zip
+from tests.helpers.small_import import KEYS, SCAN, good_files, make_zip, picture, rows_of, table, write_zip
 from tests.simulators.ecotaxa_import import Known, check_import
 
 Rows = list[dict[str, str]]
