@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 # EcoTaxa's own columns that hold numbers, and those that hold names of up to 255 letters; of other texts 250 are kept.
-NUMERIC_PREDEFINED = frozenset(("object_lat", "object_lon", "object_depth_min", "object_depth_max", "img_rank"))
+NUMERIC_PREDEFINED = frozenset(
+    ("object_lat", "object_lon", "object_depth_min", "object_depth_max", "object_annotation_category_id", "img_rank")
+)
 TEXT_PREDEFINED = frozenset(
     (
         *("img_file_name", "object_id", "object_link", "object_date", "object_time", "acq_id", "acq_instrument", "process_id", "sample_id"),
         "sample_dataportal_descriptor",
-        *(f"object_annotation_{what}" for what in ("status", "category", "category_id", "date", "time", "person_name", "person_email")),
+        *(f"object_annotation_{what}" for what in ("status", "category", "date", "time", "person_name", "person_email")),
         "object_annotation_hierarchy",
     )
 )
@@ -34,6 +36,8 @@ DERIVED = (
 )
 # Of every legacy table nothing but 0, although something is measured.
 ZERO_IN_LEGACY = "nb3"
+# Zooprocess tells these as whole numbers, although its own table has three decimals.
+WHOLE_IN_LEGACY = frozenset(("symetriehc", "symetrievc"))
 
 
 @dataclass(frozen=True, slots=True)

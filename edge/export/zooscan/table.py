@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edge.export.zooscan.columns import DERIVED, FROM_FRACTION, FROM_LOG, FROM_SAMPLE, FROM_SCANNER, MEASURES, ZERO_IN_LEGACY, Stated
+from edge.export.zooscan.columns import (
+    DERIVED,
+    FROM_FRACTION,
+    FROM_LOG,
+    FROM_SAMPLE,
+    FROM_SCANNER,
+    MEASURES,
+    WHOLE_IN_LEGACY,
+    ZERO_IN_LEGACY,
+    Stated,
+)
 from edge.export.zooscan.values import ExportLabel, ExportObject, ExportScan
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
@@ -73,12 +83,18 @@ def ecotaxa_table(scan: ExportScan, *, numbered: bool = False) -> EcoTaxaTable:
 _Cells = list[tuple[str, str, str]]
 # The columns are the same when nothing was found.
 _NO_OBJECT = ExportObject(
-    **dict.fromkeys(("number", "x_px", "y_px", "width_px", "height_px"), 0),
-    **dict.fromkeys(("key", "decision", "decided_by"), ""),
+    key="",
+    number=0,
+    x_px=0,
+    y_px=0,
+    width_px=0,
+    height_px=0,
     measures={},
     derived={},
     measures_mm={},
     multiple_score=None,
+    decision="",
+    decided_by="",
     cut_from=None,
     label=None,
     vignette=(Path(), ""),
@@ -114,7 +130,8 @@ def _measured(scan: ExportScan, one: ExportObject) -> _Cells:
     cells: _Cells = []
     for name, decimals in MEASURES:
         never = decimals is None or (scan.is_legacy and name == ZERO_IN_LEGACY)
-        text = ("0" if scan.is_legacy else "") if never else _number(_measure(one, name), decimals)
+        told = 0 if scan.is_legacy and name in WHOLE_IN_LEGACY else decimals
+        text = ("0" if scan.is_legacy else "") if never else _number(_measure(one, name), told)
         cells.append((f"object_{name}", "f", text))
     cells.append(("object_tag", "f", "1"))
     cells += [(f"object_{name}", "f", _number(one.derived.get(name))) for name in DERIVED]
@@ -149,7 +166,7 @@ def _said(one: ExportObject, *, is_labelled: bool) -> _Cells:
         "date": f"{at:%Y%m%d}" if at else "",
         "time": _time(at),
     }
-    return [(f"object_annotation_{name}", "t", one_line(text)) for name, text in values.items()]
+    return [(f"object_annotation_{name}", "f" if name == "category_id" else "t", one_line(text)) for name, text in values.items()]
 
 
 def _process(scan: ExportScan) -> _Cells:
