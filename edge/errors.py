@@ -154,6 +154,20 @@ class ExportRefusedError(SettingsError):
         self.problems = problems
 
 
+class ScanRefusedError(SettingsError):
+    """Something about a ZooScan scan that cannot be: it is signed, is being processed, or has no such object."""
+
+    code = "scan_refused"
+    default_advice = "The page of the scan says where it stands; docs/zooscan.md says what can be done when."
+
+
+class ScanOutdatedError(ScanRefusedError):
+    """The scan changed since the page that asks read it."""
+
+    code = "scan_outdated"
+    default_advice = "Load the page again and look at what was changed since; then do what is left to do."
+
+
 class StoreError(EdgeError):
     """The database cannot be opened, trusted or written."""
 
@@ -229,6 +243,50 @@ class TransportError(EdgeError):
     code = "transport_failed"
     exit_code = 6
     default_advice = "Nothing is lost: the transfer is tried again when the link is back."
+
+
+class LinkDownError(TransportError):
+    """Nobody answers at the address of a remote side, or the connection broke."""
+
+    code = "link_down"
+
+
+class ServerFailedError(TransportError):
+    """A remote side answered that it cannot now, or with something that is no answer of it."""
+
+    code = "server_failed"
+    default_advice = "It is tried again by itself. If it lasts, ask who runs that server."
+
+    def __init__(self, message: str, *, after_s: float | None = None, advice: str | None = None) -> None:
+        """`after_s`: it asks not to be called again for so long."""
+        super().__init__(message, advice=advice)
+        self.after_s = after_s
+
+
+class ServerRefusedError(TransportError):
+    """A remote side refused what was asked; the same would be refused again."""
+
+    code = "server_refused"
+    default_advice = "Correct what the message names, and ask for it again."
+
+    def __init__(self, message: str, *, status: int | None = None, advice: str | None = None) -> None:
+        """`status`: of HTTP."""
+        super().__init__(message, advice=advice)
+        self.status = status
+
+
+class LoginNeededError(TransportError):
+    """A remote side does not know us (any more): no password, a wrong one, or a token that has expired."""
+
+    code = "login_needed"
+    default_advice = "Run `imagine-edge zooscan login` and type name and password of the EcoTaxa account; what waits goes on by itself."
+
+
+class ImportFailedError(TransportError):
+    """EcoTaxa looked at what it was sent, and did not take it."""
+
+    code = "import_failed"
+    default_advice = "The message lists what EcoTaxa found. Correct it, then push the scan again."
 
 
 class BusyError(EdgeError):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from edge.errors import AccessError, BusyError, EdgeError, InputError, ModelError, Reason, SettingsError, StoreError
+from edge.errors import AccessError, BusyError, EdgeError, InputError, ModelError, Reason, SettingsError, StoreError, TransportError
 
 ADDRESS_NAME = "service.json"
 TOKEN_NAME = "keys/local.token"  # noqa: S105 (where it lies, not what it is)
@@ -124,7 +124,7 @@ def family_of(code: str) -> type[EdgeError]:
     """The kind of error that a refusal names; a code that this program does not know is the root's."""
     if code in {"sign_in_needed", "role_needed", "csrf_refused", "person_needed"}:
         return AccessError
-    for family in (SettingsError, StoreError, InputError, ModelError, BusyError, AccessError):
+    for family in (SettingsError, StoreError, InputError, ModelError, TransportError, BusyError, AccessError):
         kinds: list[type[EdgeError]] = [family, *family.__subclasses__()]
         for kind in kinds:
             if kind.code == code and code != "locked_out":  # which needs more than a message

@@ -1,0 +1,124 @@
+"""Which of our objects a category of EcoTaxa belongs to. An object's id there is `<scan>_<key>`, and keys survive processing anew.
+
+Nothing is dropped: what belongs to nothing here is listed, with why.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from edge.store.reads.zooscan_uploads import ScanKeys
+from edge.store.zooscan.labels import LabelStatus, NewLabel
+from edge.zooscan.ecotaxa.categories import Categorised
+
+LISTED = 10_000
+_STATES = ("predicted", "validated", "dubious", "discarded")
+_KEY = re.compile(r"(?P<scan>.+)_(?P<key>x[0-9A-F]+y[0-9A-F]+w[0-9A-F]+h[0-9A-F]+(?:s[0-9A-F]+)?)", re.IGNORECASE)
+_NUMBERED = re.compile(r"(?P<scan>.+)_\d+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownScan:
+    """A scan that categories may belong to."""
+
+    scan_id: int
+    keys: ScanKeys
+
+
+@dataclass(slots=True, kw_only=True)
+class Matched:
+    """What an export comes to.
+
+    Attributes:
+        labels: by scan.
+        by_status: how many objects of ours in each status.
+        unclassified: ids of ours that have no category.
+        retired: ids of objects that are no more; their labels are kept.
+        numbered: ids that end in a number, as older software gave them: which object that is cannot be told.
+        unknown: ids of a scan of ours, but of no object that it ever had.
+        foreign: ids of no scan of ours.
+        contradictory: ids that the export calls several things.
+    """
+
+    labels: dict[int, list[NewLabel]] = field(default_factory=dict)
+    by_status: dict[str, int] = field(default_factory=dict)
+    unclassified: list[str] = field(default_factory=list)
+    retired: list[str] = field(default_factory=list)
+    numbered: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    contradictory: list[str] = field(default_factory=list)
+
+    @property
+    def objects(self) -> int:
+        """How many objects of ours have a category."""
+        return sum(map(len, self.labels.values()))
+
+    def report(self, new_labels: int) -> dict[str, Any]:
+        """It as JSON: figures, and the ids of what has none."""
+        lists = ("retired", "unclassified", "numbered", "unknown", "foreign", "contradictory")
+        found: dict[str, Any] = {"objects": self.objects, "new_labels": new_labels, "by_status": dict(sorted(self.by_status.items()))}
+        for name in lists:
+            ids = getattr(self, name)
+            found[name] = {"count": len(ids), "ids": ids[:LISTED]}
+        return found
+
+
+def match(rows: Iterable[Categorised], scans: Mapping[str, KnownScan]) -> Matched:
+    """Find the object of each row.
+
+    Args:
+        rows: of one or several exports.
+        scans: ours, by name.
+    """
+    matched = Matched()
+    by_id: dict[str, Categorised] = {}
+    contradictory = set()
+    for row in rows:
+        if by_id.setdefault(row.object_id, row)[1:] != row[1:]:
+            contradictory.add(row.object_id)
+    for object_id, row in by_id.items():
+        if object_id in contradictory:
+            matched.contradictory.append(object_id)
+        else:
+            _match_one(matched, row, scans)
+    return matched
+
+
+def _match_one(matched: Matched, row: Categorised, scans: Mapping[str, KnownScan]) -> None:
+    keyed = _KEY.fullmatch(row.object_id)
+    scan = scans.get(keyed["scan"]) if keyed else None
+    if keyed is None or scan is None:
+        numbered = _NUMBERED.fullmatch(row.object_id)
+        is_ours = numbered is not None and numbered["scan"] in scans
+        (matched.numbered if is_ours else matched.foreign).append(row.object_id)
+        return
+    key = _as_written(keyed["key"])
+    if key not in scan.keys.standing and key not in scan.keys.retired:
+        matched.unknown.append(row.object_id)
+        return
+    if row.status not in _STATES or not (row.category or row.category_id):
+        matched.unclassified.append(row.object_id)
+        return
+    if key not in scan.keys.standing:
+        matched.retired.append(row.object_id)
+    matched.by_status[row.status] = matched.by_status.get(row.status, 0) + 1
+    matched.labels.setdefault(scan.scan_id, []).append(
+        NewLabel(
+            object_key=key,
+            category=row.category or f"category {row.category_id}",
+            category_id=row.category_id or None,
+            hierarchy=row.hierarchy or None,
+            status=cast("LabelStatus", row.status),
+            labelled_by=row.person or None,
+            labelled_at=row.at or None,
+        )
+    )
+
+
+def _as_written(key: str) -> str:
+    """A key whose letters somebody's software made small, or large."""
+    return re.sub(r"[XYWHS]", lambda letter: letter[0].lower(), key.upper())
