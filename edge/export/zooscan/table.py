@@ -114,14 +114,14 @@ def _place(scan: ExportScan) -> _Cells:
     at = scan.at_utc
     return [
         ("object_link", "t", ""),
-        ("object_lat", "f", _number(scan.latitude_deg, 5)),
-        ("object_lon", "f", _number(scan.longitude_deg, 5)),
+        ("object_lat", "f", number_text(scan.latitude_deg, 5)),
+        ("object_lon", "f", number_text(scan.longitude_deg, 5)),
         ("object_date", "t", f"{at:%Y%m%d}" if at else ""),
         ("object_time", "t", _time(at)),
-        ("object_depth_min", "f", _number(scan.depth_min_m)),
-        ("object_depth_max", "f", _number(scan.depth_max_m)),
-        ("object_lat_end", "f", _number(scan.latitude_end_deg, 5)),
-        ("object_lon_end", "f", _number(scan.longitude_end_deg, 5)),
+        ("object_depth_min", "f", number_text(scan.depth_min_m)),
+        ("object_depth_max", "f", number_text(scan.depth_max_m)),
+        ("object_lat_end", "f", number_text(scan.latitude_end_deg, 5)),
+        ("object_lon_end", "f", number_text(scan.longitude_end_deg, 5)),
     ]
 
 
@@ -131,13 +131,13 @@ def _measured(scan: ExportScan, one: ExportObject) -> _Cells:
     for name, decimals in MEASURES:
         never = decimals is None or (scan.is_legacy and name == ZERO_IN_LEGACY)
         told = 0 if scan.is_legacy and name in WHOLE_IN_LEGACY else decimals
-        text = ("0" if scan.is_legacy else "") if never else _number(_measure(one, name), told)
+        text = ("0" if scan.is_legacy else "") if never else number_text(_measure(one, name), told)
         cells.append((f"object_{name}", "f", text))
     cells.append(("object_tag", "f", "1"))
-    cells += [(f"object_{name}", "f", _number(one.derived.get(name))) for name in DERIVED]
+    cells += [(f"object_{name}", "f", number_text(one.derived.get(name))) for name in DERIVED]
     return [
         *cells,
-        ("object_multiple_score", "f", _number(one.multiple_score, 4)),
+        ("object_multiple_score", "f", number_text(one.multiple_score, 4)),
         ("object_multiple", "t", one.decision),
         ("object_multiple_by", "t", one.decided_by),
         ("object_cut_from", "t", scan.object_id(one.cut_from) if one.cut_from else ""),
@@ -172,25 +172,25 @@ def _said(one: ExportObject, *, is_labelled: bool) -> _Cells:
 def _process(scan: ExportScan) -> _Cells:
     run = scan.run
     version = f"imagine-edge_{run.software_version}"
-    threshold = _number(run.threshold, 3)
+    threshold = number_text(run.threshold, 3)
     texts: list[tuple[str, str, str]] = [
         ("id", "t", f"imagine-edge_{scan.acquisition_id}" if scan.acquisition_id else ""),
         ("date", "t", f"{run.finished_at:%Y%m%d}"),
         ("time", "t", _time(run.finished_at)),
         ("img_software_version", "t", version),
-        ("img_resolution", "f", _number(run.resolution_dpi)),
+        ("img_resolution", "f", number_text(run.resolution_dpi)),
         ("img_od_grey", "f", ""),
         ("img_od_std", "f", ""),
         ("img_background_img", "t", run.background),
         ("particle_version", "t", version),
         ("particle_threshold", "f", str(run.upper_grey)),
         ("particle_pixel_size_mm", "f", f"{run.pixel_mm:.4f}"),
-        ("particle_min_size_mm", "f", _number(run.min_esd_mm)),
-        ("particle_max_size_mm", "f", _number(run.max_esd_mm)),
+        ("particle_min_size_mm", "f", number_text(run.min_esd_mm)),
+        ("particle_max_size_mm", "f", number_text(run.max_esd_mm)),
         ("particle_sep_mask", "t", "include"),
-        ("particle_bw_ratio", "f", _number(run.black_share, 4)),
+        ("particle_bw_ratio", "f", number_text(run.black_share, 4)),
         ("software", "t", version),
-        ("pixel_mm", "f", _number(run.pixel_mm, 6)),
+        ("pixel_mm", "f", number_text(run.pixel_mm, 6)),
         ("run_uuid", "t", run.uuid),
         ("raw_sha256", "t", run.raw_sha256),
         ("settings_sha256", "t", run.settings_sha256),
@@ -218,9 +218,9 @@ def _acquisition(scan: ExportScan) -> _Cells:
         ("acq_lut_filter", "t", "no"),
         ("acq_lut_min", "f", str(run.grey_min)),
         ("acq_lut_max", "f", str(run.grey_max)),
-        ("acq_lut_odrange", "f", _number(run.od_range)),
-        ("acq_lut_ratio", "f", _number(run.ratio)),
-        ("acq_lut_16b_median", "f", _number(run.grey_median, 2)),
+        ("acq_lut_odrange", "f", number_text(run.od_range)),
+        ("acq_lut_ratio", "f", number_text(run.ratio)),
+        ("acq_lut_16b_median", "f", number_text(run.grey_median, 2)),
         ("acq_instrument", "t", scan.instrument),
         ("acq_scan_comment", "t", one_line(scan.stated.get("observation", ""))),
     ]
@@ -259,7 +259,7 @@ def one_line(text: str) -> str:
     return " ".join(part.strip(" \t") for part in text.expandtabs(1).splitlines() if part.strip()).strip()
 
 
-def _number(value: float | None, decimals: int | None = None) -> str:
+def number_text(value: float | None, decimals: int | None = None) -> str:
     """A number as ImageJ writes it, without zeros at its end; nothing for what is not defined. An infinite one is told as it is."""
     if value is None or math.isnan(value):
         return ""
