@@ -259,6 +259,17 @@ def signatures_of(connection: Connection, scan_id: int) -> tuple[SignatureRow, .
     return tuple(SignatureRow._make(row) for row in rows)
 
 
+def revision(connection: Connection, scan_id: int) -> int:
+    """A number that grows with everything that is done or typed about a scan, and with every run of it."""
+    row = connection.execute(
+        "SELECT (SELECT count(*) + count(undone_utc) FROM zooscan_actions WHERE scan_id = ?1) "
+        "+ (SELECT count(*) FROM zooscan_entries WHERE scan_id = ?1) + (SELECT count(*) FROM zooscan_runs WHERE scan_id = ?1) "
+        "+ (SELECT count(*) + count(withdrawn_utc) FROM zooscan_signatures WHERE scan_id = ?1)",
+        (scan_id,),
+    ).fetchone()
+    return int(row[0])
+
+
 def history(connection: Connection, scan_id: int, *, limit: int = 500) -> tuple[HappenedRow, ...]:
     """What happened to a scan, the newest first."""
     return tuple(HappenedRow._make(row) for row in connection.execute(_HISTORY, {"scan": scan_id, "limit": limit}))

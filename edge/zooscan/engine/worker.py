@@ -1,0 +1,169 @@
+"""The process that works on one scan, seen from inside: it processes, answers once and ends."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import threading
+import time
+from dataclasses import asdict, dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from edge.errors import EdgeError, InputError, ModelError, Reason
+from edge.zooscan.desk.engine import ScanTask
+from models.runtime.orphans import die_with_parent
+
+if TYPE_CHECKING:
+    from edge.zooscan.multiples import ClassifierSpec
+    from edge.zooscan.process.values import ProcessedScan
+
+STOP = "stop"
+_SAME_RESOLUTION = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerTask:
+    """What the process is given.
+
+    Attributes:
+        scan: to be processed.
+        folder: of the run, not there yet.
+        classifier: how to load what tells multiples; None: nothing does.
+        threshold: a score above it says multiple.
+        separate: whether multiples are cut.
+        processes: that measure beside each other.
+    """
+
+    scan: ScanTask
+    folder: Path
+    classifier: ClassifierSpec | None
+    threshold: float
+    separate: bool
+    processes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How it ended.
+
+    Attributes:
+        kind: "done"; "input", "model": whose fault; "full": the disk; "stopped"; "fault": anything else.
+        reason: of an input error.
+        detail, advice: in words.
+        processed, settings, separator: of a scan that is done.
+        stages_s: seconds of each stage.
+    """
+
+    kind: Literal["done", "input", "model", "full", "stopped", "fault"]
+    reason: str = ""
+    detail: str = ""
+    advice: str = ""
+    processed: ProcessedScan | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    separator: str = ""
+    stages_s: dict[str, float] = field(default_factory=dict)
+
+
+def worker_main(link: Connection, task: WorkerTask) -> None:
+    """Process a scan; a word on the link, or its end, says stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    die_with_parent()
+    stopping = threading.Event()
+    threading.Thread(target=_listen, args=(link, stopping), name="listen", daemon=True).start()
+    answer = _answer(task, stopping)
+    try:
+        link.send(answer)
+    except (BrokenPipeError, OSError):
+        os._exit(0)  # nobody wants it any more
+
+
+def _listen(link: Connection, stopping: threading.Event) -> None:
+    with contextlib.suppress(EOFError, OSError):
+        link.recv()
+    stopping.set()
+
+
+def _answer(task: WorkerTask, stopping: threading.Event) -> Answer:
+    from edge.zooscan.process.values import ScanStoppedError
+
+    try:
+        return _process(task, stopping)
+    except InputError as error:
+        return Answer(kind="input", reason=error.reason.value, detail=str(error), advice=error.advice())
+    except ModelError as error:
+        return Answer(kind="model", detail=str(error), advice=error.advice())
+    except ScanStoppedError:
+        return Answer(kind="stopped")
+    except OSError as error:
+        kind: Literal["full", "fault"] = "full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "fault"
+        return Answer(kind=kind, detail=str(error))
+    except MemoryError:
+        return Answer(kind="input", reason=Reason.OUT_OF_MEMORY.value, detail="there was not enough memory for the scan")
+    except EdgeError as error:
+        return Answer(kind="fault", detail=str(error), advice=error.advice())
+    except Exception as error:  # noqa: BLE001 (the process border: whatever happened is the answer)
+        return Answer(kind="fault", detail=f"{type(error).__name__}: {error}")
+
+
+def _process(task: WorkerTask, stopping: threading.Event) -> Answer:
+    from edge.zooscan.multiples import load_classifier
+    from edge.zooscan.process.flow import process_scan
+    from edge.zooscan.process.values import ScanInput
+    from edge.zooscan.project.config import read_settings
+    from edge.zooscan.scan import Stopwatch
+    from edge.zooscan.separate import WatershedSeparator
+
+    watch = Stopwatch()
+    settings = read_settings(*task.scan.config)
+    check_resolution(task.scan, settings.segment.resolution_dpi)
+    with watch.stage("load"):
+        classifier = None if task.classifier is None else load_classifier(task.classifier, threads=task.processes)
+        separator = WatershedSeparator() if task.separate else None
+    began_s = time.monotonic()
+    processed = process_scan(
+        ScanInput(
+            raw=task.scan.raw,
+            backgrounds=task.scan.backgrounds,
+            settings=settings,
+            human_lines=task.scan.human_lines,
+            spared=task.scan.spared,
+            wanted=task.scan.wanted,
+        ),
+        task.folder,
+        classifier=classifier,
+        separator=separator,
+        processes=task.processes,
+        watch=watch,
+        stopping=stopping.is_set,
+        threshold=task.threshold,
+    )
+    watch.stages_s["scan"] = time.monotonic() - began_s
+    return Answer(
+        kind="done",
+        processed=processed,
+        settings=asdict(settings),
+        separator="" if separator is None else separator.name,
+        stages_s=dict(watch.stages_s),
+    )
+
+
+def check_resolution(scan: ScanTask, wanted_dpi: float) -> None:
+    """A scan of another resolution than its project says would have wrong sizes.
+
+    Raises:
+        InputError: UNSUPPORTED_PIXELS, it has another; or the scan cannot be read.
+    """
+    from edge.zooscan.raw import open_raw
+
+    with open_raw(scan.raw) as raw:
+        found = scan.resolution_dpi or raw.header.resolution_dpi
+    if found is not None and abs(found / wanted_dpi - 1) > _SAME_RESOLUTION:
+        raise InputError(
+            Reason.UNSUPPORTED_PIXELS,
+            f"{scan.raw.name} has {found:g} pixels per inch, its project says {wanted_dpi:g}",
+            advice="Scan it again at the project's resolution, or put it into a project whose configuration says this one.",
+        )

@@ -1,0 +1,218 @@
+"""What people do about objects: cut them, make them whole again, undo, decide, sign; only the object touched is looked at."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.errors import InputError, ScanOutdatedError, ScanRefusedError, StoreError
+from edge.store.connection import DATABASE_NAME, open_reader
+from edge.store.open import open_store
+from edge.store.reads import zooscan as reads
+from edge.store.reads.zooscan_objects import ObjectRow, retired_keys, standing_lines, standing_objects
+from edge.store.sqlite import Connection
+from edge.store.writer import Writer
+from edge.zooscan.desk.desk import ScanDesk
+from edge.zooscan.engine.engine import PixelEngine
+from edge.zooscan.segment import SegmentSettings, find_particles
+from tests.helpers.zooscan import SeededScan, seed_scan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lab:
+    """A home with one scan and its desk."""
+
+    desk: ScanDesk
+    writer: Writer
+    scan: SeededScan
+    home: Path
+
+    def reader(self) -> AbstractContextManager[Connection]:
+        return self.desk.reader()
+
+    def standing(self) -> dict[str, ObjectRow]:
+        with self.reader() as connection:
+            return {one.key: one for one in standing_objects(connection, self.scan.scan_id)}
+
+    def across(self, key: str) -> list[tuple[int, int]]:
+        """A line across the narrowest part of an object: the column of fewest pixels in the middle of its box, or the row."""
+        whole = self.standing()[key]
+        box = self.scan.clean[whole.y_px : whole.y_px + whole.height_px, whole.x_px : whole.x_px + whole.width_px] <= 243
+        if whole.width_px >= whole.height_px:
+            middle = slice(whole.width_px // 4, -whole.width_px // 4)
+            x = whole.x_px + middle.start + int(box.sum(axis=0)[middle].argmin())
+            return [(x, whole.y_px), (x, whole.y_px + whole.height_px - 1)]
+        middle = slice(whole.height_px // 4, -whole.height_px // 4)
+        y = whole.y_px + middle.start + int(box.sum(axis=1)[middle].argmin())
+        return [(whole.x_px, y), (whole.x_px + whole.width_px - 1, y)]
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    writer = open_store(tmp_path, on_commit=lambda: None)
+    scan = writer.call(lambda connection: seed_scan(connection, home=tmp_path, objects=6, multiples=2, touching=2))
+
+    @contextmanager
+    def reader() -> Iterator[Connection]:
+        connection = open_reader(tmp_path / DATABASE_NAME)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    desk = ScanDesk(tmp_path, writer, reader, PixelEngine(tmp_path, classifier=lambda: None, processes=1))
+    yield Lab(desk=desk, writer=writer, scan=scan, home=tmp_path)
+    writer.close()
+
+
+def test_a_line_cuts_its_object_and_nothing_else(lab: Lab) -> None:
+    whole, before = lab.scan.keys[0], lab.standing()
+    done = lab.desk.add_line(lab.scan.scan_uuid, whole, lab.across(whole), actor="mary")
+    after = lab.standing()
+    assert (done.what, done.retired, len(done.standing)) == ("draw", (whole,), 2)
+    assert set(after) == set(before) - {whole} | set(done.standing)
+    assert {one.cut_from for one in after.values() if one.key in done.standing} == {whole}
+    parts = [after[key] for key in done.standing]
+    area = sum(one.measures["area"] or 0 for one in parts)
+    assert 0.9 < area / (before[whole].measures["area"] or 0) < 1
+    with lab.reader() as connection:
+        assert [(one.key, one.was_cut) for one in retired_keys(connection, lab.scan.scan_id)] == [(whole, True)]
+        (line,) = standing_lines(connection, lab.scan.scan_id)
+    assert (line.object_key, line.made_by, line.uuid) == (whole, "mary", done.line_uuid)
+    archive, _, member = parts[0].vignette.partition("/")
+    with zipfile.ZipFile(lab.home / lab.scan.folder / archive) as kept:
+        assert kept.read(member).startswith(b"\x89PNG")
+
+
+def test_what_a_line_leaves_is_what_the_whole_scan_gives_with_it(lab: Lab) -> None:
+    for whole in lab.scan.keys[:2]:
+        lab.desk.add_line(lab.scan.scan_uuid, whole, lab.across(whole), actor="mary")
+    with lab.reader() as connection:
+        pixels = np.concatenate([line.pixels for line in standing_lines(connection, lab.scan.scan_id)])
+    clean = lab.scan.clean.copy()
+    clean[pixels[:, 1], pixels[:, 0]] = 255
+    told = sorted((one.x_px, one.y_px, one.width_px, one.height_px) for one in find_particles(clean, SegmentSettings()))
+    assert sorted((one.x_px, one.y_px, one.width_px, one.height_px) for one in lab.standing().values()) == told
+
+
+def test_undo_makes_it_whole_again_under_its_old_key_and_redrawing_gives_the_same_parts(lab: Lab) -> None:
+    whole, before = lab.scan.keys[0], lab.standing()
+    line = lab.across(whole)
+    first = lab.desk.add_line(lab.scan.scan_uuid, whole, line, actor="mary")
+    undone = lab.desk.undo(lab.scan.scan_uuid, actor="john")
+    assert (undone.what, undone.standing, set(undone.retired)) == ("draw", (whole,), set(first.standing))
+    assert set(lab.standing()) == set(before)
+    again = lab.desk.add_line(lab.scan.scan_uuid, whole, line, actor="mary")
+    assert set(again.standing) == set(first.standing)
+    with pytest.raises(ScanRefusedError, match="stands under this key"):
+        lab.desk.add_line(lab.scan.scan_uuid, whole, line, actor="mary")
+
+
+def test_a_part_is_cut_again_and_the_lines_are_erased_in_any_order(lab: Lab) -> None:
+    whole, before = lab.scan.keys[0], lab.standing()
+    first = lab.desk.add_line(lab.scan.scan_uuid, whole, lab.across(whole), actor="mary")
+    part = first.standing[0]
+    second = lab.desk.add_line(lab.scan.scan_uuid, part, lab.across(part), actor="mary")
+    assert second.retired == (part,)
+    assert {lab.standing()[key].cut_from for key in second.standing} == {part}
+    assert first.line_uuid is not None
+    assert second.line_uuid is not None
+    lab.desk.erase_line(lab.scan.scan_uuid, first.line_uuid, actor="mary")
+    lab.desk.erase_line(lab.scan.scan_uuid, second.line_uuid, actor="mary")
+    assert set(lab.standing()) == set(before)
+    lab.desk.undo(lab.scan.scan_uuid, actor="mary")
+    lab.desk.undo(lab.scan.scan_uuid, actor="mary")
+    assert set(lab.standing()) == set(before) - {whole, part} | set(first.standing) - {part} | set(second.standing)
+
+
+def test_a_line_that_cuts_nothing_is_refused_and_leaves_nothing(lab: Lab) -> None:
+    key = lab.scan.keys[0]
+    whole = lab.standing()[key]
+    outside = [(whole.x_px, whole.y_px)]
+    for points in (outside, []):
+        with pytest.raises(ScanRefusedError, match=r"does not cut|at least one point"):
+            lab.desk.add_line(lab.scan.scan_uuid, key, points, actor="mary")
+    with lab.reader() as connection:
+        assert standing_lines(connection, lab.scan.scan_id) == ()
+        assert reads.revision(connection, lab.scan.scan_id) == 1
+    assert sorted(path.name for path in (lab.home / lab.scan.folder).iterdir()) == ["clean.tif", "vignettes.zip"]
+
+
+def test_an_action_that_is_sent_twice_is_done_once(lab: Lab) -> None:
+    whole = lab.scan.keys[0]
+    line = lab.across(whole)
+    lab.desk.add_line(lab.scan.scan_uuid, whole, line, actor="mary", action_uuid="a-1")
+    assert lab.desk.add_line(lab.scan.scan_uuid, whole, line, actor="mary", action_uuid="a-1").what == "nothing"
+    lab.desk.decide(lab.scan.scan_uuid, [lab.scan.keys[1]], "single", actor="mary", action_uuid="a-2")
+    assert lab.desk.decide(lab.scan.scan_uuid, [lab.scan.keys[1]], "single", actor="mary", action_uuid="a-2").what == "nothing"
+    with lab.reader() as connection:
+        assert len(standing_lines(connection, lab.scan.scan_id)) == 1
+
+
+def test_decisions_are_about_what_stands(lab: Lab) -> None:
+    lab.desk.decide(lab.scan.scan_uuid, lab.scan.keys[:3], "single", actor="mary")
+    assert [one.decision for one in lab.standing().values()][:4] == ["single", "single", "single", None]
+    for keys in (["x1y1w1h1"], []):
+        with pytest.raises(ScanRefusedError, match="stands under this key"):
+            lab.desk.decide(lab.scan.scan_uuid, keys, "single", actor="mary")
+    assert lab.desk.undo(lab.scan.scan_uuid, actor="mary").what == "decide"
+    with pytest.raises(ScanRefusedError, match="nothing to undo"):
+        lab.desk.undo(lab.scan.scan_uuid, actor="mary")
+
+
+def test_a_signed_scan_is_frozen_until_the_signature_is_withdrawn_with_a_reason(lab: Lab) -> None:
+    uuid, whole = lab.scan.scan_uuid, lab.scan.keys[0]
+    done = lab.desk.add_line(uuid, whole, lab.across(whole), actor="mary")
+    first = lab.desk.sign(uuid, actor="mary")
+    assert done.line_uuid is not None
+    refused = [
+        lambda: lab.desk.decide(uuid, [lab.scan.keys[1]], "single", actor="mary"),
+        lambda: lab.desk.add_line(uuid, lab.scan.keys[1], lab.across(lab.scan.keys[1]), actor="mary"),
+        lambda: lab.desk.erase_line(uuid, str(done.line_uuid), actor="mary"),
+        lambda: lab.desk.undo(uuid, actor="mary"),
+        lambda: lab.desk.sign(uuid, actor="mary"),
+    ]
+    for attempt in refused:
+        with pytest.raises(ScanRefusedError, match="signed by mary"):
+            attempt()
+    with pytest.raises(ScanRefusedError, match="with a reason"):
+        lab.desk.withdraw(uuid, reason=" ", actor="john")
+    lab.desk.withdraw(uuid, reason="a line is missing", actor="john")
+    with pytest.raises(ScanRefusedError, match="not signed"):
+        lab.desk.withdraw(uuid, reason="again", actor="john")
+    assert lab.desk.sign(uuid, actor="mary") == first, "the same content has the same hash"
+    lab.desk.withdraw(uuid, reason="once more", actor="john")
+    lab.desk.undo(uuid, actor="mary")
+    assert lab.desk.sign(uuid, actor="mary") != first
+
+
+def test_signing_what_somebody_else_changed_is_refused(lab: Lab) -> None:
+    with lab.reader() as connection:
+        seen = reads.revision(connection, lab.scan.scan_id)
+    lab.desk.decide(lab.scan.scan_uuid, [lab.scan.keys[1]], "single", actor="john")
+    with pytest.raises(ScanOutdatedError):
+        lab.desk.sign(lab.scan.scan_uuid, actor="mary", revision=seen)
+    lab.desk.sign(lab.scan.scan_uuid, actor="mary", revision=seen + 1)
+
+
+def test_a_scan_that_is_not_there_or_lost_its_picture_is_told(lab: Lab) -> None:
+    with pytest.raises(ScanRefusedError, match="no scan"):
+        lab.desk.undo("nobody", actor="mary")
+    (lab.home / lab.scan.folder / "clean.tif").unlink()
+    with pytest.raises(InputError, match=r"clean\.tif is not there"):
+        lab.desk.add_line(lab.scan.scan_uuid, lab.scan.keys[0], lab.across(lab.scan.keys[0]), actor="mary")
+
+
+def test_a_transaction_that_fails_leaves_no_vignettes_behind(lab: Lab) -> None:
+    whole = lab.scan.keys[0]
+    line = lab.across(whole)
+    lab.writer.close()
+    with pytest.raises(StoreError, match="closed"):
+        lab.desk.add_line(lab.scan.scan_uuid, whole, line, actor="mary")
+    assert sorted(path.name for path in (lab.home / lab.scan.folder).iterdir()) == ["clean.tif", "vignettes.zip"]
