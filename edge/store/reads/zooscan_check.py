@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 from edge.store.reads.typed import as_values
@@ -180,3 +181,9 @@ def check_revision(connection: Connection, run: CheckRun) -> str:
         {"scan": run.scan_id},
     ).fetchone()
     return "-".join(map(str, (run.id, *row)))
+
+
+def concerns(connection: Connection, run_id: int) -> tuple[str, ...]:
+    """What may be wrong with a run, in words."""
+    row = connection.execute("SELECT concerns_json FROM zooscan_runs WHERE id = ?", (run_id,)).fetchone()
+    return tuple(json.loads(row["concerns_json"]))

@@ -108,6 +108,23 @@ class Editing(DeskCore):
             InputError: the clean scan is gone.
             DiskFullError: there is no room.
         """
+        if not points:
+            raise ScanRefusedError("a line has at least one point")
+        return self.add_pixels(scan_uuid, key, line_pixels(points), actor=actor, action_uuid=action_uuid)
+
+    def add_pixels(self, scan_uuid: str, key: str, pixels: Int32Array, *, actor: str, action_uuid: str | None = None) -> Done:
+        """Cut an object by taking away pixels, such as those that a separator proposed and a person accepted.
+
+        Args:
+            scan_uuid: of the scan.
+            key: of the object.
+            pixels: (N, 2) int32, x and y in the clean scan.
+            actor: who wants it cut.
+            action_uuid: identity of this action.
+
+        Raises:
+            ScanRefusedError, InputError, DiskFullError: as for `add_line`.
+        """
         with self.editing:
             with self.reader() as connection:
                 if action_uuid is not None and actions.is_known(connection, action_uuid):
@@ -118,9 +135,7 @@ class Editing(DeskCore):
             target = members.get(key)
             if target is None or target.is_retired:
                 raise ScanRefusedError(f"no object of {checked.scan.name} stands under this key: {key}")
-            if not points:
-                raise ScanRefusedError("a line has at least one point")
-            pixels = self.engine.clip(target, line_pixels(points))
+            pixels = self.engine.clip(target, pixels)
             change = self._change(checked, members, pixels, [*(line.pixels for line in lines), pixels])
             if not change.retired:
                 self._forget(change)
