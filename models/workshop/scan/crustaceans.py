@@ -81,8 +81,11 @@ def _antennules(
     for sign in (-1.0, 1.0):
         if is_lateral and sign > 0 and rng.random() < 0.5:
             continue
-        spread = rng.uniform(0.35, 1.5)
-        line = curve(head, angle + np.pi + sign * -spread, length * reach * rng.uniform(0.5, 1.0), curl=sign * rng.uniform(-1.9, -0.4))
+        # Set out to the side and swept back, or folded along the body.
+        is_folded = rng.random() < 0.4
+        way = angle + sign * rng.uniform(0.15, 0.5) if is_folded else angle + np.pi - sign * rng.uniform(0.35, 1.5)
+        turn = rng.normal(0.0, 0.35) if is_folded else -sign * rng.uniform(0.4, 1.9)
+        line = curve(head, way, length * reach * rng.uniform(0.5, 1.0), curl=turn, rng=rng, wander=0.02)
         canvas.limb(line, (thick, max(1.3, 0.4 * thick)), float(np.clip(0.55 * depth, 0.26, 0.6)))
         for place in range(2, len(line) - 1, 2):
             hair = curve(line[place], angle + sign * rng.uniform(0.2, 1.2), 0.05 * length * rng.uniform(0.6, 1.6), curl=0.0)
@@ -97,7 +100,7 @@ def _legs(canvas: Canvas, at: Points, angle: float, rng: np.random.Generator, *,
         foot = at + axis * length * place + side * sign * slim * length * (0.32 if is_lateral else 0.36)
         reach = slim * length * (rng.uniform(0.35, 0.75) if is_lateral else rng.uniform(0.15, 0.3))
         leg = curve(foot, angle + sign * rng.uniform(0.35, 1.1), reach, curl=-sign * rng.uniform(0.0, 0.8))
-        canvas.limb(leg, (max(2.2, 0.035 * length), 1.2), rng.uniform(0.25, 0.55))
+        canvas.limb(leg, (max(2.2, 0.03 * length), 1.2), rng.uniform(0.2, 0.45) if is_lateral else rng.uniform(0.12, 0.22))
 
 
 def cladoceran(rng: np.random.Generator, area_px: float) -> Canvas:

@@ -165,6 +165,8 @@ def _settled(darkness: UInt8Array) -> UInt8Array | None:
 
     A scan's noise would else decide whether a faint limb belongs to an animal, and the truth with it.
     """
+    left, top, width, height = cv2.boundingRect((darkness >= SURELY_LIGHT).astype(np.uint8))
+    darkness = np.pad(darkness[top : top + height, left : left + width], 3)
     count, labels, stats, _ = cv2.connectedComponentsWithStats((darkness >= SURELY_DARK).astype(np.uint8), connectivity=8)
     if count < 2:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -16,12 +17,15 @@ from models.workshop.scan.lifeless import speck
 FULL_WIDTH_PX, FULL_HEIGHT_PX = 25_000, 15_000
 SPECKS_OF_A_FULL_SCAN = 20_000
 TRIPLES = 0.2
+_LONGEST_OBJECT = 0.25
 _CELL_PX = 16
 _TRIES = 400
 _APART_PX = 24
 _FROM_FRAME_PX = 40
 _LARGEST_SPECK_PX = 330.0
 _SMALLEST_SPECK_PX = 6.0
+_STEEP = 1.1
+_FORMS_OF_SPECKS = 600
 
 
 class LayoutError(ValueError):
@@ -142,15 +146,23 @@ def lay_out(order: ScanOrder) -> Layout:
     rng = np.random.default_rng([order.seed, 1])
     room = _Room(order.width_px, order.height_px)
     together = round(order.touching * order.objects)
-    drawings = [draw_touching(rng, animals=3 if rng.random() < TRIPLES else 2) for _ in range(together)]
-    drawings += [draw_animal(rng) for _ in range(order.objects - together)]
+    longest_px = int(_LONGEST_OBJECT * min(order.width_px, order.height_px))
+    drawings = [_drawn(rng, longest_px, is_touching=number < together) for number in range(order.objects)]
     # The largest first, as nothing else would find them a place; the order in which they were drawn is of no account.
     placed = []
     for drawing in sorted(drawings, key=lambda one: -one.darkness.size):
         x, y = room.find(rng, (drawing.darkness.shape[0], drawing.darkness.shape[1]), _APART_PX)
         placed.append(Placed(x_px=x, y_px=y, drawing=drawing))
-    specks = [_speck(rng, room) for _ in range(order.speck_count)]
-    return Layout(objects=tuple(sorted(placed, key=lambda one: (one.y_px, one.x_px))), specks=tuple(specks))
+    specks = tuple(_lay_dust(rng, room, order.speck_count))
+    return Layout(objects=tuple(sorted(placed, key=lambda one: (one.y_px, one.x_px))), specks=specks)
+
+
+def _drawn(rng: np.random.Generator, longest_px: int, *, is_touching: bool) -> Drawing:
+    """A thing that a scan of this size has room for."""
+    while True:
+        drawing = draw_touching(rng, animals=3 if rng.random() < TRIPLES else 2) if is_touching else draw_animal(rng)
+        if max(drawing.darkness.shape) <= longest_px:
+            return drawing
 
 
 def paint(layout: Layout, left: int, right: int, height_px: int) -> UInt8Array:
@@ -170,17 +182,23 @@ def _lay(canvas: UInt8Array, darkness: UInt8Array, x: int, y: int) -> None:
         np.maximum(under, darkness[:, begin - x : end - x], out=under)
 
 
-def _speck(rng: np.random.Generator, room: _Room) -> Speck:
-    """A speck where nothing lies; small ones are many (areas by a power law)."""
+def _lay_dust(rng: np.random.Generator, room: _Room, count: int) -> Iterator[Speck]:
+    """Specks where nothing lies: some hundred forms, each turned and mirrored by chance."""
+    forms = [_speck(rng) for _ in range(min(count, _FORMS_OF_SPECKS))]
+    for _ in range(count):
+        form = forms[int(rng.integers(len(forms)))]
+        turned = np.rot90(form if rng.random() < 0.5 else form[:, ::-1], int(rng.integers(4)))
+        x, y = room.find(rng, (turned.shape[0], turned.shape[1]), _CELL_PX)
+        yield Speck(x_px=x, y_px=y, darkness=turned)
+
+
+def _speck(rng: np.random.Generator) -> UInt8Array:
+    """A speck in its box; small ones are many (areas by a power law)."""
     share = rng.random()
-    area_px = _SMALLEST_SPECK_PX * (1.0 - share * (1.0 - (_SMALLEST_SPECK_PX / _LARGEST_SPECK_PX) ** 1.1)) ** (-1 / 1.1)
+    area_px = _SMALLEST_SPECK_PX * (1.0 - share * (1.0 - (_SMALLEST_SPECK_PX / _LARGEST_SPECK_PX) ** _STEEP)) ** (-1 / _STEEP)
     dark = speck(rng, area_px).darkness()
     left, top, width, height = cv2.boundingRect((dark > 1).astype(np.uint8))
-    shape = (max(height, 1), max(width, 1))
-    x, y = room.find(rng, shape, _CELL_PX)
-    return Speck(
-        x_px=x, y_px=y, darkness=np.ascontiguousarray(np.minimum(dark[top : top + shape[0], left : left + shape[1]], int(GLASS_LEVELS)))
-    )
+    return np.ascontiguousarray(np.minimum(dark[top : top + max(height, 1), left : left + max(width, 1)], int(GLASS_LEVELS)))
 
 
 def _searched(width_px: int, height_px: int) -> list[tuple[float, float, float, float, int]]:
@@ -189,6 +207,6 @@ def _searched(width_px: int, height_px: int) -> list[tuple[float, float, float, 
     return [
         (max(0.75 * w, w - 1200.0), h / 4, w, h / 2, 0),
         (0.0, h * 0.375, 0.05 * w + 100, h * 0.625, 0),
-        (w / 6, 0.95 * h - 0, w / 6 + 0.15 * w, h, 1),
+        (w / 6, 0.95 * h, w / 6 + 0.15 * w, h, 1),
         (w / 4, 0.0, w / 4 + 0.2 * w, 0.05 * h + 100, 1),
     ]

@@ -64,44 +64,30 @@ def appendicularian(rng: np.random.Generator, area_px: float) -> Canvas:
 
 
 def bell(rng: np.random.Generator, area_px: float) -> Canvas:
-    """A siphonophore's swimming bell or a salp: large and faint, its walls and canals alone are seen."""
-    slim = rng.uniform(0.35, 0.75)
+    """A siphonophore's swimming bell or a salp: large and faint, its walls, ridges and canals alone are seen."""
+    slim = rng.uniform(0.3, 0.7)
     length = np.sqrt(area_px / (0.85 * slim))
     canvas = Canvas(length * 0.75)
-    angle = rng.uniform(0.0, 2 * np.pi)
+    angle, bend = rng.uniform(0.0, 2 * np.pi), rng.normal(0.0, 0.05)
     axis, side = direction(angle), direction(angle + np.pi / 2)
-    bend = rng.normal(0.0, 0.06)
-    pointed = rng.uniform(0.1, 0.5)
-    shape = smooth_widths((pointed, 0.7, 0.95, 1.0, 0.98, 0.9, 0.85), slim * length / 2)
-    canvas.body(np.zeros(2), angle, length, shape, depth=rng.uniform(0.10, 0.16), bend=bend)
-    canvas.body(np.zeros(2), angle, length, shape, depth=rng.uniform(0.25, 0.45), bend=bend, wall=rng.uniform(0.04, 0.10))
-    canvas.body(
-        axis * 0.12 * length,
-        angle,
-        0.7 * length,
-        smooth_widths((0.3, 0.9, 1.0, 0.95, 0.8), 0.32 * slim * length),
-        depth=0.22,
-        bend=bend,
-        wall=0.12,
-    )
-    canvas.mottle(rng, length / 14, 0.45)
-    for _ in range(int(rng.integers(2, 5))):
-        across = rng.uniform(-0.35, 0.35) * slim * length
-        fold = curve(
-            -axis * 0.4 * length + side * across * 0.3,
-            angle + across / length,
-            0.8 * length,
-            curl=rng.normal(0, 0.25),
-            rng=rng,
-            wander=0.03,
-        )
-        canvas.limb(fold, (max(2.0, 0.012 * length), 1.6), rng.uniform(0.12, 0.3))
+    half = slim * length / 2
+    shape = smooth_widths((rng.uniform(0.05, 0.4), 0.65, 0.92, 1.0, 0.98, 0.92, 0.86), half)
+    canvas.body(np.zeros(2), angle, length, shape, depth=rng.uniform(0.10, 0.15), bend=bend)
+    canvas.body(np.zeros(2), angle, length, shape, depth=rng.uniform(0.5, 0.9), bend=bend, wall=rng.uniform(0.03, 0.08))
+    inside = smooth_widths((0.3, 0.9, 1.0, 0.95, 0.85), half * rng.uniform(0.5, 0.8))
+    canvas.body(axis * 0.14 * length, angle, 0.68 * length, inside, depth=rng.uniform(0.25, 0.6), bend=bend, wall=0.05)
+    canvas.mottle(rng, min(length / 12, 14.0), 0.28)
+    for across in rng.uniform(-0.8, 0.8, int(rng.integers(1, 4))):
+        steps = np.linspace(-0.42, 0.47, 12)
+        offset = across * np.interp(2 * steps, np.linspace(-1, 1, len(shape)), shape) + bend * length / 2 * (2 * steps) ** 2
+        ridge = steps[:, None] * length * axis + offset[:, None] * side + rng.normal(0.0, 0.004 * length, (12, 2))
+        canvas.limb(ridge, (max(2.0, 0.012 * length), 1.8), rng.uniform(0.14, 0.32))
     if rng.random() < 0.5:
-        canvas.spot(-axis * rng.uniform(0.1, 0.4) * length, 0.06 * length, rng.uniform(0.4, 1.2))
-    rim = np.concatenate(
-        [curve(axis * 0.46 * length, angle + sign * np.pi / 2, 0.42 * slim * length, curl=-sign * 0.3)[:: int(sign)] for sign in (-1, 1)]
-    )
-    canvas.limb(rim, (2.6, 2.2), 0.34)
+        canvas.spot(-axis * rng.uniform(0.2, 0.38) * length, 0.05 * length, rng.uniform(0.5, 1.3))
+    for sign in (-1.0, 1.0):
+        mouth = axis * 0.455 * length + side * bend * length / 2
+        rim = np.stack([mouth, mouth + side * sign * 0.5 * half + axis * 0.012 * length, mouth + side * sign * 0.86 * half])
+        canvas.limb(rim, (max(2.4, 0.014 * length), 2.0), rng.uniform(0.15, 0.3))
     return canvas
 
 
@@ -112,8 +98,8 @@ def medusa(rng: np.random.Generator, area_px: float) -> Canvas:
     angle, tilt = rng.uniform(0.0, 2 * np.pi), rng.uniform(0.55, 1.0)
     ellipse = np.sqrt(np.clip(1.0 - np.linspace(-1, 1, 41) ** 2, 0.0, 1.0)) * radius * tilt
     canvas.body(np.zeros(2), angle, 2 * radius, ellipse, depth=rng.uniform(0.13, 0.22))
-    canvas.body(np.zeros(2), angle, 2 * radius, ellipse, depth=rng.uniform(0.25, 0.5), wall=0.07)
-    canvas.mottle(rng, radius / 4, 0.35)
+    canvas.body(np.zeros(2), angle, 2 * radius, ellipse, depth=rng.uniform(0.5, 0.9), wall=0.06)
+    canvas.mottle(rng, min(radius / 4, 12.0), 0.28)
     axis, side = direction(angle), direction(angle + np.pi / 2)
     count = int(rng.integers(4, 9))
     for number in range(count):
