@@ -5,7 +5,9 @@ ImageJ's distance map of it and of what it leaves free: chamfer distances (Borge
 92, rounded to pixels of 41. A(k) is how many pixels lie within k of the outline; the dimension is 2 less the slope of ln A over ln 2k,
 taken as the ratio of their standard deviations.
 
-Distances need a sweep down and a sweep up, each row built upon the two before it. A row here is that of many objects side by side.
+A shortest way may take its steps in any order, so those along the row can all come first: distances along rows are had for all pixels at
+once, and what is left are two sweeps, each row built upon the two before it only. A row here is that of many objects side by side, in one
+piece of memory.
 """
 
 from __future__ import annotations
@@ -20,16 +22,21 @@ from edge.zooscan.particle import BoolArray, Particle
 from models.runtime.vision import cv2
 
 Float64Array = NDArray[np.float64]
-IntArray = NDArray[np.signedinteger]
+UInt16Array = NDArray[np.uint16]
 
 _ONE, _SQRT2, _SQRT5 = 41, 58, 92
-_HALF = _ONE // 2
 _WIDTHS_PX = np.array(sorted({round(1.1**power) for power in range(1, 41)}))
 _FARTHEST_PX = int(_WIDTHS_PX[-1])
 _FAR = _ONE * (_FARTHEST_PX + 3)
+# Lengths of steps along a row that together reach every pixel as far as it matters.
+_REACHES_PX = (1, 2, 4, 8, 16, 32)
+# Half a unit below the first distance that counts as a pixel, so that none lies on the edge of a bin.
+_BINS_BEGIN = _ONE - _ONE // 2 - 0.5
 _LARGE_PX = 200
-_TOGETHER_PX = 2_000_000
+_TOGETHER_PX = 8_000_000
 _STEP_PX = 16
+_AROUND = 2
+_CACHED_PX = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,32 +46,39 @@ class _Canvas:
     Attributes:
         number: of the object.
         far: (H, W) bool, pixels whose distance is wanted; the others have none.
+        margin: columns before and after the others, if there are any: so many more are wanted between two canvases as are missing.
     """
 
     number: int
     far: BoolArray
+    margin: int
 
 
 def fractal_dimensions(particles: list[Particle]) -> Float64Array:
     """(N,): the dimension of each object's outline, between 1 and 2."""
-    canvases = [canvas for number, one in enumerate(particles) for canvas in (_inside(number, one.holed), _outside(number, one.holed))]
     counts = np.zeros((len(particles), _FARTHEST_PX + 1))
-    for together in _alike(canvases):
-        for canvas, found in zip(together, _counts_by_distance(together), strict=True):
-            counts[canvas.number] += found
+    # What lies around the inner pixels is near, what lies around the outer ones is far: they are not laid side by side.
+    for canvases, is_near in (
+        ([_inside(number, one.holed) for number, one in enumerate(particles)], True),
+        ([_outside(number, one.holed) for number, one in enumerate(particles)], False),
+    ):
+        for together in _alike(canvases):
+            for canvas, found in zip(together, _counts_by_distance(together, around_is_near=is_near), strict=True):
+                counts[canvas.number, 1:] += found
     areas = counts.cumsum(axis=1)[:, _WIDTHS_PX]
     return np.asarray(2.0 - np.log(areas).std(axis=1, ddof=1) / np.log(2.0 * _WIDTHS_PX).std(ddof=1))
 
 
 def _inside(number: int, holed: BoolArray) -> _Canvas:
     """The object's own pixels; what lies farther out than its next neighbours is nearest to none of them."""
-    return _Canvas(number, np.pad(holed, 1))
+    return _Canvas(number, np.pad(holed, 1), _FARTHEST_PX + 1)
 
 
 def _outside(number: int, holed: BoolArray) -> _Canvas:
     """What the object leaves free of its canvas, as far as it matters."""
     times = 2 if min(holed.shape) >= _LARGE_PX else 4
-    return _Canvas(number, np.pad(~holed, [_margins(side, times) for side in holed.shape], constant_values=True))
+    margins = [_margins(side, times) for side in holed.shape]
+    return _Canvas(number, np.pad(~holed, margins, constant_values=True), min(margins[1]))
 
 
 def _margins(side: int, times: int) -> tuple[int, int]:
@@ -87,40 +101,61 @@ def _alike(canvases: list[_Canvas]) -> Iterator[list[_Canvas]]:
         yield together
 
 
-def _counts_by_distance(together: list[_Canvas]) -> Iterator[Float64Array]:
-    """For each canvas (K,) how many of its pixels are 1, 2 ... pixels away; those that have no distance are not counted."""
+def _counts_by_distance(together: list[_Canvas], *, around_is_near: bool) -> Iterator[Float64Array]:
+    """For each canvas (45,) how many of its pixels are 1, 2 ... pixels away."""
     height, width = max(one.far.shape[0] for one in together), max(one.far.shape[1] for one in together)
-    kind = np.int16 if (width + 4) * _ONE + _FAR < np.iinfo(np.int16).max else np.int32
-    # Two columns and rows around, and what is left of a smaller canvas, are never near anything.
-    distance = np.full((height + 4, len(together), width + 4), _FAR, kind)
+    width += max(0, _FARTHEST_PX + 1 - min(one.margin for one in together))
+    distance = np.full((height + 2 * _AROUND, len(together) * width + 2 * _AROUND), _FAR, np.uint16)
+    rows = distance[_AROUND:-_AROUND]
+    if around_is_near:
+        rows[:, _AROUND:-_AROUND] = 0
     for place, one in enumerate(together):
-        distance[2 : 2 + one.far.shape[0], place, 2 : 2 + one.far.shape[1]][~one.far] = 0
+        _part(rows, place * width, one)[:] = one.far * np.uint16(_FAR)
+    _along_rows(rows)
     _sweep(distance)
-    _sweep(distance[::-1, :, ::-1])
-    pixels = ((distance[2:-2, :, 2:-2] + _HALF) // _ONE).astype(np.uint8)
+    _sweep(distance[::-1])
     for place, one in enumerate(together):
-        seen = np.ascontiguousarray(pixels[: one.far.shape[0], place, : one.far.shape[1]])
-        counts = cv2.calcHist([seen], [0], None, [256], [0, 256]).ravel().astype(np.float64)
-        counts[0] = 0
-        yield counts[: _FARTHEST_PX + 1]
+        seen = _part(rows, place * width, one)
+        bins = [_BINS_BEGIN, _BINS_BEGIN + _ONE * _FARTHEST_PX]
+        yield cv2.calcHist([seen], [0], None, [_FARTHEST_PX], bins).ravel().astype(np.float64)
 
 
-def _sweep(distance: IntArray) -> None:
-    """Carry distances down and to the right; the border of two is left as it is."""
-    along = np.arange(distance.shape[2] - 4, dtype=distance.dtype) * distance.dtype.type(_ONE)
-    near, far = np.empty_like(distance[0, :, 2:-2]), np.empty_like(distance[0, :, 2:-2])
-    for y in range(2, len(distance) - 2):
-        row, above, second = distance[y, :, 2:-2], distance[y - 1], distance[y - 2]
-        np.minimum(above[:, :-4], above[:, 4:], out=far)
-        np.minimum(far, second[:, 1:-3], out=far)
-        np.minimum(far, second[:, 3:-1], out=far)
-        far += _SQRT5
-        np.minimum(above[:, 1:-3], above[:, 3:-1], out=near)
-        near += _SQRT2
+def _part(rows: UInt16Array, begin: int, canvas: _Canvas) -> UInt16Array:
+    """A canvas's own piece of the rows."""
+    height, width = canvas.far.shape
+    return rows[:height, _AROUND + begin : _AROUND + begin + width]
+
+
+def _along_rows(rows: UInt16Array) -> None:
+    """From what is near and far, how far it is within each row."""
+    together = max(1, _CACHED_PX // rows.shape[1])
+    farther = np.empty((together, rows.shape[1]), np.uint16)
+    for top in range(0, len(rows), together):
+        some = rows[top : top + together]
+        far = farther[: len(some)]
+        for reach in _REACHES_PX:
+            np.add(some, _ONE * reach, out=far)
+            np.minimum(some[:, reach:], far[:, :-reach], out=some[:, reach:])
+            np.minimum(some[:, :-reach], far[:, reach:], out=some[:, :-reach])
+
+
+def _sweep(distance: UInt16Array) -> None:
+    """Carry distances down; what is around is left as it is.
+
+    Canvases lie side by side without anything between: where what is around them is far, their margins keep one's pixels as far from the
+    other's as matters; where it is near, it is nearer than any other canvas's.
+    """
+    near = np.empty(distance.shape[1] - 2 * _AROUND, np.uint16)
+    far = np.empty_like(near)
+    for y in range(_AROUND, len(distance) - _AROUND):
+        row, above, second = distance[y, 2:-2], distance[y - 1], distance[y - 2]
+        np.minimum(above[:-4], above[4:], out=far)
+        np.minimum(far, second[1:-3], out=far)
+        np.minimum(far, second[3:-1], out=far)
+        np.add(far, _SQRT5, out=far)
+        np.minimum(above[1:-3], above[3:-1], out=near)
+        np.add(near, _SQRT2, out=near)
         np.minimum(far, near, out=far)
-        np.add(above[:, 2:-2], _ONE, out=near)
+        np.add(above[2:-2], _ONE, out=near)
         np.minimum(far, near, out=far)
         np.minimum(row, far, out=row)
-        row -= along
-        np.minimum.accumulate(row, axis=1, out=row)
-        row += along

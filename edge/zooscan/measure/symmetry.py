@@ -12,15 +12,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.values import UInt8Array
+from edge.values import Int32Array, UInt8Array
 from edge.zooscan.measure.shape import Figure, figure_of
 from edge.zooscan.particle import BoolArray
 from models.runtime.vision import cv2
+
+Float64Array = NDArray[np.float64]
 
 _SQUARE = 1.2
 _INK = 255
 _COLUMN_EVERY_MM = 0.1
 _STEP_OF_EDGE = 100
+_MARGIN_PX = 4
+# How many of four pixels are inked: none, all, or a grey to be computed.
+_MIXED = 1
+_GREY_OF_FOUR = np.array([0, _MIXED, _MIXED, _MIXED, _INK], np.uint8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,17 +42,41 @@ class Symmetry:
     top_down: float
 
 
-def symmetry_and_thickness(holed: BoolArray, figure: Figure, pixel_mm: float) -> tuple[Symmetry, float]:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Lying:
+    """An object turned so that its major axis lies along x, in the middle of a square.
+
+    Attributes:
+        seen: (H, W) uint8, 255 on 0, the middle of the square as far as the object reaches on either side; all around it is 0.
+        side: of the square.
+    """
+
+    seen: UInt8Array
+    side: int
+
+    @property
+    def first_column(self) -> int:
+        """Where what is seen begins in the square."""
+        return (self.side - self.seen.shape[1]) // 2
+
+    @property
+    def around(self) -> int:
+        """Pixels of the square that are not seen."""
+        return self.side * self.side - int(self.seen.size)
+
+
+def symmetry_and_thickness(holed: BoolArray, hull: Int32Array, figure: Figure, pixel_mm: float) -> tuple[Symmetry, float]:
     """Symmetry of the object without its holes, and `thickr`, its greatest thickness over the mean.
 
     Args:
         holed: (H, W) bool, the object without its holes.
+        hull: (N, 2) int32, x and y of the corners of its convex hull.
         figure: of the object with its holes.
         pixel_mm: side of a pixel.
     """
-    lying = _laid_along(holed, figure)
+    lying = _laid_along(holed, hull, figure)
     every = max(1, math.floor(_COLUMN_EVERY_MM / pixel_mm))
-    return _symmetry(lying, figure.area_px), _thickness_ratio(lying[:, ::every])
+    return _symmetry(lying, figure.area_px), _thickness_ratio(lying.seen[:, -lying.first_column % every :: every])
 
 
 def symmetry_of_dark(alone: UInt8Array, grey: int) -> Symmetry:
@@ -58,7 +88,7 @@ def symmetry_of_dark(alone: UInt8Array, grey: int) -> Symmetry:
     """
     dark = (alone <= grey).view(np.uint8)
     chains, _ = cv2.findContours(dark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    best: tuple[int, UInt8Array, BoolArray] | None = None
+    best: tuple[int, UInt8Array, BoolArray, Int32Array] | None = None
     # ImageJ finds patches row by row, and of equal ones the first counts.
     for chain in sorted(chains, key=lambda one: (int(one[0, 0, 1]), int(one[0, 0, 0]))):
         left, top, width, height = cv2.boundingRect(chain)
@@ -68,57 +98,81 @@ def symmetry_of_dark(alone: UInt8Array, grey: int) -> Symmetry:
         cv2.drawContours(filled, [chain], -1, 1, cv2.FILLED, offset=(-left, -top))
         area = int(cv2.countNonZero(filled))
         if best is None or area > best[0]:
-            best = (area, filled, dark[top : top + height, left : left + width].astype(np.bool_))
+            border = np.asarray(chain, np.int32)[:, 0, :] - np.array((left, top), np.int32)
+            best = (area, filled, dark[top : top + height, left : left + width].astype(np.bool_), border)
     if best is None:
         return Symmetry(left_right=math.nan, top_down=math.nan)
-    area, filled, patch = best
+    area, filled, patch, border = best
     figure = figure_of(filled)
-    return _symmetry(_laid_along(patch & filled.view(np.bool_), figure), figure.area_px)
+    return _symmetry(_laid_along(patch & filled.view(np.bool_), border, figure), figure.area_px)
 
 
-def _laid_along(holed: BoolArray, figure: Figure) -> UInt8Array:
-    """(S, S) uint8: the object, 255 on 0, turned about the middle so that its major axis lies along x (`ByteProcessor.rotate`)."""
+def _laid_along(holed: BoolArray, border: Int32Array, figure: Figure) -> _Lying:
+    """The object turned about the middle of its square (`ByteProcessor.rotate`)."""
     height, width = holed.shape
     diagonal = _SQUARE * math.hypot(width, height)
     side = int(diagonal)
     left, top = max(0, int(diagonal / 2 - figure.x)), max(0, int(diagonal / 2 - figure.y))
-    paper = np.zeros((side + 1, side + 1), np.float64)
+    paper = np.zeros((side + 1, side + 1), np.uint8)
     pasted = holed[: side - top, : side - left]
-    paper[top : top + pasted.shape[0], left : left + pasted.shape[1]] = pasted * float(_INK)
+    paper[top : top + pasted.shape[0], left : left + pasted.shape[1]] = pasted
     # The macro passes the angle on as text of four decimals, half a turn added.
     turned = -math.radians(round(figure.angle_deg + 180.0, 4))
     cosine, sine, middle = math.cos(turned), math.sin(turned), (side - 1) / 2
-    along = np.arange(side)
+    # Where the object comes to lie, a little more all around.
+    across, down = border[:, 0] + (left - middle), border[:, 1] + (top - middle)
+    reach_x = min(middle, np.abs(across * cosine + down * sine).max() + _MARGIN_PX)
+    reach_y = min(middle, np.abs(down * cosine - across * sine).max() + _MARGIN_PX)
+    columns = np.arange(math.floor(middle - reach_x), side - math.floor(middle - reach_x))
+    rows = np.arange(math.floor(middle - reach_y), side - math.floor(middle - reach_y))
     # x and y of each pixel before the turn, summed up in ImageJ's order.
-    x = (along * cosine)[None, :] + ((middle * sine - middle * cosine) - along * sine + middle)[:, None]
-    y = (along * sine)[None, :] + ((-middle * sine - middle * cosine) + along * cosine + middle)[:, None]
-    near = (x > left - 1) & (x < left + width) & (y > top - 1) & (y < top + height) & (x >= -0.01) & (y >= -0.01) & (x < side) & (y < side)
-    lying = np.zeros((side, side), np.uint8)
-    lying[near] = _interpolated(paper, np.clip(x[near], 0, side - 1.001), np.clip(y[near], 0, side - 1.001))
-    return lying
+    x = (columns * cosine)[None, :] + ((middle * sine - middle * cosine) - rows * sine + middle)[:, None]
+    y = (columns * sine)[None, :] + ((-middle * sine - middle * cosine) + rows * cosine + middle)[:, None]
+    return _Lying(seen=_turned(paper, x, y, side), side=side)
 
 
-def _interpolated(paper: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64]) -> UInt8Array:
-    """Greys between four pixels, rounded."""
-    column, row = x.astype(np.intp), y.astype(np.intp)
-    right, down = x - column, y - row
-    flat, place, wide = paper.ravel(), row * paper.shape[1] + column, paper.shape[1]
-    upper = flat[place] + right * (flat[place + 1] - flat[place])
-    lower = flat[place + wide] + right * (flat[place + wide + 1] - flat[place + wide])
-    return np.asarray(upper + down * (lower - upper) + 0.5).astype(np.uint8)
+def _turned(paper: UInt8Array, x: Float64Array, y: Float64Array, side: int) -> UInt8Array:
+    """The greys at places of the paper; 0 beyond it."""
+    corners = np.ix_((0, -1), (0, -1))
+    if min(x[corners].min(), y[corners].min()) >= 1 and max(x[corners].max(), y[corners].max()) < side - 2:
+        return _interpolated(paper, x, y)
+    there = (x >= -0.01) & (y >= -0.01) & (x < side) & (y < side)
+    greys = _interpolated(paper, np.clip(x, 0, side - 1.001), np.clip(y, 0, side - 1.001))
+    greys[~there] = 0
+    return greys
 
 
-def _symmetry(lying: UInt8Array, area_px: int) -> Symmetry:
+def _interpolated(paper: UInt8Array, x: Float64Array, y: Float64Array) -> UInt8Array:
+    """Greys between four pixels, rounded: 0 or 255 between four alike, so that only the others need to be computed."""
+    wide = paper.shape[1]
+    inked = cv2.boxFilter(paper, cv2.CV_8U, (2, 2), anchor=(0, 0), normalize=False, borderType=cv2.BORDER_CONSTANT).ravel()
+    column, row = x.astype(np.int32), y.astype(np.int32)
+    place = (row * np.int32(wide) + column).ravel()
+    four = inked[place]
+    greys = _GREY_OF_FOUR[four]
+    mixed = np.flatnonzero(greys == _MIXED)
+    place = place[mixed].astype(np.intp)
+    right, down = x.ravel()[mixed] - column.ravel()[mixed], y.ravel()[mixed] - row.ravel()[mixed]
+    flat = paper.ravel()
+    corner = [flat[place + step] * float(_INK) for step in (0, 1, wide, wide + 1)]
+    upper = corner[0] + right * (corner[1] - corner[0])
+    lower = corner[2] + right * (corner[3] - corner[2])
+    greys[mixed] = (upper + down * (lower - upper) + 0.5).astype(np.uint8)
+    return np.asarray(greys).reshape(x.shape)
+
+
+def _symmetry(lying: _Lying, area_px: int) -> Symmetry:
     """The second mirror image is made black and white before it is laid over the first picture, which stays grey at its edges."""
-    same_across = np.count_nonzero(lying == lying[:, ::-1])
-    upright = np.where(lying >= _threshold(lying), np.uint8(_INK), np.uint8(0))
-    same_down = np.count_nonzero(lying == upright[::-1])
+    seen = lying.seen
+    same_across = lying.around + np.count_nonzero(seen == seen[:, ::-1])
+    upright = cv2.threshold(seen, _threshold(seen) - 1, _INK, cv2.THRESH_BINARY)[1]
+    same_down = lying.around + np.count_nonzero(seen == upright[::-1])
     return Symmetry(left_right=same_across / 2 / area_px, top_down=same_down / 2 / area_px)
 
 
 def _threshold(lying: UInt8Array) -> int:
     """The grey half way between the means of those below and above it, black and white left out (`getAutoThreshold`)."""
-    counts = np.bincount(lying.ravel(), minlength=256)[:256].astype(np.float64)
+    counts = cv2.calcHist([lying], [0], None, [256], [0, 256]).ravel().astype(np.float64)
     counts[[0, _INK]] = 0
     there = np.flatnonzero(counts)
     if len(there) < 2:

@@ -60,7 +60,7 @@ def _measure_one(
     first_x, first_y = particle.chain[0]
     figure = figure_of(particle.filled.view(np.uint8))
     xm, ym = grey_centre(particle)
-    whole, thickness_ratio = symmetry_and_thickness(particle.holed, figure, pixel_mm)
+    whole, thickness_ratio = symmetry_and_thickness(particle.holed, hull, figure, pixel_mm)
     dark = symmetry_of_dark(particle.alone, third)
     patches = {
         f"nb{number}": float(dark_patches(particle.alone, int(grey))) for number, grey in enumerate((*quartiles[:2], third), start=1)
