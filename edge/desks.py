@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from edge.footage import FrameGiven, FrameWanted, SheetWanted, StripGiven, StripWanted
 from edge.footage_work import open_tow_desk
 from edge.pipeline.frame_server import FrameServer
+from edge.scan_work import open_scan_desk
 from edge.store.seal import open_seal
 from edge.survey.boxes_desk import BoxesDesk
 from edge.survey.copy_desk import CopyDesk
@@ -44,6 +45,7 @@ class SurveyDesks:
         self._clip_frames = FrameServer(max_pixels=service.settings.max_pixels)
         self._strips = FrameServer(max_pixels=service.settings.max_pixels)  # apart: a reviewer's chips hold up no counter
         self.tows = open_tow_desk(service, self.seal, wanted=tow_due)
+        self.scans = open_scan_desk(service)
 
     def start(self) -> None:
         """Begin what works in the background."""

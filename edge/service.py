@@ -31,7 +31,7 @@ from edge.live import QueueGauge, describe_machine, health_context, live_status,
 from edge.pipeline.capture_time import capture_time
 from edge.pipeline.dispatcher import Dispatcher
 from edge.pipeline.keeper import ModelKeeper
-from edge.recipes import RECIPES, find_recipe
+from edge.recipes import PROJECT_RECIPES, RECIPES, find_recipe, find_served
 from edge.recipes.desk import ModelDesk
 from edge.recipes.serving import ModelServer
 from edge.settings import Settings
@@ -115,7 +115,7 @@ class Service:
         self.desks, self.seal, self.people = desks, desks.seal, desks.people
         self.media, self.waiting, self.copies, self.tows = desks.media, desks.waiting, desks.copies, desks.tows
         self.sheets, self.tables, self.tracks = desks.sheets, desks.tables, desks.tracks
-        self.counting, self.reviews, self.boxes = desks.counting, desks.reviews, desks.boxes
+        self.counting, self.reviews, self.boxes, self.scans = desks.counting, desks.reviews, desks.boxes, desks.scans
 
     def _start_dispatchers(self) -> None:
         for recipe in RECIPES.values():
@@ -140,6 +140,8 @@ class Service:
             folder.mkdir(parents=True, exist_ok=True)
             self.take_from(folder, recipe.name, "in_place")
         for watched in self.settings.watched:
+            if watched.recipe in PROJECT_RECIPES:
+                continue  # its desk looks at it
             self.take_from(watched.path, watched.recipe, watched.intake)
         self._start_looking()
 
@@ -285,13 +287,17 @@ class Service:
 
     def activate(self, name: str, version: str, recipe: str, actor: str) -> None:
         """Let an installed model serve a recipe from now on."""
-        self.keeper.activate(recipe, name, version or None, tasks=find_recipe(recipe).tasks, actor=actor)
-        self.models.prepare(RECIPES[recipe], self.dispatchers[recipe])
+        self.keeper.activate(recipe, name, version or None, tasks=find_served(recipe).tasks, actor=actor)
+        self._prepare(recipe)
 
     def rollback(self, recipe: str, actor: str) -> None:
         """Let the model before serve the recipe again."""
-        self.keeper.roll_back(find_recipe(recipe).name, actor=actor)
-        self.models.prepare(RECIPES[recipe], self.dispatchers[recipe])
+        self.keeper.roll_back(find_served(recipe).name, actor=actor)
+        self._prepare(recipe)
+
+    def _prepare(self, recipe: str) -> None:
+        if recipe in RECIPES:  # a desk asks for its model with each project
+            self.models.prepare(RECIPES[recipe], self.dispatchers[recipe])
 
     def pause(self, actor: str) -> None:
         """Take nothing new until `resume`."""

@@ -10,7 +10,7 @@ import typer
 from edge.commands.common import JsonOption, answer, err, home_of, make_table, out, plain, reading, say, told
 from edge.commands.running import read_address
 from edge.errors import SettingsError
-from edge.recipes import RECIPES
+from edge.recipes import EVERY_RECIPE
 from edge.settings import load_settings
 from edge.store import packs
 from edge.store.reads.overview import RecipeTotals, totals_by_recipe
@@ -24,7 +24,7 @@ def status(context: typer.Context, as_json: JsonOption = False) -> None:
     home = home_of(context)
     with told(as_json=as_json), reading(home) as connection:
         totals = totals_by_recipe(connection)
-        models = {name: row.label for name in RECIPES if (row := packs.active_pack(connection, name)) is not None}
+        models = {name: row.label for name in EVERY_RECIPE if (row := packs.active_pack(connection, name)) is not None}
     url, fault = read_address(home), _settings_fault(home)
     if as_json:
         answer({"home": home, "url": url, "recipes": [_counts(one) for one in totals], "models": models, "settings_fault": fault})

@@ -49,5 +49,23 @@ class Recipe:
         return {"recipe": self.name, "detect": asdict(self.detect(settings)), "file_time_pattern": settings.file_time_pattern}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectRecipe:
+    """A kind of work whose watched folders hold whole projects, not files: each has texts, pictures and backgrounds that belong together.
+
+    Attributes:
+        name: what folders, tables and options call it.
+        tasks: what a model may do to serve it.
+        starter_pack: the bundled pack that serves it until another is activated.
+        command: what takes one project once, in place of `ingest`.
+    """
+
+    name: str
+    title: str
+    tasks: frozenset[Task]
+    starter_pack: str
+    command: str
+
+
 def _sha256(content: dict[str, object]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from edge.footage import FrameGiven, FrameWanted, SheetWanted, StripGiven, StripWanted
 from edge.recipes.choices import FilesChoice, VariantChoice
@@ -27,6 +27,9 @@ from edge.survey.tables_desk import TablesDesk
 from edge.survey.tow_desk import TowDesk
 from edge.survey.track_desk import TrackDesk
 from edge.survey.waiting_desk import WaitingDesk
+
+if TYPE_CHECKING:
+    from edge.zooscan.desk.desk import ScanDesk
 
 
 class Phase(StrEnum):
@@ -212,6 +215,10 @@ class Appliance(Protocol):
     @property
     def tows(self) -> TowDesk:
         """What the footage of tows comes to."""
+
+    @property
+    def scans(self) -> ScanDesk:
+        """ZooScan scans: found, processed, checked, cut, signed."""
 
     def reader(self) -> AbstractContextManager[Connection]:
         """A read-only connection for the calling thread."""

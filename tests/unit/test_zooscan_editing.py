@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,7 +171,7 @@ def test_a_signed_scan_is_frozen_until_the_signature_is_withdrawn_with_a_reason(
     done = lab.desk.add_line(uuid, whole, lab.across(whole), actor="mary")
     first = lab.desk.sign(uuid, actor="mary")
     assert done.line_uuid is not None
-    refused = [
+    refused: list[Callable[[], object]] = [
         lambda: lab.desk.decide(uuid, [lab.scan.keys[1]], "single", actor="mary"),
         lambda: lab.desk.add_line(uuid, lab.scan.keys[1], lab.across(lab.scan.keys[1]), actor="mary"),
         lambda: lab.desk.erase_line(uuid, str(done.line_uuid), actor="mary"),

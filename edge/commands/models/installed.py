@@ -9,7 +9,7 @@ import typer
 
 from edge.commands.common import JsonOption, answer, home_of, make_table, or_running, out, reading, say, service_of, told
 from edge.errors import BusyError, ModelError
-from edge.recipes import RECIPES, find_recipe
+from edge.recipes import EVERY_RECIPE, find_served
 from edge.store import packs
 from edge.store.sqlite import Connection
 from models.pack import read_pack
@@ -71,7 +71,7 @@ def activate_model(
         try:
             with service_of(home) as service:
                 service.keeper.install_bundled()
-                row = service.keeper.activate(recipe, name, version, tasks=find_recipe(recipe).tasks, actor=_ACTOR)
+                row = service.keeper.activate(recipe, name, version, tasks=find_served(recipe).tasks, actor=_ACTOR)
         except BusyError as error:
             with reading(home) as connection:
                 chosen = packs.get_pack(connection, name, version)
@@ -110,7 +110,7 @@ def _tell(as_json: bool, row: packs.PackRow, text: str) -> None:
 
 
 def _described(connection: Connection, row: packs.PackRow) -> dict[str, Any]:
-    serving = {pack.model_id: name for name in RECIPES if (pack := packs.active_pack(connection, name)) is not None}
+    serving = {pack.model_id: name for name in EVERY_RECIPE if (pack := packs.active_pack(connection, name)) is not None}
     return {
         "name": row.name,
         "version": row.version,

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge.errors import InputError, ModelError, Reason
 from edge.store.clock import uuid7
@@ -19,12 +20,14 @@ from edge.store.reads.zooscan_objects import FamilyMember, pack_outline, pack_pi
 from edge.store.zooscan.runs import NewLine, NewObject, NewRun
 from edge.values import Int32Array
 from edge.zooscan.desk.engine import Cut, CutTask, ScanStoppedError, ScanTask, ScanWorkerLostError
-from edge.zooscan.engine.recut import clip, recut
 from edge.zooscan.engine.worker import STOP, Answer, WorkerTask, worker_main
-from edge.zooscan.multiples import MULTIPLE_SCORE, ClassifierSpec
 from edge.zooscan.process.folder import VIGNETTES_NAME
-from edge.zooscan.process.values import FoundObject
 
+if TYPE_CHECKING:
+    from edge.zooscan.multiples import ClassifierSpec
+    from edge.zooscan.process.values import FoundObject
+
+MULTIPLE_SCORE = 0.4
 RUNS_FOLDER = "zooscan"
 _CONTEXT = multiprocessing.get_context("spawn")
 _LOOK_S = 0.1
@@ -90,10 +93,14 @@ class PixelEngine:
 
     def clip(self, member: FamilyMember, pixels: Int32Array) -> Int32Array:
         """See `ScanEngine.clip`."""
+        from edge.zooscan.engine.recut import clip  # loads OpenCV, which a service that never cuts does without
+
         return clip(member, pixels)
 
     def cut(self, task: CutTask) -> Cut:
         """See `ScanEngine.cut`."""
+        from edge.zooscan.engine.recut import recut
+
         return recut(task)
 
     def _run(
