@@ -57,7 +57,7 @@ class _Lying:
     @property
     def first_column(self) -> int:
         """Where what is seen begins in the square."""
-        return (self.side - self.seen.shape[1]) // 2
+        return int(self.side - self.seen.shape[1]) // 2
 
     @property
     def around(self) -> int:
