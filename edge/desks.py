@@ -20,6 +20,7 @@ from edge.survey.sheet_desk import SheetDesk
 from edge.survey.tables_desk import TablesDesk
 from edge.survey.track_desk import TrackDesk
 from edge.survey.waiting_desk import WaitingDesk
+from edge.zooscan.engine.pictures import ScanPictures
 
 if TYPE_CHECKING:
     from edge.service import Service
@@ -46,6 +47,7 @@ class SurveyDesks:
         self._strips = FrameServer(max_pixels=service.settings.max_pixels)  # apart: a reviewer's chips hold up no counter
         self.tows = open_tow_desk(service, self.seal, wanted=tow_due)
         self.scans = open_scan_desk(service)
+        self.scan_pictures = ScanPictures(service.home, reader)
 
     def start(self) -> None:
         """Begin what works in the background."""

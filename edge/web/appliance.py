@@ -27,6 +27,7 @@ from edge.survey.tables_desk import TablesDesk
 from edge.survey.tow_desk import TowDesk
 from edge.survey.track_desk import TrackDesk
 from edge.survey.waiting_desk import WaitingDesk
+from edge.zooscan.check_values import CheckPictures
 
 if TYPE_CHECKING:
     from edge.zooscan.desk.desk import ScanDesk
@@ -219,6 +220,10 @@ class Appliance(Protocol):
     @property
     def scans(self) -> ScanDesk:
         """ZooScan scans: found, processed, checked, cut, signed."""
+
+    @property
+    def scan_pictures(self) -> CheckPictures:
+        """The pictures of scans, and what a line would cut."""
 
     def reader(self) -> AbstractContextManager[Connection]:
         """A read-only connection for the calling thread."""

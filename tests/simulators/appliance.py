@@ -36,6 +36,7 @@ from edge.survey.waiting_desk import WaitingDesk
 from edge.web.appliance import CheckStatus, DiskStatus, LiveStatus, ModelStatus, Phase, RootStatus, WorkerStatus
 from edge.zooscan.desk.desk import ScanDesk
 from edge.zooscan.engine.engine import PixelEngine
+from edge.zooscan.engine.pictures import ScanPictures
 from tests.helpers.seed import SEAL
 
 GIB = 1 << 30
@@ -66,6 +67,7 @@ class SimulatedAppliance:
         self.boxes = BoxesDesk(DirectWriter(self), self.reader)
         self.tows = TowDesk(DirectWriter(self), self.reader, self.seal, watch=lambda stills, stopping: None, path_of=path_of_image)
         self.reviews = ReviewDesk(DirectWriter(self), self.reader)
+        self.scan_pictures = ScanPictures(home, self.reader)
         self.scans = ScanDesk(home, DirectWriter(self), self.reader, PixelEngine(home, classifier=lambda: None, processes=1))
         self._clip_frames = FrameServer(max_pixels=100_000_000)
         self.people = PeopleDesk(DirectWriter(self), self.reader, cost=Cost(log2_n=4, r=8, p=1))

@@ -1,0 +1,426 @@
+// The check of a scan: its montage, its picture, what a person says of its objects, and the signature. The order never reshuffles by itself.
+import { writeHeaders } from "./csrf.js";
+import { isTyping } from "./keys.js";
+import { Cutting } from "./scan_cut.js";
+import { ACROSS, Montage, PER_PAGE, SCALES, scoreOf, standsAs, verdictOf } from "./scan_grid.js";
+import { ScanMap, unpackOutlines } from "./scan_map.js";
+import { countsOf, orderOf } from "./scan_order.js";
+import { Signing } from "./scan_sign.js";
+
+const root = document.getElementById("scan-check");
+const scan = root.dataset.scan;
+const cells = document.getElementById("cells");
+const el = (id) => document.getElementById(id);
+const rows = new Map();
+const selected = new Set();
+const wanted = { sort: "score", among: "all", label: "", score: { from: null, to: null }, area_mm2: { from: null, to: null } };
+let facts = null; // of the run: pixel_mm, threshold, revision, may
+let order = [];
+let here = 0;
+let anchor = null;
+let writes = Promise.resolve();
+let acts = []; // how many actions of the appliance each act of this page was, for undo
+let montage = null;
+let map = null;
+let cutting = null;
+let signing = null;
+
+const may = () => root.dataset.may === "1" && !facts.signed;
+const page = () => Math.floor(here / PER_PAGE);
+const keysOf = (of = page()) => order.slice(of * PER_PAGE, (of + 1) * PER_PAGE);
+const rowsOf = (of = page()) => keysOf(of).map((key) => rows.get(key)).filter(Boolean);
+const targets = () => (selected.size ? order.filter((key) => selected.has(key)) : order.length ? [order[here]] : []);
+const stands = (row) => standsAs(row, facts.threshold);
+
+async function call(path, body) {
+  const options = body === undefined ? {} : { method: "POST", headers: writeHeaders({ "content-type": "application/json" }), body: JSON.stringify(body) };
+  const answer = await fetch(`/api/scans/${scan}/${path}`, options);
+  const content = await answer.json();
+  if (!answer.ok) throw new Error(`${content.message.replace(/\.$/, "")}. ${content.advice ?? ""}`);
+  return content;
+}
+
+function tell(words) {
+  el("trouble").textContent = words;
+  el("trouble").hidden = !words;
+}
+
+function number(value) {
+  return value.toLocaleString("en").replaceAll(",", "\u202f");
+}
+
+function showTally() {
+  const all = [...rows.values()];
+  const counts = countsOf(all, facts.threshold);
+  el("looked").textContent = number(all.length - counts.undecided);
+  el("of").textContent = number(all.length);
+  el("multiples").textContent = number(counts.multiple);
+  el("parts").textContent = number(counts.cut);
+  el("progress").max = Math.max(all.length, 1);
+  el("progress").value = all.length - counts.undecided;
+  for (const option of el("among").options) option.textContent = `${option.dataset.words} (${number(counts[option.value])})`;
+}
+
+function show() {
+  montage.draw(rowsOf(), { here: order[here], selected, threshold: facts.threshold });
+  const pages = Math.ceil(order.length / PER_PAGE);
+  el("where").textContent = order.length ? `page ${page() + 1} of ${number(pages)}${selected.size ? ` · ${selected.size} selected` : ""}` : "none to show";
+  el("nothing").hidden = order.length > 0;
+  map.show([...rows.values()], stands);
+  map.goTo(rows.get(order[here]));
+  showCard();
+  montage.fetchAhead(rowsOf(page() + 1));
+}
+
+function showCard() {
+  const row = rows.get(order[here]);
+  el("card").hidden = !row;
+  if (!row) return;
+  el("card-key").textContent = row.key;
+  const areaMm2 = (row.area_px2 ?? 0) * facts.pixel_mm ** 2;
+  const lines = [
+    ["stands as", verdictOf(row, facts.threshold)],
+    ["by", row.decision ? `${row.decided_by}, ${row.decided_utc.slice(0, 16).replace("T", " ")}Z` : "the score; nobody has looked"],
+    ["score", scoreOf(row)],
+    ["size", `${montage.sizeWords(row)}, ESD ${(2 * Math.sqrt(areaMm2 / Math.PI)).toFixed(2)} mm`],
+    ["mean grey", row.mean_grey === null ? "–" : row.mean_grey.toFixed(1)],
+    ["at", `${row.x_px}, ${row.y_px} px`],
+  ];
+  if (row.cut_from) lines.push(["cut from", row.cut_from]);
+  if (row.label) lines.push(["EcoTaxa", `${row.label} (${row.label_status})`]);
+  el("card-facts").replaceChildren(
+    ...lines.map(([what, value]) => {
+      const line = document.createElement("tr");
+      const head = document.createElement("th");
+      const cell = document.createElement("td");
+      head.scope = "row";
+      head.textContent = what;
+      cell.textContent = value;
+      line.append(head, cell);
+      return line;
+    }),
+  );
+}
+
+function reorder({ keep = false } = {}) {
+  const before = order[here];
+  order = orderOf([...rows.values()], wanted, { threshold: facts.threshold, pixelMm: facts.pixel_mm });
+  selected.clear();
+  anchor = null;
+  here = keep ? Math.max(0, order.indexOf(before)) : 0;
+  showTally();
+  show();
+}
+
+function moveTo(to, { withShift = false } = {}) {
+  if (!order.length) return;
+  const from = here;
+  here = Math.min(Math.max(to, 0), order.length - 1);
+  if (withShift) {
+    anchor ??= from;
+    selected.clear();
+    for (const key of order.slice(Math.min(anchor, here), Math.max(anchor, here) + 1)) selected.add(key);
+  } else anchor = null;
+  show();
+}
+
+function toggle(key) {
+  if (!selected.delete(key)) selected.add(key);
+  anchor = order.indexOf(key);
+  show();
+}
+
+// What is done -----------------------------------------------------------------------------------------------------
+
+/** One write after the other, in the order of the keys; what is shown runs ahead and is put right by each answer. */
+function write(path, body, actions) {
+  writes = writes
+    .then(() => call(path, body))
+    .then((answer) => {
+      if (actions) acts.push(actions);
+      take(answer);
+      tell("");
+      return answer;
+    })
+    .catch(async (error) => {
+      await reload().catch(() => null);
+      tell(`Not kept: ${error.message}`);
+    });
+  return writes;
+}
+
+/** What an act changed: objects that hold something else now, that came and that went. */
+function take(answer) {
+  facts.revision = answer.revision;
+  for (const row of answer.objects) rows.set(row.key, row);
+  for (const key of answer.gone) rows.delete(key);
+  const fresh = answer.objects.map((row) => row.key).filter((key) => !order.includes(key));
+  if (answer.gone.length) {
+    const at = order.findIndex((key) => answer.gone.includes(key));
+    order = order.filter((key) => !answer.gone.includes(key));
+    order.splice(Math.max(at, 0), 0, ...fresh); // the parts stand where the whole stood
+    here = Math.min(Math.max(at, 0), Math.max(order.length - 1, 0));
+  }
+  map.setOutlines(answer.outlines.map((one) => [one.key, Uint16Array.from(one.points.flat())]));
+  showTally();
+  show();
+}
+
+function decide(decision, keys = targets()) {
+  if (!may() || !keys.length) return;
+  for (const key of keys) rows.set(key, { ...rows.get(key), decision, decided_by: "you", decided_utc: new Date().toISOString() });
+  const isSingle = !selected.size && keys.length === 1;
+  selected.clear();
+  showTally();
+  write("decisions", { objects: keys, decision }, 1);
+  if (isSingle && !cutting.isOpen) moveTo(here + 1);
+  else show();
+}
+
+/** What is undecided on this page is what it is proposed as; on to the next page. */
+function acceptPage() {
+  if (!may()) return;
+  const left = rowsOf().filter((row) => !row.decision);
+  const kinds = ["single", "multiple"].map((kind) => [kind, left.filter((row) => stands(row) === kind).map((row) => row.key)]).filter(([, keys]) => keys.length);
+  selected.clear();
+  for (const [kind, keys] of kinds) {
+    for (const key of keys) rows.set(key, { ...rows.get(key), decision: kind, decided_by: "you", decided_utc: new Date().toISOString() });
+    write("decisions", { objects: keys, decision: kind }, 1);
+  }
+  if (kinds.length === 2) writes = writes.then(() => acts.length > 1 && acts.splice(-2, 2, 2)); // one act to whoever undoes it
+  showTally();
+  moveTo((page() + 1) * PER_PAGE);
+}
+
+function undo() {
+  if (!may()) return;
+  writes = writes.then(async () => {
+    const actions = acts.pop() ?? 1;
+    try {
+      for (let one = 0; one < actions; one += 1) {
+        const answer = await call("undo", {});
+        take(answer);
+        const at = order.indexOf(answer.objects[0]?.key);
+        if (at >= 0) moveTo(at);
+        if (cutting.isOpen) cutting.show(rows.get(order[here]));
+      }
+      tell("");
+    } catch (error) {
+      tell(error.message);
+    }
+  });
+}
+
+function rescale(step) {
+  const at = Math.min(Math.max(SCALES.indexOf(montage.scale) + step, 0), SCALES.length - 1);
+  montage.scale = SCALES[at];
+  montage.rescale(rowsOf());
+  showScale();
+}
+
+function showScale() {
+  el("scale-words").textContent = montage.scale === 1 ? "1:1" : `1:${Math.round(1 / montage.scale)}`;
+  el("scale-bar").style.width = `${montage.millimetrePx()}px`;
+}
+
+function toggleMap() {
+  root.classList.toggle("wide-map");
+  el("map-button").setAttribute("aria-pressed", String(root.classList.contains("wide-map")));
+  requestAnimationFrame(() => map.goTo(rows.get(order[here]), { closer: root.classList.contains("wide-map") && !map.view.fitted }));
+}
+
+const DO = {
+  single: () => decide("single"),
+  multiple: () => decide("multiple"),
+  accept: acceptPage,
+  undo,
+  open: () => order.length && cutting.show(rows.get(order[here])),
+  sign: () => signing.open(),
+  finer: () => rescale(-1),
+  coarser: () => rescale(1),
+  map: toggleMap,
+  fit: () => map.view.fit(),
+  zoom: () => order.length && map.goTo(rows.get(order[here]), { closer: true }),
+  outlines: () => {
+    map.showsOutlines = !map.showsOutlines;
+    el("outlines-button").setAttribute("aria-pressed", String(map.showsOutlines));
+    map.redraw();
+  },
+};
+const KEYS = { s: DO.single, m: DO.multiple, u: DO.undo, "+": DO.finer, "=": DO.finer, "-": DO.coarser, v: DO.map, o: DO.outlines, f: DO.fit, z: DO.zoom };
+const SORTS = { 1: "score", 2: "size", 3: "grey", 4: "position" };
+const STEPS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -ACROSS, ArrowDown: ACROSS, PageUp: -PER_PAGE, PageDown: PER_PAGE, Home: -Infinity, End: Infinity };
+
+function chooseSort(name) {
+  wanted.sort = name;
+  for (const button of document.querySelectorAll("[data-sort]")) button.setAttribute("aria-pressed", String(button.dataset.sort === name));
+  reorder();
+}
+
+/** EcoTaxa's keys, where they mean something here. */
+function pressWithControl(event) {
+  const key = event.key.toLowerCase();
+  if (event.altKey || !(event.ctrlKey || event.metaKey) || event.target.matches("input, select, textarea")) return false;
+  if (key === "z") undo();
+  else if (key === "s") tell("");
+  else if (cutting.isOpen) return false;
+  else if (key === "a") {
+    for (const one of keysOf()) selected.add(one);
+    show();
+  } else if (key === "l") acceptPage();
+  else if (event.shiftKey && (key === "arrowright" || key === "arrowleft")) moveTo((page() + (key === "arrowright" ? 1 : -1)) * PER_PAGE);
+  else return false;
+  return true;
+}
+
+function pressInCut(event) {
+  if (event.key === "]" || event.key === "[") {
+    moveTo(here + (event.key === "]" ? 1 : -1));
+    cutting.show(rows.get(order[here]));
+  } else if (event.key === "m" || event.key === "s") {
+    decide(event.key === "m" ? "multiple" : "single", [cutting.row.key]);
+    moveTo(here + 1);
+    cutting.show(rows.get(order[here]));
+  } else if (event.key === "u") undo();
+  else return cutting.press(event);
+  return true;
+}
+
+function press(event) {
+  if (!facts || signing.isOpen || el("help").open) return;
+  if (pressWithControl(event)) return event.preventDefault();
+  const onButton = event.target.matches("button, a, summary") && [" ", "Enter"].includes(event.key) && !event.shiftKey;
+  if (isTyping(event) || onButton) return;
+  if (cutting.isOpen) {
+    if (pressInCut(event)) event.preventDefault();
+    return;
+  }
+  if (event.key === "Enter" && event.shiftKey) acceptPage();
+  else if (event.key === "Enter") DO.open();
+  else if (event.key === "x" && order.length) toggle(order[here]);
+  else if (event.key === "Escape" && selected.size) {
+    selected.clear();
+    show();
+  } else if (event.key in STEPS) moveTo(here + STEPS[event.key], { withShift: event.shiftKey });
+  else if (event.key in SORTS) chooseSort(SORTS[event.key]);
+  else if (event.key in KEYS) KEYS[event.key]();
+  else return;
+  event.preventDefault();
+}
+
+function listen() {
+  document.addEventListener("keydown", press, { capture: true });
+  cells.addEventListener("click", (event) => {
+    const cell = event.target.closest(".cell-object");
+    if (!cell) return;
+    const at = order.indexOf(cell.dataset.key);
+    if (event.ctrlKey || event.metaKey) return toggle(order[at]);
+    if (!event.shiftKey) selected.clear();
+    moveTo(at, { withShift: event.shiftKey });
+  });
+  cells.addEventListener("dblclick", DO.open);
+  for (const button of document.querySelectorAll("[data-do]")) {
+    button.addEventListener("click", () => {
+      DO[button.dataset.do]();
+      if (!cutting.isOpen && !signing.isOpen) cells.focus();
+    });
+  }
+  for (const button of document.querySelectorAll("[data-sort]")) button.addEventListener("click", () => chooseSort(button.dataset.sort));
+  for (const name of ["among", "label"]) {
+    el(name).addEventListener("change", (event) => {
+      wanted[name] = event.target.value;
+      event.target.blur();
+      reorder();
+    });
+  }
+  for (const field of document.querySelectorAll("[data-range]")) {
+    field.addEventListener("change", () => {
+      wanted[field.dataset.range][field.dataset.end] = field.value === "" ? null : Number(field.value);
+      reorder();
+    });
+  }
+  addEventListener("resize", () => montage.rescale(rowsOf()));
+}
+
+function showLabels() {
+  const labels = [...new Set([...rows.values()].map((row) => row.label).filter(Boolean))].sort();
+  const options = labels.map((label) => new Option(label, label));
+  el("label").replaceChildren(new Option("any label", ""), ...options);
+  el("label").hidden = !labels.length;
+}
+
+async function reload() {
+  const found = await call("objects");
+  facts = found;
+  rows.clear();
+  for (const row of found.objects) rows.set(row.key, row);
+  root.classList.toggle("signed", found.signed);
+  document.body.classList.toggle("looking-only", !may());
+  el("signed-note").hidden = !found.signed;
+  cutting && (cutting.may = may());
+  showLabels();
+  if (!montage) return;
+  const gone = new Set(order.filter((key) => !rows.has(key)));
+  if (gone.size || [...rows.keys()].some((key) => !order.includes(key))) reorder({ keep: true });
+  else {
+    showTally();
+    show();
+  }
+  if (gone.size || map.outlines.size < rows.size) await loadOutlines();
+}
+
+async function loadOutlines() {
+  const answer = await fetch(`/api/scans/${scan}/outlines`);
+  if (answer.ok) map.setOutlines(unpackOutlines(await answer.arrayBuffer()));
+}
+
+async function begin() {
+  await reload();
+  montage = new Montage(cells, { scan, pixelMm: facts.pixel_mm });
+  map = new ScanMap(el("map"), {
+    scan,
+    run: facts.run,
+    widthPx: facts.width_px,
+    heightPx: facts.height_px,
+    onpick: (row) => {
+      if (!order.includes(row.key)) {
+        Object.assign(wanted, { among: "all", label: "", score: { from: null, to: null }, area_mm2: { from: null, to: null } });
+        el("among").value = "all";
+        for (const field of document.querySelectorAll("[data-range]")) field.value = "";
+        reorder();
+      }
+      selected.clear();
+      moveTo(order.indexOf(row.key));
+      cells.focus();
+    },
+  });
+  cutting = new Cutting({
+    scan,
+    call,
+    may: may(),
+    onchange: (answer, row) => {
+      acts.push(1);
+      take(answer);
+      const next = answer.objects.find((one) => one.key === row.key) ?? answer.objects[0] ?? rows.get(order[here]);
+      const at = order.indexOf(next?.key);
+      if (at >= 0) moveTo(at);
+      cutting.show(next);
+    },
+  });
+  signing = new Signing({ call, onsigned: () => location.reload() });
+  listen();
+  showScale();
+  const first = new URLSearchParams(location.search).get("object");
+  reorder();
+  if (first && order.includes(first)) moveTo(order.indexOf(first));
+  cells.focus();
+  await loadOutlines();
+}
+
+/** Somebody else decided, or the scan was processed anew: followed, unless this page's own act is what changed. */
+new MutationObserver(() => {
+  const revision = document.querySelector("#check-now [data-revision]")?.dataset.revision;
+  if (facts && revision && revision !== facts.revision) writes = writes.then(() => revision !== facts.revision && reload()).catch((error) => tell(error.message));
+}).observe(document.querySelector(".scan-side"), { childList: true, subtree: true });
+
+begin().catch((error) => tell(error.message));

@@ -1,0 +1,64 @@
+// The signature of a scan: what is signed is shown once more, and what speaks against it.
+
+const el = (id) => document.getElementById(id);
+
+export class Signing {
+  constructor({ call, onsigned }) {
+    this.call = call;
+    this.onsigned = onsigned;
+    el("sign-now")?.addEventListener("click", () => this.sign());
+    el("withdraw-form")?.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.withdraw();
+    });
+  }
+
+  get isOpen() {
+    return el("sign").open;
+  }
+
+  async open() {
+    this.say("");
+    el("sign").showModal();
+    const found = await this.call("check").catch((error) => this.say(error.message));
+    if (!found) return;
+    this.found = found;
+    const lines = found.words.map(([what, value]) => {
+      const row = document.createElement("tr");
+      const head = document.createElement("th");
+      const cell = document.createElement("td");
+      head.scope = "row";
+      head.textContent = what;
+      cell.textContent = value;
+      row.append(head, cell);
+      return row;
+    });
+    el("sign-facts").replaceChildren(...lines);
+    el("sign-findings").replaceChildren(
+      ...found.findings.map((one) => {
+        const line = document.createElement("li");
+        line.textContent = `${one.holds === false ? "✕" : one.holds ? "✓" : "–"} ${one.words}`;
+        line.className = one.holds === false ? "against" : "";
+        return line;
+      }),
+    );
+    if (el("sign-now")) el("sign-now").disabled = !found.may_sign;
+  }
+
+  say(words) {
+    el("sign-trouble").textContent = words;
+    el("sign-trouble").hidden = !words;
+  }
+
+  async sign() {
+    const answer = await this.call("sign", { revision: this.found?.revision ?? "" }).catch((error) => this.say(error.message));
+    if (answer) this.onsigned();
+  }
+
+  async withdraw() {
+    const reason = el("withdraw-reason").value.trim();
+    if (!reason) return this.say("Say why: it stands in the audit trail.");
+    const answer = await this.call("withdraw", { reason }).catch((error) => this.say(error.message));
+    if (answer) this.onsigned();
+  }
+}
