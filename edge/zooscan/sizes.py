@@ -8,6 +8,7 @@ Meeresunters. 30, 575-581), so that spectra of different classes of size can be 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -71,3 +72,22 @@ def numbered_class(number: int, step: SizeStep) -> SizeClass:
 
 def _edge_mm3(number: int, step: SizeStep) -> float:
     return float(2.0 ** (number / _STEPS_PER_OCTAVE[step]))
+
+
+def measures_in_mm(measures: Mapping[str, float], pixel_mm: float) -> dict[str, float]:
+    """What of an object's measures is a length, an area or a volume, by name and unit.
+
+    Args:
+        measures: by legacy name in lower case, in pixels; NaN where something is not defined.
+        pixel_mm: side of a pixel.
+    """
+    lengths = {name: pixel_mm * measures[name] for name in ("major", "minor", "feret")}
+    areas = {name: pixel_mm**2 * measures[name] for name in ("area", "area_exc", "convarea")}
+    return {
+        **{f"{name}_mm": value for name, value in lengths.items()},
+        "perim_mm": pixel_mm * measures["perim."],
+        "esd_mm": 2 * math.sqrt(areas["area"] / math.pi),
+        **{f"{name}_mm2": value for name, value in areas.items()},
+        "ellipsoid_mm3": ellipsoid_mm3(lengths["major"], lengths["minor"]),
+        "sphere_mm3": sphere_mm3(areas["area"]),
+    }
