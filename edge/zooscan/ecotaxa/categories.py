@@ -62,7 +62,7 @@ def _of_zip(path: Path) -> Iterator[Categorised]:
 
 
 def _rows(file: IO[bytes], name: str) -> Iterator[Categorised]:
-    with _as_text(file) as text:
+    with as_text(file) as text:
         reader = csv.reader(text, delimiter="\t", quotechar='"')
         try:
             heading = [cell.strip().lower() for cell in next(reader, [])]
@@ -100,7 +100,7 @@ def _row(cells: list[str], places: Mapping[str, int], columns: int, where: str) 
 
 
 @contextmanager
-def _as_text(file: IO[bytes]) -> Iterator[IO[str]]:
+def as_text(file: IO[bytes]) -> Iterator[IO[str]]:
     """The text of a table: UTF-8 where it begins with the mark, else latin-1, as EcoTaxa itself reads it."""
     buffered = io.BufferedReader(file) if not isinstance(file, io.BufferedReader) else file  # type: ignore[type-var]
     encoding = "utf-8-sig" if buffered.peek(len(_BOM))[: len(_BOM)] == _BOM else "latin-1"

@@ -68,8 +68,11 @@ class Link:
         """`server` was checked; `wait` is where retries wait."""
         self.server = server
         self._wait = wait
-        own = _is_own_machine(urlsplit(server).hostname or "")
+        parts = urlsplit(server)
+        own = _is_own_machine(parts.hostname or "")
+        empty = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody: plain http needs no authorities, and reading them takes time
         self._client = httpx.Client(
+            verify=True if parts.scheme == "https" else empty,
             timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S, pool=CONNECT_S),
             follow_redirects=False,
             trust_env=not own,  # a ship's proxy, and its own certificates
@@ -166,7 +169,7 @@ class Link:
             return self._read(answer)
 
     def _read(self, answer: httpx.Response) -> Any:
-        content = b""
+        content = bytearray()
         for piece in answer.iter_bytes(PIECE_BYTES):
             content += piece
             if len(content) > MAX_ANSWER_BYTES:
@@ -177,7 +180,7 @@ class Link:
                 return json.loads(content)
             except ValueError as error:
                 raise _no_answer(self.server, "a page instead of an answer") from error
-        raise _refusal(self.server, status, content, answer.headers.get("Retry-After"))
+        raise _refusal(self.server, status, bytes(content), answer.headers.get("Retry-After"))
 
     def _told(self) -> _Told:
         return _Told(self.server)

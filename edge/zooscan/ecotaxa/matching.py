@@ -16,7 +16,7 @@ from edge.zooscan.ecotaxa.categories import Categorised
 
 LISTED = 10_000
 _STATES = ("predicted", "validated", "dubious", "discarded")
-_KEY = re.compile(r"(?P<scan>.+)_(?P<key>x[0-9A-F]+y[0-9A-F]+w[0-9A-F]+h[0-9A-F]+(?:s[0-9A-F]+)?)", re.IGNORECASE)
+_KEY = re.compile(r"(?P<scan>.+)_(?P<key>x[0-9A-F]+y[0-9A-F]+w[0-9A-F]+h[0-9A-F]+(?:s[0-9A-F]+)*)", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?P<scan>.+)_\d+")
 
 
@@ -41,6 +41,7 @@ class Matched:
         unknown: ids of a scan of ours, but of no object that it ever had.
         foreign: ids of no scan of ours.
         contradictory: ids that the export calls several things.
+        absent: ids of objects that stand here and that the export lacks, of scans that it has others of.
     """
 
     labels: dict[int, list[NewLabel]] = field(default_factory=dict)
@@ -51,6 +52,7 @@ class Matched:
     unknown: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     contradictory: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
 
     @property
     def objects(self) -> int:
@@ -59,7 +61,7 @@ class Matched:
 
     def report(self, new_labels: int) -> dict[str, Any]:
         """It as JSON: figures, and the ids of what has none."""
-        lists = ("retired", "unclassified", "numbered", "unknown", "foreign", "contradictory")
+        lists = ("retired", "unclassified", "numbered", "unknown", "foreign", "contradictory", "absent")
         found: dict[str, Any] = {"objects": self.objects, "new_labels": new_labels, "by_status": dict(sorted(self.by_status.items()))}
         for name in lists:
             ids = getattr(self, name)
@@ -85,7 +87,19 @@ def match(rows: Iterable[Categorised], scans: Mapping[str, KnownScan]) -> Matche
             matched.contradictory.append(object_id)
         else:
             _match_one(matched, row, scans)
+    _find_absent(matched, by_id, scans)
     return matched
+
+
+def _find_absent(matched: Matched, ids: Iterable[str], scans: Mapping[str, KnownScan]) -> None:
+    """Objects of ours that an export of their scan does not have."""
+    seen: dict[str, set[str]] = {}
+    for object_id in ids:
+        if keyed := _KEY.fullmatch(object_id):
+            seen.setdefault(keyed["scan"], set()).add(_as_written(keyed["key"]))
+    for name, keys in seen.items():
+        if name in scans:
+            matched.absent += [f"{name}_{key}" for key in sorted(scans[name].keys.standing - keys)]
 
 
 def _match_one(matched: Matched, row: Categorised, scans: Mapping[str, KnownScan]) -> None:

@@ -1,0 +1,150 @@
+"""A home folder with scans that have results, a desk that talks to an EcoTaxa on the loopback, and a clock that tests turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from edge.store.clock import utc_now, uuid7
+from edge.store.connection import DATABASE_NAME, open_reader
+from edge.store.open import open_store
+from edge.store.reads.zooscan_uploads import UploadRow, upload_by_id
+from edge.store.sqlite import Connection
+from edge.zooscan.ecotaxa.desk import EcotaxaDesk
+from edge.zooscan.ecotaxa.login import Login, keep_login
+from tests.helpers.small_import import KEYS, SAMPLE, SCAN, make_zip
+from tests.simulators.ecotaxa_world import PASSWORD, PROJECT, USER
+
+
+class EcotaxaHome:
+    """Rows in a real database; `desk` is stepped by hand."""
+
+    def __init__(self, home: Path, server: str) -> None:
+        self.home = home
+        self.server = server
+        home.mkdir(parents=True, exist_ok=True)
+        self.writer = open_store(home, on_commit=lambda: None)
+        self.moment = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
+        self.keys: dict[int, tuple[str, Sequence[str], str]] = {}
+        self.archives = 0
+        self.desk = self.new_desk()
+
+    def new_desk(self, **changes: Any) -> EcotaxaDesk:
+        """A desk as it is after a start of the appliance."""
+        how: dict[str, Any] = {"server": self.server, "project_id": PROJECT, "make_archive": self.make_archive, "now": lambda: self.moment}
+        return EcotaxaDesk(self.home, self.writer, self.reader, **{**how, **changes})
+
+    @contextmanager
+    def reader(self) -> Iterator[Connection]:
+        connection = open_reader(self.home / DATABASE_NAME)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def make_archive(self, scan_id: int, folder: Path) -> Path:
+        """Stands in for the export: a small zip of the scan's present keys."""
+        self.archives += 1
+        scan, keys, sample = self.keys[scan_id]
+        return make_zip(folder, scan, keys, sample)
+
+    def add_scan(
+        self, name: str = SCAN, keys: Sequence[str] = KEYS, *, sample: str = SAMPLE, project: str = "apero", folder: Path | None = None
+    ) -> int:
+        """A scan with a result."""
+        where = str(folder or self.home / f"Zooscan_{project}_sn033")
+
+        def work(connection: Connection) -> int:
+            connection.execute(
+                "INSERT INTO zooscan_projects (uuid, folder, name, seen_utc) VALUES (?, ?, ?, ?) ON CONFLICT (folder) DO NOTHING",
+                (uuid7(), where, project, utc_now()),
+            )
+            (project_id,) = connection.execute("SELECT id FROM zooscan_projects WHERE folder = ?", (where,)).fetchone()
+            cursor = connection.execute(
+                "INSERT INTO zooscan_scans (uuid, project_id, name, state, seen_utc, changed_utc) VALUES (?, ?, ?, 'done', ?, ?)",
+                (uuid7(), project_id, name, utc_now(), utc_now()),
+            )
+            return int(cursor.lastrowid or 0)
+
+        scan_id = self.writer.call(work)
+        self.add_run(scan_id, keys)
+        self.keys[scan_id] = (name, keys, sample)
+        return scan_id
+
+    def add_run(self, scan_id: int, keys: Sequence[str], *, retired: Sequence[str] = ()) -> None:
+        """Another result of a scan."""
+
+        def work(connection: Connection) -> None:
+            connection.execute("UPDATE zooscan_runs SET is_current = 0 WHERE scan_id = ?", (scan_id,))
+            columns = (
+                "uuid, scan_id, raw_sha256, background, software_version, settings_json, settings_sha256, width_px, height_px, pixel_mm, "
+                "grey_min, grey_max, frame_json, black_share, elapsed_s, peak_rss_mib, folder, finished_utc, is_current"
+            )
+            values = (
+                uuid7(),
+                scan_id,
+                "0" * 64,
+                "b",
+                "0.1",
+                "{}",
+                "0" * 64,
+                900,
+                600,
+                0.010583,
+                0,
+                65535,
+                "{}",
+                0.02,
+                1.0,
+                9.0,
+                "f",
+                utc_now(),
+                1,
+            )
+            cursor = connection.execute(f"INSERT INTO zooscan_runs ({columns}) VALUES ({', '.join('?' * len(values))})", values)
+            connection.executemany(
+                "INSERT INTO zooscan_objects (uuid, run_id, key, x_px, y_px, width_px, height_px, outline, vignettes, retired_utc) "
+                "VALUES (?, ?, ?, 1, 1, 9, 9, x'', 'vignettes.zip/a', ?)",
+                [(uuid7(), cursor.lastrowid, key, utc_now() if key in retired else None) for key in (*keys, *retired)],
+            )
+
+        self.writer.call(work)
+
+    def sign_in(self, *, keep_password: bool = True) -> None:
+        """As after `zooscan login`, without asking the server."""
+        password = PASSWORD if keep_password else None
+        keep_login(self.home, Login(server=self.server, username=USER, token=None, password=password))
+
+    def row(self, upload_id: int) -> UploadRow:
+        with self.reader() as connection:
+            row = upload_by_id(connection, upload_id)
+        assert row is not None
+        return row
+
+    def labels(self) -> list[tuple[Any, ...]]:
+        """Every label: scan, key, category, its number, status."""
+        with self.reader() as connection:
+            rows = connection.execute(
+                "SELECT scan_id, object_key, category, category_id, status FROM zooscan_labels ORDER BY id"
+            ).fetchall()
+        return [tuple(row) for row in rows]
+
+    def later(self, seconds: float) -> None:
+        """Turn the clock."""
+        self.moment += timedelta(seconds=seconds)
+
+    def run(self, upload_id: int, *, steps: int = 40, desk: EcotaxaDesk | None = None) -> UploadRow:
+        """Step, and turn the clock to when something is due, until the transfer is at its end, asks, or has no more steps."""
+        for _ in range(steps):
+            row = self.row(upload_id)
+            if row.state in ("done", "failed", "cancelled") or (row.state == "asking" and row.answer is None):
+                return row
+            self.later((desk or self.desk).step())
+        return self.row(upload_id)
+
+    def close(self) -> None:
+        self.desk.stop()
+        self.writer.close()
