@@ -31,6 +31,7 @@ DARK_ENOUGH = 12
 SURELY_DARK, SURELY_LIGHT = 19, 6
 LEAST_AREA_PX = 631
 _ROOM = 1.2
+_AROUND = np.ones((5, 5), np.uint8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +113,8 @@ def draw_animal(rng: np.random.Generator, kind: str | None = None, area_px: floa
     name = kind if kind is not None else pick_kind(rng, animals_only=animals_only)
     wanted = area_px if area_px is not None else draw_area_px(rng) * KINDS[name].size
     while True:
-        darkness = _settled(KINDS[name].paint(rng, wanted).darkness())
-        if darkness is not None and int(filled(darkness >= DARK_ENOUGH).sum()) >= _ROOM * LEAST_AREA_PX:
+        darkness, _ = _settled(_trimmed(KINDS[name].paint(rng, wanted).darkness()))
+        if darkness.size and int(filled(darkness >= DARK_ENOUGH).sum()) >= _ROOM * LEAST_AREA_PX:
             break
         wanted *= 1.25
     # The drawn area is about what was asked; it is what it is.
@@ -160,39 +161,50 @@ def filled(dark: BoolArray) -> BoolArray:
     return inside.astype(np.bool_)
 
 
-def _settled(darkness: UInt8Array) -> UInt8Array | None:
+def _settled(darkness: UInt8Array) -> tuple[UInt8Array, tuple[slice, slice]]:
     """The largest part that surely hangs together, cut to its box; what is not of it is too faint to be seen as an object.
 
     A scan's noise would else decide whether a faint limb belongs to an animal, and the truth with it.
+
+    Returns:
+        The part and its box; nothing (0, 0) where nothing is surely dark.
     """
-    left, top, width, height = cv2.boundingRect((darkness >= SURELY_LIGHT).astype(np.uint8))
-    darkness = np.pad(darkness[top : top + height, left : left + width], 3)
     count, labels, stats, _ = cv2.connectedComponentsWithStats((darkness >= SURELY_DARK).astype(np.uint8), connectivity=8)
     if count < 2:
-        return None
+        return np.zeros((0, 0), np.uint8), (slice(0), slice(0))
     core = labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    near = cv2.dilate(core.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    near = cv2.dilate(core.astype(np.uint8), _AROUND) > 0
     seen = np.where(near, darkness, np.minimum(darkness, SURELY_LIGHT))
     _, labels = cv2.connectedComponents((seen >= DARK_ENOUGH).astype(np.uint8), connectivity=8)
     own = labels == labels[core][0]
     seen = np.where(own, seen, np.minimum(seen, SURELY_LIGHT)).astype(np.uint8)
     left, top, width, height = cv2.boundingRect(own.astype(np.uint8))
-    return np.ascontiguousarray(seen[top : top + height, left : left + width])
+    box = slice(top, top + height), slice(left, left + width)
+    return np.ascontiguousarray(seen[box]), box
+
+
+def _trimmed(darkness: UInt8Array) -> UInt8Array:
+    """Without what is white around it, but for a margin."""
+    left, top, width, height = cv2.boundingRect((darkness >= SURELY_LIGHT).astype(np.uint8))
+    return np.pad(darkness[top : top + height, left : left + width], 3)
 
 
 def _joined(rng: np.random.Generator, one: Drawing, other: Drawing) -> Drawing:
     """Two drawings pushed together along a way by chance until they overlap a little."""
-    way = rng.uniform(0.0, 2 * np.pi)
-    overlap_px = int(rng.integers(4, 5 + max(6, int(0.06 * min((one.owner > 0).sum(), (other.owner > 0).sum())))))
+    most_px = max(6, int(0.06 * min((one.owner > 0).sum(), (other.owner > 0).sum())))
     (h1, w1), (h2, w2) = one.darkness.shape, other.darkness.shape
-    far = np.hypot(w1 + w2, h1 + h2) / 2
-    middle_x, middle_y = (w1 - w2) / 2, (h1 - h2) / 2
-    ways = np.arange(far, -1.0, -1.0)
-    places = np.stack([np.rint(middle_x + ways * np.cos(way)), np.rint(middle_y + ways * np.sin(way))], axis=1).astype(int)
-    for x, y in places:
-        if _common_px(one, other, int(x), int(y)) >= overlap_px:
-            break
-    return _laid(one, other, int(x), int(y))
+    steps = np.arange(np.hypot(w1 + w2, h1 + h2) / 2, -1.0, -1.0)
+    while True:
+        overlap_px, way = int(rng.integers(4, 5 + most_px)), rng.uniform(0.0, 2 * np.pi)
+        columns = np.rint((w1 - w2) / 2 + steps * np.cos(way)).astype(int)
+        rows = np.rint((h1 - h2) / 2 + steps * np.sin(way)).astype(int)
+        for x, y in zip(columns.tolist(), rows.tolist(), strict=True):
+            if _common_px(one, other, x, y) < overlap_px:
+                continue
+            together = _laid(one, other, x, y)
+            # Where they touch with a faint hair alone, one of them would be lost again.
+            if len(np.unique(together.owner[together.owner > 0])) == together.animals:
+                return together
 
 
 def _common_px(one: Drawing, other: Drawing, x: int, y: int) -> int:
@@ -221,5 +233,8 @@ def _laid(one: Drawing, other: Drawing, x: int, y: int) -> Drawing:
     is_theirs = (other.owner > 0) & ((owner[second] == 0) | (through[1][second] < through[0][second]))
     owner[second] = np.where(is_theirs, other.owner + one.animals, owner[second])
     darkness = np.clip(np.rint((1.0 - through[0] * through[1]) * GLASS_LEVELS), 0, WHITE).astype(np.uint8)
-    owner[darkness < DARK_ENOUGH] = 0
-    return Drawing(kinds=(*one.kinds, *other.kinds), darkness=darkness, owner=owner)
+    # Two faint edges together are dark enough where neither was.
+    owner = np.where(owner == 0, cv2.dilate(owner, _AROUND), owner)
+    darkness = np.where(owner > 0, darkness, np.minimum(darkness, SURELY_LIGHT)).astype(np.uint8)
+    seen, box = _settled(darkness)
+    return Drawing(kinds=(*one.kinds, *other.kinds), darkness=seen, owner=np.where(seen >= DARK_ENOUGH, owner[box], 0).astype(np.uint8))

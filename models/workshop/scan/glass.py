@@ -19,6 +19,10 @@ _RAMP_PX = 150
 # How much light the frame lets through. A narrow one must be faint: its edge is too steep for the smoothed background to follow.
 _FRAME_LIGHT, _NARROW_FRAME_LIGHT = 0.62, 0.7
 _NARROW_PX = 100
+# Left, top, right, bottom: as in the log of a real scan; and never too narrow to be found in a small picture.
+_MARGINS = (340 / 25_000, 330 / 15_000, 520 / 25_000, 400 / 15_000)
+_MARGINS_OF_SMALL = (0.022, 0.035, 0.035, 0.035)
+_SMALL_PX = 6000
 # Zooprocess says "frame" where less light than this comes through.
 _DARKER = 0.9
 _TILE_ROWS = 509
@@ -40,17 +44,9 @@ class Margins:
 
 
 def margins_of(width_px: int, height_px: int) -> Margins:
-    """As in the log of a real scan (340, 330, 520 and 400 of 25000 x 15000), and never too narrow to be found in a small one."""
-
-    def share(real: float, side: int) -> int:
-        return round(max(real, 0.035 if side < 8000 else 0.0) * side)
-
-    return Margins(
-        left=share(340 / 25_000, width_px),
-        top=share(330 / 15_000, height_px),
-        right=share(520 / 25_000, width_px),
-        bottom=share(400 / 15_000, height_px),
-    )
+    """How far the frame reaches into a picture of this size."""
+    left, top, right, bottom = _MARGINS if min(width_px, height_px) > _SMALL_PX else _MARGINS_OF_SMALL
+    return Margins(left=round(left * width_px), top=round(top * height_px), right=round(right * width_px), bottom=round(bottom * height_px))
 
 
 class Glass:
