@@ -21,8 +21,8 @@ class BodySettings:
     """
 
     neck: float = 0.6
-    slimmest: float = 0.4
-    smallest_share: float = 0.08
+    slimmest: float = 0.3
+    smallest_share: float = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

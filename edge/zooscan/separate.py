@@ -12,7 +12,7 @@ import numpy as np
 
 from edge.values import Float32Array, Int32Array, UInt8Array
 from edge.zooscan.bodies import BodySettings, find_bodies
-from edge.zooscan.particle import UPPER_GREY, BoolArray
+from edge.zooscan.particle import BACKGROUND_GREY, UPPER_GREY, BoolArray
 from edge.zooscan.segment import SegmentSettings
 from edge.zooscan.watershed import between, flood, summits
 from models.runtime.vision import cv2
@@ -22,7 +22,11 @@ _NOTHING = np.zeros((0, 2), np.int32)
 _LARGEST_SIDE_PX = 400
 # A hole of more than this share of an object is a gap between animals, a smaller one a part of an animal.
 _GAP_SHARE = 0.02
-_SMOOTHING_PX = 1.5
+_SMOOTHING_PX = 1.0
+# What a cut leaves that is no object is lost to the scan: never more than this share of the smallest object.
+_MOST_CRUMBS = 0.5
+# Shares of the darkness of an object's darkest tenth: what of it is darker makes the deeper levels.
+_DEEPER = (0.3, 0.6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,7 +79,7 @@ class Separator(Protocol):
 
 
 class WatershedSeparator:
-    """Cuts where the object is narrow: watershed of the distance from its edge, one part for each body.
+    """Cuts where the object is narrow or its greys have a seam: watershed of the distance from the edge, one part for each body.
 
     It knows nothing of animals. What overlaps without a neck stays whole, and so does what hangs on something slim; an animal with a
     waist may be cut: it is asked about multiples only, and a person looks at its lines.
@@ -92,7 +96,7 @@ class WatershedSeparator:
         """See `Separator.lines`."""
         solid = _solid(alone, filled)
         scale = min(1.0, _LARGEST_SIDE_PX / max(solid.shape))
-        height = _height(solid, scale)
+        height = _height(solid, alone, scale)
         bodies = find_bodies(height, flood(height, summits(height)), self._settings, least_px=self._least_px * scale**2)
         if bodies.count < 2:
             return WHOLE
@@ -103,7 +107,7 @@ class WatershedSeparator:
 
 
 def cut(labels: Int32Array, alone: UInt8Array, score: float, least_px: int) -> Separation:
-    """The pixels between the parts of an object, unless fewer than two of what they leave are objects.
+    """The pixels between the parts of an object, unless fewer than two of what they leave are objects, or much would be lost.
 
     Args:
         labels: (H, W) int32, the part of each pixel; 0 is outside.
@@ -114,7 +118,9 @@ def cut(labels: Int32Array, alone: UInt8Array, score: float, least_px: int) -> S
     dark = alone <= UPPER_GREY
     line = between(labels) & dark
     left, _ = cv2.findContours((dark & ~line).view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    if sum(_filled_px(chain) >= least_px for chain in left) < 2:
+    sizes_px = [_filled_px(chain) for chain in left]
+    crumbs_px = sum(size_px for size_px in sizes_px if size_px < least_px)
+    if sum(size_px >= least_px for size_px in sizes_px) < 2 or crumbs_px > _MOST_CRUMBS * least_px:
         return WHOLE
     rows, columns = np.nonzero(line)
     return Separation(pixels=np.stack([columns, rows], axis=1).astype(np.int32), score=min(max(score, 0.0), 1.0))
@@ -130,15 +136,27 @@ def _solid(alone: UInt8Array, filled: BoolArray) -> BoolArray:
     return solid
 
 
-def _height(solid: BoolArray, scale: float) -> Float32Array:
-    """(H, W) float32: how far inside each pixel lies, of the object reduced by a scale and smoothed; 0 is outside."""
+def _height(solid: BoolArray, alone: UInt8Array, scale: float) -> Float32Array:
+    """(H, W) float32: how far inside each pixel lies, of the object reduced by a scale; 0 is outside.
+
+    It is the mean of the distances from the edges of three objects: what is dark at all, and what of it is dark enough for two deeper
+    levels. Animals are darkest in the middle, and where two lie against each other their faint rims meet: a neck of greys.
+    """
     size = (max(1, round(solid.shape[1] * scale)), max(1, round(solid.shape[0] * scale)))
-    covered = cv2.resize(solid.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    inside = (covered >= 0.5).astype(np.uint8)
-    # A border of its own: what touches the edge of the box lies there at its own edge.
-    distance = cv2.distanceTransform(cv2.copyMakeBorder(inside, 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, cv2.DIST_MASK_5)
-    smooth = np.asarray(cv2.GaussianBlur(distance, (0, 0), _SMOOTHING_PX), np.float32)[1:-1, 1:-1]
-    return smooth * inside
+    covered = np.asarray(cv2.resize(solid.astype(np.float32), size, interpolation=cv2.INTER_AREA), np.float32)
+    inside = covered >= 0.5
+    darkness = cv2.GaussianBlur(cv2.resize(cv2.bitwise_not(alone), size, interpolation=cv2.INTER_AREA), (0, 0), _SMOOTHING_PX)
+    darkest = float(np.percentile(darkness[inside], 90)) if inside.any() else 0.0
+    faintest = float(BACKGROUND_GREY - UPPER_GREY)
+    levels = [inside & (darkness >= faintest + share * (darkest - faintest)) for share in _DEEPER]
+    mean = sum((_distance(level) for level in levels), _distance(inside)) / np.float32(1 + len(levels))
+    return np.asarray(cv2.GaussianBlur(mean, (0, 0), _SMOOTHING_PX), np.float32) * inside
+
+
+def _distance(inside: BoolArray) -> Float32Array:
+    """(H, W) float32, from the nearest pixel outside; what touches the edge of the box lies there at its own edge."""
+    framed = cv2.copyMakeBorder(inside.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    return np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_5), np.float32)[1:-1, 1:-1]
 
 
 def _filled_px(chain: cv2.typing.MatLike) -> int:

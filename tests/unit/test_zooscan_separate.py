@@ -12,7 +12,7 @@ from edge.values import UInt8Array
 from edge.zooscan.bodies import BodySettings
 from edge.zooscan.particle import BoolArray, Particle
 from edge.zooscan.segment import SegmentSettings, find_particles
-from edge.zooscan.separate import Separation, Separator, WatershedSeparator
+from edge.zooscan.separate import Separation, Separator, WatershedSeparator, cut
 from edge.zooscan.separate_network import NETWORK_SIDE_PX, NetworkSeparator, Segments, network_input
 from edge.zooscan.watershed import between, flood, passes, summits
 from models.runtime.vision import cv2
@@ -97,6 +97,27 @@ def test_two_bodies_that_enclose_a_gap_are_cut_twice() -> None:
     cv2.line(picture, (110, 185), (190, 185), GREY, 5)
     pair = only(picture)
     assert len(parts_after(pair, WatershedSeparator().lines(pair.alone, pair.filled))) == 2
+
+
+def test_faint_rims_against_each_other_are_a_seam() -> None:
+    """Two dark bodies in one faint outline without a neck: the greys tell them apart."""
+    picture = draw((160, 80, 120, 40))
+    picture[picture < 255] = 215
+    for x in (100, 220):
+        cv2.ellipse(picture, (x, 80), (48, 34), 0, 0, 360, 60, cv2.FILLED)
+    pair = only(picture)
+    parts = parts_after(pair, WatershedSeparator().lines(pair.alone, pair.filled))
+    assert [int((part.grey[part.filled] == 60).sum()) > 4900 for part in parts] == [True, True], "each has a whole dark body"
+
+
+def test_a_cut_that_would_lose_half_an_object_is_not_made() -> None:
+    alone = np.full((60, 130), 255, np.uint8)
+    alone[5:55, 5:125] = GREY
+    labels = np.where(alone == GREY, 1, 0).astype(np.int32)
+    labels[5:55, 65:125] = 2
+    assert len(cut(labels, alone, 0.5, 631).pixels)
+    labels[5:25, 45:65] = 3
+    assert not len(cut(labels, alone, 0.5, 631).pixels), "400 pixels are no object, and more than half of one"
 
 
 def test_three_in_a_row_are_three() -> None:
