@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from edge.footage import FrameGiven, FrameWanted, SheetWanted, StripGiven, StripWanted
 from edge.footage_work import open_tow_desk
 from edge.pipeline.frame_server import FrameServer
-from edge.scan_work import open_scan_desk
+from edge.scan_work import open_ecotaxa_desk, open_scan_desk
 from edge.store.seal import open_seal
 from edge.survey.boxes_desk import BoxesDesk
 from edge.survey.copy_desk import CopyDesk
@@ -47,6 +47,7 @@ class SurveyDesks:
         self._strips = FrameServer(max_pixels=service.settings.max_pixels)  # apart: a reviewer's chips hold up no counter
         self.tows = open_tow_desk(service, self.seal, wanted=tow_due)
         self.scans = open_scan_desk(service)
+        self.ecotaxa = open_ecotaxa_desk(service)
         self.scan_pictures = ScanPictures(service.home, reader)
 
     def start(self) -> None:
@@ -54,12 +55,14 @@ class SurveyDesks:
         self.media.start()
         self.waiting.start()
         self.tows.start()
+        self.ecotaxa.start()
 
     def close(self) -> None:
         """End it."""
         self.media.stop()
         self.waiting.stop()
         self.tows.stop()
+        self.ecotaxa.stop()
         self._clip_frames.close()
         self._strips.close()
         self.copies.close()

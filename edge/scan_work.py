@@ -1,7 +1,8 @@
-"""Wires the desk of ZooScan scans to what looks at pixels, and to the model that serves its recipe."""
+"""Wires the desks of ZooScan: that of scans to what looks at pixels and to the model of its recipe, that of EcoTaxa to the export."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -9,6 +10,8 @@ import structlog
 from edge.errors import ModelError
 from edge.recipes.zooscan import ZOOSCAN
 from edge.zooscan.desk.desk import ScanDesk
+from edge.zooscan.ecotaxa.address import checked_server
+from edge.zooscan.ecotaxa.desk import EcotaxaDesk
 from edge.zooscan.engine.engine import PixelEngine, ServingClassifier
 
 if TYPE_CHECKING:
@@ -19,11 +22,49 @@ log = structlog.get_logger()
 
 def open_scan_desk(service: Service) -> ScanDesk:
     """The desk of scans of a service."""
-    return ScanDesk(service.home, service.writer, service.reader, PixelEngine(service.home, classifier=lambda: serving_classifier(service)))
+    settings = service.settings
+    engine = PixelEngine(
+        service.home,
+        classifier=lambda: serving_classifier(service),
+        threshold=settings.zooscan_multiple_score,
+        separate=settings.zooscan_separate,
+    )
+    return ScanDesk(service.home, service.writer, service.reader, engine)
+
+
+def open_ecotaxa_desk(service: Service) -> EcotaxaDesk:
+    """The desk of EcoTaxa of a service.
+
+    Raises:
+        SettingsError: the address of the server cannot be used.
+    """
+    settings = service.settings
+
+    def archive(scan_id: int, folder: Path) -> Path:
+        from edge.recipes.scan_export import make_archive
+
+        with service.reader() as connection:
+            return make_archive(connection, service.home, scan_id, folder)
+
+    return EcotaxaDesk(
+        service.home,
+        service.writer,
+        service.reader,
+        server=checked_server(settings.ecotaxa_url, plain_allowed=settings.ecotaxa_plain_http),
+        project_id=settings.ecotaxa_project,
+        make_archive=archive,
+    )
 
 
 def serving_classifier(service: Service) -> ServingClassifier | None:
-    """What tells multiples at the moment, proven on this machine; None where no pack serves, and nothing then has a score."""
+    """What tells multiples at the moment; None where no pack serves, and nothing then has a score.
+
+    A pack whose variants were never measured here is not measured now, which takes seconds: the first variant whose goldens hold serves,
+    and they are looked at whenever it is loaded. `models prove` and activating a pack measure them all.
+
+    Raises:
+        ModelError: variants were measured here, and none works.
+    """
     from edge.zooscan.multiples import ClassifierSpec
 
     keeper = service.keeper
@@ -33,6 +74,8 @@ def serving_classifier(service: Service) -> ServingClassifier | None:
     except ModelError as error:
         log.warning("no_classifier_of_multiples", error=str(error))
         return None
+    if not keeper.verdicts(row):
+        return ServingClassifier(model_id=row.model_id, spec=ClassifierSpec(pack_path=row.pack_path))
     verdict = keeper.choose(row)
     spec = ClassifierSpec(pack_path=row.pack_path, variant=verdict.name, device=verdict.device.split(" ")[0], cache_dir=keeper.driver_cache)
     return ServingClassifier(model_id=row.model_id, spec=spec)

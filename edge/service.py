@@ -116,6 +116,7 @@ class Service:
         self.media, self.waiting, self.copies, self.tows = desks.media, desks.waiting, desks.copies, desks.tows
         self.sheets, self.tables, self.tracks = desks.sheets, desks.tables, desks.tracks
         self.counting, self.reviews, self.boxes, self.scans = desks.counting, desks.reviews, desks.boxes, desks.scans
+        self.ecotaxa = desks.ecotaxa
         self.scan_pictures = desks.scan_pictures
 
     def _start_dispatchers(self) -> None:

@@ -149,6 +149,31 @@ class Settings(BaseSettings):
             "empty looks for `.venv-workshop` beside the program."
         ),
     )
+    zooscan_multiple_score: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.4,
+        title="Score of multiples on a scan",
+        description="An object with a higher score is taken for several animals that touch. Scores are stored: a run keeps its own threshold.",
+    )
+    zooscan_separate: bool = Field(
+        default=True,
+        title="Separate touching animals on a scan",
+        description="Cut what is taken for several animals where it is narrow. Without it only people's lines cut.",
+    )
+    ecotaxa_url: str = Field(
+        default="https://ecotaxa.obs-vlfr.fr/api",
+        title="EcoTaxa",
+        description="The EcoTaxa server that `zooscan push` and `zooscan pull` talk to; nothing is contacted before one of them is called.",
+    )
+    ecotaxa_project: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        title="EcoTaxa project",
+        description="The project there of scans whose own project folder names none (in `Zooscan_config/ecotaxa_project.txt`).",
+    )
+    ecotaxa_plain_http: bool = Field(
+        default=False,
+        title="EcoTaxa without TLS",
+        description="Allow `ecotaxa_url` to be plain http on another machine. Passwords can then be read on their way: own networks only.",
+    )
     backups_kept: Annotated[int, Field(ge=1, le=365)] = Field(
         default=7, title="Backups kept", description="How many of the daily backups stay."
     )

@@ -31,6 +31,7 @@ from edge.zooscan.check_values import CheckPictures
 
 if TYPE_CHECKING:
     from edge.zooscan.desk.desk import ScanDesk
+    from edge.zooscan.ecotaxa.desk import EcotaxaDesk
 
 
 class Phase(StrEnum):
@@ -216,6 +217,10 @@ class Appliance(Protocol):
     @property
     def tows(self) -> TowDesk:
         """What the footage of tows comes to."""
+
+    @property
+    def ecotaxa(self) -> EcotaxaDesk:
+        """What goes to EcoTaxa and comes back."""
 
     @property
     def scans(self) -> ScanDesk:

@@ -35,6 +35,7 @@ from edge.survey.track_desk import TrackDesk
 from edge.survey.waiting_desk import WaitingDesk
 from edge.web.appliance import CheckStatus, DiskStatus, LiveStatus, ModelStatus, Phase, RootStatus, WorkerStatus
 from edge.zooscan.desk.desk import ScanDesk
+from edge.zooscan.ecotaxa.desk import EcotaxaDesk
 from edge.zooscan.engine.engine import PixelEngine
 from edge.zooscan.engine.pictures import ScanPictures
 from tests.helpers.seed import SEAL
@@ -69,6 +70,9 @@ class SimulatedAppliance:
         self.reviews = ReviewDesk(DirectWriter(self), self.reader)
         self.scan_pictures = ScanPictures(home, self.reader)
         self.scans = ScanDesk(home, DirectWriter(self), self.reader, PixelEngine(home, classifier=lambda: None, processes=1))
+        self.ecotaxa = EcotaxaDesk(
+            home, DirectWriter(self), self.reader, server="http://127.0.0.1:9/api", project_id=42, make_archive=lambda _, folder: folder
+        )
         self._clip_frames = FrameServer(max_pixels=100_000_000)
         self.people = PeopleDesk(DirectWriter(self), self.reader, cost=Cost(log2_n=4, r=8, p=1))
         self.counting = CountingDesk(DirectWriter(self), self.reader, self.seal, check_pin=self.people.check_pin)

@@ -1,12 +1,11 @@
 """One request to a server, and what can go wrong with it.
 
-Only https, and http on the machine itself, unless a setting says otherwise. Redirects are not followed: a token goes to the server that
+Redirects are not followed: a token goes to the server that
 gave it, and nowhere else. What a captive portal or a proxy answers instead is told as such.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import ssl
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +16,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from edge import __version__
-from edge.errors import LinkDownError, LoginNeededError, ServerFailedError, ServerRefusedError, SettingsError
+from edge.errors import LinkDownError, LoginNeededError, ServerFailedError, ServerRefusedError
+from edge.zooscan.ecotaxa.address import is_own_machine
 
 CONNECT_S = 15.0
 ANSWER_S = 120.0
@@ -32,35 +32,6 @@ Wait = Callable[[float], bool]
 """Waits for so many seconds, or until the work shall stop. Returns whether it shall."""
 
 
-def checked_server(address: str, *, plain_allowed: bool = False) -> str:
-    """The address of a server without a slash at its end.
-
-    Raises:
-        SettingsError: it is no address, or plain http to another machine.
-    """
-    advice = "The setting is such as https://ecotaxa.obs-vlfr.fr/api."
-    try:
-        parts = urlsplit(address.strip())
-        port_is_one = parts.port is None or parts.port > 0
-    except ValueError as error:
-        raise SettingsError(f"{address!r} is no address of an EcoTaxa server: {error}", advice=advice) from error
-    if parts.scheme not in ("https", "http") or not parts.hostname or not port_is_one or parts.username or parts.query or parts.fragment:
-        raise SettingsError(f"{address!r} is no address of an EcoTaxa server", advice=advice)
-    if parts.scheme == "http" and not plain_allowed and not _is_own_machine(parts.hostname):
-        raise SettingsError(
-            f"{address} is plain http: the password could be read on its way",
-            advice="Use https, or set `ecotaxa_plain_http` if the server is on a network of your own.",
-        )
-    return address.strip().rstrip("/")
-
-
-def _is_own_machine(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 class Link:
     """Requests to one server. For one thread at a time; `close` it."""
 
@@ -69,7 +40,7 @@ class Link:
         self.server = server
         self._wait = wait
         parts = urlsplit(server)
-        own = _is_own_machine(parts.hostname or "")
+        own = is_own_machine(parts.hostname or "")
         empty = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody: plain http needs no authorities, and reading them takes time
         self._client = httpx.Client(
             verify=True if parts.scheme == "https" else empty,
