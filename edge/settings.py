@@ -152,7 +152,7 @@ class Settings(BaseSettings):
     zooscan_multiple_score: Annotated[float, Field(ge=0, le=1)] = Field(
         default=0.4,
         title="Score of multiples on a scan",
-        description="An object with a higher score is taken for several animals that touch. Scores are stored: a run keeps its own threshold.",
+        description="An object with a higher score is taken for several animals that touch. Scores are stored; a run keeps its threshold.",
     )
     zooscan_separate: bool = Field(
         default=True,
