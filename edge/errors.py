@@ -41,6 +41,11 @@ class Reason(StrEnum):
     UNSUPPORTED_CODEC = "unsupported_codec"
     NO_FRAMES = "no_frames"
     NO_TIMES = "no_times"
+    WRONG_RESOLUTION = "wrong_resolution"
+    NO_BACKGROUND = "no_background"
+    BACKGROUND_MISMATCH = "background_mismatch"
+    NO_FRAME = "no_frame"
+    FRAME_CLOSED = "frame_closed"
     COPY_FAILED = "copy_failed"
     OUT_OF_MEMORY = "out_of_memory"
     TIMED_OUT = "timed_out"
@@ -69,6 +74,13 @@ REASON_ADVICE: dict[Reason, str] = {
     Reason.UNSUPPORTED_CODEC: "The detail names the codec. Read are H.264, HEVC, MPEG-1, MPEG-2, MPEG-4, MJPEG, ProRes, DV and FFV1.",
     Reason.NO_FRAMES: "The clip holds no picture that can be shown. Copy it again from the camera, then press Retry.",
     Reason.NO_TIMES: "The clip does not say when its frames were taken: nothing can be placed along the tow. Ask for the original.",
+    Reason.WRONG_RESOLUTION: "Scan at the resolution that the project names (`resolution` in process_install_both_config.txt), or "
+    "correct it there: a scan is not reduced to another one.",
+    Reason.NO_BACKGROUND: "Put both pictures of the empty glass, of before the scan, into Zooscan_back; then press Retry.",
+    Reason.BACKGROUND_MISMATCH: "Scan the empty glass with the same frame and scanner as the sample, twice, and process the scan again.",
+    Reason.NO_FRAME: "Was the frame on the glass, and the lid closed? Scan again with the frame in its place.",
+    Reason.FRAME_CLOSED: "A dark band runs along the whole frame, so that everything lies inside one outline. Look at the edges of the "
+    "scan for water or a shifted frame, put the frame in its place and scan again.",
     Reason.COPY_FAILED: "The copy did not equal the original. Check the medium, then press Retry.",
     Reason.OUT_OF_MEMORY: "Processing needed more memory than `worker_memory_mb`. Raise it or shrink the image.",
     Reason.TIMED_OUT: "Processing took longer than `worker_timeout_s`. Press Retry when the machine is idle.",

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.values import Int32Array, UInt8Array
+from edge.zooscan.strips import in_strips
 from models.runtime.vision import cv2
 
 _NOT_FOLLOWED_PX = 60_000_000
@@ -38,13 +39,14 @@ class _Piece:
         return int(self.chain[0, 1]), int(self.chain[0, 0])
 
 
-def outer_borders(image: UInt8Array, upper_grey: int, *, rows_together: int = 2048) -> list[Int32Array]:
+def outer_borders(image: UInt8Array, upper_grey: int, *, rows_together: int = 2048, threads: int = 1) -> list[Int32Array]:
     """The border of each dark region that lies in no other one's, by the row and column of its first pixel.
 
     Args:
         image: (H, W) uint8.
         upper_grey: a pixel is dark when it is not brighter; regions are 8-connected.
         rows_together: how many rows are looked at in one go.
+        threads: how many look at a time.
 
     Returns:
         (N, 2) int32 arrays of x and y, counter-clockwise as seen, each beginning at the leftmost pixel of its top row. A region that
@@ -53,11 +55,11 @@ def outer_borders(image: UInt8Array, upper_grey: int, *, rows_together: int = 20
     seams = list(range(rows_together, image.shape[0], rows_together))
     whole: list[_Piece] = []
     cut: list[_Piece] = []
-    for top in (0, *seams):
-        bottom = min(top + rows_together, image.shape[0])
-        for piece in _pieces(image[top:bottom], upper_grey, top):
-            at_seam = (piece.top == top and top > 0) or (piece.bottom == bottom and bottom < image.shape[0])
-            (cut if at_seam else whole).append(piece)
+    for own_whole, own_cut in in_strips(
+        lambda top, bottom: _strip(image, upper_grey, top, bottom), 0, image.shape[0], rows_together, threads
+    ):
+        whole += own_whole
+        cut += own_cut
     joined: list[_Piece] = []
     for group in _groups(cut, seams, image.shape[1]):
         if len(group) == 1:
@@ -66,6 +68,16 @@ def outer_borders(image: UInt8Array, upper_grey: int, *, rows_together: int = 20
             joined.append(followed)
     found = [piece for piece in (*whole, *joined) if not any(_is_inside(piece, other) for other in joined)]
     return [piece.chain for piece in sorted(found, key=lambda piece: piece.first)]
+
+
+def _strip(image: UInt8Array, upper_grey: int, top: int, bottom: int) -> tuple[list[_Piece], list[_Piece]]:
+    """The regions of some rows: those that touch no seam, and those that do."""
+    whole: list[_Piece] = []
+    cut: list[_Piece] = []
+    for piece in _pieces(image[top:bottom], upper_grey, top):
+        at_seam = (piece.top == top and top > 0) or (piece.bottom == bottom and bottom < image.shape[0])
+        (cut if at_seam else whole).append(piece)
+    return whole, cut
 
 
 def _pieces(part: UInt8Array, upper_grey: int, top: int) -> list[_Piece]:

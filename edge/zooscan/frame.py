@@ -12,11 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.values import UInt8Array
+from edge.zooscan.strips import in_strips
 
+SIDES = ("left", "top", "right", "bottom")
 _STRIPS_PER_INCH = 240
 _REFERENCE_STRIPS = 10
 _WHITE, _BLACK = 255, 0
-_GAP_PX = 4
+GAP_PX = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,11 +106,11 @@ def clear_frame(image: UInt8Array, limits: FrameLimits) -> UInt8Array:
     for column, seen in ((limits.right, limits.right < width), (limits.left, limits.left > 0)):
         if seen:
             kept[: height // 4 + 1, column] = _BLACK
-            kept[height // 4 + _GAP_PX :, column] = _BLACK
+            kept[height // 4 + GAP_PX :, column] = _BLACK
     for row, seen in ((limits.bottom, limits.bottom < height), (limits.top, limits.top > 0)):
         if seen:
             kept[row, : width // 4 + 1] = _BLACK
-            kept[row, width // 4 + _GAP_PX :] = _BLACK
+            kept[row, width // 4 + GAP_PX :] = _BLACK
     return kept
 
 
@@ -132,7 +134,11 @@ def _edge(mean: Callable[[int, int], float], begin: float, side: int, step: int,
     return None
 
 
-def black_share(image: UInt8Array, upper_grey: int) -> float:
+def black_share(image: UInt8Array, upper_grey: int, *, rows_together: int = 512, threads: int = 1) -> float:
     """Pixels that are objects' over those that are not: above 0.25 the threshold took the glass for objects, or too much was poured in."""
-    black = int(np.count_nonzero(image <= upper_grey))
+
+    def count(top: int, bottom: int) -> int:
+        return int(np.count_nonzero(image[top:bottom] <= upper_grey))
+
+    black = sum(in_strips(count, 0, image.shape[0], rows_together, threads))
     return black / max(1, image.size - black)

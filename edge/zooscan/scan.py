@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,8 @@ from dataclasses import dataclass, field
 from edge.errors import InputError, Reason
 from edge.values import UInt8Array
 from edge.zooscan.background import combine_backgrounds, smooth_background, without_background
-from edge.zooscan.frame import FrameLimits, black_share, clear_frame, find_frame
+from edge.zooscan.frame import SIDES, FrameLimits, black_share, clear_frame, find_frame
+from edge.zooscan.frame_lines import is_closed, things_across
 from edge.zooscan.grey import GreyWindow, convert_upright, find_window, grey_table
 from edge.zooscan.project.config import ProcessSettings
 from edge.zooscan.raw import RawScan
@@ -57,14 +57,21 @@ class CleanScan:
 
 
 def clean_scan(
-    raw: RawScan, backgrounds: tuple[RawScan, RawScan], settings: ProcessSettings, *, threads: int, watch: Stopwatch | None = None
+    raw: RawScan,
+    backgrounds: tuple[RawScan, RawScan],
+    settings: ProcessSettings,
+    *,
+    threads: int,
+    watch: Stopwatch | None = None,
 ) -> CleanScan:
     """Convert, take the background away, clear the frame.
 
     Raises:
-        InputError: UNSUPPORTED_PIXELS, the backgrounds do not fit the scan; TRUNCATED or UNREADABLE_FILE.
+        InputError: WRONG_RESOLUTION; BACKGROUND_MISMATCH, the backgrounds do not fit the scan; NO_FRAME or FRAME_CLOSED; TRUNCATED or
+            UNREADABLE_FILE.
     """
     watch = watch or Stopwatch()
+    _check_resolution(raw.header.resolution_dpi, settings.segment.resolution_dpi)
     ratio = _ratio(raw, backgrounds)
     with watch.stage("background"):
         empty = combine_backgrounds(*(_eight_bits(one, settings, threads)[0] for one in backgrounds))
@@ -72,12 +79,25 @@ def clean_scan(
         image, window = _eight_bits(raw, settings, threads)
     with watch.stage("frame"):
         frame = find_frame(image, settings.segment.resolution_dpi, settings.frame_darker)
+        if len(frame.missing) == len(SIDES):
+            raise InputError(Reason.NO_FRAME, "no side of the frame was seen")
     with watch.stage("background"):
         image = without_background(image, smooth_background(empty, (image.shape[0], image.shape[1]), ratio), ratio, threads=threads)
     with watch.stage("frame"):
         image = clear_frame(image, frame)
-        share = black_share(image, settings.segment.upper_grey)
-    return CleanScan(image=image, window=window, frame=frame, black_share=share, concerns=tuple(_concerns(frame, share)))
+        upper_grey = settings.segment.upper_grey
+        if is_closed(image, frame, upper_grey):
+            raise InputError(Reason.FRAME_CLOSED, "something dark lies along the frame on all four sides and closes its outline")
+        share = black_share(image, upper_grey, threads=threads)
+        across = things_across(image, frame, settings.segment)
+    concerns = tuple(_concerns(frame, share, across))
+    return CleanScan(image=image, window=window, frame=frame, black_share=share, concerns=concerns)
+
+
+def _check_resolution(found_dpi: float | None, asked_dpi: float) -> None:
+    """A file that does not say its resolution is believed."""
+    if found_dpi is not None and not _SAME_SIZE[0] <= found_dpi / asked_dpi <= _SAME_SIZE[1]:
+        raise InputError(Reason.WRONG_RESOLUTION, f"the scan has {found_dpi:.0f} dpi, the project asks for {asked_dpi:.0f}")
 
 
 def _eight_bits(raw: RawScan, settings: ProcessSettings, threads: int) -> tuple[UInt8Array, GreyWindow]:
@@ -91,19 +111,20 @@ def _ratio(raw: RawScan, backgrounds: tuple[RawScan, RawScan]) -> int:
     first, second = (one.header for one in backgrounds)
     if (first.width_px, first.height_px) != (second.width_px, second.height_px):
         sizes = f"{first.width_px} x {first.height_px} and {second.width_px} x {second.height_px}"
-        raise InputError(Reason.UNSUPPORTED_PIXELS, f"the two backgrounds are of different sizes: {sizes} pixels")
+        raise InputError(Reason.BACKGROUND_MISMATCH, f"the two backgrounds are of different sizes: {sizes} pixels")
     ratio = round(raw.header.width_px / first.width_px)
     covered = first.height_px * ratio / raw.header.height_px, first.width_px * ratio / raw.header.width_px
     if ratio not in RATIOS or not all(_SAME_SIZE[0] <= share <= _SAME_SIZE[1] for share in covered):
         sizes = f"{raw.header.width_px} x {raw.header.height_px} and {first.width_px} x {first.height_px}"
-        raise InputError(Reason.UNSUPPORTED_PIXELS, f"scan and background do not show the same glass: {sizes} pixels")
+        raise InputError(Reason.BACKGROUND_MISMATCH, f"scan and background do not show the same glass: {sizes} pixels")
     return ratio
 
 
-def _concerns(frame: FrameLimits, share: float) -> Iterator[str]:
+def _concerns(frame: FrameLimits, share: float, across: dict[str, int]) -> Iterator[str]:
     if frame.missing:
         yield f"no frame was seen on these sides: {', '.join(frame.missing)}"
-    if not 0 < share < math.inf:
-        yield "nothing dark was seen: was there a sample on the glass?"
-    elif share > MOST_BLACK:
+    if across:
+        sides = ", ".join(f"{side} {count}" for side, count in across.items())
+        yield f"objects that lie across the frame are left out: {sides}"
+    if share > MOST_BLACK:
         yield f"the black/white ratio is {share:.3f}, above {MOST_BLACK}: too much on the glass, or greys that do not fit"

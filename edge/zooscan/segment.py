@@ -60,36 +60,69 @@ class SegmentSettings:
         return math.floor(3.1416 / 4 * esd_mm**2 / self.pixel_mm**2 + 0.5)
 
 
-def find_particles(image: UInt8Array, settings: SegmentSettings, *, rows_together: int = 2048) -> Iterator[Particle]:
+@dataclass(slots=True, kw_only=True)
+class LeftOut:
+    """How many things were no objects although they are large enough.
+
+    Attributes:
+        lines: so much wider than high that they are the scanner's.
+        cut: by the edge of the picture; what is a quarter of its height or width, as lines along the frame, is not counted.
+        too_large: larger than the largest object.
+    """
+
+    lines: int = 0
+    cut: int = 0
+    too_large: int = 0
+
+
+def find_particles(
+    image: UInt8Array, settings: SegmentSettings, *, rows_together: int = 2048, threads: int = 1, left_out: LeftOut | None = None
+) -> Iterator[Particle]:
     """The objects of a picture, by the row and column of their first pixel, as ImageJ comes upon them.
 
     Args:
         image: (H, W) uint8, background taken away.
         settings: what is an object.
         rows_together: how many rows are looked at in one go.
+        threads: how many look at a time.
+        left_out: is told what is not given.
     """
     height_px, width_px = image.shape
-    for chain in outer_borders(image, settings.upper_grey, rows_together=rows_together):
+    tally = LeftOut() if left_out is None else left_out
+    for chain in outer_borders(image, settings.upper_grey, rows_together=rows_together, threads=threads):
         left, top = int(chain[:, 0].min()), int(chain[0, 1])
         right, bottom = int(chain[:, 0].max()) + 1, int(chain[:, 1].max()) + 1
         if settings.whole_only and (left == 0 or top == 0 or right == width_px or bottom == height_px):
+            small = 4 * (right - left) < width_px and 4 * (bottom - top) < height_px
+            tally.cut += small and cv2.contourArea(chain) >= settings.min_area_px
             continue
         particle = _particle(image[top:bottom, left:right], chain - np.array((left, top), np.int32), left, top, settings)
-        if particle is not None:
+        if particle is not None and _is_object(particle, settings, tally):
             yield particle
 
 
 def _particle(grey: UInt8Array, chain: Int32Array, left: int, top: int, settings: SegmentSettings) -> Particle | None:
-    """The object in a box, or None if its size or form is none of an object's."""
+    """What lies in a box, or None if it is too small to be an object."""
     height_px, width_px = grey.shape
-    if height_px * width_px < settings.min_area_px or width_px >= settings.longest_line * height_px:
+    if height_px * width_px < settings.min_area_px:
         return None
     filled = np.zeros((height_px, width_px), np.uint8)
     cv2.drawContours(filled, [chain], -1, 1, cv2.FILLED)
-    if not settings.min_area_px <= cv2.countNonZero(filled) <= settings.max_area_px:
+    if cv2.countNonZero(filled) < settings.min_area_px:
         return None
     # OpenCV walks counter-clockwise as seen; it begins at the leftmost pixel of the top row.
     clockwise = np.concatenate([chain[:1], chain[:0:-1]])
     return Particle(
         x_px=left, y_px=top, grey=np.ascontiguousarray(grey), filled=filled.view(np.bool_), chain=clockwise, upper_grey=settings.upper_grey
     )
+
+
+def _is_object(particle: Particle, settings: SegmentSettings, tally: LeftOut) -> bool:
+    """Whether something large enough is an object by its form and size; if not, it is counted."""
+    if particle.width_px >= settings.longest_line * particle.height_px:
+        tally.lines += 1
+        return False
+    if cv2.countNonZero(particle.filled.view(np.uint8)) > settings.max_area_px:
+        tally.too_large += 1
+        return False
+    return True

@@ -56,7 +56,7 @@ def open_clean(path: Path) -> UInt8Array:
         raise InputError(Reason.VANISHED, f"{path.name} is not there") from error
     except OSError as error:
         raise InputError(Reason.UNREADABLE_FILE, f"{path.name} could not be opened: {error.strerror}") from error
-    except (tifffile.TiffFileError, ValueError) as error:
+    except (tifffile.TiffFileError, ValueError, TypeError, IndexError, KeyError) as error:
         raise InputError(Reason.CORRUPT, f"{path.name}: {error}") from error
     if mapped.ndim != 2 or mapped.dtype != np.uint8:
         raise InputError(Reason.CORRUPT, f"{path.name} is no 8-bit grey picture")

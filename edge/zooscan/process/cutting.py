@@ -12,7 +12,7 @@ from edge.zooscan.particle import BACKGROUND_GREY, Particle
 from edge.zooscan.process.keys import Box, box_of, box_of_key, key_of
 from edge.zooscan.process.resegment import resegment
 from edge.zooscan.process.values import FoundLine
-from edge.zooscan.segment import SegmentSettings, find_particles
+from edge.zooscan.segment import LeftOut, SegmentSettings, find_particles
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -50,7 +50,9 @@ class Standing:
         return one
 
 
-def found_objects(image: UInt8Array, human_lines: Int32Array, settings: SegmentSettings) -> Standing:
+def found_objects(
+    image: UInt8Array, human_lines: Int32Array, settings: SegmentSettings, *, threads: int = 1, left_out: LeftOut | None = None
+) -> Standing:
     """The objects of a clean picture after people cut some.
 
     The lines are white for a moment, then the picture is as before. What was found without them and is not found with them, was cut.
@@ -59,9 +61,11 @@ def found_objects(image: UInt8Array, human_lines: Int32Array, settings: SegmentS
         image: (H, W) uint8; is written to and restored.
         human_lines: (N, 2) int32, x and y in the picture; what lies outside of it is ignored.
         settings: what is an object.
+        threads: how many look at a time.
+        left_out: is told what is no object.
     """
     standing = Standing()
-    for particle in find_particles(image, settings):
+    for particle in find_particles(image, settings, threads=threads, left_out=left_out):
         standing.add(particle)
     lines = _inside(human_lines, image)
     if not len(lines):
@@ -70,7 +74,7 @@ def found_objects(image: UInt8Array, human_lines: Int32Array, settings: SegmentS
     before = image[y, x]
     image[y, x] = BACKGROUND_GREY
     try:
-        after = list(find_particles(image, settings))
+        after = list(find_particles(image, settings, threads=threads))
     finally:
         image[y, x] = before
     _replace_cut(standing, after)

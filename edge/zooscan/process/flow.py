@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.errors import InputError, Reason
 from edge.values import Int32Array
 from edge.zooscan.particle import Particle
 from edge.zooscan.process.child import MeasureTask, peak_rss_mib
 from edge.zooscan.process.clean_file import CLEAN_NAME, write_clean
+from edge.zooscan.process.cleaning import check_going_on, cleaned, file_sha256
 from edge.zooscan.process.cutting import Candidate, Standing, found_objects, separate, to_separate
 from edge.zooscan.process.folder import VIGNETTES_NAME, VignetteArchive, whole_folder
 from edge.zooscan.process.measurers import Measurers
-from edge.zooscan.process.values import FoundObject, ProcessedScan, ScanInput, ScanStoppedError, UInt16Array
-from edge.zooscan.raw import open_raw
-from edge.zooscan.scan import CleanScan, Stopwatch, clean_scan
-from edge.zooscan.segment import SegmentSettings
+from edge.zooscan.process.values import FoundObject, ProcessedScan, ScanInput, UInt16Array
+from edge.zooscan.scan import CleanScan, Stopwatch
+from edge.zooscan.segment import LeftOut, SegmentSettings
 
 if TYPE_CHECKING:
     from edge.zooscan.multiples import MultipleClassifier
@@ -31,7 +28,6 @@ MULTIPLE_SCORE = 0.4
 _MOST_BOX_PX2 = 2_000_000
 _TOGETHER_PX = 500_000
 _CLASSIFIED_TOGETHER = 64
-_HASHED_BYTES = 4 * 1024 * 1024
 
 
 def process_scan(
@@ -67,13 +63,14 @@ def process_scan(
     """
     segmenting = scan.settings.segment
     with whole_folder(folder) as place, Measurers(processes) as measurers, ThreadPoolExecutor(2) as beside:
-        hashing = beside.submit(_sha256, scan.raw, stopping)
-        clean = _cleaned(scan, processes, watch, stopping)
+        hashing = beside.submit(file_sha256, scan.raw, stopping)
+        clean = cleaned(scan, threads=processes, watch=watch, stopping=stopping)
         writing = beside.submit(write_clean, place / CLEAN_NAME, clean.image, segmenting.resolution_dpi)
         with watch.stage("segment"):
             if len(scan.human_lines):
                 writing.result()  # the lines are white for a moment
-            standing = found_objects(clean.image, scan.human_lines, segmenting)
+            left_out = LeftOut()
+            standing = found_objects(clean.image, scan.human_lines, segmenting, threads=processes, left_out=left_out)
         work = _Work(measurers=measurers, settings=segmenting, watch=watch, stopping=stopping)
         work.measure(standing.everyone)
         if classifier is not None:
@@ -89,7 +86,7 @@ def process_scan(
             writing.result()
             raw_sha256 = hashing.result()
         peak_mib = measurers.dismiss(stopping) + peak_rss_mib()
-        return _processed(scan, clean, standing, measures, raw_sha256=raw_sha256, peak_mib=peak_mib)
+        return _processed(scan, clean, standing, measures, left_out=left_out, raw_sha256=raw_sha256, peak_mib=peak_mib)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -123,7 +120,7 @@ class _Work:
         """Give each object its score."""
         with self.watch.stage("classify"):
             for begin in range(0, len(candidates), _CLASSIFIED_TOGETHER):
-                self._go_on()
+                check_going_on(self.stopping)
                 together = candidates[begin : begin + _CLASSIFIED_TOGETHER]
                 for one, score in zip(together, classifier.scores([one.particle.alone for one in together]), strict=True):
                     one.score = float(score)
@@ -132,7 +129,7 @@ class _Work:
         """Cut the multiples; their parts."""
 
         def lines_of(particle: Particle) -> tuple[Int32Array, float]:
-            self._go_on()
+            check_going_on(self.stopping)
             found = separator.lines(particle.alone, particle.filled)
             return found.pixels, found.score
 
@@ -157,36 +154,10 @@ class _Work:
                     written += 1
         return measures
 
-    def _go_on(self) -> None:
-        if self.stopping():
-            raise ScanStoppedError("the processing of the scan was stopped")
-
 
 def member_of(key: str) -> str:
     """The name of an object's vignette in an archive."""
     return f"{key}.png"
-
-
-def _cleaned(scan: ScanInput, threads: int, watch: Stopwatch, stopping: Callable[[], bool]) -> CleanScan:
-    with ExitStack() as opened:
-        raw = opened.enter_context(open_raw(scan.raw))
-        first, second = (opened.enter_context(open_raw(path)) for path in scan.backgrounds)
-        clean = clean_scan(raw, (first, second), scan.settings, threads=threads, watch=watch)
-    if stopping():
-        raise ScanStoppedError("the processing of the scan was stopped")
-    return clean
-
-
-def _sha256(path: Path, stopping: Callable[[], bool]) -> str:
-    """Of a file, beside those that read it too, so that the medium gives it once."""
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb", buffering=0) as file:
-            while (piece := file.read(_HASHED_BYTES)) and not stopping():
-                digest.update(piece)
-    except OSError as error:
-        raise InputError(Reason.UNREADABLE_FILE, f"{path.name} could not be read: {error.strerror}") from error
-    return digest.hexdigest()
 
 
 def _batches(candidates: list[Candidate]) -> Iterator[list[Candidate]]:
@@ -232,7 +203,14 @@ def _found(one: Candidate, measures: Mapping[str, float]) -> FoundObject:
 
 
 def _processed(
-    scan: ScanInput, clean: CleanScan, standing: Standing, measures: Mapping[str, Mapping[str, float]], *, raw_sha256: str, peak_mib: float
+    scan: ScanInput,
+    clean: CleanScan,
+    standing: Standing,
+    measures: Mapping[str, Mapping[str, float]],
+    *,
+    left_out: LeftOut,
+    raw_sha256: str,
+    peak_mib: float,
 ) -> ProcessedScan:
     height_px, width_px = clean.image.shape
     return ProcessedScan(
@@ -243,9 +221,20 @@ def _processed(
         window=clean.window,
         frame=clean.frame,
         black_share=clean.black_share,
-        concerns=(*clean.concerns, *scan.settings.not_done),
+        concerns=(*clean.concerns, *_concerns(standing, left_out), *scan.settings.not_done),
         objects=tuple(_found(one, measures[one.key]) for one in standing.everyone if one.stands),
         lines=tuple(standing.lines),
         retired=tuple(_found(one, measures[one.key]) for one in standing.everyone if not one.stands),
         peak_rss_mib=peak_mib,
     )
+
+
+def _concerns(standing: Standing, left_out: LeftOut) -> Iterator[str]:
+    if not standing.everyone:
+        yield "no object was found: was there a sample on the glass?"
+    if left_out.lines:
+        yield f"lines of the scanner, not objects, are left out: {left_out.lines}; clean the glass of its lamp and its white field"
+    if left_out.cut:
+        yield f"objects at the edge of the picture are left out: {left_out.cut}"
+    if left_out.too_large:
+        yield f"things larger than the largest object are left out: {left_out.too_large}"
