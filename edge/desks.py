@@ -55,6 +55,8 @@ class SurveyDesks:
         self.media.start()
         self.waiting.start()
         self.tows.start()
+        if self.scans.folders:
+            self.scans.start()
         self.ecotaxa.start()
 
     def close(self) -> None:
@@ -62,6 +64,7 @@ class SurveyDesks:
         self.media.stop()
         self.waiting.stop()
         self.tows.stop()
+        self.scans.stop()
         self.ecotaxa.stop()
         self._clip_frames.close()
         self._strips.close()

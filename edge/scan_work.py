@@ -10,6 +10,7 @@ import structlog
 from edge.errors import ModelError
 from edge.recipes.zooscan import ZOOSCAN
 from edge.zooscan.desk.desk import ScanDesk
+from edge.zooscan.desk.queueing import DeskSettings
 from edge.zooscan.ecotaxa.address import checked_server
 from edge.zooscan.ecotaxa.desk import EcotaxaDesk
 from edge.zooscan.engine.engine import PixelEngine, ServingClassifier
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+INBOX_FOLDER = "inbox"
+
 
 def open_scan_desk(service: Service) -> ScanDesk:
-    """The desk of scans of a service."""
+    """The desk of scans of a service; it looks at no folder yet."""
     settings = service.settings
     engine = PixelEngine(
         service.home,
@@ -29,7 +32,22 @@ def open_scan_desk(service: Service) -> ScanDesk:
         threshold=settings.zooscan_multiple_score,
         separate=settings.zooscan_separate,
     )
-    return ScanDesk(service.home, service.writer, service.reader, engine)
+    return ScanDesk(
+        service.home,
+        service.writer,
+        service.reader,
+        engine,
+        settings=DeskSettings(rescan_s=settings.rescan_s, settle_s=settings.settle_s, attempts=settings.worker_attempts),
+        may_begin=service.may_take,
+        may_work=service.may_work,
+    )
+
+
+def watch_projects(service: Service) -> None:
+    """Let the desk look at the inbox for projects, and at the folders of the settings that hold them."""
+    inbox = service.home / INBOX_FOLDER / ZOOSCAN.name
+    inbox.mkdir(parents=True, exist_ok=True)
+    service.scans.folders = (inbox, *(watched.path.absolute() for watched in service.settings.watched if watched.recipe == ZOOSCAN.name))
 
 
 def open_ecotaxa_desk(service: Service) -> EcotaxaDesk:

@@ -34,6 +34,7 @@ from edge.pipeline.keeper import ModelKeeper
 from edge.recipes import PROJECT_RECIPES, RECIPES, find_recipe, find_served
 from edge.recipes.desk import ModelDesk
 from edge.recipes.serving import ModelServer
+from edge.scan_work import INBOX_FOLDER, watch_projects
 from edge.settings import Settings
 from edge.store import audit, away, files, jobs
 from edge.store.clock import utc_now, utc_text
@@ -48,7 +49,6 @@ from edge.web.appliance import CheckStatus, LiveStatus
 
 log = structlog.get_logger()
 
-INBOX_FOLDER = "inbox"
 _BEAT_S = 1.0
 _MODELS_AGAIN_S = 60.0
 
@@ -104,7 +104,7 @@ class Service:
             self.home,
             self.home / DATABASE_NAME,
             self.writer,
-            may_take=self._may_take,
+            may_take=self.may_take,
             patient=self._patient,
             time_in_name=lambda name: self._capture_time(name, None),
         )
@@ -126,7 +126,7 @@ class Service:
                 self.settings,
                 self.writer,
                 owner=self._owner,
-                may_work=self._may_work,
+                may_work=self.may_work,
                 capture_time=self._capture_time,
                 folder_is_away=self._folder_is_away,
                 seal=self.seal,
@@ -145,6 +145,7 @@ class Service:
             if watched.recipe in PROJECT_RECIPES:
                 continue  # its desk looks at it
             self.take_from(watched.path, watched.recipe, watched.intake)
+        watch_projects(self)
         self._start_looking()
 
     def take_from(self, folder: Path, recipe: str, intake: files.Intake, *, watch: bool = True) -> files.Root:
@@ -312,14 +313,16 @@ class Service:
         self.writer.call(lambda connection: audit.append(connection, actor, "resume", "service", {}))
         self._wake()
 
-    def _may_work(self) -> bool:
+    def may_work(self) -> bool:
+        """Whether what is in hand may go on."""
         return self.paused_by is None and self.lost is None and self.disk.level is not DiskLevel.FULL
 
     def _is_busy(self) -> bool:
         """Whether the real queue has work that could go on now."""
-        return self._may_work() and (self.queue.read(self) > 0 or any(dispatcher.in_flight for dispatcher in self.dispatchers.values()))
+        return self.may_work() and (self.queue.read(self) > 0 or any(dispatcher.in_flight for dispatcher in self.dispatchers.values()))
 
-    def _may_take(self) -> bool:
+    def may_take(self) -> bool:
+        """Whether something new may be taken in hand."""
         return self.paused_by is None and self.lost is None and self.disk.level is DiskLevel.OK
 
     def _health_context(self, connection: Connection) -> HealthContext:

@@ -34,6 +34,7 @@ SCAN = "st66_d1_1"
 PROJECT = "Zooscan_test_sn033"
 GLASS_GREY = 40_000
 THRESHOLD = 0.4
+FRAME_PX = 100
 
 META = {
     "SampleId": "st66",
@@ -62,11 +63,12 @@ def meta_text(**changes: str | None) -> str:
     return "".join(f"{key}= {value}\r\n" for key, value in {**META, **changes}.items() if value is not None)
 
 
-def log_text(*, date: str = "20260613_0915", serial: str = "sn033", resolution: str = "3") -> str:
+def log_text(*, date: str = "20260613_0915", serial: str = "sn033", resolution: str = "3", area: str = "large") -> str:
     """A scanner's LOG."""
     return (
-        f"PID\r\n[Image]\r\nScanning_date= {date}\r\nScanning_area= large\r\n[Input-zooscan_{serial}-Flatbed]\r\nBitsPerPixel= 16\r\n"
-        f"ScanResolution= {resolution}\r\n[LUT]\r\nmin= 0\r\nmax= 65536\r\n[Info]\r\nScanner= zooscan_{serial}\r\n"
+        f"PID\r\n[Image]\r\nScanning_date= {date}\r\nScanning_area= {area}\r\n[Input]\r\nSource=Scanner\r\n"
+        f"DefaultFolder=Y:\\\\Zooscan_test_{serial}\\\\Zooscan_scan\r\n[Input-Scanner-Flatbed]\r\nBitsPerPixel=3\r\n"
+        f"ScanResolution={resolution}\r\n"
     )
 
 
@@ -248,10 +250,11 @@ def write_project(
 
 
 def write_raw(path: Path, clean: UInt8Array, *, height_px: int = 1200, width_px: int = 2400) -> Path:
-    """A raw scan, 16 bits and upright only after it is turned, that shows a clean picture in the middle of glass."""
+    """A raw scan, 16 bits and upright only after it is turned, that shows a clean picture in the middle of glass; a frame at the right."""
     upright = np.full((height_px, width_px), GLASS_GREY, np.float64)
     top, left = (height_px - clean.shape[0]) // 2, (width_px - clean.shape[1]) // 2
     upright[top : top + clean.shape[0], left : left + clean.shape[1]] *= clean / 255.0
+    upright[:, -FRAME_PX:] *= 0.4
     upright += np.random.default_rng(0).normal(0, 60, upright.shape)
     path.parent.mkdir(parents=True, exist_ok=True)
     raw = np.ascontiguousarray(np.rot90(np.flipud(upright), 1).astype(np.uint16))

@@ -149,13 +149,14 @@ class SignatureRow(NamedTuple):
 
 def list_projects(connection: Connection) -> tuple[ProjectRow, ...]:
     """Every project that was ever seen, the newest first."""
-    rows = connection.execute(
-        "SELECT p.id, p.uuid, p.folder, p.name, p.serial, p.trouble, count(s.id) AS scans, "
-        "count(s.id) FILTER (WHERE s.state = 'done') AS done, count(s.id) FILTER (WHERE s.state = 'waiting') AS waiting, "
-        "count(s.id) FILTER (WHERE s.state = 'failed') AS failed "
-        "FROM zooscan_projects AS p LEFT JOIN zooscan_scans AS s ON s.project_id = p.id GROUP BY p.id ORDER BY p.id DESC"
-    )
+    rows = connection.execute(f"{_PROJECT} GROUP BY p.id ORDER BY p.id DESC")
     return tuple(ProjectRow(**dict(zip(row.keys(), row, strict=True))) for row in rows)
+
+
+def project_of_folder(connection: Connection, folder: str) -> ProjectRow | None:
+    """The project in a folder; None if none was ever seen there."""
+    row = connection.execute(f"{_PROJECT} WHERE p.folder = ? GROUP BY p.id", (folder,)).fetchone()
+    return None if row is None else ProjectRow(**dict(zip(row.keys(), row, strict=True)))
 
 
 def list_scans(
@@ -204,9 +205,10 @@ def scans_of_folder(connection: Connection, folder: str) -> tuple[ScanRow, ...]:
 
 
 def next_queued(connection: Connection) -> int | None:
-    """The scan whose turn it is: the latest scanned; None if none is queued."""
+    """The scan whose turn it is: the latest scanned of the projects that can be read; None if none is queued."""
     row = connection.execute(
-        "SELECT id FROM zooscan_scans WHERE state = 'queued' ORDER BY coalesce(scanned_local, seen_utc) DESC, id DESC LIMIT 1"
+        "SELECT s.id FROM zooscan_scans AS s JOIN zooscan_projects AS p ON p.id = s.project_id WHERE s.state = 'queued' AND p.trouble = '' "
+        "ORDER BY coalesce(s.scanned_local, s.seen_utc) DESC, s.id DESC LIMIT 1"
     ).fetchone()
     return None if row is None else int(row["id"])
 
@@ -275,6 +277,12 @@ def history(connection: Connection, scan_id: int, *, limit: int = 500) -> tuple[
     return tuple(HappenedRow._make(row) for row in connection.execute(_HISTORY, {"scan": scan_id, "limit": limit}))
 
 
+_PROJECT = (
+    "SELECT p.id, p.uuid, p.folder, p.name, p.serial, p.trouble, count(s.id) AS scans, "
+    "count(s.id) FILTER (WHERE s.state = 'done') AS done, count(s.id) FILTER (WHERE s.state = 'waiting') AS waiting, "
+    "count(s.id) FILTER (WHERE s.state = 'failed') AS failed "
+    "FROM zooscan_projects AS p LEFT JOIN zooscan_scans AS s ON s.project_id = p.id"
+)
 _PLAIN = """
     SELECT s.id, s.uuid, s.project_id, p.name AS project, p.folder AS project_folder, p.serial, s.name, s.raw_path, s.raw_bytes,
            s.raw_mtime_ns, s.background, s.background_paths_json, s.scanned_local, s.original, s.original_utc, s.state, s.lacks_json,

@@ -123,6 +123,20 @@ def set_original(connection: Connection, scan_id: int, original: Original) -> No
     )
 
 
+def note_raw(connection: Connection, scan_id: int, raw_bytes: int, raw_mtime_ns: int) -> None:
+    """The picture has another size or time now and is the one that was processed all the same."""
+    connection.execute("UPDATE zooscan_scans SET raw_bytes = ?, raw_mtime_ns = ? WHERE id = ?", (raw_bytes, raw_mtime_ns, scan_id))
+
+
+def queue_changed(connection: Connection, scan_id: int) -> None:
+    """A scan that failed has another picture or background now: it is queued again by itself."""
+    connection.execute(
+        "UPDATE zooscan_scans SET state = 'queued', attempts = 0, reason = '', detail = '', original = 'present', original_utc = NULL, "
+        "changed_utc = ? WHERE id = ? AND state = 'failed'",
+        (utc_now(), scan_id),
+    )
+
+
 def begin(connection: Connection, scan_id: int) -> bool:
     """A scan is processed from now on. False if it is not queued any more."""
     cursor = connection.execute(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from edge.zooscan.desk.editing import Editing
+from edge.zooscan.desk.queueing import Queueing
 
 
-class ScanDesk(Editing):
+class ScanDesk(Queueing, Editing):
     """Everything that may be done with scans. For any thread."""

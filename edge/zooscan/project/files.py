@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -93,25 +93,70 @@ def is_project_name(name: str) -> bool:
     return _PROJECT.match(name) is not None
 
 
+def name_and_serial(folder: Path) -> tuple[str, str | None]:
+    """What the name of a project folder says: the project's name and the scanner's serial number."""
+    named = _PROJECT.match(folder.name)
+    return named["name"] if named else folder.name, named["serial"].lower() if named and named["serial"] else None
+
+
 def look_at_project(folder: Path) -> Project:
     """What lies in a project folder now.
 
     Raises:
         OSError: a folder of it is there but cannot be read; a folder that is not there is empty.
     """
-    named = _PROJECT.match(folder.name)
+    name, serial = name_and_serial(folder)
     return Project(
         folder=folder,
-        name=named["name"] if named else folder.name,
-        serial=named["serial"].lower() if named and named["serial"] else None,
-        scans=_scans(folder / "Zooscan_scan" / "_raw"),
-        backgrounds=_backgrounds(folder / "Zooscan_back"),
+        name=name,
+        serial=serial,
+        scans=_scans(_files(raw_folder(folder))),
+        backgrounds=_backgrounds(_files(_child(folder, "Zooscan_back"))),
     )
 
 
-def background_before(project: Project, at_local: datetime, frame: str | None = None) -> Background | None:
-    """The last background dated before a scan, of its frame where that is known."""
-    usable = [one for one in project.backgrounds if one.at_local <= at_local and frame in (None, one.frame)]
+def look_at_loose(folder: Path) -> Project:
+    """Raw scans and backgrounds that lie in a folder beside each other, in no project; a TIFF of any name is a scan.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    paths = _files(folder)
+    named = [path for path in paths if not _RAW_BACKGROUND.match(path.name)]
+    loose = {path.stem: path for path in named if path.suffix.lower() in (".tif", ".tiff") and not _RAW_SCAN.match(path.name)}
+    scans = {scan.name: scan for scan in _scans(named) if scan.raw is not None}
+    for stem, path in loose.items():
+        texts = next((scan for scan in _scans(named) if scan.name == stem), ScanFiles(name=stem))
+        scans.setdefault(stem, replace(texts, raw=path))
+    return Project(
+        folder=folder,
+        name=folder.name,
+        serial=None,
+        scans=tuple(scans[name] for name in sorted(scans)),
+        backgrounds=_backgrounds(paths),
+    )
+
+
+def raw_folder(project: Path) -> Path:
+    """Where the scans of a project lie."""
+    return _child(_child(project, "Zooscan_scan"), "_raw")
+
+
+def config_texts(project: Path) -> tuple[bytes | None, bytes | None]:
+    """`lut.txt` and `process_install_both_config.txt` of a project; None for one that is not there.
+
+    Raises:
+        OSError: one is there and cannot be read.
+    """
+    folder = _child(project, "Zooscan_config")
+    paths = (_child(folder, "lut.txt"), _child(folder, "process_install_both_config.txt"))
+    first, second = (path.read_bytes() if path.is_file() else None for path in paths)
+    return first, second
+
+
+def background_before(project: Project, at_local: datetime | None, frame: str | None = None) -> Background | None:
+    """The last background dated before a scan, of its frame where that is known; the last of all where no time is known."""
+    usable = [one for one in project.backgrounds if (at_local is None or one.at_local <= at_local) and frame in (None, one.frame)]
     return usable[-1] if usable else None
 
 
@@ -123,9 +168,9 @@ def scanned_at(text: str | None) -> datetime | None:
         return None
 
 
-def _scans(folder: Path) -> tuple[ScanFiles, ...]:
+def _scans(paths: list[Path]) -> tuple[ScanFiles, ...]:
     found: dict[str, dict[str, Path]] = {}
-    for path in _files(folder):
+    for path in paths:
         if raw := _RAW_SCAN.match(path.name):
             found.setdefault(f"{raw['stem']}_{raw['number']}", {})["raw"] = path
         elif text := _TEXT.match(path.name):
@@ -133,9 +178,9 @@ def _scans(folder: Path) -> tuple[ScanFiles, ...]:
     return tuple(ScanFiles(name=name, **files) for name, files in sorted(found.items()))
 
 
-def _backgrounds(folder: Path) -> tuple[Background, ...]:
+def _backgrounds(paths: list[Path]) -> tuple[Background, ...]:
     found: dict[tuple[datetime, str], dict[str, Path]] = {}
-    for path in _files(folder):
+    for path in paths:
         raw = _RAW_BACKGROUND.match(path.name)
         at_local = scanned_at(raw["at"]) if raw else None
         if raw and at_local is not None:
@@ -145,6 +190,14 @@ def _backgrounds(folder: Path) -> tuple[Background, ...]:
         for (at_local, frame), pair in sorted(found.items())
         if len(pair) == len("12")
     )
+
+
+def _child(folder: Path, name: str) -> Path:
+    """What a folder holds under a name, in whatever case that is written: projects move between Windows and others."""
+    exact = folder / name
+    if exact.exists() or not folder.is_dir():
+        return exact
+    return next((path for path in sorted(folder.iterdir()) if path.name.casefold() == name.casefold()), exact)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -6,6 +6,7 @@ is read is only looked at; the files themselves are kept as they are.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -49,7 +50,9 @@ class KeyedText:
 
 
 def decode_text(data: bytes) -> str:
-    """A text of the project: UTF-8, with or without a mark, or the encoding of a western Windows; nothing is refused."""
+    """A text of the project: UTF-8, with or without a mark, UTF-16 with one, or that of a western Windows; nothing is refused."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
