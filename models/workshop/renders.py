@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,8 +25,13 @@ class Renders:
 def renderer_sha256() -> str:
     """Hash of what a render follows from besides its seed: the renderer's code (not its comments) and the libraries it draws with."""
     main = Path(synthetic.__file__)
+    return code_sha256([main, *sorted((main.parent / "scene").glob("*.py"))])
+
+
+def code_sha256(sources: Sequence[Path]) -> str:
+    """Hash of Python files, comments and docstrings left out, and of the libraries that draw."""
     digest = hashlib.sha256()
-    for source in [main, *sorted((main.parent / "scene").glob("*.py"))]:
+    for source in sources:
         digest.update(_code_of(source).encode())
     for library in ("numpy", "opencv-python-headless"):
         digest.update(f"{library} {version(library)}\n".encode())
