@@ -14,6 +14,8 @@ class _ZooscanCommands(LazyGroup):
     where: ClassVar[Mapping[str, str]] = {
         "measure": "edge.commands.zooscan_measure:measure_command",
         "render": "edge.commands.zooscan_render:render_command",
+        "export": "edge.commands.zooscan_export:export_command",
+        "abundance": "edge.commands.zooscan_export:abundance_command",
     }
 
 

@@ -93,9 +93,6 @@ def gather(connection: Connection, home: Path, row: ScanRow, *, is_legacy: bool 
         advice = "The list of scans says what it waits for, or why it failed."
         raise ScanRefusedError(f"the scan {row.name} has no result yet: it is {row.state}", advice=advice)
     standing = standing_of(connection, row.id)
-    rows = tuple(standing_objects(connection, row.id))
-    labels = labels_of(connection, row.id)
-    objects = tuple(_objects(rows, labels, run, home, is_legacy=is_legacy))
     scan = ExportScan(
         name=row.name,
         project=row.project,
@@ -111,7 +108,7 @@ def gather(connection: Connection, home: Path, row: ScanRow, *, is_legacy: bool 
         depth_max_m=standing.sample.depth_max_m,
         scanned_at=standing.scanned_at,
         run=_run(connection, row, run),
-        objects=objects,
+        objects=scan_objects(connection, home, run, is_legacy=is_legacy),
         is_legacy=is_legacy,
     )
     retired = tuple(
@@ -119,6 +116,12 @@ def gather(connection: Connection, home: Path, row: ScanRow, *, is_legacy: bool 
         for one in retired_with_parts(connection, row.id)
     )
     return Gathered(row=row, run=run, scan=scan, standing=standing, retired=retired, facts=_facts(connection, row, run, standing, scan))
+
+
+def scan_objects(connection: Connection, home: Path, run: RunRow, *, is_legacy: bool = False) -> tuple[ExportObject, ...]:
+    """The standing objects of a scan's current run."""
+    rows = tuple(standing_objects(connection, run.scan_id))
+    return tuple(_objects(rows, labels_of(connection, run.scan_id), run, home, is_legacy=is_legacy))
 
 
 def _objects(
@@ -238,7 +241,7 @@ def _facts(connection: Connection, row: ScanRow, run: RunRow, standing: Standing
         lines=len(standing_lines(connection, row.id)),
         separator=run.separator,
         signed=row.signed_by is not None,
-        undecided=_undecided(scan, run),
+        undecided=undecided(scan.objects, run),
         standing=standing,
         instrument=scan.instrument,
         relatives=tuple(_relatives(connection, row, standing)),
@@ -247,10 +250,10 @@ def _facts(connection: Connection, row: ScanRow, run: RunRow, standing: Standing
     )
 
 
-def _undecided(scan: ExportScan, run: RunRow) -> int:
+def undecided(objects: Sequence[ExportObject], run: RunRow) -> int:
     """Proposed multiples that nobody looked at."""
     limit = math.inf if run.multiple_threshold is None else run.multiple_threshold
-    return sum(one.decided_by == "model" and one.multiple_score is not None and one.multiple_score >= limit for one in scan.objects)
+    return sum(one.decided_by == "model" and one.multiple_score is not None and one.multiple_score >= limit for one in objects)
 
 
 def _relatives(connection: Connection, row: ScanRow, standing: Standing) -> Iterator[Relative]:
