@@ -24,11 +24,13 @@ from edge.web.routes import (
     api_boxes,
     api_comparisons,
     api_counting,
+    api_ecotaxa,
     api_media,
     api_misses,
     api_models,
     api_read,
     api_reviews,
+    api_scan_forms,
     api_scans,
     api_surveys,
     api_tracks,
@@ -59,6 +61,7 @@ from edge.web.routes import (
     surveys,
     tracks,
 )
+from edge.web.scan_quality import ScanQuality
 from edge.web.security import SecurityHeaders, WriteGuard
 from edge.web.uploads import sweep_uploads
 
@@ -86,6 +89,8 @@ ROUTERS = (
     reviews.router,
     scans.router,
     api_scans.router,
+    api_scan_forms.router,
+    api_ecotaxa.router,
     strips.router,
     strips.api_router,
     survey_model.router,
@@ -134,6 +139,7 @@ def create_app(appliance: Appliance, *, allowed_hosts: Sequence[str] = LOOPBACK_
     app.state.entrance = entrance or Entrance()
     app.state.templates = make_environment()
     app.state.pictures = PictureCache(appliance.home / "cache" / "pictures")
+    app.state.scan_quality = ScanQuality(appliance.home)
     app.state.picture_threads = anyio.CapacityLimiter(CONVERSIONS_AT_ONCE)
     app.state.frame_threads = anyio.CapacityLimiter(FRAMES_AT_ONCE)
     app.state.strip_threads = anyio.CapacityLimiter(STRIPS_AT_ONCE)
@@ -141,8 +147,8 @@ def create_app(appliance: Appliance, *, allowed_hosts: Sequence[str] = LOOPBACK_
     app.state.turnstile = sign_in.Turnstile()
     sweep_uploads(appliance.home)
     add_error_handlers(app)
-    for router in ROUTERS:
-        app.include_router(router)
+    for router in ROUTERS:  # as they are: to include a router is to build each of its routes once more, at the first request
+        app.router.routes.extend(router.routes)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     app.add_middleware(AccessGuard, appliance=appliance, entrance=app.state.entrance, is_free=_is_free(appliance, app.state.entrance))
     app.add_middleware(BugGuard)

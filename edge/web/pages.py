@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -71,6 +72,7 @@ NOTICES = {
     "seal_broken": "The seal is broken: what was signed can be read by everybody now.",
     "reference_set": "The known counts are kept. Nobody sees them before their own signature.",
     "rule_set": "What is asked of counters is set. Results that exist stay as they were judged.",
+    "scan_queued": "Scans that are queued now: {n}. What was decided and drawn stays.",
     "none_chosen": "No file was chosen: tick the boxes of the files first (key x).",
 }
 
@@ -88,8 +90,9 @@ class Head:
     old: bool
 
 
+@cache
 def make_environment() -> Environment:
-    """Templates that escape everything and fail on a name that does not exist."""
+    """Templates that escape everything and fail on a name that does not exist. One for all: each template is compiled once."""
     environment = Environment(
         loader=FileSystemLoader(FOLDER / "templates"),
         autoescape=True,

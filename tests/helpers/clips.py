@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +52,18 @@ class Recipe:
 
 def numbered(number: int, *, width_px: int = WIDTH_PX, height_px: int = HEIGHT_PX) -> NDArray[np.uint8]:
     """A picture (H, W, 3) of a moving pattern with its number in the top rows: eight blocks, and below them their contrary."""
-    rng = np.random.default_rng(7)
-    texture = rng.integers(60, 196, (height_px, width_px + 256), np.uint8)
-    picture = texture[:, number % 256 : number % 256 + width_px].copy()
+    picture = _texture(width_px + 256, height_px)[:, number % 256 : number % 256 + width_px].copy()
     for bit in range(_BITS):
         value = 235 if number >> bit & 1 else 20
         columns = slice(bit * _BLOCK_PX, (bit + 1) * _BLOCK_PX)
         picture[:_BLOCK_PX, columns] = value
         picture[_BLOCK_PX : 2 * _BLOCK_PX, columns] = 255 - value
     return np.repeat(picture[:, :, None], 3, axis=2)
+
+
+@cache
+def _texture(width_px: int, height_px: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(7).integers(60, 196, (height_px, width_px), np.uint8)
 
 
 def number_in(pixels: NDArray[np.uint8]) -> int:

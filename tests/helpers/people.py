@@ -8,9 +8,12 @@ with serving(appliance) as client, browser(client, "jd") as jd:
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 
 from edge.survey.people import Role
+from tests.helpers.plain import NO_TLS
 from tests.simulators.appliance import SimulatedAppliance
 
 PASSWORD = "a long enough password"
@@ -24,7 +27,8 @@ def make_people(appliance: SimulatedAppliance) -> dict[str, int]:
 
 def browser(client: httpx.Client, name: str, password: str = PASSWORD) -> httpx.Client:
     """A browser of its own that is signed in; its writes carry the page's token."""
-    answer = httpx.post(f"{client.base_url}/api/sign-in", json={"name": name, "password": password}, timeout=60, trust_env=False)
+    plain: dict[str, Any] = {"timeout": 60, "trust_env": False, "verify": NO_TLS}
+    answer = httpx.post(f"{client.base_url}/api/sign-in", json={"name": name, "password": password}, **plain)
     assert answer.status_code == 200, answer.text
     token = answer.json()["csrf_token"]
-    return httpx.Client(base_url=client.base_url, cookies=answer.cookies, headers={"x-csrf-token": token}, timeout=60, trust_env=False)
+    return httpx.Client(base_url=client.base_url, cookies=answer.cookies, headers={"x-csrf-token": token}, **plain)

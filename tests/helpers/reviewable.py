@@ -10,6 +10,9 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -186,8 +189,8 @@ def see_again(db: Connection, tow_id: int, name: str) -> None:
 def _attach_clip(appliance: SimulatedAppliance, tow_id: int, clip_s: float) -> None:
     db = appliance.writer
     folder = seed.add_station(db, appliance.home / "footage", b"tow", make=True)
-    every = 1 if clip_s < 20 else 5  # a long one has fewer frames to write
-    path = write_clip(appliance.home / "footage" / "tow" / "tow.mp4", Recipe(), even_times(int(clip_s * 25))[::every])
+    path = appliance.home / "footage" / "tow" / "tow.mp4"
+    path.write_bytes(_clip_content(clip_s))
     os.utime(path, ns=(MTIME_NS, MTIME_NS))
     model_id = seed.add_model(db, serves=None).model_id
     seed.queued(db, folder, b"tow.mp4", path.read_bytes())
@@ -200,3 +203,11 @@ def _attach_clip(appliance: SimulatedAppliance, tow_id: int, clip_s: float) -> N
         finish_reading(db, context, parts=1, faults=["a damaged part at 3.1 s"])
         attached = Attachment(image_id=job.image_id, tow_id=tow_id, camera_id=None, how="hand", at_s=None)
         surveys.attach_images(db, [attached], actor="test")
+
+
+@cache
+def _clip_content(clip_s: float) -> bytes:
+    """Written once: many tests review the same clip."""
+    every = 1 if clip_s < 20 else 5  # a long one has fewer frames to write
+    with TemporaryDirectory() as folder:
+        return write_clip(Path(folder) / "tow.mp4", Recipe(), even_times(int(clip_s * 25))[::every]).read_bytes()

@@ -29,6 +29,7 @@ from edge.store.clock import utc_now
 from edge.values import CaptureTime
 from edge.web.app import create_app
 from tests.helpers import seed
+from tests.helpers.plain import NO_TLS
 from tests.simulators.appliance import SimulatedAppliance
 
 SIZE_PX = (320, 180)
@@ -155,7 +156,7 @@ def serving(appliance: SimulatedAppliance) -> Iterator[httpx.Client]:
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False, verify=NO_TLS) as client:
             yield client
     finally:
         server.should_exit = True
