@@ -13,10 +13,66 @@ from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.open import open_store
 from edge.store.reads.zooscan_uploads import UploadRow, upload_by_id
 from edge.store.sqlite import Connection
+from edge.store.writer import Writes
 from edge.zooscan.ecotaxa.desk import EcotaxaDesk
 from edge.zooscan.ecotaxa.login import Login, keep_login
 from tests.helpers.small_import import KEYS, SAMPLE, SCAN, make_zip
 from tests.simulators.ecotaxa_world import PASSWORD, PROJECT, USER
+
+
+def add_scan(writer: Writes, folder: Path, project: str, name: str) -> int:
+    """A scan of a project; the project is made if it is not there."""
+
+    def work(connection: Connection) -> int:
+        connection.execute(
+            "INSERT INTO zooscan_projects (uuid, folder, name, seen_utc) VALUES (?, ?, ?, ?) ON CONFLICT (folder) DO NOTHING",
+            (uuid7(), str(folder), project, utc_now()),
+        )
+        (project_id,) = connection.execute("SELECT id FROM zooscan_projects WHERE folder = ?", (str(folder),)).fetchone()
+        cursor = connection.execute(
+            "INSERT INTO zooscan_scans (uuid, project_id, name, state, seen_utc, changed_utc) VALUES (?, ?, ?, 'done', ?, ?)",
+            (uuid7(), project_id, name, utc_now(), utc_now()),
+        )
+        return int(cursor.lastrowid or 0)
+
+    return writer.call(work)
+
+
+def add_run(writer: Writes, scan_id: int, keys: Sequence[str], *, retired: Sequence[str] = ()) -> None:
+    """Another result of a scan."""
+    values = {
+        "uuid": uuid7(),
+        "scan_id": scan_id,
+        "raw_sha256": "0" * 64,
+        "background": "b",
+        "software_version": "0.1",
+        "settings_json": "{}",
+        "settings_sha256": "0" * 64,
+        "width_px": 900,
+        "height_px": 600,
+        "pixel_mm": 0.010583,
+        "grey_min": 0,
+        "grey_max": 65535,
+        "frame_json": "{}",
+        "black_share": 0.02,
+        "elapsed_s": 1.0,
+        "peak_rss_mib": 9.0,
+        "folder": "f",
+        "finished_utc": utc_now(),
+        "is_current": 1,
+    }
+
+    def work(connection: Connection) -> None:
+        connection.execute("UPDATE zooscan_runs SET is_current = 0 WHERE scan_id = ?", (scan_id,))
+        places = ", ".join("?" * len(values))
+        run_id = connection.execute(f"INSERT INTO zooscan_runs ({', '.join(values)}) VALUES ({places})", tuple(values.values())).lastrowid
+        connection.executemany(
+            "INSERT INTO zooscan_objects (uuid, run_id, key, x_px, y_px, width_px, height_px, outline, vignettes, retired_utc) "
+            "VALUES (?, ?, ?, 1, 1, 9, 9, x'', 'vignettes.zip/a', ?)",
+            [(uuid7(), run_id, key, utc_now() if key in retired else None) for key in (*keys, *retired)],
+        )
+
+    writer.call(work)
 
 
 class EcotaxaHome:
@@ -55,63 +111,14 @@ class EcotaxaHome:
         self, name: str = SCAN, keys: Sequence[str] = KEYS, *, sample: str = SAMPLE, project: str = "apero", folder: Path | None = None
     ) -> int:
         """A scan with a result."""
-        where = str(folder or self.home / f"Zooscan_{project}_sn033")
-
-        def work(connection: Connection) -> int:
-            connection.execute(
-                "INSERT INTO zooscan_projects (uuid, folder, name, seen_utc) VALUES (?, ?, ?, ?) ON CONFLICT (folder) DO NOTHING",
-                (uuid7(), where, project, utc_now()),
-            )
-            (project_id,) = connection.execute("SELECT id FROM zooscan_projects WHERE folder = ?", (where,)).fetchone()
-            cursor = connection.execute(
-                "INSERT INTO zooscan_scans (uuid, project_id, name, state, seen_utc, changed_utc) VALUES (?, ?, ?, 'done', ?, ?)",
-                (uuid7(), project_id, name, utc_now(), utc_now()),
-            )
-            return int(cursor.lastrowid or 0)
-
-        scan_id = self.writer.call(work)
+        scan_id = add_scan(self.writer, folder or self.home / f"Zooscan_{project}_sn033", project, name)
         self.add_run(scan_id, keys)
         self.keys[scan_id] = (name, keys, sample)
         return scan_id
 
     def add_run(self, scan_id: int, keys: Sequence[str], *, retired: Sequence[str] = ()) -> None:
         """Another result of a scan."""
-
-        def work(connection: Connection) -> None:
-            connection.execute("UPDATE zooscan_runs SET is_current = 0 WHERE scan_id = ?", (scan_id,))
-            columns = (
-                "uuid, scan_id, raw_sha256, background, software_version, settings_json, settings_sha256, width_px, height_px, pixel_mm, "
-                "grey_min, grey_max, frame_json, black_share, elapsed_s, peak_rss_mib, folder, finished_utc, is_current"
-            )
-            values = (
-                uuid7(),
-                scan_id,
-                "0" * 64,
-                "b",
-                "0.1",
-                "{}",
-                "0" * 64,
-                900,
-                600,
-                0.010583,
-                0,
-                65535,
-                "{}",
-                0.02,
-                1.0,
-                9.0,
-                "f",
-                utc_now(),
-                1,
-            )
-            cursor = connection.execute(f"INSERT INTO zooscan_runs ({columns}) VALUES ({', '.join('?' * len(values))})", values)
-            connection.executemany(
-                "INSERT INTO zooscan_objects (uuid, run_id, key, x_px, y_px, width_px, height_px, outline, vignettes, retired_utc) "
-                "VALUES (?, ?, ?, 1, 1, 9, 9, x'', 'vignettes.zip/a', ?)",
-                [(uuid7(), cursor.lastrowid, key, utc_now() if key in retired else None) for key in (*keys, *retired)],
-            )
-
-        self.writer.call(work)
+        add_run(self.writer, scan_id, keys, retired=retired)
 
     def sign_in(self, *, keep_password: bool = True) -> None:
         """As after `zooscan login`, without asking the server."""
