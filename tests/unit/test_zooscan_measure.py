@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edge.zooscan.measure.derived import derive
 from edge.zooscan.measure.fractal import fractal_dimensions
 from edge.zooscan.measure.outline import convex_hull, edge_lengths, feret_px, hull_area_and_perimeter_px, perimeter_px
+from edge.zooscan.measure.shape import figure_of
 from edge.zooscan.measure.skeleton import skeleton_area_px
 from edge.zooscan.measure.table import measure_particles
 from edge.zooscan.particle import Particle
@@ -140,6 +141,15 @@ def test_a_skeleton_of_a_line_is_the_line_and_of_a_bar_is_thin() -> None:
     bar[3:17, 3:57] = True
     assert skeleton_area_px(line) == line.sum()
     assert 54 - 14 <= skeleton_area_px(bar) <= 54 + 14
+
+
+@pytest.mark.parametrize(("across", "down", "angle"), [(0, 0, 0.0), (9, 0, 0.0), (0, 9, 90.0)])
+def test_an_object_that_is_the_same_on_both_sides_lies_along_an_axis(across: int, down: int, angle: float) -> None:
+    y, x = np.mgrid[-100:101, -100:101]
+    for radius in range(3, 60):
+        inside = (x / (radius + across)) ** 2 + (y / (radius + down)) ** 2 <= 1
+        left, top = 100 - radius - across, 100 - radius - down
+        assert figure_of(inside[top:, left:].astype(np.uint8)).angle_deg == angle, radius
 
 
 def test_an_object_of_one_pixel_is_measured_and_what_it_has_not_is_not_a_number() -> None:

@@ -40,7 +40,11 @@ def figure_of(filled: UInt8Array) -> Figure:
     """
     found = cv2.moments(filled, binaryImage=True)
     area = found["m00"]
-    u20, u02, u11 = found["mu20"] / area + _PIXEL_MOMENT, found["mu02"] / area + _PIXEL_MOMENT, found["mu11"] / area
+    # In whole numbers, as an object that is the same on both sides has an angle of 0, not of almost 180.
+    n, across, down = int(area), int(found["m10"]), int(found["m01"])
+    u20 = (n * int(found["m20"]) - across**2) / n**2 + _PIXEL_MOMENT
+    u02 = (n * int(found["m02"]) - down**2) / n**2 + _PIXEL_MOMENT
+    u11 = (n * int(found["m11"]) - across * down) / n**2
     middle, apart = (u20 + u02) / 2, math.hypot((u20 - u02) / 2, u11)
     major, minor = math.sqrt(middle + apart), math.sqrt(max(middle - apart, 0.0))
     scale = 2 * math.sqrt(area / (math.pi * major * minor))
