@@ -190,7 +190,7 @@ def _run(connection: Connection, row: ScanRow, run: RunRow) -> ExportRun:
         max_esd_mm=float(segment.get("max_esd_mm", 100.0)),
         grey_min=run.grey_min,
         grey_max=run.grey_max,
-        grey_median=None,
+        grey_median=run.grey_median,
         od_range=float(grey.get("od_range", 1.8)),
         ratio=float(grey.get("ratio", 1.15)),
         background=run.background,

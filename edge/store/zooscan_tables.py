@@ -121,6 +121,7 @@ ZOOSCAN_TABLES = (
         pixel_mm REAL NOT NULL CHECK (pixel_mm > 0),
         grey_min INTEGER NOT NULL,
         grey_max INTEGER NOT NULL,
+        grey_median REAL,
         frame_json TEXT NOT NULL,
         black_share REAL NOT NULL,
         concerns_json TEXT NOT NULL DEFAULT '[]',

@@ -92,6 +92,7 @@ class RunRow:
     pixel_mm: float
     grey_min: int
     grey_max: int
+    grey_median: float | None
     frame: Mapping[str, Any]
     black_share: float
     concerns: tuple[str, ...]
@@ -217,6 +218,12 @@ def current_run(connection: Connection, scan_id: int) -> RunRow | None:
     """The newest result of a scan."""
     row = connection.execute("SELECT * FROM zooscan_runs WHERE scan_id = ? AND is_current = 1", (scan_id,)).fetchone()
     return None if row is None else _run(row)
+
+
+def count_cut(connection: Connection, run_id: int) -> int:
+    """How many objects of a run were cut and stand no more."""
+    row = connection.execute("SELECT count(*) FROM zooscan_objects WHERE run_id = ? AND retired_utc IS NOT NULL", (run_id,)).fetchone()
+    return int(row[0])
 
 
 def runs_of(connection: Connection, scan_id: int) -> tuple[RunRow, ...]:

@@ -76,6 +76,7 @@ class NewRun:
     folder: str
     objects: Sequence[NewObject] = field(repr=False)
     lines: Sequence[NewLine] = ()
+    grey_median: float | None = None
 
 
 _OBJECT_COLUMNS = (
@@ -181,6 +182,7 @@ def _insert_run(connection: Connection, scan_id: int, run: NewRun, now: str) -> 
         "pixel_mm": run.pixel_mm,
         "grey_min": run.grey_min,
         "grey_max": run.grey_max,
+        "grey_median": run.grey_median,
         "frame_json": json.dumps(dict(run.frame)),
         "black_share": run.black_share,
         "concerns_json": json.dumps(run.concerns, ensure_ascii=False),

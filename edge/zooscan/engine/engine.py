@@ -122,6 +122,7 @@ class PixelEngine:
             pixel_mm=found.pixel_mm,
             grey_min=found.window.darkest,
             grey_max=found.window.brightest,
+            grey_median=found.window.median,
             frame={**asdict(found.frame), "missing": list(found.frame.missing)},
             black_share=found.black_share,
             concerns=found.concerns,
