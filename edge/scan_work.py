@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
 from edge.errors import ModelError
+from edge.health.disk import DiskGuard, DiskLevel
+from edge.pipeline.keeper import ModelKeeper
 from edge.recipes.zooscan import ZOOSCAN
+from edge.settings import Settings
+from edge.store.connection import DATABASE_NAME, open_reader
+from edge.store.sqlite import Connection
+from edge.store.writer import Writer
 from edge.zooscan.desk.desk import ScanDesk
 from edge.zooscan.desk.queueing import DeskSettings
 from edge.zooscan.ecotaxa.address import checked_server
@@ -16,7 +24,13 @@ from edge.zooscan.ecotaxa.desk import EcotaxaDesk
 from edge.zooscan.engine.engine import PixelEngine, ServingClassifier
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from edge.service import Service
+    from edge.settings import Settings
+    from edge.store.sqlite import Connection
+    from edge.store.writer import Writes
 
 log = structlog.get_logger()
 
@@ -25,22 +39,55 @@ INBOX_FOLDER = "inbox"
 
 def open_scan_desk(service: Service) -> ScanDesk:
     """The desk of scans of a service; it looks at no folder yet."""
-    settings = service.settings
-    engine = PixelEngine(
-        service.home,
-        classifier=lambda: serving_classifier(service),
-        threshold=settings.zooscan_multiple_score,
-        separate=settings.zooscan_separate,
-    )
     return ScanDesk(
         service.home,
         service.writer,
         service.reader,
-        engine,
-        settings=DeskSettings(rescan_s=settings.rescan_s, settle_s=settings.settle_s, attempts=settings.worker_attempts),
+        _engine(service.home, service.settings, lambda: service.keeper),
+        settings=_desk_settings(service.settings),
         may_begin=service.may_take,
         may_work=service.may_work,
     )
+
+
+@contextmanager
+def scan_desk_alone(home: Path, settings: Settings, writer: Writer) -> Iterator[ScanDesk]:
+    """The desk of scans without a service, for a command that holds the home folder; it looks at nothing by itself."""
+
+    @contextmanager
+    def reader() -> Iterator[Connection]:
+        connection = open_reader(home / DATABASE_NAME)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    keeper = ModelKeeper(home, writer)
+    disk = DiskGuard.for_home(home, settings)
+    desk = ScanDesk(
+        home,
+        writer,
+        reader,
+        _engine(home, settings, lambda: keeper),
+        settings=_desk_settings(settings),
+        may_begin=lambda: disk.look() is DiskLevel.OK,
+        may_work=lambda: disk.look() is not DiskLevel.FULL,
+    )
+    desk.reclaim()
+    yield desk
+
+
+def _engine(home: Path, settings: Settings, keeper: Callable[[], ModelKeeper]) -> PixelEngine:
+    return PixelEngine(
+        home,
+        classifier=lambda: serving_classifier(keeper()),
+        threshold=settings.zooscan_multiple_score,
+        separate=settings.zooscan_separate,
+    )
+
+
+def _desk_settings(settings: Settings) -> DeskSettings:
+    return DeskSettings(rescan_s=settings.rescan_s, settle_s=settings.settle_s, attempts=settings.worker_attempts)
 
 
 def watch_projects(service: Service) -> None:
@@ -56,25 +103,33 @@ def open_ecotaxa_desk(service: Service) -> EcotaxaDesk:
     Raises:
         SettingsError: the address of the server cannot be used.
     """
-    settings = service.settings
+    return ecotaxa_desk(service.home, service.settings, service.writer, service.reader)
+
+
+def ecotaxa_desk(home: Path, settings: Settings, writer: Writes, reader: Callable[[], AbstractContextManager[Connection]]) -> EcotaxaDesk:
+    """The desk of EcoTaxa of a home folder.
+
+    Raises:
+        SettingsError: the address of the server cannot be used.
+    """
 
     def archive(scan_id: int, folder: Path) -> Path:
         from edge.recipes.scan_export import make_archive
 
-        with service.reader() as connection:
-            return make_archive(connection, service.home, scan_id, folder)
+        with reader() as connection:
+            return make_archive(connection, home, scan_id, folder)
 
     return EcotaxaDesk(
-        service.home,
-        service.writer,
-        service.reader,
+        home,
+        writer,
+        reader,
         server=checked_server(settings.ecotaxa_url, plain_allowed=settings.ecotaxa_plain_http),
         project_id=settings.ecotaxa_project,
         make_archive=archive,
     )
 
 
-def serving_classifier(service: Service) -> ServingClassifier | None:
+def serving_classifier(keeper: ModelKeeper) -> ServingClassifier | None:
     """What tells multiples at the moment; None where no pack serves, and nothing then has a score.
 
     A pack whose variants were never measured here is not measured now, which takes seconds: the first variant whose goldens hold serves,
@@ -85,7 +140,6 @@ def serving_classifier(service: Service) -> ServingClassifier | None:
     """
     from edge.zooscan.multiples import ClassifierSpec
 
-    keeper = service.keeper
     keeper.install_bundled()
     try:
         row = keeper.active(ZOOSCAN.name, ZOOSCAN.starter_pack)

@@ -12,10 +12,16 @@ from edge.commands.lazy import LazyGroup
 
 class _ZooscanCommands(LazyGroup):
     where: ClassVar[Mapping[str, str]] = {
+        "process": "edge.commands.zooscan_process:process_command",
+        "list": "edge.commands.zooscan_process:list_command",
         "measure": "edge.commands.zooscan_measure:measure_command",
         "render": "edge.commands.zooscan_render:render_command",
         "export": "edge.commands.zooscan_export:export_command",
         "abundance": "edge.commands.zooscan_export:abundance_command",
+        "push": "edge.commands.zooscan_ecotaxa:push_command",
+        "pull": "edge.commands.zooscan_ecotaxa:pull_command",
+        "uploads": "edge.commands.zooscan_ecotaxa:uploads_app",
+        "login": "edge.commands.zooscan_ecotaxa:login_command",
     }
 
 

@@ -6,6 +6,7 @@ failure, once: what was begun is begun anew at the next start, and what it left 
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import threading
@@ -20,6 +21,7 @@ import structlog
 
 from edge.errors import EdgeError, InputError, ModelError, Reason, ScanRefusedError, StoreError
 from edge.store import audit
+from edge.store.files import shown
 from edge.store.reads import zooscan as reads
 from edge.store.reads.zooscan import ScanRow
 from edge.store.reads.zooscan_objects import erased_machine_lines, standing_lines, standing_objects
@@ -91,7 +93,9 @@ class Queueing(DeskCore):
         """The scan in hand."""
         self.failure: str | None = None
         """Why looking or processing itself does not work at the moment."""
-        self._may_begin, self._may_work = may_begin, may_work
+        self.may_begin = may_begin
+        """Whether a scan may be begun now."""
+        self._may_work = may_work
         self._watch = ScanWatch(writer=writer, reader=reader, settle_s=self.settings.settle_s)
         self._looking = threading.Lock()
         self._stopping = threading.Event()
@@ -144,6 +148,54 @@ class Queueing(DeskCore):
         with self._looking:
             self._watch.look(self.folders if folders is None else folders, time.monotonic())
         self._work_wanted.set()
+
+    def take_project(self, folder: Path, *, actor: str) -> str:
+        """Look at one project folder now, until nothing in it may still be copied, and queue again what failed of it before.
+
+        Returns:
+            The folder as the database knows it.
+
+        Raises:
+            InputError: UNREADABLE_FILE, it cannot be looked at.
+        """
+        self._settled(lambda: self.look([folder]))
+        if self.troubles:
+            raise InputError(Reason.UNREADABLE_FILE, self.troubles[0].trouble, advice="Check the folder, its permissions and its medium.")
+        return self._again(folder, None, actor)
+
+    def take_file(self, raw: Path, backgrounds: tuple[Path, Path] | None, *, actor: str) -> tuple[str, str]:
+        """Look at one raw scan that lies in no project, as `take_project` does. Returns its folder and its name.
+
+        Raises:
+            InputError: UNREADABLE_FILE, it cannot be looked at.
+        """
+        names: list[str] = []
+
+        def look() -> None:
+            with self._looking:
+                names.append(self._watch.look_at_file(raw, backgrounds, time.monotonic()))
+
+        try:
+            self._settled(look)
+        except OSError as error:
+            raise InputError(Reason.UNREADABLE_FILE, f"{raw.parent} cannot be read: {error.strerror}") from error
+        return self._again(raw.parent, names[-1], actor), names[-1]
+
+    def _settled(self, look: Callable[[], None]) -> None:
+        """Look once; twice, if something may still be copied."""
+        look()
+        if self.is_settling and not self._stopping.wait(self.settings.settle_s):
+            look()
+
+    def _again(self, folder: Path, name: str | None, actor: str) -> str:
+        with self.reader() as connection:
+            known = shown(os.fsencode(folder))
+            failed = [row.id for row in reads.scans_of_folder(connection, known) if row.state == "failed" and name in (None, row.name)]
+        if failed:
+            self.writer.call(
+                lambda connection: scans.queue_again(connection, failed, states=["failed"], actor=actor, action="zooscan_retry")
+            )
+        return known
 
     def kick(self) -> None:
         """Something changed: look for work."""
@@ -303,7 +355,7 @@ class Queueing(DeskCore):
 
     def _work_once(self) -> ScanRow | None:
         """Process the next scan, if that may be; None if nothing came of it, and waiting a little is better than trying again at once."""
-        scan = self.process_next() if self._may_begin() else None
+        scan = self.process_next() if self.may_begin() else None
         return None if scan is None or scan.state == "queued" else scan
 
     def _guarded(self, work: Callable[[], object]) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -23,7 +24,7 @@ from edge.store.writer import Writes
 from edge.store.zooscan import scans
 from edge.store.zooscan.scans import SeenScan
 from edge.zooscan.desk.pairing import STILL_COPIED, seen_scan
-from edge.zooscan.project.files import Project, is_project_name, look_at_loose, look_at_project, name_and_serial, raw_folder
+from edge.zooscan.project.files import Background, Project, is_project_name, look_at_loose, look_at_project, name_and_serial, raw_folder
 
 log = structlog.get_logger()
 
@@ -88,6 +89,31 @@ class ScanWatch:
             if folder not in projects:
                 self._look_at_loose(folder, now_s)
         self.troubles = tuple(troubles)
+
+    def look_at_file(self, raw: Path, backgrounds: tuple[Path, Path] | None, now_s: float) -> str:
+        """Note one raw scan that lies in no project; the others of its folder are left alone. Returns its name.
+
+        Args:
+            raw: the picture.
+            backgrounds: the two pictures of the empty glass; None: those that lie beside it.
+            now_s: monotonic.
+
+        Raises:
+            OSError: the folder, or a text in it, cannot be read.
+        """
+        folder = shown(os.fsencode(raw.parent))
+        with self.reader() as connection:
+            rows = scans_of_folder(connection, folder)
+        project = look_at_loose(raw.parent)
+        chosen = tuple(scan for scan in project.scans if scan.raw is not None and scan.raw.name == raw.name)
+        if backgrounds is not None:
+            pair = Background(at_local=datetime.min, frame="given", first=backgrounds[0], second=backgrounds[1])  # noqa: DTZ901 (no zone is stated)
+            project = replace(project, backgrounds=(pair,))
+        self.is_settling = False
+        self._note(
+            replace(project, scans=chosen), [row for row in rows if row.name in {scan.name for scan in chosen}], now_s, is_loose=True
+        )
+        return chosen[0].name if chosen else ""
 
     def is_whole(self, path: Path, now_s: float, known: frozenset[_Size] = frozenset()) -> bool:
         """Whether a file has had its size and time for long enough, or had them when the database last heard of it."""

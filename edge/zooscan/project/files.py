@@ -49,7 +49,7 @@ class Background:
 
     Attributes:
         at_local: when, by the scanner's computer.
-        frame: "large" or "narrow".
+        frame: "large" or "narrow"; "given" for two pictures that a person named.
         first, second: the 16-bit pictures.
     """
 
@@ -60,7 +60,9 @@ class Background:
 
     @property
     def name(self) -> str:
-        """Of the picture that Zooprocess makes of both."""
+        """Of the picture that Zooprocess makes of both; of two that a person named, their own names."""
+        if self.frame == "given":
+            return f"{self.first.name}, {self.second.name}"
         return f"{self.at_local.strftime(_TIME)}_background_{self.frame}_manual.tif"
 
 
@@ -149,6 +151,7 @@ def config_texts(project: Path) -> tuple[bytes | None, bytes | None]:
         OSError: one is there and cannot be read.
     """
     folder = _child(project, "Zooscan_config")
+    folder = folder if folder.is_dir() else project  # bare scans have them beside them
     paths = (_child(folder, "lut.txt"), _child(folder, "process_install_both_config.txt"))
     first, second = (path.read_bytes() if path.is_file() else None for path in paths)
     return first, second
