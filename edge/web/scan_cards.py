@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.store.reads import zooscan_check as reads
@@ -14,6 +14,7 @@ from edge.store.sqlite import Connection
 from edge.web.scan_answers import points_of
 from edge.web.text import number
 from edge.zooscan.check_values import CutPreview, crop_place
+from edge.zooscan.quality import Finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +101,12 @@ class PreviewAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingAnswer:
-    """Something that was looked at before signing. `holds` false: it speaks against the scan; null: nobody can tell."""
+    """A check of a scan's quality. `level`: ok; look: somebody should; wrong: it is not exported so; unknown: it could not be looked at."""
 
-    code: str
+    check: str
+    level: str
     words: str
-    holds: bool | None
+    advice: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +210,7 @@ def told_preview(run: CheckRun, found: CutPreview) -> PreviewAnswer:
     return PreviewAnswer(cuts=found.cuts, pixels=tuple((int(x), int(y)) for x, y in found.pixels), parts=parts)
 
 
-def told_check(connection: Connection, scan: ScanRow, run: CheckRun) -> CheckAnswer:
+def told_check(connection: Connection, scan: ScanRow, run: CheckRun, found: Sequence[Finding]) -> CheckAnswer:
     """What would be signed."""
     tally = reads.check_tally(connection, run)
     words = [
@@ -225,18 +227,10 @@ def told_check(connection: Connection, scan: ScanRow, run: CheckRun) -> CheckAns
         decided=tally.decided,
         multiples=tally.multiples,
         words=tuple(words),
-        findings=findings_of(connection, scan, run),
+        findings=tuple(told_finding(one) for one in found),
     )
 
 
-def findings_of(connection: Connection, scan: ScanRow, run: CheckRun) -> tuple[FindingAnswer, ...]:
-    """What was looked at before signing: the run's own concerns, and what is left to look at."""
-    tally = reads.check_tally(connection, run)
-    looked = FindingAnswer(
-        code="looked_at",
-        words=f"{number(tally.decided)} of {number(tally.objects)} objects were looked at",
-        holds=tally.decided == tally.objects,
-    )
-    concerns = tuple(FindingAnswer(code="concern", words=words, holds=False) for words in reads.concerns(connection, run.id))
-    original = FindingAnswer(code="original", words=f"the original is {scan.original}", holds=False)
-    return (looked, *concerns, *(() if scan.original == "present" else (original,)))
+def told_finding(one: Finding) -> FindingAnswer:
+    """What a check found as the API says it."""
+    return FindingAnswer(check=one.check, level=one.level, words=one.words, advice=one.advice)

@@ -25,6 +25,7 @@ class FormFieldAnswer:
         typed: what was typed over it and holds; null: the META's own holds.
         typed_by, typed_utc: who and when; of giving it back to the META too.
         not_known: what holds is one of the field's ways to say that nobody knew, such as 99999.
+        own_not_known: the META's own value says so.
         problem: what is wrong with it, in words; empty if nothing is.
     """
 
@@ -38,6 +39,7 @@ class FormFieldAnswer:
     typed_by: str | None
     typed_utc: str | None
     not_known: bool
+    own_not_known: bool
     problem: str
 
 
@@ -103,6 +105,12 @@ def _field(
         typed=None if entry is None else entry.value,
         typed_by=None if entry is None else entry.actor,
         typed_utc=None if entry is None else entry.entered_utc,
-        not_known=holds is not None and holds.strip().casefold() in _NOTHING_KNOWN,
+        not_known=_says_nothing(holds),
+        own_not_known=_says_nothing(stated),
         problem="; ".join(problem for problem in problems if problem.split(" ")[0].casefold() == field.key.casefold()),
     )
+
+
+def _says_nothing(value: str | None) -> bool:
+    """Whether a value is one of the field's ways to say that nobody knew."""
+    return value is not None and value.strip().casefold() in _NOTHING_KNOWN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from edge.store.reads.typed import as_values
@@ -187,3 +188,42 @@ def concerns(connection: Connection, run_id: int) -> tuple[str, ...]:
     """What may be wrong with a run, in words."""
     row = connection.execute("SELECT concerns_json FROM zooscan_runs WHERE id = ?", (run_id,)).fetchone()
     return tuple(json.loads(row["concerns_json"]))
+
+
+class LatestTransfer(NamedTuple):
+    """The newest transfer of a scan to or from EcoTaxa: `kind` is push or pull."""
+
+    id: int
+    kind: str
+    state: str
+    changed_utc: str
+
+
+def latest_transfers(connection: Connection, scan_ids: Sequence[int]) -> dict[int, LatestTransfer]:
+    """The newest transfer of each of these scans; a scan without one is not there."""
+    rows = connection.execute(
+        "SELECT scan_id, max(id) AS id, kind, state, changed_utc FROM zooscan_uploads "
+        "WHERE scan_id IN (SELECT value FROM json_each(?)) GROUP BY scan_id",
+        (json.dumps(list(scan_ids)),),
+    )
+    return {int(row["scan_id"]): LatestTransfer(row["id"], row["kind"], row["state"], row["changed_utc"]) for row in rows}
+
+
+def quality_stamp(connection: Connection, scan_id: int) -> str:
+    """A text that changes with everything that the checks of a scan look at, in the database: it, and the other scans of its project."""
+    row = connection.execute(
+        """
+        WITH family AS (
+            SELECT o.id, o.changed_utc, o.original FROM zooscan_scans s JOIN zooscan_scans o ON o.project_id = s.project_id
+            WHERE s.id = :scan
+        )
+        SELECT (SELECT count(*) || '.' || max(changed_utc) || '.' || count(*) FILTER (WHERE original = 'present') FROM family),
+               (SELECT coalesce(max(id), 0) FROM zooscan_entries WHERE scan_id IN (SELECT id FROM family)),
+               (SELECT coalesce(max(id), 0) FROM zooscan_runs WHERE scan_id IN (SELECT id FROM family)),
+               (SELECT coalesce(max(id), 0) || '.' || count(undone_utc) FROM zooscan_actions WHERE scan_id = :scan),
+               (SELECT coalesce(max(id), 0) || '.' || count(withdrawn_utc) FROM zooscan_signatures WHERE scan_id = :scan),
+               (SELECT coalesce(max(id), 0) FROM zooscan_labels WHERE scan_id = :scan)
+        """,
+        {"scan": scan_id},
+    ).fetchone()
+    return "-".join(map(str, row))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -16,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from edge.store.connection import snapshot
 from edge.store.reads import zooscan as scan_reads
 from edge.store.reads import zooscan_check as reads
-from edge.store.reads.zooscan import ScanRow, ScanState
+from edge.store.reads.zooscan import ScanRow
 from edge.store.reads.zooscan_check import CheckRun, ObjectPlace
 from edge.store.reads.zooscan_objects import outlines as outline_reads
 from edge.store.sqlite import Connection
@@ -36,6 +35,7 @@ from edge.web.scan_answers import (
     told_scan,
 )
 from edge.web.scan_cards import CardAnswer, CheckAnswer, PreviewAnswer, told_card, told_check, told_preview
+from edge.web.scan_quality import ScanQuality
 
 router = APIRouter(prefix="/api", tags=["scans"])
 
@@ -114,35 +114,6 @@ class WithdrawBody(_Body):
 
 class NothingBody(_Body):
     """An empty object."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScansAnswer:
-    """Scans, the latest scanned first."""
-
-    total: int
-    scans: tuple[ScanAnswer, ...]
-
-
-@router.get("/scans", summary="Scans", responses=REFUSALS)
-def list_scans(
-    appliance: ApplianceHere,
-    state: Annotated[ScanState | None, Query(description="Only scans in this state.")] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
-) -> ScansAnswer:
-    """ZooScan scans with how far each is."""
-    with appliance.reader() as connection, snapshot(connection):
-        counts = scan_reads.count_scans(connection)
-        found = scan_reads.list_scans(connection, state=state, limit=limit, offset=offset)
-    return ScansAnswer(total=sum(counts.values()) if state is None else counts.get(state, 0), scans=tuple(map(told_scan, found)))
-
-
-@router.get("/scans/{scan_id}", summary="A scan", responses=REFUSALS)
-def show_scan(appliance: ApplianceHere, scan_id: ScanId) -> ScanAnswer:
-    """How far it is."""
-    with appliance.reader() as connection, snapshot(connection):
-        return told_scan(find_scan(connection, scan_id))
 
 
 @router.get("/scans/{scan_id}/objects", summary="The objects of a scan", responses=REFUSALS)
@@ -232,10 +203,12 @@ async def tile(
 
 
 @router.get("/scans/{scan_id}/check", summary="What would be signed", responses=REFUSALS)
-def check(appliance: ApplianceHere, scan_id: ScanId) -> CheckAnswer:
-    """How far the check of a scan is, and what speaks against it."""
+def check(request: Request, appliance: ApplianceHere, scan_id: ScanId) -> CheckAnswer:
+    """How far the check of a scan is, and what the checks of its quality found."""
+    quality: ScanQuality = request.app.state.scan_quality
     with appliance.reader() as connection, snapshot(connection):
-        return told_check(connection, find_scan(connection, scan_id), find_run(connection, scan_id))
+        scan, run = find_scan(connection, scan_id), find_run(connection, scan_id)
+        return told_check(connection, scan, run, quality.of(connection, scan_id))
 
 
 @router.post("/scans/{scan_id}/decisions", summary="Say what objects are", responses=REFUSALS)
@@ -319,7 +292,7 @@ def sign(appliance: ApplianceHere, actor: Actor, who: SignedIn, scan_id: ScanId,
             )
         scan = find_scan(connection, scan_id)
     appliance.scans.sign(scan.uuid, actor=actor)
-    return show_scan(appliance, scan_id)
+    return _told(appliance, scan_id)
 
 
 @router.post("/scans/{scan_id}/withdraw", summary="Withdraw a signature", responses=REFUSALS)
@@ -328,7 +301,12 @@ def withdraw(appliance: ApplianceHere, actor: Actor, who: SignedIn, scan_id: Sca
     with appliance.reader() as connection:
         scan = find_scan(connection, scan_id)
     appliance.scans.withdraw(scan.uuid, reason=body.reason, actor=actor)
-    return show_scan(appliance, scan_id)
+    return _told(appliance, scan_id)
+
+
+def _told(appliance: Appliance, scan_id: int) -> ScanAnswer:
+    with appliance.reader() as connection, snapshot(connection):
+        return told_scan(find_scan(connection, scan_id))
 
 
 def find_scan(connection: Connection, scan_id: int) -> ScanRow:

@@ -2,27 +2,176 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from dataclasses import dataclass
+from typing import Annotated, get_args
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import BeforeValidator
 
 from edge.store.connection import snapshot
 from edge.store.reads import zooscan as reads
-from edge.store.reads import zooscan_check
-from edge.web.deps import ApplianceHere
+from edge.store.reads import zooscan_check as check_reads
+from edge.store.reads.zooscan import ScanRow, ScanState
+from edge.store.reads.zooscan_exports import model_of_run
+from edge.store.reads.zooscan_objects import retired_keys
+from edge.survey.people import Role
+from edge.web.appliance import Appliance
+from edge.web.deps import Actor, ApplianceHere, Viewer
 from edge.web.pages import render
+from edge.web.routes.actions import PostedForm
 from edge.web.routes.api_scans import ScanId, find_scan
-from edge.web.scan_cards import findings_of
+from edge.web.scan_forms import told_form
+from edge.web.scan_quality import ScanQuality
+from edge.web.text import utc
 
 router = APIRouter(include_in_schema=False)
+
+PER_PAGE = 60
+HISTORY = 200
+HAPPENED = {
+    "decide": "decided about objects",
+    "draw": "drew a separation line",
+    "erase": "erased a separation line",
+    "undo": "took back",
+    "entry": "typed",
+    "run": "processed",
+    "sign": "signed the check",
+    "withdraw": "withdrew the signature",
+    "push": "sent to EcoTaxa",
+    "pull": "fetched categories from EcoTaxa",
+}
+_TRANSFERS = {
+    "queued": "waits",
+    "sending": "is sent",
+    "importing": "is imported",
+    "asking": "waits for an answer",
+    "done": "done",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedScan:
+    """A scan in the list: what its state means, and its newest transfer, in words."""
+
+    scan: ScanRow
+    words: str
+    transfer: str
+
+
+def state_words(scan: ScanRow) -> str:
+    """What the state of a scan means, in one line."""
+    match scan.state:
+        case "waiting":
+            return f"for {', '.join(scan.lacks)}" if scan.lacks else "for its files"
+        case "queued":
+            return "its turn comes"
+        case "processing":
+            return f"attempt {scan.attempts}" if scan.attempts > 1 else "now"
+        case "failed":
+            return f"{scan.reason.replace('_', ' ')}: {scan.detail}" if scan.detail else scan.reason.replace("_", " ")
+        case "gone":
+            return "its files were taken away"
+        case _:
+            return utc(scan.finished_utc)
+
+
+@router.get("/scans")
+def show_scans(
+    request: Request,
+    appliance: ApplianceHere,
+    state: Annotated[ScanState | None, BeforeValidator(lambda value: value or None), Query()] = None,
+    page: Annotated[int, Query(ge=1, le=100_000)] = 1,
+) -> Response:
+    """Every scan with how far it is, and the projects that they belong to."""
+    with appliance.reader() as connection, snapshot(connection):
+        counts = reads.count_scans(connection)
+        scans = reads.list_scans(connection, state=state, limit=PER_PAGE, offset=(page - 1) * PER_PAGE)
+        projects = reads.list_projects(connection)
+        transfers = check_reads.latest_transfers(connection, [one.id for one in scans])
+    total = sum(counts.values())
+    shown = counts.get(state, 0) if state else total
+    folders = [root.path for root in appliance.live().roots if root.recipe == "zooscan"]
+    return render(
+        request,
+        "scans.html",
+        scans=[ListedScan(scan=one, words=state_words(one), transfer=_transfer_words(transfers.get(one.id))) for one in scans],
+        projects=projects,
+        counts=counts,
+        states=get_args(ScanState),
+        state=state,
+        total=total,
+        page=page,
+        pages=-(-shown // PER_PAGE),
+        folders=folders,
+    )
+
+
+@router.get("/scans/{scan_id:int}")
+def show_scan(request: Request, appliance: ApplianceHere, viewer: Viewer, scan_id: ScanId) -> Response:
+    """One scan: what it waits for or what came of it, its quality, and its sample and scan form."""
+    quality: ScanQuality = request.app.state.scan_quality
+    with appliance.reader() as connection, snapshot(connection):
+        scan = find_scan(connection, scan_id)
+        run = reads.current_run(connection, scan_id)
+        checked = check_reads.check_run(connection, scan_id)
+        tally = None if checked is None else check_reads.check_tally(connection, checked)
+        form = told_form(connection, scan_id)
+        findings = () if run is None else quality.of(connection, scan_id)
+        retired = retired_keys(connection, scan_id) if run else ()
+        history = reads.history(connection, scan_id, limit=HISTORY)
+        model = None if run is None else model_of_run(connection, run.classifier_model_id)
+    may_type = scan.signed_utc is None and (viewer is None or viewer.may(Role.COUNT))
+    return render(
+        request,
+        "scan.html",
+        scan=scan,
+        words=state_words(scan),
+        run=run,
+        tally=tally,
+        form=form,
+        findings=findings,
+        retired=retired,
+        history=history,
+        model=f"{model.name} {model.version}" if model else "",
+        may_type=may_type,
+        light=None,
+        happened_words=HAPPENED,
+    )
 
 
 @router.get("/scans/{scan_id:int}/check")
 def show_check(request: Request, appliance: ApplianceHere, scan_id: ScanId) -> Response:
     """The objects of a scan at a common scale, to be told single or multiple, cut, and signed."""
+    quality: ScanQuality = request.app.state.scan_quality
+    is_live = "x-live" in request.headers  # of such a page only the revision is taken: every decision asks for it
     with appliance.reader() as connection, snapshot(connection):
         scan = find_scan(connection, scan_id)
-        run = zooscan_check.check_run(connection, scan_id)
+        run = check_reads.check_run(connection, scan_id)
         signed = next((one for one in reads.signatures_of(connection, scan_id) if one.withdrawn_utc is None), None)
-        revision = "" if run is None else zooscan_check.check_revision(connection, run)
-        findings = () if run is None else findings_of(connection, scan, run)
+        revision = "" if run is None else check_reads.check_revision(connection, run)
+        findings = () if run is None or is_live else quality.of(connection, scan_id)
     return render(request, "scan_check.html", scan=scan, run=run, signed=signed, revision=revision, findings=findings)
+
+
+@router.post("/actions/scans/{scan_id:int}/retry")
+def retry(appliance: ApplianceHere, actor: Actor, form: PostedForm, scan_id: ScanId) -> RedirectResponse:
+    """Process a scan that failed once more."""
+    return form.back("scan_queued", appliance.scans.retry(_uuid_of(appliance, scan_id), actor=actor))
+
+
+@router.post("/actions/scans/{scan_id:int}/reprocess")
+def reprocess(appliance: ApplianceHere, actor: Actor, form: PostedForm, scan_id: ScanId) -> RedirectResponse:
+    """Process a scan with a result anew: what people decided, and their lines, stay."""
+    return form.back("scan_queued", appliance.scans.reprocess(_uuid_of(appliance, scan_id), actor=actor))
+
+
+def _uuid_of(appliance: Appliance, scan_id: int) -> str:
+    with appliance.reader() as connection:
+        return find_scan(connection, scan_id).uuid
+
+
+def _transfer_words(transfer: check_reads.LatestTransfer | None) -> str:
+    return "" if transfer is None else f"{transfer.kind} {_TRANSFERS[transfer.state]}"

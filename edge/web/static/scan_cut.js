@@ -165,7 +165,7 @@ export class Cutting {
     pen.imageSmoothingEnabled = scale < 1;
     if (this.picture?.complete && this.picture.naturalWidth) pen.drawImage(this.picture, left, top, stage.width_px * scale, stage.height_px * scale);
     if (document.documentElement.dataset.mode === "red") {
-      for (const [how, colour] of [["saturation", "#808080"], ["multiply", "#ff0000"]]) {
+      for (const [how, colour] of [["saturation", "#808080"], ["multiply", "#a00000"]]) {
         pen.globalCompositeOperation = how;
         pen.fillStyle = colour;
         pen.fillRect(0, 0, width, height);

@@ -112,7 +112,7 @@ export class Montage {
 
   tell(cell, row, { isHere, isSelected }) {
     cell.querySelector(".verdict").textContent = verdictOf(row, this.threshold);
-    cell.querySelector(".score").textContent = `${row.cut_from ? "✂ " : ""}${scoreOf(row)}`;
+    cell.querySelector(".score").textContent = `${row.cut_from ? "✂ " : ""}${scoreOf(row).replace(/^0/, "")}`;
     cell.dataset.stands = standsAs(row, this.threshold);
     cell.dataset.decided = row.decision ? "1" : "";
     cell.classList.toggle("here", isHere);

@@ -136,7 +136,7 @@ export class ScanMap {
   }
 
   redden(pen, width, height) {
-    for (const [how, colour] of [["saturation", "#808080"], ["multiply", "#ff0000"]]) {
+    for (const [how, colour] of [["saturation", "#808080"], ["multiply", "#a00000"]]) {
       pen.globalCompositeOperation = how;
       pen.fillStyle = colour;
       pen.fillRect(0, 0, width, height);
@@ -149,7 +149,6 @@ export class ScanMap {
     const level = Math.min(this.levels, Math.max(0, Math.floor(Math.log2(1 / scale) + 0.25)));
     const side = TILE_PX * 2 ** level;
     pen.fillStyle = "#ffffff";
-    if (document.documentElement.dataset.mode === "red") pen.fillStyle = "#808080";
     pen.fillRect(left, top, widthPx * scale, heightPx * scale);
     pen.imageSmoothingEnabled = scale < 2;
     this.wanted = [];

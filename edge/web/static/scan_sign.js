@@ -37,8 +37,8 @@ export class Signing {
     el("sign-findings").replaceChildren(
       ...found.findings.map((one) => {
         const line = document.createElement("li");
-        line.textContent = `${one.holds === false ? "✕" : one.holds ? "✓" : "–"} ${one.words}`;
-        line.className = one.holds === false ? "against" : "";
+        line.textContent = `${{ ok: "✓", look: "△", wrong: "✕", unknown: "–" }[one.level]} ${one.words}${one.advice ? `. ${one.advice}` : ""}`;
+        line.className = one.level === "wrong" ? "against" : "";
         return line;
       }),
     );
