@@ -61,7 +61,7 @@ def test_every_animal_becomes_an_object_with_all_measures(run: tuple[ProcessedSc
 
 def test_the_folder_has_the_clean_picture_and_a_vignette_of_each_object(run: tuple[ProcessedScan, Path]) -> None:
     found, folder = run
-    assert sorted(path.name for path in folder.iterdir()) == ["clean.tif", "vignettes.zip"]
+    assert sorted(path.name for path in folder.iterdir()) == ["clean.tif", "overview.tif", "vignettes.zip"]
     assert [path.name for path in folder.parent.iterdir()] == ["run"]
     with tifffile.TiffFile(folder / "clean.tif") as tiff:
         page = tiff.pages.first

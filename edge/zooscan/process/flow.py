@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +18,7 @@ from edge.zooscan.process.cleaning import check_going_on, cleaned, file_sha256
 from edge.zooscan.process.cutting import Candidate, Standing, found_objects, separate, to_separate
 from edge.zooscan.process.folder import VIGNETTES_NAME, VignetteArchive, whole_folder
 from edge.zooscan.process.measurers import Measurers
+from edge.zooscan.process.pictures import OVERVIEW_NAME, write_overview
 from edge.zooscan.process.values import FoundObject, ProcessedScan, ScanInput, UInt16Array
 from edge.zooscan.scan import CleanScan, Stopwatch
 from edge.zooscan.segment import LeftOut, SegmentSettings
@@ -45,7 +48,7 @@ def process_scan(
 
     Args:
         scan: what it is made from.
-        folder: is made, with `clean.tif` and `vignettes.zip` in it: whole, or not at all.
+        folder: is made, with `clean.tif`, `overview.tif` and `vignettes.zip` in it: whole, or not at all.
         classifier: tells multiples; without one nothing has a score.
         separator: cuts them; without one nothing is cut but along people's lines.
         processes: that measure beside each other; as many threads convert.
@@ -59,11 +62,17 @@ def process_scan(
         ScanStoppedError: `stopping` said so.
         MeasurerLostError: a measuring process was ended by somebody.
         FileExistsError: the folder is there already.
-        OSError: the disk is full, or broken.
+        DiskFullError: there is no room for it.
+        OSError: the disk is broken.
     """
     segmenting = scan.settings.segment
-    with whole_folder(folder) as place, Measurers(processes) as measurers, ThreadPoolExecutor(2) as beside:
-        hashing = beside.submit(file_sha256, scan.raw, stopping)
+    given_up = threading.Event()
+    with ExitStack() as stack:
+        place = stack.enter_context(whole_folder(folder))
+        measurers = stack.enter_context(Measurers(processes))
+        beside = stack.enter_context(ThreadPoolExecutor(3))
+        stack.callback(given_up.set)
+        hashing = beside.submit(file_sha256, scan.raw, lambda: stopping() or given_up.is_set())
         clean = cleaned(scan, threads=processes, watch=watch, stopping=stopping)
         writing = beside.submit(write_clean, place / CLEAN_NAME, clean.image, segmenting.resolution_dpi)
         with watch.stage("segment"):
@@ -72,6 +81,7 @@ def process_scan(
             left_out = LeftOut()
             standing = found_objects(clean.image, scan.human_lines, segmenting, threads=processes, left_out=left_out)
         work = _Work(measurers=measurers, settings=segmenting, watch=watch, stopping=stopping)
+        overview = beside.submit(write_overview, clean.image, place / OVERVIEW_NAME)
         work.measure(standing.everyone)
         if classifier is not None:
             work.classify([one for one in standing.everyone if one.stands], classifier)
@@ -84,6 +94,7 @@ def process_scan(
             measures = work.collect(place / VIGNETTES_NAME)
         with watch.stage("write"):
             writing.result()
+            overview.result()
             raw_sha256 = hashing.result()
         peak_mib = measurers.dismiss(stopping) + peak_rss_mib()
         return _processed(scan, clean, standing, measures, left_out=left_out, raw_sha256=raw_sha256, peak_mib=peak_mib)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import zipfile
@@ -12,9 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from edge.errors import DiskFullError
 from edge.store.durable import sync_file, sync_folder
 
 VIGNETTES_NAME = "vignettes.zip"
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _UNFINISHED = ".unfinished"
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -30,7 +33,8 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
     Raises:
         FileExistsError: it is there already.
-        OSError: the disk is full, or broken.
+        DiskFullError: there is no room for it.
+        OSError: the disk is broken.
     """
     if folder.exists():
         raise FileExistsError(f"{folder} is there already")
@@ -42,8 +46,10 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         sync_folder(place)
         place.rename(folder)
         sync_folder(folder.parent)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(place, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise DiskFullError(f"there is no room for {folder}") from error
         raise
 
 
