@@ -43,7 +43,10 @@ def export_command(
     context: typer.Context,
     scan: Annotated[str, typer.Argument(metavar="SCAN", help="The scan's name, PROJECT/NAME, or uuid.")],
     scan_format: Annotated[
-        ScanFormat, typer.Option("--format", help="EcoTaxa's import zip, Zooprocess's work folder, or a table of objects.")
+        ScanFormat,
+        typer.Option(
+            "--format", metavar="ecotaxa|legacy|csv", help="EcoTaxa's import zip, Zooprocess's work folder, or a table of objects."
+        ),
     ],
     out_dir: OutOption,
     compatibility: Annotated[
@@ -148,7 +151,8 @@ def _show(report: ScanExport) -> None:
 
 
 def _show_abundances(report: AbundanceReport) -> None:
-    say(f"{len(report.samples)} samples: {report.classes} rows of classes, {report.sizes} of classes of size")
+    count = len(report.samples)
+    say(f"{count} sample{'' if count == 1 else 's'}: {report.classes} rows of classes, {report.sizes} of classes of size")
     for path in report.files:
         say(f"- {path}")
     if report.refused:

@@ -149,7 +149,7 @@ def _scan_refusals(scan: CountedScan, wanted: Wanted) -> Iterator[tuple[str, str
         yield f"{strange} biovolumes of its objects are not defined", "Process it again; if they stay so, keep the scan for the developers."
     if scan.objects is not None and not wanted.unsigned and not scan.signed:
         left = f", and {scan.undecided} proposed multiples wait for a decision" if scan.undecided else ""
-        yield f"its check is not signed{left}", "Check and sign it on its page, or ask for it unsigned."
+        yield f"its check is not signed{left}", "Check and sign it on its page; or take it unsigned (--unsigned)."
 
 
 def _set_refusals(together: Sequence[CountedScan]) -> Iterator[tuple[str, str]]:
