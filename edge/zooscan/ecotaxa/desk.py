@@ -324,7 +324,7 @@ class EcotaxaDesk:
         with self._reader() as connection:
             found = find_scans(connection, named)
         if not found:
-            raise SettingsError(f"there is no scan {named}", advice="`imagine-edge zooscan status` lists them.")
+            raise SettingsError(f"there is no scan {named}", advice="`imagine-edge zooscan list` lists them.")
         if len(found) > 1:
             names = ", ".join(f"{one.project}/{one.name}" for one in found)
             raise SettingsError(f"several scans have this name: {names}", advice="Name the project too: PROJECT/SCAN.")
