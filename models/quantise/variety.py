@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 
 _FINE_PX, _COARSE_PX = 320, 80  # longer sides at which texture is looked at
 _GRID = 3
+_TIE_DECIMALS = 9  # what differs by less is the same, and the first one is taken
 
 
 def describe(image: UInt8Array) -> Floats:
@@ -67,7 +68,7 @@ def choose_varied(described: Floats, groups: Sequence[str], count: int) -> tuple
         if not candidates.size:
             has_turn[:] = True
             continue
-        best = int(candidates[int(np.argmax(distance[candidates]))])
+        best = int(candidates[int(np.argmax(distance[candidates].round(_TIE_DECIMALS)))])
         away = np.linalg.norm(scaled - scaled[best], axis=1)
         distance = away if not chosen else np.minimum(distance, away)
         chosen.append(best)

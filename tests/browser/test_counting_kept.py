@@ -10,7 +10,6 @@ from pathlib import Path
 import psutil
 import pytest
 from selenium import webdriver
-from selenium.webdriver.common.by import By
 
 from edge.store.seal import KEY_NAME
 from tests.helpers.counted import PIN, make_content
@@ -51,8 +50,10 @@ def differences(counter: Counter) -> dict[str, list[str]]:
         return counter.find("#choose-box").get_attribute("open") is not None
 
     counter.wait(is_open)
-    rows = counter.driver.find_elements(By.CSS_SELECTOR, "#choose-rows tr")
-    cells = [[one.text for one in row.find_elements(By.CSS_SELECTOR, "th, td")] for row in rows]
+    # In one go: the rows are made anew when the other window saves.
+    cells = counter.driver.execute_script(
+        "return [...document.querySelectorAll('#choose-rows tr')].map(row => [...row.cells].map(cell => cell.innerText.trim()))"
+    )
     return {row[0]: row[1:] for row in cells}
 
 
