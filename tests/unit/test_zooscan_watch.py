@@ -223,7 +223,7 @@ def test_a_watched_folder_that_is_not_there_is_a_trouble(look: Look) -> None:
     look.folder.rmdir()
     assert look() is None
     (trouble,) = look.watch.troubles
-    assert "cannot be read" in trouble.trouble
+    assert "is not there" in trouble.trouble
 
 
 @pytest.mark.skipif(os.geteuid() == 0 if hasattr(os, "geteuid") else True, reason="root may read everything")

@@ -41,7 +41,7 @@ log = structlog.get_logger()
 RUNS_FOLDER = "zooscan"
 AGAIN_S = 5.0
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_AWAY = (Reason.VANISHED, Reason.UNREADABLE_FILE, Reason.TRUNCATED)
+_AWAY = (Reason.VANISHED, Reason.UNREADABLE_FILE, Reason.TRUNCATED, Reason.NO_BACKGROUND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

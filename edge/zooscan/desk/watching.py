@@ -81,8 +81,10 @@ class ScanWatch:
                 projects = projects_in(folder)
             except OSError as error:
                 troubles.append(LookTrouble(shown(os.fsencode(folder)), _told(folder, error)))
+                for path in self._known_in(folder):
+                    self._look_at(path, now_s)  # nothing of them is begun
                 continue
-            for path in self._known_in(folder) | set(projects):
+            for path in sorted(self._known_in(folder) | set(projects)):
                 trouble = self._look_at(path, now_s)
                 if trouble:
                     troubles.append(LookTrouble(shown(os.fsencode(path)), trouble))
@@ -283,5 +285,7 @@ def _is_text(path: Path) -> bool:
 
 
 def _told(path: Path, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"{shown(os.fsencode(path))} is not there: it was moved or deleted, or its medium is out"
     where = shown(os.fsencode(error.filename)) if isinstance(error.filename, str | bytes) else shown(os.fsencode(path))
     return f"{where} cannot be read: {error.strerror or error}"

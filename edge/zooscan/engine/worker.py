@@ -119,7 +119,7 @@ def _process(task: WorkerTask, stopping: threading.Event) -> Answer:
 
     watch = Stopwatch()
     settings = read_settings(*task.scan.config)
-    check_resolution(task.scan, settings.segment.resolution_dpi)
+    check_log(task.scan, settings.segment.resolution_dpi)
     with watch.stage("load"):
         classifier = None if task.classifier is None else load_classifier(task.classifier, threads=task.processes)
         separator = WatershedSeparator() if task.separate else None
@@ -151,19 +151,14 @@ def _process(task: WorkerTask, stopping: threading.Event) -> Answer:
     )
 
 
-def check_resolution(scan: ScanTask, wanted_dpi: float) -> None:
-    """A scan of another resolution than its project says would have wrong sizes.
+def check_log(scan: ScanTask, wanted_dpi: float) -> None:
+    """A scan of another resolution than its project says would have wrong sizes; what the picture says is looked at with the picture.
 
     Raises:
-        InputError: UNSUPPORTED_PIXELS, it has another; or the scan cannot be read.
+        InputError: WRONG_RESOLUTION, its LOG says another.
     """
-    from edge.zooscan.raw import open_raw
-
-    with open_raw(scan.raw) as raw:
-        found = scan.resolution_dpi or raw.header.resolution_dpi
+    found = scan.resolution_dpi
     if found is not None and abs(found / wanted_dpi - 1) > _SAME_RESOLUTION:
         raise InputError(
-            Reason.UNSUPPORTED_PIXELS,
-            f"{scan.raw.name} has {found:g} pixels per inch, its project says {wanted_dpi:g}",
-            advice="Scan it again at the project's resolution, or put it into a project whose configuration says this one.",
+            Reason.WRONG_RESOLUTION, f"{scan.raw.name} has {found:g} pixels per inch by its LOG, its project says {wanted_dpi:g}"
         )
