@@ -19,7 +19,7 @@ from edge.export.zooscan.ecotaxa import VignetteReader, check_export, write_ecot
 from edge.export.zooscan.place import check_folder, put_files
 from edge.export.zooscan.rules import Problem
 from edge.export.zooscan.table import file_stem
-from edge.export.zooscan.tables import object_columns, write_objects, write_retired
+from edge.export.zooscan.tables import described_columns, write_objects, write_retired
 from edge.export.zooscan.work_folder import WorkFolder, write_work_folder
 from edge.recipes.scan_gather import Gathered, gather, one_scan
 from edge.recipes.scan_header import log_header
@@ -30,11 +30,13 @@ from edge.store.reads.zooscan_objects import outlines, standing_lines
 from edge.store.sqlite import Connection
 from edge.store.zooscan_tables import FEATURE_COLUMNS
 from edge.zooscan.legacy_table import legacy_columns, legacy_lines
+from edge.zooscan.measure.features import DERIVED, MEASURED
 from edge.zooscan.quality import Finding, findings
 from edge.zooscan.standing import meta_bytes
 
 WORK = "_work"
 _CLEAN = "clean.tif"
+_DEFINITIONS = {one.name: one.definition for one in MEASURED} | DERIVED
 _Writers = Mapping[str, Callable[[Path], object]]
 
 
@@ -221,7 +223,7 @@ def _write_csv(writing: _Writing) -> tuple[Path, ...]:
         f"{stem}.objects.csv": lambda path: write_objects(path, scan),
         f"{stem}.retired_ids.csv": lambda path: write_retired(path, scan, retired),
     }
-    return _put(writing, f"{stem}.objects.json", writers, {"format": "csv", "columns": object_columns(scan)})
+    return _put(writing, f"{stem}.objects.json", writers, {"format": "csv", "columns": described_columns(scan, _DEFINITIONS)})
 
 
 def _put(writing: _Writing, sidecar: str, writers: _Writers, told: dict[str, Any]) -> tuple[Path, ...]:

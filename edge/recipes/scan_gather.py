@@ -110,6 +110,8 @@ def gather(connection: Connection, home: Path, row: ScanRow, *, is_legacy: bool 
         run=_run(connection, row, run),
         objects=scan_objects(connection, home, run, is_legacy=is_legacy),
         is_legacy=is_legacy,
+        volume_filtered_m3=standing.volume_filtered_m3,
+        volume_is=standing.volume_is,
     )
     retired = tuple(
         RetiredObject(key=one.key, retired_utc=one.since_utc, why="separated" if one.was_cut else "processed again", became=one.became)

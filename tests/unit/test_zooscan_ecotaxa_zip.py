@@ -67,7 +67,7 @@ def test_a_scan_is_read_back_by_other_means(tmp_path: Path) -> None:
 def test_columns_are_those_of_zooprocess_in_its_order_then_our_own(tmp_path: Path) -> None:
     (table,) = _written(tmp_path, a_scan(tmp_path))
     counts = {prefix: sum(column.startswith(f"{prefix}_") for column in table.types) for prefix in ("img", "object", "acq", "sample")}
-    assert counts == {"img": 2, "object": 77 + 4, "acq": 30, "sample": 29}
+    assert counts == {"img": 2, "object": 77 + 4, "acq": 30, "sample": 29 + 2}
     assert sum(column.startswith("process_") for column in table.types) == 16 + 11
 
 

@@ -211,7 +211,10 @@ def test_the_table_has_every_measure_with_its_unit_and_where_it_comes_from(lab: 
     with (tmp_path / f"{SCAN}.objects.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     told = json.loads((tmp_path / f"{SCAN}.objects.json").read_text())
-    assert told["columns"] == list(rows[0])
+    assert [column["name"] for column in told["columns"]] == list(rows[0])
+    units = {column["name"]: column["unit"] for column in told["columns"]}
+    assert (units["major_px"], units["area_mm2"], units["mean_grey"], units["key"]) == ("px", "mm2", "grey", "")
+    assert {column["name"] for column in told["columns"] if not column["description"]} & {"esd_px", "fractal", "decision"} == set()
     with lab.reader() as connection:
         standing = {one.key: one for one in standing_objects(connection, lab.scan.scan_id)}
     assert [row["key"] for row in rows] == list(standing)

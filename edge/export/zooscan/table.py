@@ -232,6 +232,8 @@ def _sample(scan: ExportScan) -> _Cells:
         *_stated(FROM_SAMPLE, scan.stated),
         ("sample_dataportal_descriptor", "t", ""),
         ("sample_open", "t", ""),
+        ("sample_tot_vol_filtered", "f", number_text(scan.volume_filtered_m3)),
+        ("sample_tot_vol_is", "t", one_line(scan.volume_is)),
     ]
 
 

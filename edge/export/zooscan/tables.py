@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edge.cells import Cell, CsvFile
@@ -42,6 +42,42 @@ def object_columns(scan: ExportScan) -> tuple[str, ...]:
         *("run_uuid", "raw_sha256", "software_version", "settings_sha256", "pixel_mm", "multiple_model", "model_sha256"),
         *("multiple_threshold", "separator"),
     )
+
+
+def described_columns(scan: ExportScan, definitions: Mapping[str, str]) -> list[dict[str, str]]:
+    """The columns as a sidecar tells them: name, unit, and what it is where a measure's name does not say.
+
+    Args:
+        scan: whose table it is.
+        definitions: of measures and derived figures, by their names.
+    """
+    measures = {_column(name): name for name in (*_MEASURED, *DERIVED)}
+    told = []
+    for column in object_columns(scan):
+        name = measures.get(column)
+        unit = unit_of(name) if name else next((unit for end, unit in _MM.items() if column.endswith(end)), "")
+        told.append({"name": column, "unit": unit, "description": definitions.get(name or "", "") or _DESCRIPTIONS.get(column, "")})
+    return told
+
+
+_MM = {"_mm": "mm", "_mm2": "mm2", "_mm3": "mm3"}
+_DESCRIPTIONS = {
+    "object_id": "EcoTaxa's id: scan and key.",
+    "key": "From the object's box in the scan.",
+    "number": "In the scan's order; Zooprocess's pictures have it.",
+    "picture": "Its name in EcoTaxa's import zip.",
+    "ellipsoid_mm3": "4/3 pi (major/2) (minor/2)^2.",
+    "sphere_mm3": "4/3 pi (ESD/2)^3.",
+    "multiple_score": "The classifier's, 0 to 1; empty: none looked.",
+    "decision": "single or multiple; empty: neither a model nor a person said.",
+    "decided_by": "model, or who.",
+    "cut_from": "Key of the object that it was a part of.",
+    "category": "As it last came back from EcoTaxa; empty: nothing did.",
+    "category_status": "predicted, validated, dubious or discarded.",
+    "signed_by": "Who signed the scan's check; empty: nobody.",
+    "pixel_mm": "Side of a pixel.",
+    "multiple_threshold": "From this score on the model says multiple.",
+}
 
 
 def _column(name: str) -> str:

@@ -123,6 +123,7 @@ class ExportScan:
         at_utc: when the net was hauled.
         depth_min_m, depth_max_m: of the haul.
         scanned_at: by the scanner's computer.
+        volume_filtered_m3, volume_is: what the net filtered, where it was stated beside `Vol`, and which of both `Vol` is.
         run: how it was processed; objects: what was found, none of them retired.
         is_legacy: whether the figures of `derived` are Zooprocess's.
     """
@@ -143,6 +144,8 @@ class ExportScan:
     run: ExportRun
     objects: tuple[ExportObject, ...]
     is_legacy: bool = False
+    volume_filtered_m3: float | None = None
+    volume_is: str = ""
 
     @property
     def sample_id(self) -> str:
