@@ -39,8 +39,8 @@ format: .venv/.installed-dev ## Put the sources into the house's format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-docs: .venv/.installed-dev ## Write docs/settings.md and docs/cli.md again from the code
-	@$(BIN)/python tools/write_docs.py
+docs: .venv/.installed-dev ## Write docs/settings.md, docs/cli.md and docs/zooscan-features.md again from the code
+	@$(BIN)/python -m tools.write_docs
 
 bench: .venv/.installed-dev ## Measure the appliance against the machine's own limits; prints one JSON document
 	@$(BIN)/python -m tests.benchmarks.bench $(ARGS)

@@ -1,6 +1,6 @@
-"""Write docs/settings.md and docs/cli.md from the code, so that they cannot disagree with it.
+"""Write docs/settings.md, docs/cli.md and docs/zooscan-features.md from the code, so that they cannot disagree with it.
 
-Usage: python tools/write_docs.py [--check]   (--check writes nothing and fails where a page is out of date)
+Usage, from the top of the repository: python -m tools.write_docs [--check]   (--check writes nothing and fails where a page is out of date)
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pydantic_core import PydanticUndefined
 
 from edge.cli import app
 from edge.settings import SETTINGS_NAME, Settings, WatchedFolder
+from tools.measures_page import features_page
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 NOTE = "<!-- Written by `make docs` from the code: change the code, not this page. -->\n"
@@ -131,7 +132,11 @@ def _parameter(parameter: Any) -> str:
 
 def pages() -> dict[Path, str]:
     """Every written page with its text."""
-    return {DOCS / "settings.md": settings_page(), DOCS / "cli.md": cli_page()}
+    return {
+        DOCS / "settings.md": settings_page(),
+        DOCS / "cli.md": cli_page(),
+        DOCS / "zooscan-features.md": features_page(NOTE, DOCS / "zooscan-agreement.json"),
+    }
 
 
 def main(arguments: list[str]) -> int:

@@ -31,6 +31,7 @@ from tests.benchmarks.idle import idle, memory_with_backlog
 from tests.benchmarks.latency import drop_to_row, start_to_ready
 from tests.benchmarks.pages import pages
 from tests.benchmarks.tow_speed import tow_speed
+from tests.benchmarks.zooscan_agreement import zooscan_agreement
 
 FIGURES: dict[str, Callable[..., dict[str, Any]]] = {
     "efficiency": efficiency,
@@ -44,6 +45,7 @@ FIGURES: dict[str, Callable[..., dict[str, Any]]] = {
     "seabed": seabed,
     "tracking": tracking,
     "tow_speed": tow_speed,
+    "zooscan_agreement": zooscan_agreement,
 }
 
 

@@ -49,7 +49,7 @@ def test_written_pages_are_up_to_date(page: Path) -> None:
 
 
 def test_check_of_written_pages_passes(checkout: Path) -> None:
-    subprocess.run([sys.executable, "tools/write_docs.py", "--check"], cwd=checkout, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "tools.write_docs", "--check"], cwd=checkout, check=True, capture_output=True)
 
 
 def test_every_setting_has_its_heading_and_a_description(checkout: Path) -> None:

@@ -103,6 +103,20 @@ DERIVED = {
     "cdexc": "centroids / sqrt(area_exc).",
 }
 
+# Lengths, areas and volumes in millimetres, from a scan's own resolution; see `edge.zooscan.sizes.measures_in_mm`.
+IN_MM = {
+    "major_mm": "major x pixel.",
+    "minor_mm": "minor x pixel.",
+    "feret_mm": "feret x pixel.",
+    "perim_mm": "perim. x pixel.",
+    "esd_mm": "2 sqrt(area / pi) x pixel.",
+    "area_mm2": "area x pixel^2.",
+    "area_exc_mm2": "area_exc x pixel^2.",
+    "convarea_mm2": "convarea x pixel^2.",
+    "ellipsoid_mm3": "4/3 pi (major / 2) (minor / 2)^2: the ellipse turned about its major axis.",
+    "sphere_mm3": "4/3 pi (esd / 2)^3.",
+}
+
 # Columns of Zooprocess's table that its version 8 never fills, and after which measure they stand.
 NEVER_FILLED = {
     "Histcum3": ("XMg5", "YMg5"),
