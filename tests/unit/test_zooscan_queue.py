@@ -159,7 +159,7 @@ def test_what_people_did_stands_after_the_next_run(lab: ScanLab) -> None:
     across = [(pair.x_px + pair.width_px // 2, pair.y_px), (pair.x_px + pair.width_px // 2, pair.y_px + pair.height_px)]
     if pair.height_px > pair.width_px:
         across = [(pair.x_px, pair.y_px + pair.height_px // 2), (pair.x_px + pair.width_px, pair.y_px + pair.height_px // 2)]
-    cut = lab.desk.add_line(uuid, pair.key, across, actor="mary")
+    lab.desk.add_line(uuid, pair.key, across, actor="mary")
     lab.desk.decide(uuid, [other.key], "multiple", actor="mary")
     lab.desk.decide(uuid, [single.key], "single", actor="mary")
     before = standing_keys(lab)

@@ -154,7 +154,8 @@ class ScanWatch:
         if trouble != before or known is None:
             name, serial = name_and_serial(path)
             self.writer.call(lambda connection: scans.put_project(connection, folder, name, serial, trouble=trouble))
-            log.warning("zooscan_project", folder=folder, trouble=trouble or "none any more")
+            if trouble != before:
+                log.warning("zooscan_project", folder=folder, trouble=trouble or "none any more")
         return trouble
 
     def _look_at_loose(self, folder: Path, now_s: float) -> None:

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from edge.errors import EdgeError, InputError, ModelError, Reason
+from edge.errors import DiskFullError, EdgeError, InputError, ModelError, Reason
 from edge.zooscan.desk.engine import ScanTask
 from models.runtime.orphans import die_with_parent
 
@@ -98,6 +98,8 @@ def _answer(task: WorkerTask, stopping: threading.Event) -> Answer:
         return Answer(kind="model", detail=str(error), advice=error.advice())
     except ScanStoppedError:
         return Answer(kind="stopped")
+    except DiskFullError as error:
+        return Answer(kind="full", detail=str(error))
     except OSError as error:
         kind: Literal["full", "fault"] = "full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "fault"
         return Answer(kind=kind, detail=str(error))
