@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge.commands.common import JsonOption, answer, err, home_of, make_table, or_running, out, plain, reading, say, told
+from edge.commands.common import JsonOption, answer, err, home_of, or_running, plain, reading, say, told
 from edge.commands.holding import held_store
 from edge.errors import BusyError, ImportFailedError, LoginNeededError, SettingsError
 from edge.store.reads import zooscan_uploads as reads
@@ -100,13 +100,14 @@ def uploads_command(context: typer.Context, as_json: JsonOption = False) -> None
     if not rows:
         say("nothing was sent to EcoTaxa or fetched from there yet")
         return
-    table = make_table("id", "what", "scan", "project", "state", "%", "asked for", "detail", numbers=("id", "project", "%"))
     for row in rows:
-        share = "" if row["progress"] is None else f"{100 * row['progress']:.0f}"
-        what = row["kind"] if row["mode"] == "new" else f"{row['kind']} {row['mode']}"
-        cells = (row["scan"], str(row["ecotaxa_project_id"]), row["state"], share, f"{row['asked_utc'][:16]} {row['actor']}", row["detail"])
-        table.add_row(str(row["id"]), what, *cells)
-    out.print(table, markup=False)
+        what = row["kind"] if row["mode"] == "new" else f"{row['kind']} --{row['mode']}"
+        share = "" if row["progress"] is None or row["state"] in _ENDED else f" {100 * row['progress']:.0f} %"
+        again = f", again at {row['not_before_utc'][:16]}" if row["not_before_utc"] and row["attempts"] else ""
+        asked = f"asked for {row['asked_utc'][:16]} by {row['actor']}"
+        say(f"{row['id']} {what} {row['scan']}, project {row['ecotaxa_project_id']}: {row['state'].upper()}{share}{again}; {asked}")
+        if row["detail"]:
+            say(f"  {row['detail']}")
 
 
 @uploads_app.command("cancel")

@@ -20,7 +20,7 @@ from edge.store.zooscan.labels import add_labels
 from edge.zooscan.ecotaxa.categories import read_categories
 from edge.zooscan.ecotaxa.client import EcoTaxa
 from edge.zooscan.ecotaxa.matching import KnownScan, Matched, match
-from edge.zooscan.ecotaxa.push import POLL_S, After
+from edge.zooscan.ecotaxa.push import After, poll_s
 from edge.zooscan.ecotaxa.tools import StoppedError, Tools
 
 _TABLE_NAME = "categories.zip"
@@ -80,7 +80,7 @@ class Pull:
         if job.state != "F":
             if job.progress != row.progress:
                 self._tools.go_on(row, progress=job.progress, attempts=0)
-            return POLL_S
+            return poll_s(row)
         folder = self._tools.folder(row)
         folder.mkdir(parents=True, exist_ok=True)
         table = folder / _TABLE_NAME

@@ -16,6 +16,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from edge.errors import DiskFullError, ImportFailedError, ServerRefusedError
@@ -26,7 +27,6 @@ from edge.zooscan.ecotaxa.client import EcoTaxa, Job
 from edge.zooscan.ecotaxa.tools import StoppedError, Tools
 
 TELL_EVERY_S = 1.0
-POLL_S = 4.0
 POLL_ASKING_S = 300.0
 LISTED = 10_000
 _SHOWN_ERRORS = 20
@@ -119,7 +119,7 @@ class Push:
         told = f"job {job.id}: {job.message}"
         if job.progress != row.progress or told != row.detail:
             self._tools.go_on(row, progress=job.progress, detail=told, attempts=0)
-        return POLL_S
+        return poll_s(row)
 
     def _ask(self, row: UploadRow) -> After:
         """Asking -> importing: a person answered, here or at the server."""
@@ -232,6 +232,12 @@ class Push:
                 raise StoppedError("it was cancelled")
 
         return tell
+
+
+def poll_s(row: UploadRow) -> float:
+    """How soon a job is looked at again: at once when it has just begun, seldom when it takes long."""
+    age_s = (datetime.now(UTC) - datetime.fromisoformat(row.changed_utc)).total_seconds()
+    return min(15.0, max(0.5, age_s / 10))
 
 
 def _next_folder(row: UploadRow) -> str:
