@@ -1,6 +1,6 @@
 """Pictures of a scan for the pages: its vignettes, one object enlarged, tiles of the whole; and what a line would cut.
 
-Kept in memory is only where each vignette lies in its archive, and two scans reduced to an eighth. For any thread.
+Kept in memory is only where each vignette lies in its archive. For any thread.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -23,18 +23,15 @@ from edge.values import Int32Array, UInt8Array
 from edge.zooscan.check_values import CutPart, CutPreview, crop_place
 from edge.zooscan.engine.recut import segment_settings
 from edge.zooscan.line_pixels import line_pixels
-from edge.zooscan.particle import BACKGROUND_GREY, Particle
+from edge.zooscan.particle import Particle
 from edge.zooscan.process.clean_file import CLEAN_NAME, open_clean
 from edge.zooscan.process.keys import Box
+from edge.zooscan.process.pictures import OVERVIEW_LEVEL, CleanPictures
 from edge.zooscan.process.resegment import filled_of, resegment
 from edge.zooscan.segment import SegmentSettings
 from edge.zooscan.separate import Separator, WatershedSeparator
-from models.runtime.vision import cv2
 
 TILE_PX = 512
-_OVERVIEW_LEVEL = 3
-_KEPT_OVERVIEWS = 2
-_ROWS_TOGETHER = 1024
 _KEPT_ARCHIVES = 16
 _LOCAL_HEADER_BYTES = 30
 _NAME_AND_EXTRA = slice(26, 30)
@@ -55,7 +52,6 @@ class ScanPictures:
         self._reader = reader
         self._separator = separator
         self._archives: dict[Path, dict[str, tuple[int, int, int]]] = {}
-        self._overviews: dict[str, UInt8Array] = {}
         self._lock = threading.Lock()
         self._reducing = threading.Lock()
 
@@ -77,16 +73,17 @@ class ScanPictures:
     def crop(self, run: CheckRun, place: ObjectPlace) -> bytes:
         """See `CheckPictures.crop`."""
         part = crop_place(run, place)
-        return _png(self._clean(run)[part.y_px : part.y_px + part.height_px, part.x_px : part.x_px + part.width_px])
+        with CleanPictures(self._home / run.folder) as pictures:
+            return pictures.crop(part.x_px, part.y_px, part.width_px, part.height_px)
 
     def tile(self, run: CheckRun, level: int, column: int, row: int) -> bytes | None:
         """See `CheckPictures.tile`."""
         side = TILE_PX << level
         if column * side >= run.width_px or row * side >= run.height_px:
             return None
-        source, reduced = (self._clean(run), 0) if level < _OVERVIEW_LEVEL else (self._overview(run), _OVERVIEW_LEVEL)
-        side >>= reduced
-        return _png(_reduced(source[row * side : (row + 1) * side, column * side : (column + 1) * side], level - reduced))
+        # One coarse tile at a time: the first of a scan without an overview makes it.
+        with self._reducing if level >= OVERVIEW_LEVEL else nullcontext(), CleanPictures(self._home / run.folder) as pictures:
+            return pictures.tile(level, column, row, side_px=TILE_PX)
 
     # Cutting -----------------------------------------------------------------------------------------------------
 
@@ -133,17 +130,6 @@ class ScanPictures:
     def _clean(self, run: CheckRun) -> UInt8Array:
         return open_clean(self._home / run.folder / CLEAN_NAME)
 
-    def _overview(self, run: CheckRun) -> UInt8Array:
-        """(H / 8, W / 8) uint8, the clean picture reduced; the two that were wanted last are kept."""
-        with self._reducing:  # one at a time: several tiles of a scan are asked for at once
-            if run.uuid not in self._overviews:
-                clean = self._clean(run)
-                rows = [_reduced(clean[top : top + _ROWS_TOGETHER], _OVERVIEW_LEVEL) for top in range(0, clean.shape[0], _ROWS_TOGETHER)]
-                while len(self._overviews) >= _KEPT_OVERVIEWS:
-                    del self._overviews[next(iter(self._overviews))]
-                self._overviews[run.uuid] = np.concatenate(rows)
-            return self._overviews[run.uuid]
-
     def _place(self, path: Path, name: str) -> tuple[int, int, int]:
         """Where a member begins in its archive, its bytes, and their checksum."""
         with self._lock:
@@ -187,23 +173,3 @@ def _read_stored(path: Path, offset: int, size_bytes: int, checksum: int) -> byt
     if zlib.crc32(content) != checksum:
         raise ValueError("the checksum differs")
     return content
-
-
-def _reduced(picture: UInt8Array, level: int) -> UInt8Array:
-    """A picture at 1 / 2**level of its size, each pixel the mean of those it stands for; what lies beyond its edges is white."""
-    if not level:
-        return np.ascontiguousarray(picture)
-    step = 1 << level
-    height, width = -(-picture.shape[0] // step), -(-picture.shape[1] // step)
-    whole = picture
-    if (height * step, width * step) != picture.shape:
-        whole = np.full((height * step, width * step), BACKGROUND_GREY, np.uint8)
-        whole[: picture.shape[0], : picture.shape[1]] = picture
-    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _png(picture: UInt8Array) -> bytes:
-    done, data = cv2.imencode(".png", np.ascontiguousarray(picture), [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    if not done:
-        raise InputError(Reason.CORRUPT, f"no PNG of {picture.shape[1]} x {picture.shape[0]} pixels")
-    return data.tobytes()
