@@ -32,6 +32,7 @@ from tests.benchmarks.latency import drop_to_row, start_to_ready
 from tests.benchmarks.pages import pages
 from tests.benchmarks.tow_speed import tow_speed
 from tests.benchmarks.zooscan_agreement import zooscan_agreement
+from tests.benchmarks.zooscan_speed import zooscan_speed
 
 FIGURES: dict[str, Callable[..., dict[str, Any]]] = {
     "efficiency": efficiency,
@@ -46,6 +47,7 @@ FIGURES: dict[str, Callable[..., dict[str, Any]]] = {
     "tracking": tracking,
     "tow_speed": tow_speed,
     "zooscan_agreement": zooscan_agreement,
+    "zooscan_speed": zooscan_speed,
 }
 
 
