@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def read_contents(path: Path) -> Contents:
                             if number > 0:  # behind the line of types
                                 ids.add(row["object_id"])
                                 samples.add(row.get("sample_id") or "")
-    except (OSError, zipfile.BadZipFile, csv.Error, KeyError, EOFError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, csv.Error, KeyError, EOFError) as error:
         raise InputError(Reason.CORRUPT, f"{path.name} is no import archive: {error!r}", advice="Push the scan again.") from error
     if not ids:
         raise InputError(Reason.CORRUPT, f"{path.name} holds no objects", advice="Push the scan again.")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,7 +47,7 @@ def read_categories(path: Path) -> Iterator[Categorised]:
                 yield from _rows(file, path.name)
     except OSError as error:
         raise InputError(Reason.UNREADABLE_FILE, f"{path} cannot be read: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError) as error:
         raise InputError(Reason.CORRUPT, f"{path.name} is a damaged archive: {error}", advice="Export it from EcoTaxa again.") from error
 
 

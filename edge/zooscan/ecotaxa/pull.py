@@ -6,12 +6,13 @@ importing  the job is followed, its file fetched, the labels written together wi
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edge.errors import ImportFailedError, ServerRefusedError, SettingsError
+from edge.errors import ImportFailedError, ServerFailedError, ServerRefusedError, SettingsError
 from edge.store.durable import file_sha256
 from edge.store.reads.zooscan_uploads import ScanName, UploadRow, all_scans, find_scans, keys_of_scan, upload_by_id
 from edge.store.sqlite import Connection
@@ -85,6 +86,8 @@ class Pull:
         folder.mkdir(parents=True, exist_ok=True)
         table = folder / _TABLE_NAME
         self._client.fetch(job.id, table, room_bytes=self._tools.room_bytes())
+        if not zipfile.is_zipfile(table):
+            raise ServerFailedError(f"{row.server} sent something else than the table of job {job.id}")
         self._take(row, table)
         self._client.delete_job(job.id)
         self._tools.tidy(row)
