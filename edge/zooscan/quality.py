@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Literal
 
 from edge.zooscan.counted import CountedObject
+from edge.zooscan.project.sample import Sample
 from edge.zooscan.standing import Standing
 
 Level = Literal["ok", "look", "wrong", "unknown"]
@@ -149,6 +150,12 @@ def _pixel(facts: ScanFacts) -> Finding:
     return Finding(check="pixel_size", level="ok" if is_fine else "wrong", words=words, advice="" if is_fine else "Process the scan again.")
 
 
+def usual_count(sample: Sample) -> tuple[int, int]:
+    """How many objects a scan of this part of a sample usually has, from and to; from 0 where there was no more to scan."""
+    fraction = (sample.fraction_id or "").split("_")[0].casefold()
+    return 0 if sample.split == 1 else _FEWEST.get(fraction, _FEWEST_ELSE), _MOST.get(fraction, _MOST_ELSE)
+
+
 def _count(facts: ScanFacts) -> Finding:
     sample, count = facts.standing.sample, len(facts.objects)
     fraction = (sample.fraction_id or "").split("_")[0].casefold()
@@ -156,9 +163,7 @@ def _count(facts: ScanFacts) -> Finding:
         return Finding(
             check="object_count", level="unknown", words=f"{count} objects; no FracId says how many are usual", advice="State FracId."
         )
-    fewest, most = _FEWEST.get(fraction, _FEWEST_ELSE), _MOST.get(fraction, _MOST_ELSE)
-    if sample.split == 1:  # there was no more to scan
-        fewest = 0
+    fewest, most = usual_count(sample)
     if count == 0:
         return Finding(check="object_count", level="look", words="no object was found", advice="Look whether a sample was on the glass.")
     is_fine = fewest <= count <= most
