@@ -249,6 +249,7 @@ def test_a_restored_database_brings_no_sign_in_back(crew: Crew) -> None:
             early.post("/actions/sign-out")
             crew.appliance.writer.close()
             restore(home, backup.path)
+            crew.appliance.forget_readers()
             assert early.get("/api/me", headers={"cookie": f"{COOKIE}={stolen}"}).status_code == 401, "it had been signed out"
             assert late.get("/api/me").status_code == 401, "signed in after the backup was made"
     with crew.appliance.reader() as connection:

@@ -215,6 +215,7 @@ def test_a_database_that_does_not_answer_opens_nothing(crew: Crew) -> None:
     with crew.browser("jd") as jd:
         database = crew.appliance.home / "edge.db"
         database.rename(database.with_suffix(".away"))
+        crew.appliance.forget_readers()
         for client in (jd, crew.client):
             answer = client.get("/api/status")
             assert answer.status_code == 503

@@ -55,6 +55,8 @@ class SimulatedAppliance:
         self.asked: list[tuple[Any, ...]] = []
         self._changes = 1
         self._lock = threading.Lock()
+        self._closed = False
+        self._idle_readers: list[Connection] = []  # kept, as the service keeps them: to open one is to read the whole schema
         self._live = _watching(home)
         self.frozen_as_of_utc: str | None = None
         self.desk = SimulatedDesk(self)
@@ -89,11 +91,17 @@ class SimulatedAppliance:
 
     @contextmanager
     def reader(self) -> Iterator[Connection]:
-        connection = open_reader(self._home / DATABASE_NAME)
+        try:
+            connection = self._idle_readers.pop()
+        except IndexError:
+            connection = open_reader(self._home / DATABASE_NAME)
         try:
             yield connection
         finally:
-            connection.close()
+            if connection.in_transaction or self._closed:
+                connection.close()
+            else:
+                self._idle_readers.append(connection)
 
     def live(self) -> LiveStatus:
         return dataclasses.replace(self._live, as_of_utc=self.frozen_as_of_utc or utc_now())
@@ -155,13 +163,21 @@ class SimulatedAppliance:
 
     def reopen(self) -> None:
         """Write on, after the database was exchanged."""
+        self.forget_readers()
         self.writer = open_writer(self._home / DATABASE_NAME)
 
     def close(self) -> None:
         self.set_live(phase=Phase.STOPPING)
         self._clip_frames.close()
+        self._closed = True
+        self.forget_readers()
         with self._lock:  # a page's last request may still be in its transaction
             self.writer.close()
+
+    def forget_readers(self) -> None:
+        """Read through new connections from now on, such as after the database's file was exchanged."""
+        while self._idle_readers:
+            self._idle_readers.pop().close()
 
     @contextmanager
     def _write(self, *, quiet: bool = False) -> Iterator[Connection]:
