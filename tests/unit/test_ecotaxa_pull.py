@@ -138,6 +138,14 @@ def test_a_project_without_the_sample_or_the_right_to_read_it_is_told(ship: Ecot
     assert (foreign.state, "403" in foreign.detail) == ("failed", True)
 
 
+def test_a_sample_that_the_scan_is_not_named_after_is_found_by_its_meta(ship: EcotaxaHome, world: World) -> None:
+    scan_id = ship.add_scan()
+    ship.writer.call(lambda connection: connection.execute("UPDATE zooscan_scans SET meta = ?", (b"SampleId= other_haul\r\n",)))
+    put(world, f"{SCAN}_{KEYS[0]}", sample="other_haul", status="validated", category="Calanus")
+    assert ship.run(ship.desk.pull(SCAN, "rita")).state == "done"
+    assert ship.labels() == [(scan_id, KEYS[0], "Calanus", None, "validated")]
+
+
 def test_a_pull_that_was_cancelled_writes_nothing(ship: EcotaxaHome, world: World) -> None:
     ship.add_scan()
     put(world, f"{SCAN}_{KEYS[0]}", status="validated", category="Calanus")

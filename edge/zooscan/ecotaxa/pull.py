@@ -14,6 +14,7 @@ from typing import Any
 
 from edge.errors import ImportFailedError, ServerFailedError, ServerRefusedError, SettingsError
 from edge.store.durable import file_sha256
+from edge.store.reads.zooscan import entries_standing, scan_texts
 from edge.store.reads.zooscan_uploads import ScanName, UploadRow, all_scans, find_scans, keys_of_scan, upload_by_id
 from edge.store.sqlite import Connection
 from edge.store.zooscan import uploads as store
@@ -23,6 +24,7 @@ from edge.zooscan.ecotaxa.client import EcoTaxa
 from edge.zooscan.ecotaxa.matching import KnownScan, Matched, match
 from edge.zooscan.ecotaxa.push import After, poll_s
 from edge.zooscan.ecotaxa.tools import StoppedError, Tools
+from edge.zooscan.standing import standing_meta
 
 _TABLE_NAME = "categories.zip"
 
@@ -54,14 +56,15 @@ class Pull:
         return self._tools.go_on(row, "importing", remote_job_id=job_id, detail="EcoTaxa makes the table", attempts=0)
 
     def _samples(self, row: UploadRow) -> list[int]:
-        """The samples that the scan can be of: those whose id its name begins with.
+        """The samples that the scan can be of: that of its META, and those whose id its name begins with.
 
         Raises:
             ServerRefusedError: the project has none of them.
         """
-        first = row.scan.partition("_")[0]
-        found = self._client.samples(row.ecotaxa_project_id, f"{first}*") or self._client.samples(row.ecotaxa_project_id, "*")
-        fitting = [number for name, number in found.items() if row.scan == name or row.scan.startswith(f"{name}_")]
+        with self._tools.reader() as connection:
+            stated = standing_meta(scan_texts(connection, row.scan_id).meta, entries_standing(connection, row.scan_id)).known("SampleId")
+        found = self._client.samples(row.ecotaxa_project_id, "*")
+        fitting = [number for name, number in found.items() if name in (stated, row.scan) or row.scan.startswith(f"{name}_")]
         if not fitting:
             raise ServerRefusedError(
                 f"project {row.ecotaxa_project_id} has no sample that {row.scan} can be of",
