@@ -33,7 +33,6 @@ _OF_FIGURES = ("Vol", "Fracnb", "FracId", "volume_filtered_m3")
 class SampleScans:
     """The scans of a sample; `smallest_mm3`: of the spheres that are objects; `runs`: which results."""
 
-    project: str
     sample_id: str
     scans: tuple[CountedScan, ...]
     volume_is: str
@@ -88,7 +87,7 @@ def write_abundances(
     """
     with snapshot(connection):
         of = _project(connection, sample, project)
-        samples = [one for one in samples_of(connection, home, of) if sample is None or one.sample_id == sample]
+        samples = samples_of(connection, home, of.id, sample)
     if not samples:
         raise ScanRefusedError(f"{of.name} has no scan of the sample {sample}", advice="A scan's form names its sample: SampleId.")
     refused = [refusal for one in samples for refusal in refusals(one.scans, wanted)]
@@ -116,16 +115,24 @@ def write_abundances(
     )
 
 
-def samples_of(connection: Connection, home: Path, project: ProjectRow) -> list[SampleScans]:
-    """The samples of a project, with every scan that is known of each; scans that state none are a sample each without a name."""
+def samples_of(connection: Connection, home: Path, project_id: int, sample: str | None = None) -> list[SampleScans]:
+    """The samples of a project, with every scan that is known of each; scans that state none are a sample each without a name.
+
+    Args:
+        connection: a reader.
+        home: the home folder.
+        project_id: the project.
+        sample: only this one.
+    """
     found: dict[str, list[tuple[CountedScan, Standing, float, str]]] = defaultdict(list)
-    for other in neighbours(connection, project.id):
+    for other in neighbours(connection, project_id):
         standing = standing_of(connection, other.id)
+        if sample is not None and standing.sample.sample_id != sample:
+            continue
         scan, smallest_mm3, run = _counted_scan(connection, home, other.id, standing)
         found[scan.sample_id or f"\0{other.name}"].append((scan, standing, smallest_mm3, run))
     return [
         SampleScans(
-            project=project.name,
             sample_id=together[0][0].sample_id,
             scans=tuple(scan for scan, _, _, _ in together),
             volume_is=next((standing.volume_is for _, standing, _, _ in together if standing.volume_is), ""),

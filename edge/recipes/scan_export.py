@@ -110,7 +110,7 @@ def export_scan(
     with snapshot(connection):
         gathered = gather(connection, home, one_scan(connection, named), is_legacy=wish.is_legacy)
         found = tuple(findings(gathered.facts))
-        _refuse(gathered, found, wish)
+        refuse_what_must_not_leave(gathered, found, wish)
         work = _work_folder(connection, home, gathered) if wish.format is ScanFormat.LEGACY else None
     writing = _Writing(gathered=gathered, found=found, out_dir=out_dir, watched=tuple(watched))
     if work is not None:
@@ -125,7 +125,7 @@ def export_scan(
         multiples=sum(one.decision == "multiple" for one in gathered.scan.objects),
         labelled=sum(one.label is not None for one in gathered.scan.objects),
         retired=len(gathered.retired),
-        signed_by=gathered.row.signed_by,
+        signed_by=gathered.scan.run.signed_by,
         findings=found,
     )
 
@@ -146,14 +146,19 @@ def make_archive(connection: Connection, home: Path, scan_id: int, folder: Path,
     with snapshot(connection):
         row = scan_by_id(connection, scan_id)
         gathered = gather(connection, home, one_scan(connection, row.uuid if row else str(scan_id)))
-        _refuse(gathered, findings(gathered.facts), ExportWish(format=ScanFormat.ECOTAXA, unsigned=unsigned))
+        refuse_what_must_not_leave(gathered, findings(gathered.facts), ExportWish(format=ScanFormat.ECOTAXA, unsigned=unsigned))
     path = folder / f"ecotaxa_{file_stem(gathered.scan.name).lower()}.zip"
     path.unlink(missing_ok=True)
     write_ecotaxa_zip(path, [gathered.scan])
     return path
 
 
-def _refuse(gathered: Gathered, found: Sequence[Finding], wish: ExportWish) -> None:
+def refuse_what_must_not_leave(gathered: Gathered, found: Sequence[Finding], wish: ExportWish) -> None:
+    """Refuse a scan that nobody signed, or of which something is stated that cannot be read.
+
+    Raises:
+        ExportRefusedError: it does not leave as it is wished.
+    """
     name = gathered.scan.name
     if not wish.unsigned and gathered.row.signed_by is None:
         raise ExportRefusedError(
@@ -184,7 +189,7 @@ def _told(gathered: Gathered, found: Sequence[Finding]) -> dict[str, Any]:
         "settings": dict(gathered.run.settings),
         "model": {"name": run.model, "manifest_sha256": run.model_sha256, "threshold": run.threshold},
         "separator": run.separator,
-        "signed_by": gathered.row.signed_by,
+        "signed_by": run.signed_by,
         "signed_utc": gathered.row.signed_utc,
         "derived_figures": "zooprocess 8, from whole numbers" if scan.is_legacy else "from unrounded measures",
         "objects": len(scan.objects),

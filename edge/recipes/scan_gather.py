@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 
 import numpy as np
@@ -149,11 +150,21 @@ def _objects(
             measures_mm=measures_in_mm(measures, run.pixel_mm),
             multiple_score=one.multiple_score,
             decision="" if one.is_multiple is None else "multiple" if one.is_multiple else "single",
-            decided_by=one.decided_by or ("model" if one.is_multiple is not None else ""),
+            decided_by=person_of(one.decided_by or "") or ("model" if one.is_multiple is not None else ""),
             cut_from=one.cut_from,
             label=None if label is None else ExportLabel(**label._asdict()),
             vignette=(home / run.folder / archive, member),
         )
+
+
+def person_of(actor: str) -> str:
+    """Who did something, without the address that they did it from: that is for the audit trail, and does not leave the ship."""
+    name, _, address = actor.rpartition(" ")
+    try:
+        ip_address(address)
+    except ValueError:
+        return actor
+    return name or actor
 
 
 def _or_nan(value: float | None) -> float:
@@ -202,7 +213,7 @@ def _run(connection: Connection, row: ScanRow, run: RunRow) -> ExportRun:
         threshold=run.multiple_threshold,
         separator=run.separator,
         finished_at=_utc(run.finished_utc),
-        signed_by=row.signed_by,
+        signed_by=person_of(row.signed_by) if row.signed_by else None,
         signed_at=_utc(row.signed_utc) if row.signed_utc else None,
     )
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from edge.errors import ExportRefusedError, InputError, ScanRefusedError, SettingsError
 from edge.recipes.scan_export import ExportWish, ScanExport, ScanFormat, export_scan, make_archive
-from edge.recipes.scan_gather import facts_of, one_scan
+from edge.recipes.scan_gather import facts_of, one_scan, person_of
 from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.open import open_store
 from edge.store.reads.zooscan_objects import outlines, standing_lines, standing_objects
@@ -84,7 +84,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
         y = whole.y_px + middle.start + int(dark.sum(axis=1)[middle].argmin())
         line = [(whole.x_px, y), (whole.x_px + whole.width_px - 1, y)]
     done = desk.add_line(scan.scan_uuid, cut, line, actor="mary")
-    desk.sign(scan.scan_uuid, actor="mary")
+    desk.sign(scan.scan_uuid, actor="mary 10.0.0.7")
     yield Lab(desk=desk, writer=writer, scan=scan, home=home, cut=cut, parts=tuple(done.standing))
     writer.close()
 
@@ -298,7 +298,7 @@ def test_an_export_is_replaced_by_its_like_and_by_nothing_else(lab: Lab, tmp_pat
 
 def test_another_projects_scan_of_the_same_name_is_not_overwritten(lab: Lab, tmp_path: Path) -> None:
     other = lab.writer.call(lambda connection: seed_scan(connection, home=lab.home, project="Zooscan_other_sn044", objects=2, seed=7))
-    lab.desk.sign(other.scan_uuid, actor="mary")
+    lab.desk.sign(other.scan_uuid, actor="mary 10.0.0.7")
     with pytest.raises(ScanRefusedError, match="several scans are called"):
         lab.export(ECOTAXA, tmp_path)
     for wish in (ECOTAXA, LEGACY, CSV):
@@ -306,6 +306,14 @@ def test_another_projects_scan_of_the_same_name_is_not_overwritten(lab: Lab, tmp
         with pytest.raises(SettingsError):
             lab.export(wish, tmp_path, other.scan_uuid)
     assert {row["acq_instrument"] for row in _zip_table(tmp_path).rows} == {"zooscan_sn033"}
+
+
+@pytest.mark.parametrize(
+    ("actor", "person"),
+    [("mary 10.0.0.7", "mary"), ("Mary Ann fe80::1", "Mary Ann"), ("mary", "mary"), ("Mary Ann", "Mary Ann"), ("10.0.0.7", "10.0.0.7")],
+)
+def test_addresses_stay_aboard(actor: str, person: str) -> None:
+    assert person_of(actor) == person
 
 
 def test_a_lost_picture_or_clean_scan_is_told_and_nothing_is_written(lab: Lab, tmp_path: Path) -> None:
