@@ -11,6 +11,7 @@ import json
 import re
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ class Server:
         self.world = world
         self.faults: list[Fault] = []
         self.asked: list[str] = []
+        self.delay_s = 0.0
         self.lock = threading.RLock()
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"server_of": self}))
         self.http.daemon_threads = True
@@ -111,6 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(parts.path).removeprefix("/api")
         line = f"{self.command} {path}"
         self.server_of.asked.append(line)
+        time.sleep(self.server_of.delay_s)
         fault = self.server_of.fault_of(line)
         body: Path | None = None
         try:
