@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from datetime import datetime
 from functools import partial
@@ -15,9 +16,11 @@ from edge.errors import EdgeError
 from edge.health.context import FolderState, HealthContext
 from edge.health.disk import DiskLevel
 from edge.pipeline.dispatcher import Dispatcher
+from edge.recipes.zooscan import ZOOSCAN
 from edge.store import jobs
 from edge.store.backup import rescue
 from edge.store.clock import utc_now
+from edge.store.files import shown
 from edge.store.sqlite import Connection, sqlite3
 from edge.units import bytes_to_mib
 from edge.web.appliance import DiskStatus, LiveStatus, ModelStatus, Phase, RootStatus, WorkerStatus
@@ -25,6 +28,7 @@ from models.runtime.machine import x_ray
 
 if TYPE_CHECKING:
     from edge.service import Service
+    from edge.zooscan.desk.desk import ScanDesk
 
 log = structlog.get_logger()
 
@@ -72,6 +76,7 @@ def live_status(service: Service) -> LiveStatus:
     rates = [rate for dispatcher in dispatchers if (rate := dispatcher.tally.images_per_s(time.monotonic())) is not None]
     images_per_s = sum(rates) if rates else None
     in_flight = tuple(name for dispatcher in dispatchers for name in dispatcher.in_flight)
+    in_flight += () if service.scans.at_work is None else (service.scans.at_work,)
     queue_length = service.queue.read(service)
     phase, detail = _phase(service, busy=bool(in_flight or queue_length or service.intake.waiting))
     return LiveStatus(
@@ -81,7 +86,8 @@ def live_status(service: Service) -> LiveStatus:
         roots=tuple(
             RootStatus(path=root.path, recipe=root.recipe, intake=root.intake, reachable=not root.troubles, detail="; ".join(root.troubles))
             for root in service.intake.status()
-        ),
+        )
+        + _scan_roots(service.scans),
         images_per_s=images_per_s,
         in_flight=in_flight,
         queue_length=queue_length,
@@ -103,6 +109,7 @@ def _faults(service: Service) -> tuple[str, ...]:
         return ()
     faults = [] if service.lost is None else [str(service.lost)]
     faults += [] if service.intake.failure is None else [f"intake: {service.intake.failure}"]
+    faults += [] if service.scans.failure is None else [f"scans: {service.scans.failure}"]
     for dispatcher in service.dispatchers.values():
         trouble = "it has ended" if dispatcher.has_ended else dispatcher.trouble
         faults += [f"dispatcher of {dispatcher.recipe}: {trouble}"] if trouble else []
@@ -129,6 +136,16 @@ def _phase(service: Service, *, busy: bool) -> tuple[Phase, str]:
     if failed:
         return Phase.PAUSED, f"the model is not usable: {failed[0]}"
     return (Phase.PROCESSING if busy else Phase.WATCHING), ""
+
+
+def _scan_roots(scans: ScanDesk) -> tuple[RootStatus, ...]:
+    """The watched folders of scans; one that cannot be looked at says why, a project in it on the Health page."""
+    troubles = {one.folder: one.trouble for one in scans.troubles}
+    paths = [shown(os.fsencode(folder)) for folder in scans.folders]
+    return tuple(
+        RootStatus(path=path, recipe=ZOOSCAN.name, intake="in_place", reachable=path not in troubles, detail=troubles.get(path, ""))
+        for path in paths
+    )
 
 
 def _model(service: Service, dispatcher: Dispatcher) -> ModelStatus:
@@ -164,7 +181,8 @@ def health_context(service: Service, connection: Connection, now_utc: datetime) 
         folders=tuple(
             FolderState(path=Path(root.path), troubles=root.troubles, known_files=root.file_count > 0, ignored_files=root.ignored)
             for root in service.intake.status()
-        ),
+        )
+        + tuple(FolderState(path=folder) for folder in service.scans.folders),
         model_faults={model.recipe: model.detail for model in models if model.state == "failed"},
         worker_restarts={
             recipe: service.restarts[recipe].note(dispatcher.tally.restarts, time.monotonic())

@@ -34,6 +34,8 @@ class IssueCode(StrEnum):
     MODEL_FAILED = "model_failed"
     MODEL_UNUSABLE = "model_unusable"
     REPROCESS_FAILED = "reprocess_failed"
+    SCANS_FAILED = "scans_failed"
+    SCAN_PROJECT_UNREADABLE = "scan_project_unreadable"
     SQLITE_UNSAFE = "sqlite_unsafe"
     VARIANT_REFUSED = "variant_refused"
     WORKER_RESTARTS = "worker_restarts"
