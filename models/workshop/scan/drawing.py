@@ -177,7 +177,9 @@ def _settled(darkness: UInt8Array) -> tuple[UInt8Array, tuple[slice, slice]]:
     seen = np.where(near, darkness, np.minimum(darkness, SURELY_LIGHT))
     _, labels = cv2.connectedComponents((seen >= DARK_ENOUGH).astype(np.uint8), connectivity=8)
     own = labels == labels[core][0]
-    seen = np.where(own, seen, np.minimum(seen, SURELY_LIGHT)).astype(np.uint8)
+    # What is left of faint fringes ends near the object, not at the straight sides of its box.
+    fringe = cv2.dilate(own.astype(np.uint8), _AROUND) > 0
+    seen = np.where(own, seen, np.where(fringe, np.minimum(seen, SURELY_LIGHT), 0)).astype(np.uint8)
     left, top, width, height = cv2.boundingRect(own.astype(np.uint8))
     box = slice(top, top + height), slice(left, left + width)
     return np.ascontiguousarray(seen[box]), box
