@@ -73,6 +73,9 @@ NOTICES = {
     "reference_set": "The known counts are kept. Nobody sees them before their own signature.",
     "rule_set": "What is asked of counters is set. Results that exist stay as they were judged.",
     "scan_queued": "Scans that are queued now: {n}. What was decided and drawn stays.",
+    "scan_sent": "The scan is on its way to EcoTaxa. Without a link it waits here.",
+    "scan_fetched": "The categories of the scan are fetched. Without a link that waits here.",
+    "transfer_cancelled": "The transfer ends.",
     "none_chosen": "No file was chosen: tick the boxes of the files first (key x).",
 }
 

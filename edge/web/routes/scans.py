@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, get_args
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BeforeValidator
 
@@ -15,17 +15,22 @@ from edge.store.reads import zooscan_check as check_reads
 from edge.store.reads.zooscan import ScanRow, ScanState
 from edge.store.reads.zooscan_exports import model_of_run
 from edge.store.reads.zooscan_objects import retired_keys
+from edge.store.reads.zooscan_uploads import uploads_of
 from edge.survey.people import Role
 from edge.web.appliance import Appliance
-from edge.web.deps import Actor, ApplianceHere, Viewer
+from edge.web.deps import MAX_ID, Actor, ApplianceHere, Viewer
+from edge.web.errors import no_such
 from edge.web.pages import render
 from edge.web.routes.actions import PostedForm
 from edge.web.routes.api_scans import ScanId, find_scan
 from edge.web.scan_forms import told_form
 from edge.web.scan_quality import ScanQuality
 from edge.web.text import utc
+from edge.zooscan.light import Light
 
 router = APIRouter(include_in_schema=False)
+
+TransferId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 PER_PAGE = 60
 HISTORY = 200
@@ -54,11 +59,12 @@ _TRANSFERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedScan:
-    """A scan in the list: what its state means, and its newest transfer, in words."""
+    """A scan in the list: what its state means, its newest transfer, in words, and its light."""
 
     scan: ScanRow
     words: str
     transfer: str
+    light: Light | None
 
 
 def state_words(scan: ScanRow) -> str:
@@ -91,13 +97,17 @@ def show_scans(
         scans = reads.list_scans(connection, state=state, limit=PER_PAGE, offset=(page - 1) * PER_PAGE)
         projects = reads.list_projects(connection)
         transfers = check_reads.latest_transfers(connection, [one.id for one in scans])
+        lights = {one.id: appliance.scans.scan_light(connection, one) for one in scans}
     total = sum(counts.values())
     shown = counts.get(state, 0) if state else total
     folders = [root.path for root in appliance.live().roots if root.recipe == "zooscan"]
     return render(
         request,
         "scans.html",
-        scans=[ListedScan(scan=one, words=state_words(one), transfer=_transfer_words(transfers.get(one.id))) for one in scans],
+        scans=[
+            ListedScan(scan=one, words=state_words(one), transfer=_transfer_words(transfers.get(one.id)), light=lights[one.id])
+            for one in scans
+        ],
         projects=projects,
         counts=counts,
         states=get_args(ScanState),
@@ -123,6 +133,8 @@ def show_scan(request: Request, appliance: ApplianceHere, viewer: Viewer, scan_i
         retired = retired_keys(connection, scan_id) if run else ()
         history = reads.history(connection, scan_id, limit=HISTORY)
         model = None if run is None else model_of_run(connection, run.classifier_model_id)
+        light = appliance.scans.scan_light(connection, scan)
+        transfers = uploads_of(connection, scan_id)
     may_type = scan.signed_utc is None and (viewer is None or viewer.may(Role.COUNT))
     return render(
         request,
@@ -135,9 +147,11 @@ def show_scan(request: Request, appliance: ApplianceHere, viewer: Viewer, scan_i
         findings=findings,
         retired=retired,
         history=history,
+        transfers=transfers,
+        transfer_words=_TRANSFERS,
         model=f"{model.name} {model.version}" if model else "",
         may_type=may_type,
-        light=None,
+        light=light,
         happened_words=HAPPENED,
     )
 
@@ -145,15 +159,12 @@ def show_scan(request: Request, appliance: ApplianceHere, viewer: Viewer, scan_i
 @router.get("/scans/{scan_id:int}/check")
 def show_check(request: Request, appliance: ApplianceHere, scan_id: ScanId) -> Response:
     """The objects of a scan at a common scale, to be told single or multiple, cut, and signed."""
-    quality: ScanQuality = request.app.state.scan_quality
-    is_live = "x-live" in request.headers  # of such a page only the revision is taken: every decision asks for it
     with appliance.reader() as connection, snapshot(connection):
         scan = find_scan(connection, scan_id)
         run = check_reads.check_run(connection, scan_id)
         signed = next((one for one in reads.signatures_of(connection, scan_id) if one.withdrawn_utc is None), None)
         revision = "" if run is None else check_reads.check_revision(connection, run)
-        findings = () if run is None or is_live else quality.of(connection, scan_id)
-    return render(request, "scan_check.html", scan=scan, run=run, signed=signed, revision=revision, findings=findings)
+    return render(request, "scan_check.html", scan=scan, run=run, signed=signed, revision=revision)
 
 
 @router.post("/actions/scans/{scan_id:int}/retry")
@@ -166,6 +177,30 @@ def retry(appliance: ApplianceHere, actor: Actor, form: PostedForm, scan_id: Sca
 def reprocess(appliance: ApplianceHere, actor: Actor, form: PostedForm, scan_id: ScanId) -> RedirectResponse:
     """Process a scan with a result anew: what people decided, and their lines, stay."""
     return form.back("scan_queued", appliance.scans.reprocess(_uuid_of(appliance, scan_id), actor=actor))
+
+
+@router.post("/actions/scans/{scan_id:int}/push")
+def push(appliance: ApplianceHere, actor: Actor, form: PostedForm, scan_id: ScanId) -> RedirectResponse:
+    """Send a signed scan to EcoTaxa; without a link it waits."""
+    appliance.ecotaxa.push(_uuid_of(appliance, scan_id), actor)
+    return form.back("scan_sent")
+
+
+@router.post("/actions/scans/{scan_id:int}/pull")
+def pull(appliance: ApplianceHere, actor: Actor, form: PostedForm, scan_id: ScanId) -> RedirectResponse:
+    """Fetch the categories of a scan's objects from EcoTaxa; without a link it waits."""
+    appliance.ecotaxa.pull(_uuid_of(appliance, scan_id), actor)
+    return form.back("scan_fetched")
+
+
+@router.post("/actions/scans/{scan_id:int}/transfers/{transfer_id:int}/cancel")
+def cancel(appliance: ApplianceHere, actor: Actor, form: PostedForm, scan_id: ScanId, transfer_id: TransferId) -> RedirectResponse:
+    """End a transfer of a scan that EcoTaxa is not importing yet."""
+    with appliance.reader() as connection:
+        if all(one.id != transfer_id for one in uploads_of(connection, scan_id)):
+            raise no_such("transfer of this scan with the id", transfer_id)
+    appliance.ecotaxa.cancel(transfer_id, actor)
+    return form.back("transfer_cancelled")
 
 
 def _uuid_of(appliance: Appliance, scan_id: int) -> str:

@@ -5,7 +5,7 @@ import { Cutting } from "./scan_cut.js";
 import { ACROSS, Montage, PER_PAGE, SCALES, scoreOf, standsAs, verdictOf } from "./scan_grid.js";
 import { ScanMap, unpackOutlines } from "./scan_map.js";
 import { countsOf, orderOf } from "./scan_order.js";
-import { Signing } from "./scan_sign.js";
+import { findingLines, Signing } from "./scan_sign.js";
 
 const root = document.getElementById("scan-check");
 const scan = root.dataset.scan;
@@ -415,6 +415,8 @@ async function begin() {
   if (first && order.includes(first)) moveTo(order.indexOf(first));
   cells.focus();
   await loadOutlines();
+  const check = await call("check"); // looks at every object: after what a person waits for
+  el("findings").replaceChildren(...findingLines(check.findings.filter((one) => one.level !== "ok")));
 }
 
 /** Somebody else decided, or the scan was processed anew: followed, unless this page's own act is what changed. */

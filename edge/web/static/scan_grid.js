@@ -75,7 +75,9 @@ export class Montage {
     bar.className = "mm";
     const note = document.createElement("span");
     note.className = "cropped";
-    pic.append(frame, lacking, bar, note);
+    const part = document.createElement("span");
+    part.className = "part";
+    pic.append(frame, lacking, bar, note, part);
     const says = document.createElement("div");
     says.className = "says";
     for (const name of ["verdict", "score"]) {
@@ -100,19 +102,33 @@ export class Montage {
     picture.style.height = `${height}px`;
     picture.style.imageRendering = this.scale >= 1 ? "pixelated" : "auto";
     const isCropped = row.width_px * this.scale > pic.clientWidth || row.height_px * this.scale > pic.clientHeight;
-    cell.querySelector(".cropped").textContent = isCropped ? `cropped · ${this.sizeWords(row)}` : "";
+    cell.querySelector(".cropped").textContent = isCropped ? `crop ${this.sizeWords(row)}` : "";
+    this.showWhole(cell, picture, isCropped);
     const bar = cell.querySelector(".mm");
     bar.style.width = `${this.millimetrePx()}px`;
     bar.hidden = this.millimetrePx() > pic.clientWidth - 8;
   }
 
+  /** Of what is cropped the whole beside it, small, framed and said to be so. */
+  showWhole(cell, picture, isCropped) {
+    cell.querySelector(".whole")?.remove();
+    if (!isCropped) return;
+    const whole = picture.cloneNode();
+    whole.className = "whole";
+    whole.removeAttribute("style");
+    whole.alt = "the whole object, smaller";
+    whole.title = "the whole object, smaller";
+    cell.querySelector(".pic").append(whole);
+  }
+
   sizeWords(row) {
-    return `${(row.width_px * this.pixelMm).toFixed(1)} × ${(row.height_px * this.pixelMm).toFixed(1)} mm`;
+    return `${(row.width_px * this.pixelMm).toFixed(1)}×${(row.height_px * this.pixelMm).toFixed(1)} mm`;
   }
 
   tell(cell, row, { isHere, isSelected }) {
     cell.querySelector(".verdict").textContent = verdictOf(row, this.threshold);
-    cell.querySelector(".score").textContent = `${row.cut_from ? "✂ " : ""}${scoreOf(row).replace(/^0/, "")}`;
+    cell.querySelector(".score").textContent = scoreOf(row).replace(/^0/, "");
+    cell.querySelector(".part").textContent = row.cut_from ? "✂" : "";
     cell.dataset.stands = standsAs(row, this.threshold);
     cell.dataset.decided = row.decision ? "1" : "";
     cell.classList.toggle("here", isHere);

@@ -7,6 +7,7 @@ const KEPT_TILES = 200;
 const AT_ONCE = 4;
 const CLICK_PX = 5; // a pointer that moved less did not pan
 const BOXES_BELOW = 0.06; // screen pixels per scan pixel: below it outlines are smaller than their lines are wide
+const MULTIPLES_BELOW = 0.025; // and below this the boxes of all would cover the scan
 
 /** Outlines as the appliance packs them: a line of JSON [[key, points], ...], then x and y in the box of each, little-endian uint16. */
 export function unpackOutlines(buffer) {
@@ -210,6 +211,7 @@ export class ScanMap {
       const stands = this.standsAs(row);
       const isHere = row.key === this.here;
       pen.setLineDash(stands === "multiple" ? [5, 3] : []);
+      if (scale < MULTIPLES_BELOW && !isHere && stands !== "multiple") continue;
       if (scale < BOXES_BELOW && !isHere) {
         pen.strokeStyle = styles.halo;
         pen.lineWidth = 1;

@@ -2,6 +2,23 @@
 
 const el = (id) => document.getElementById(id);
 
+const SHAPES = { ok: "✓", look: "△", wrong: "✕", unknown: "–" };
+
+/** What the checks found as lines of a list. */
+export function findingLines(findings) {
+  return findings.map((one) => {
+    const line = document.createElement("li");
+    const mark = document.createElement("span");
+    const words = document.createElement("span");
+    mark.textContent = SHAPES[one.level];
+    mark.setAttribute("aria-label", one.level);
+    words.textContent = `${one.words}${one.advice ? `. ${one.advice}` : ""}`;
+    line.className = one.level === "wrong" ? "against" : "";
+    line.append(mark, words);
+    return line;
+  });
+}
+
 export class Signing {
   constructor({ call, onsigned }) {
     this.call = call;
@@ -34,14 +51,7 @@ export class Signing {
       return row;
     });
     el("sign-facts").replaceChildren(...lines);
-    el("sign-findings").replaceChildren(
-      ...found.findings.map((one) => {
-        const line = document.createElement("li");
-        line.textContent = `${{ ok: "✓", look: "△", wrong: "✕", unknown: "–" }[one.level]} ${one.words}${one.advice ? `. ${one.advice}` : ""}`;
-        line.className = one.level === "wrong" ? "against" : "";
-        return line;
-      }),
-    );
+    el("sign-findings").replaceChildren(...findingLines(found.findings));
     if (el("sign-now")) el("sign-now").disabled = !found.may_sign;
   }
 
