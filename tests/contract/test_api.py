@@ -240,6 +240,7 @@ def test_healthz_fails_when_a_part_of_the_appliance_has_ended(served_anew: Serve
 def test_healthz_fails_when_the_database_does(served_anew: Served) -> None:
     database = served_anew.appliance.home / "edge.db"
     database.rename(database.with_suffix(".away"))
+    served_anew.appliance.forget_readers()
     assert problem(served_anew.client.get("/healthz"), 503)["code"] == "store_failed"
     page = served_anew.client.get("/files")
     assert page.status_code == 503
