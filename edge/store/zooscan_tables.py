@@ -159,6 +159,8 @@ ZOOSCAN_TABLES = (
         UNIQUE (run_id, key)
     ) STRICT
     """,
+    # All that counting needs: the rows themselves are long.
+    "CREATE INDEX zooscan_objects_standing ON zooscan_objects (run_id, retired_utc, key, multiple_score)",
     # The pixels of a separation line, (N, 2) little-endian int32, x and y in the scan.
     """
     CREATE TABLE zooscan_lines (

@@ -302,11 +302,19 @@ _PLAIN = """
 """
 _SCAN = f"""
     WITH plain AS ({_PLAIN} WHERE s.id = ?1),
+    decided AS (
+        SELECT object_key, decision, max(id) FROM zooscan_decisions WHERE scan_id = ?1 AND undone_utc IS NULL GROUP BY object_key
+    ),
+    labelled AS (SELECT object_key, status, max(id) FROM zooscan_labels WHERE scan_id = ?1 GROUP BY object_key),
     counted AS (
-        SELECT count(*) AS objects, sum(is_multiple) AS multiples,
-               count(*) FILTER (WHERE multiple_score IS NOT NULL AND decision IS NULL) AS undecided,
-               count(*) FILTER (WHERE category_status = 'validated') AS validated
-        FROM v_zooscan_objects WHERE scan_id = ?1
+        SELECT count(*) AS objects,
+               sum(CASE d.decision WHEN 'multiple' THEN 1 WHEN 'single' THEN 0
+                   ELSE o.multiple_score >= r.multiple_threshold END) AS multiples,
+               count(*) FILTER (WHERE o.multiple_score IS NOT NULL AND d.decision IS NULL) AS undecided,
+               count(*) FILTER (WHERE l.status = 'validated') AS validated
+        FROM zooscan_runs AS r CROSS JOIN zooscan_objects AS o ON o.run_id = r.id AND o.retired_utc IS NULL
+        LEFT JOIN decided AS d ON d.object_key = o.key LEFT JOIN labelled AS l ON l.object_key = o.key
+        WHERE r.scan_id = ?1 AND r.is_current = 1
     )
     SELECT s.id, s.uuid, s.project_id, s.project, s.project_folder, s.serial, s.name, s.raw_path, s.raw_bytes, s.raw_mtime_ns,
            s.background, s.background_paths_json, s.scanned_local, s.original, s.original_utc, s.state, s.lacks_json, s.reason, s.detail,

@@ -95,6 +95,16 @@ def standing_objects(connection: Connection, scan_id: int) -> Iterator[ObjectRow
         yield _object(row)
 
 
+def standing_keys(connection: Connection, scan_id: int) -> frozenset[str]:
+    """The keys of the objects of a scan's current run that stand."""
+    rows = connection.execute(
+        "SELECT o.key FROM zooscan_runs AS r CROSS JOIN zooscan_objects AS o ON o.run_id = r.id AND o.retired_utc IS NULL "
+        "WHERE r.scan_id = ? AND r.is_current = 1",
+        (scan_id,),
+    )
+    return frozenset(row["key"] for row in rows)
+
+
 def object_by_key(connection: Connection, scan_id: int, key: str) -> ObjectRow | None:
     """A standing object."""
     row = connection.execute(f"{_OBJECTS_ONLY} AND v.key = ?", (scan_id, key)).fetchone()

@@ -21,6 +21,7 @@ from edge.store.reads.zooscan_objects import (
     line_by_id,
     members_of_run,
     pack_pixels,
+    standing_keys,
     standing_lines,
     standing_objects,
 )
@@ -85,7 +86,7 @@ class Editing(DeskCore):
             if action_uuid is not None and actions.is_known(connection, action_uuid):
                 return NOTHING
             checked = self.editable(connection, scan_uuid)
-            standing = {one.key for one in standing_objects(connection, checked.scan.id)}
+            standing = standing_keys(connection, checked.scan.id)
             if strange := [key for key in keys if key not in standing] or (not keys and ["none"]):
                 raise ScanRefusedError(f"no object of {checked.scan.name} stands under this key: {', '.join(strange[:5])}")
             actions.decide(connection, checked.scan.id, keys, decision, actor=actor, uuid=action_uuid)
