@@ -103,7 +103,7 @@ def uploads_command(context: typer.Context, as_json: JsonOption = False) -> None
     for row in rows:
         what = row["kind"] if row["mode"] == "new" else f"{row['kind']} --{row['mode']}"
         share = "" if row["progress"] is None or row["state"] in _ENDED else f" {100 * row['progress']:.0f} %"
-        again = f", again at {row['not_before_utc'][:16]}" if row["not_before_utc"] and row["attempts"] else ""
+        again = f", again at {row['not_before_utc'][:16]} UTC" if row["not_before_utc"] and row["attempts"] else ""
         asked = f"asked for {row['asked_utc'][:16]} by {row['actor']}"
         say(f"{row['id']} {what} {row['scan']}, project {row['ecotaxa_project_id']}: {row['state'].upper()}{share}{again}; {asked}")
         if row["detail"]:
@@ -364,18 +364,20 @@ def _tell(row: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         answer(row)
         return
-    say(f"{row['kind']} {row['id']} of {row['scan']}: {row['state']}" + (f"; {row['detail']}" if row["detail"] else ""))
+    has_report = row["state"] == "done" and row["kind"] == "pull"
+    say(f"{row['kind']} {row['id']} of {row['scan']}: {row['state']}" + (f"; {row['detail']}" if row["detail"] and not has_report else ""))
     if row["state"] == "asking":
         say(f"Answer with `imagine-edge zooscan uploads answer {row['id']} --taxon NAME=NUMBER --user NAME=NUMBER`.")
     elif row["state"] not in _ENDED:
         say("It goes on while the appliance runs.")
-    if row["state"] == "done" and row["kind"] == "pull":
+    if has_report:
         _tell_report(row["report"])
 
 
 def _tell_report(report: Mapping[str, Any]) -> None:
-    states = ", ".join(f"{count} {status}" for status, count in report["by_status"].items()) or "none"
-    say(f"{report['objects']} objects have a category ({states}); {report['new_labels']} of them are new here")
+    states = ", ".join(f"{count} {status}" for status, count in report["by_status"].items())
+    told = f"{report['objects']} objects have a category ({states}); {report['new_labels']} of them are new here"
+    say(told if states else "no object has a category")
     for name, words in _WORDS.items():
         found = report[name]
         if found["count"]:

@@ -37,6 +37,9 @@ class IssueCode(StrEnum):
     SCANS_FAILED = "scans_failed"
     SCAN_PROJECT_UNREADABLE = "scan_project_unreadable"
     SQLITE_UNSAFE = "sqlite_unsafe"
+    TRANSFERS_ASK = "transfers_ask"
+    TRANSFERS_FAILED = "transfers_failed"
+    TRANSFERS_WAIT = "transfers_wait"
     VARIANT_REFUSED = "variant_refused"
     WORKER_RESTARTS = "worker_restarts"
 

@@ -22,6 +22,7 @@ from edge.health.checks import (
     network_home,
     scans,
     sqlite_version,
+    transfers,
     watched_folders,
     workers,
 )
@@ -86,6 +87,7 @@ CHECKS: dict[str, Check] = {
     "integrity": integrity,
     "backups": backups,
     "scans": scans,
+    "transfers": transfers,
     "sqlite_version": sqlite_version,
     "network_home": network_home,
     "clock": clock,

@@ -92,6 +92,12 @@ def open_uploads(connection: Connection) -> tuple[UploadRow, ...]:
     )
 
 
+def newest_transfers(connection: Connection) -> tuple[UploadRow, ...]:
+    """Of each scan, direction and project there the newest, newest first."""
+    newest = "SELECT max(id) FROM zooscan_uploads GROUP BY scan_id, kind, server, ecotaxa_project_id"
+    return tuple(_row(row) for row in connection.execute(f"{_SELECT} WHERE u.id IN ({newest}) ORDER BY u.id DESC"))
+
+
 def find_scans(connection: Connection, named: str) -> tuple[ScanName, ...]:
     """The scans of a name, uuid or `project/name`; several where projects have scans of one name."""
     rows = connection.execute(

@@ -86,6 +86,8 @@ def go_on(connection: Connection, upload_id: int, of: State, to: State | None = 
     state = to or of
     if state != of:
         texts["changed_utc"] = utc_now()
+    if state in ("done", "failed"):
+        texts["not_before_utc"] = None
     sets = ", ".join(f"{name} = ?" for name in ("state", *texts))
     cursor = connection.execute(f"UPDATE zooscan_uploads SET {sets} WHERE id = ? AND state = ?", (state, *texts.values(), upload_id, of))
     if cursor.rowcount and state in ("done", "failed"):

@@ -162,7 +162,8 @@ def told(report: dict[str, Any]) -> str:
     """A report in a sentence."""
     states = ", ".join(f"{count} {status}" for status, count in report["by_status"].items())
     parts = [f"{report['objects']} objects have a category ({states})" if states else "no object has a category"]
-    parts.append(f"{report['new_labels']} of them are new")
+    if states:
+        parts.append(f"{report['new_labels']} of them are new")
     words = {
         "unclassified": "without a category",
         "retired": "of objects that are no more",
