@@ -201,3 +201,11 @@ def test_a_biovolume_lies_in_its_class(volume: float, step: SizeStep) -> None:
     assert found.lower_mm3 <= volume < found.upper_mm3
     assert found == numbered_class(found.number, step)
     assert found.upper_mm3 == numbered_class(found.number + 1, step).lower_mm3
+
+
+@pytest.mark.parametrize("step", list(SizeStep))
+def test_an_edge_belongs_to_the_class_above_it_and_what_is_just_below_to_the_one_below(step: SizeStep) -> None:
+    for number in range(-80, 80):
+        edge = numbered_class(number, step).lower_mm3
+        assert size_class(edge, step).number == number
+        assert size_class(math.nextafter(edge, 0), step).number == number - 1

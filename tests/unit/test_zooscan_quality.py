@@ -47,6 +47,8 @@ def test_positions_are_degrees_and_minutes_until_somebody_says_otherwise() -> No
 def test_two_volumes_are_kept() -> None:
     standing = _standing(volume_filtered_m3="714", volume_is="fractioned")
     assert (standing.sample.volume_m3, standing.volume_filtered_m3, standing.volume_is) == (357, 714, "fractioned")
+    assert not {"volume_is", "volume_filtered_m3"} & set(standing.values)
+    assert b"volume_is" not in meta_bytes(META, {"volume_is": "fractioned", "Vol": "357"})
     assert _standing(volume_filtered_m3="99999").volume_filtered_m3 is None
     assert _standing(volume_filtered_m3="lots").problems == ("volume_filtered_m3 is no volume: lots",)
 
