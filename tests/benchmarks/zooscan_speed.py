@@ -25,6 +25,7 @@ from edge.store.reads.zooscan import current_run, list_scans
 from tests.benchmarks.appliance import PROGRAM
 from tests.benchmarks.cost import tree, tree_memory
 from tests.benchmarks.scan_rendered import rendered_scan
+from tests.benchmarks.zooscan_truth import against_truth
 
 CORES = 2
 LIMIT_S, LIMIT_MIB = 8.0, 1.2 * 1024
@@ -68,6 +69,7 @@ def zooscan_speed(workspace: Path, *, quick: bool) -> dict[str, Any]:
         "objects": told["objects"],
         "multiples": told["multiples"],
         "separated": told["separated"],
+        "truth": against_truth(home, told["scan"], scan.project),
         "wall_s": round(watched.wall_s, 2),
         "limit_s": LIMIT_S,
         "peer_s": PEER_S,
