@@ -18,19 +18,23 @@ IsWhole = Callable[[Path], bool]
 """Whether a file does not change any more; one that is not there is not."""
 
 
-def seen_scan(project: Project, files: ScanFiles, is_whole: IsWhole, *, is_loose: bool = False) -> SeenScan:
+def seen_scan(
+    project: Project, files: ScanFiles, is_whole: IsWhole, *, read: Callable[[Path], bytes] = Path.read_bytes, is_loose: bool = False
+) -> SeenScan:
     """A scan with its background, and what it lacks.
 
     Args:
         project: as it is now.
         files: of the scan.
         is_whole: see above.
+        read: gives the bytes of a text.
         is_loose: it lies in no project and needs no texts.
 
     Raises:
         OSError: a text cannot be read.
     """
-    log_bytes, meta_bytes = _bytes(files.log), _bytes(files.meta)
+    log_bytes = None if files.log is None else read(files.log)
+    meta_bytes = None if files.meta is None else read(files.meta)
     log = None if log_bytes is None else read_log(log_bytes)
     status = None if files.raw is None else files.raw.stat()
     at_local = None if log is None else log.at_local
@@ -63,13 +67,11 @@ def chosen_background(project: Project, at_local: datetime | None, log: ScanLog 
     """
     frame = None if log is None else log.frame
     of_frame = background_before(project, at_local, frame)
-    usable = [one for one in project.backgrounds if at_local is None or one.at_local <= at_local]
-    fitting = [one for one in usable if raw_bytes and _fits(raw_bytes, one.first)]
-    if of_frame is not None and (of_frame in fitting or not fitting):
+    if of_frame is not None and (not raw_bytes or _fits(raw_bytes, of_frame.first)):
         return of_frame
-    if fitting or usable:
-        return (fitting or usable)[-1]
-    return None
+    usable = [one for one in reversed(project.backgrounds) if at_local is None or one.at_local <= at_local]
+    fitting = (one for one in usable if raw_bytes and _fits(raw_bytes, one.first))
+    return next(fitting, of_frame or (usable[0] if usable else None))
 
 
 def _fits(raw_bytes: int, background: Path) -> bool:
@@ -91,7 +93,3 @@ def _wanted_background(at_local: datetime | None, log: ScanLog | None) -> str:
     frame = "" if log is None or log.frame is None else f" of the {log.frame} frame"
     when = "" if at_local is None else f" dated {at_local:%Y-%m-%d %H:%M} or before"
     return f"both pictures of a background{frame}{when}"
-
-
-def _bytes(path: Path | None) -> bytes | None:
-    return None if path is None else path.read_bytes()

@@ -64,6 +64,7 @@ class ScanWatch:
     troubles: tuple[LookTrouble, ...] = ()
     is_settling: bool = False
     _looks: dict[Path, _Look] = field(default_factory=dict)
+    _texts: dict[Path, tuple[int, int, bytes]] = field(default_factory=dict)
     _told: dict[tuple[str, str], SeenScan] = field(default_factory=dict)
     _same: dict[tuple[int, int | None, int | None], bool] = field(default_factory=dict)
 
@@ -131,6 +132,14 @@ class ScanWatch:
         self.is_settling = self.is_settling or not whole
         return whole
 
+    def _read(self, path: Path) -> bytes:
+        """A small file, read again only when it is another one: projects lie on slow shares."""
+        status = path.stat()
+        kept = self._texts.get(path)
+        if kept is None or kept[:2] != (status.st_size, status.st_mtime_ns):
+            kept = self._texts[path] = (status.st_size, status.st_mtime_ns, path.read_bytes())
+        return kept[2]
+
     def _known_in(self, folder: Path) -> set[Path]:
         """Projects that were seen in a watched folder once."""
         with self.reader() as connection:
@@ -176,7 +185,9 @@ class ScanWatch:
                 frozenset[_Size]() if row is None or row.state in ("waiting", "gone") else frozenset(((row.raw_bytes, row.raw_mtime_ns),))
             )
             if files.raw is None or _is_text(files.raw):
-                found[files.name] = seen_scan(project, files, partial(self.is_whole, now_s=now_s, known=remembered), is_loose=is_loose)
+                found[files.name] = seen_scan(
+                    project, files, partial(self.is_whole, now_s=now_s, known=remembered), read=self._read, is_loose=is_loose
+                )
         folder = shown(os.fsencode(project.folder))
         news = {name: seen for name, seen in found.items() if self._told.get((folder, name)) != seen or _is_news(known.get(name), seen)}
         became = {row: fate for row in rows if (fate := self._fate(row, found.get(row.name))) is not None}

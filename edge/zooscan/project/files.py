@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -206,4 +207,5 @@ def _child(folder: Path, name: str) -> Path:
 def _files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    with os.scandir(folder) as entries:  # which says of each whether it is a file without a look at it
+        return sorted(Path(entry.path) for entry in entries if entry.is_file() and not entry.name.startswith("."))
