@@ -14,6 +14,7 @@ from edge.recipes import EVERY_RECIPE
 from edge.settings import load_settings
 from edge.store import packs
 from edge.store.reads.overview import RecipeTotals, totals_by_recipe
+from edge.store.reads.zooscan import count_scans
 
 if TYPE_CHECKING:
     from edge.health.doctor import Finding
@@ -24,10 +25,20 @@ def status(context: typer.Context, as_json: JsonOption = False) -> None:
     home = home_of(context)
     with told(as_json=as_json), reading(home) as connection:
         totals = totals_by_recipe(connection)
+        scans = count_scans(connection)
         models = {name: row.label for name in EVERY_RECIPE if (row := packs.active_pack(connection, name)) is not None}
     url, fault = read_address(home), _settings_fault(home)
     if as_json:
-        answer({"home": home, "url": url, "recipes": [_counts(one) for one in totals], "models": models, "settings_fault": fault})
+        answer(
+            {
+                "home": home,
+                "url": url,
+                "recipes": [_counts(one) for one in totals],
+                "models": models,
+                "scans": scans,
+                "settings_fault": fault,
+            }
+        )
         return
     say(f"{home}: {'pages at ' + url if url else 'the appliance is not running'}")
     figures_of = ("files", "seen", "queued", "in hand", "done", "failed", "objects")
@@ -38,6 +49,8 @@ def status(context: typer.Context, as_json: JsonOption = False) -> None:
         figures = (one.files, one.seen, one.queued, one.leased, one.done, one.quarantined, objects)
         table.add_row(one.recipe, *(str(figure) for figure in figures))
     out.print(table if totals else f"No file was seen yet. Drop stills into {home / 'inbox' / 'burrows'}.")
+    if scans:
+        say(f"ZooScan scans: {', '.join(f'{count} {state}' for state, count in sorted(scans.items()))}")
     for recipe, label in models.items():
         say(f"{label} serves {recipe}")
     if fault is not None:

@@ -14,6 +14,7 @@ class _ZooscanCommands(LazyGroup):
     where: ClassVar[Mapping[str, str]] = {
         "process": "edge.commands.zooscan_process:process_command",
         "list": "edge.commands.zooscan_process:list_command",
+        "status": "edge.commands.zooscan_status:status_command",
         "measure": "edge.commands.zooscan_measure:measure_command",
         "render": "edge.commands.zooscan_render:render_command",
         "export": "edge.commands.zooscan_export:export_command",

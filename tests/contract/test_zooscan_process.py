@@ -47,6 +47,12 @@ def test_every_scan_of_a_project_has_a_line_and_its_result_stays(edge_command: l
     ]
     code, _, text = ran(edge_command, project, "list", json_too=False)
     assert "st66_d1_1" in text
+    code, told, _ = ran(edge_command, project, "status", "st66_d1_1")
+    assert (code, told[0]["scan"]["state"], told[0]["run"]["background"]) == (0, "done", "20260613_0805_background_large_manual.tif")
+    assert (told[0]["light"]["colour"], [one["what"] for one in told[0]["history"]]) == ("amber", ["run"])
+    code, _, text = ran(edge_command, project, "status", "st66_d1_1", json_too=False)
+    assert "5 objects; 500 to 1500 are usual. Scan a larger part" in text
+    assert ran(edge_command, project, "status", "nobody")[0] == 2
 
 
 def test_a_bare_scan_is_processed_with_the_backgrounds_that_are_named(edge_command: list[str], project: Path) -> None:
