@@ -55,16 +55,16 @@ def test_plain_http_only_where_somebody_allowed_it() -> None:
 
 
 def test_the_form_is_one_that_others_read(tmp_path: Path) -> None:
-    path = tmp_path / 'a "quoted" name.zip'
+    path = tmp_path / 'a "quoted" näme.zip'
     path.write_bytes(bytes(range(256)) * 1000)
     told: list[tuple[int, int]] = []
-    body = FormBody(path, fields={"path": "/folder/name.zip"}, sent=lambda out, of: told.append((out, of)))
+    body = FormBody(path, name="name.zip", fields={"path": "/folder/name.zip"}, sent=lambda out, of: told.append((out, of)))
     content = b"".join(body.pieces())
     assert len(content) == int(body.headers["Content-Length"])
     head = f"Content-Type: {body.headers['Content-Type']}\r\n\r\n".encode()
     text, file = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + content).iter_parts()
     assert (text.get_param("name", header="content-disposition"), text.get_content()) == ("path", "/folder/name.zip")
-    assert file.get_param("name", header="content-disposition") == "file"
+    assert (file.get_param("name", header="content-disposition"), file.get_filename()) == ("file", "name.zip")
     assert file.get_payload(decode=True) == path.read_bytes()
     assert told == [(131_072, 256_000), (256_000, 256_000)]
 
@@ -109,7 +109,7 @@ def test_memory_does_not_grow_with_the_archive(tmp_path: Path) -> None:
         file.truncate(64 * MIB)
     with sink() as server:
         link = Link(server, wait=lambda _: False)
-        body = FormBody(path, fields={"path": "/f/large.zip"}, sent=lambda out, of: None)
+        body = FormBody(path, name="large.zip", fields={"path": "/f/large.zip"}, sent=lambda out, of: None)
         tracemalloc.start()
         answer = link.send("/user_files/", token="t", body=body.pieces(), headers=body.headers)
         _, peak_bytes = tracemalloc.get_traced_memory()
@@ -129,7 +129,7 @@ def test_a_sending_ends_where_it_is_told_to(tmp_path: Path) -> None:
 
     with sink() as server:
         link = Link(server, wait=lambda _: False)
-        body = FormBody(path, fields={}, sent=stop)
+        body = FormBody(path, name="large.zip", fields={}, sent=stop)
         with pytest.raises(StoppedError):
             link.send("/user_files/", token="t", body=body.pieces(), headers=body.headers)
         link.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,9 @@ from edge.errors import SettingsError
 from edge.zooscan.ecotaxa import push
 from edge.zooscan.ecotaxa.login import PASSWORD_VARIABLE
 from tests.helpers.ecotaxa_home import EcotaxaHome
-from tests.helpers.small_import import KEYS, SAMPLE, SCAN, rows_of, table, write_zip
+from tests.helpers.small_import import KEYS, SCAN, rows_of, table, write_zip
 from tests.simulators.ecotaxa import Server, ecotaxa
-from tests.simulators.ecotaxa_world import FOREIGN_PROJECT, PROJECT, USER, World
+from tests.simulators.ecotaxa_world import PROJECT, USER, World
 
 IDS = {f"{SCAN}_{key}" for key in KEYS}
 IMPORT = r"POST /file_import/"
@@ -52,6 +53,20 @@ def ship(tmp_path: Path, server: Server) -> Iterator[EcotaxaHome]:
 
 def imported(world: World) -> set[str]:
     return set(world.projects[PROJECT].objects)
+
+
+def archive_with(ship: EcotaxaHome, **changes: str) -> None:
+    """The export makes an archive with these values in every row."""
+
+    def make(scan_id: int, folder: Path) -> Path:
+        made = ship.make_archive(scan_id, folder)
+        rows = [{**row, **changes} for row in rows_of()]
+
+        with zipfile.ZipFile(made) as archive:
+            files = {name: archive.read(name) for name in archive.namelist()}
+        return write_zip(made, {**files, f"ecotaxa_{SCAN}.tsv": table(rows)})
+
+    ship.desk = ship.new_desk(make_archive=make)
 
 
 def test_a_scan_is_sent_imported_and_found_there(ship: EcotaxaHome, server: Server, world: World) -> None:
@@ -173,161 +188,6 @@ def test_a_busy_server_is_left_alone_for_as_long_as_it_asks(ship: EcotaxaHome, s
     assert ship.desk.step() == pytest.approx(333)
 
 
-def test_a_project_without_rights_or_that_is_not_there_fails_at_once(ship: EcotaxaHome, world: World, server: Server) -> None:
-    ship.add_scan()
-    foreign = ship.run(ship.desk.push(SCAN, "rita", project_id=FOREIGN_PROJECT))
-    absent = ship.run(ship.desk.push(SCAN, "rita", project_id=999))
-    assert (foreign.state, absent.state) == ("failed", "failed")
-    assert "403" in foreign.detail
-    assert "404" in absent.detail
-    assert server.count(UPLOAD) == 0, "what is refused is refused before the archive goes over the link"
-    assert world.logins == 1
-
-
-def test_objects_that_are_there_are_never_brought_twice(ship: EcotaxaHome, world: World, server: Server) -> None:
-    ship.add_scan()
-    assert ship.run(ship.desk.push(SCAN, "rita")).state == "done"
-    again = ship.run(ship.desk.push(SCAN, "rita"))
-    assert again.state == "failed"
-    assert "3 of 3 objects" in again.detail
-    assert "--update" in again.detail
-    assert server.count(UPLOAD) == 1
-    assert imported(world) == IDS
-
-
-def test_after_a_separation_new_objects_are_added_and_old_ones_told(ship: EcotaxaHome, world: World) -> None:
-    scan_id = ship.add_scan()
-    assert ship.run(ship.desk.push(SCAN, "rita")).state == "done"
-    parts = (*KEYS[1:], "x3A0y1F4w2Ch77", "x3CCy1F4w30h77")
-    ship.keys[scan_id] = (SCAN, parts, SAMPLE)
-    update = ship.run(ship.desk.push(SCAN, "rita", mode="update"))
-    assert update.state == "failed"
-    assert "--add first" in update.detail
-    added = ship.run(ship.desk.push(SCAN, "rita", mode="add"))
-    assert added.state == "done", added.detail
-    assert added.detail == "4 objects are in project 42; 1 of this scan are there that it has no more"
-    assert added.report is not None
-    assert added.report["older"]["ids"] == [f"{SCAN}_{KEYS[0]}"]
-    assert imported(world) == IDS | {f"{SCAN}_{key}" for key in parts}
-    assert "nothing to add" in ship.run(ship.desk.push(SCAN, "rita", mode="add")).detail
-
-
-def test_an_update_writes_measures_anew(ship: EcotaxaHome, world: World) -> None:
-    ship.add_scan()
-    ship.run(ship.desk.push(SCAN, "rita"))
-    first = world.projects[PROJECT].objects[f"{SCAN}_{KEYS[0]}"]
-    first.values = {**first.values, "object_area": "1"}
-    assert ship.run(ship.desk.push(SCAN, "rita", mode="update")).state == "done"
-    assert first.values["object_area"] == "700"
-
-
-def archive_with(ship: EcotaxaHome, **changes: str) -> None:
-    """The export makes an archive with these values in every row."""
-
-    def make(scan_id: int, folder: Path) -> Path:
-        made = ship.make_archive(scan_id, folder)
-        rows = [{**row, **changes} for row in rows_of()]
-
-        with zipfile.ZipFile(made) as archive:
-            files = {name: archive.read(name) for name in archive.namelist()}
-        return write_zip(made, {**files, f"ecotaxa_{SCAN}.tsv": table(rows)})
-
-    ship.desk = ship.new_desk(make_archive=make)
-
-
-def test_what_the_importer_finds_is_told_in_its_words(ship: EcotaxaHome, world: World) -> None:
-    archive_with(ship, object_lat="99")
-    ship.add_scan()
-    row = ship.run(ship.desk.push(SCAN, "rita"))
-    assert row.state == "failed"
-    assert "Invalid position '99'" in row.detail
-    assert imported(world) == set()
-
-
-def test_a_job_that_dies_half_way_is_a_failure(ship: EcotaxaHome) -> None:
-    archive_with(ship, sample_comment="c" * 251)
-    ship.add_scan()
-    row = ship.run(ship.desk.push(SCAN, "rita"))
-    assert row.state == "failed"
-    assert "value too long" in row.detail
-
-
-def test_a_server_that_dies_in_the_import_is_a_failure(ship: EcotaxaHome, world: World) -> None:
-    world.die_in_import = True
-    ship.add_scan()
-    upload_id = ship.desk.push(SCAN, "rita")
-    ship.run(upload_id, steps=4)
-    world.restart()
-    world.die_in_import = False
-    row = ship.run(upload_id)
-    assert row.state == "failed"
-    assert "killed" in row.detail
-    added = ship.run(ship.desk.push(SCAN, "rita", mode="add"))
-    assert added.state == "done", added.detail
-    assert imported(world) == IDS
-
-
-def test_a_question_is_kept_until_a_person_answers_it(ship: EcotaxaHome, world: World, server: Server) -> None:
-    archive_with(ship, object_annotation_status="predicted", object_annotation_category="Calanus")
-    ship.add_scan()
-    upload_id = ship.desk.push(SCAN, "rita")
-    row = ship.run(upload_id)
-    assert row.state == "asking"
-    assert row.question == {"missing_taxa": ["calanus"], "missing_users": []}
-    assert "taxa that it does not know: calanus" in row.detail
-    with pytest.raises(SettingsError, match="left unanswered: taxon calanus"):
-        ship.desk.answer(upload_id, "rita", taxa={}, users={})
-    server.breaks(r"POST /jobs/\d+/answer", "lose_answer", times=2)
-    ship.desk.answer(upload_id, "rita", taxa={"calanus": 555}, users={})
-    row = ship.run(upload_id)
-    assert row.state == "done", row.detail
-    assert world.projects[PROJECT].objects[f"{SCAN}_{KEYS[0]}"].category_id == 555
-    with pytest.raises(SettingsError, match="asks nothing"):
-        ship.desk.answer(upload_id, "rita", taxa={}, users={})
-
-
-def test_a_question_that_was_answered_at_the_server_is_no_question_here(ship: EcotaxaHome, world: World) -> None:
-    archive_with(ship, object_annotation_status="predicted", object_annotation_category="Calanus")
-    ship.add_scan()
-    upload_id = ship.desk.push(SCAN, "rita")
-    job_id = ship.run(upload_id).remote_job_id
-    assert job_id is not None
-    world.reply(USER, job_id, {"taxa": {"calanus": 7}, "users": {}})
-    for _ in range(8):
-        ship.later(ship.desk.step())
-    assert ship.row(upload_id).state == "done"
-
-
-def test_a_job_that_was_deleted_there_is_not_begun_twice_where_its_objects_are(ship: EcotaxaHome, world: World, server: Server) -> None:
-    ship.add_scan()
-    upload_id = ship.desk.push(SCAN, "rita")
-    server.breaks(IMPORT, "lose_answer")
-    ship.desk.step()
-    assert ship.row(upload_id).remote_job_id is None
-    (job_id,) = world.jobs
-    while world.look(USER, job_id).state != "F":
-        pass
-    del world.jobs[job_id]
-    row = ship.run(upload_id)
-    assert row.state == "done", row.detail
-    assert server.count(IMPORT) == 1
-
-
-def test_a_job_that_says_done_without_the_objects_is_a_failure(ship: EcotaxaHome, world: World, server: Server) -> None:
-    ship.add_scan()
-    upload_id = ship.desk.push(SCAN, "rita")
-    ship.desk.step()
-    (job_id,) = world.jobs
-    while world.look(USER, job_id).state != "F":
-        pass
-    del world.projects[PROJECT].objects[f"{SCAN}_{KEYS[0]}"]
-    row = ship.run(upload_id)
-    assert row.state == "failed"
-    assert "1 of 3 objects are not in the project" in row.detail
-    assert row.report is not None
-    assert row.report["missing"]["ids"] == [f"{SCAN}_{KEYS[0]}"]
-
-
 def test_cancelled_before_it_goes_or_while_it_goes_nothing_comes(ship: EcotaxaHome, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     ship.add_scan()
     upload_id = ship.desk.push(SCAN, "rita")
@@ -350,15 +210,6 @@ def test_cancelled_before_it_goes_or_while_it_goes_nothing_comes(ship: EcotaxaHo
     assert imported(world) == set()
     assert world.jobs == {}
     assert not (ship.home / "zooscan" / "ecotaxa" / row.uuid).exists()
-
-
-def test_an_import_that_has_begun_cannot_be_cancelled_here(ship: EcotaxaHome) -> None:
-    ship.add_scan()
-    upload_id = ship.desk.push(SCAN, "rita")
-    ship.desk.step()
-    with pytest.raises(SettingsError, match="is importing"):
-        ship.desk.cancel(upload_id, "rita")
-    assert ship.run(upload_id).state == "done"
 
 
 def test_one_push_at_a_time_of_one_scan(ship: EcotaxaHome) -> None:
@@ -434,3 +285,32 @@ def test_scans_of_one_name_are_told_apart_by_their_project(ship: EcotaxaHome) ->
     assert ship.row(ship.desk.push("y/a", "rita")).project == "y"
     with pytest.raises(SettingsError, match="there is no scan q"):
         ship.desk.push("q", "rita")
+
+
+def test_a_name_that_no_server_expects_goes_there_under_plain_letters(ship: EcotaxaHome, world: World, server: Server) -> None:
+    scan = 'œuf "d1.2" 1'
+    ship.add_scan(scan)
+    server.breaks(UPLOAD, "lose_answer")
+    row = ship.run(ship.desk.push(scan, "rita"))
+    assert row.state == "done", row.detail
+    assert server.count(UPLOAD) == 1
+
+
+def test_a_server_that_does_not_answer_holds_up_no_end(ship: EcotaxaHome, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.zooscan.ecotaxa.desk.STOP_S", 0.01)
+    asked, go_on = threading.Event(), threading.Event()
+
+    def hang(username: str, password: str) -> str:
+        asked.set()
+        go_on.wait(20)
+        return "never heard of"
+
+    monkeypatch.setattr(world, "login", hang)
+    ship.add_scan()
+    ship.desk.push(SCAN, "rita")
+    ship.desk.start()
+    assert asked.wait(20)
+    ship.desk.stop()
+    assert ship.desk._thread.is_alive()
+    go_on.set()
+    ship.desk._thread.join()

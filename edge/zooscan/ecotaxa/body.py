@@ -15,13 +15,12 @@ Sent = Callable[[int, int], None]
 class FormBody:
     """The multipart body (RFC 7578) of one file under the name `file`, with texts before it."""
 
-    def __init__(self, file: Path, *, fields: dict[str, str], sent: Sent) -> None:
-        """The file must not change until the body is sent: its length is told first."""
+    def __init__(self, file: Path, *, name: str, fields: dict[str, str], sent: Sent) -> None:
+        """The file is sent under a name of plain letters; it must not change until the body is sent: its length is told first."""
         self._file = file
         self._sent = sent
         boundary = secrets.token_hex(16)
         texts = "".join(f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n' for name, text in fields.items())
-        name = file.name.replace("\\", "_").replace('"', "%22").replace("\r", "").replace("\n", "")
         about = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: application/zip\r\n\r\n'
         self._head = (texts + about).encode()
         self._tail = f"\r\n--{boundary}--\r\n".encode()

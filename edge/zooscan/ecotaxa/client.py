@@ -6,6 +6,7 @@ before September 2024 keep the archive as it is, under `/my_files/`, and the imp
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ T = TypeVar("T")
 JobState = Literal["P", "R", "A", "E", "F"]
 NOT_FOUND, FORBIDDEN = 404, 403
 _WINDOW = 5000
+_SHOWN = 500
 _FILES = ("/user_files/", "/my_files/")
 
 
@@ -86,8 +88,8 @@ class EcoTaxa:
 
     def send(self, archive: Path, folder: str, sent: Sent) -> str:
         """Send an archive into a folder of the account's. Returns the path that an import of it names."""
-        files = self._files_route()
-        body = FormBody(archive, fields={"path": f"/{folder}/{archive.name}"}, sent=sent)
+        files, name = self._files_route(), remote_name(archive)
+        body = FormBody(archive, name=name, fields={"path": f"/{folder}/{name}"}, sent=sent)
         told = self._with_token(lambda token: self._link.send(files, token=token, body=body.pieces(), headers=body.headers))
         return f"/{folder}/" if files == _FILES[0] else str(told)
 
@@ -215,16 +217,27 @@ class EcoTaxa:
         found = self._link.ask("GET", "/users/me", token=self._login.token, repeat=True)
         if not isinstance(found, dict):
             raise ServerFailedError(f"{self._login.server} does not say who {self._login.username} is")
-        return str(found.get("name") or self._login.username)
+        return _told(found.get("name") or self._login.username)
 
     def _job_id(self, found: Any) -> int:
         """The id of a job that was begun; what the server found wrong at once is no job."""
         if not isinstance(found, dict) or not isinstance(found.get("job_id"), int):
             raise ServerFailedError(f"{self._login.server} does not say which job it began")
-        errors = [str(error) for error in found.get("errors") or ()]
+        errors = [_told(error) for error in found.get("errors") or ()]
         if found["job_id"] <= 0:
             raise ServerRefusedError(f"{self._login.server} began no job: {'; '.join(errors) or 'it does not say why'}")
         return int(found["job_id"])
+
+
+def remote_name(archive: Path) -> str:
+    """What an archive is called at the server, which makes a folder of the name up to its last point."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", archive.stem)[:100] + ".zip"
+
+
+def _told(text: object) -> str:
+    """What the server says, as one line that nothing of can move a terminal's cursor."""
+    line = "".join(letter if letter.isprintable() else " " for letter in str(text).replace("<br>", "; "))
+    return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
 
 
 def _list(found: Any, name: str) -> list[Any]:
@@ -243,8 +256,8 @@ def _job(found: Any) -> Job:
             id=int(found["id"]),
             state=found["state"],
             progress=None if percent is None else min(1.0, max(0.0, float(percent) / 100)),
-            message=str(found.get("progress_msg") or ""),
-            errors=tuple(str(error) for error in found.get("errors") or ()),
+            message=_told(found.get("progress_msg") or ""),
+            errors=tuple(_told(error) for error in found.get("errors") or ()),
             question=dict(found.get("question") or {}),
             project_id=request.get("prj_id"),
             source_path=None if source is None else str(source),

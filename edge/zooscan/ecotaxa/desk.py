@@ -42,6 +42,7 @@ log = structlog.get_logger()
 PROJECT_FILE = "Zooscan_config/ecotaxa_project.txt"
 AGAIN_S = 60.0
 LEAST_S = 0.2
+STOP_S = 5.0
 FIRST_DELAY_S, LONGEST_DELAY_S = 15.0, 900.0
 _LATER = (LinkDownError, ServerFailedError, LoginNeededError, DiskFullError)
 
@@ -89,11 +90,11 @@ class EcotaxaDesk:
         self._thread.start()
 
     def stop(self) -> None:
-        """Put down what is in hand; it goes on at the next start."""
+        """Put down what is in hand; it goes on at the next start. A server that has not answered yet is not waited for."""
         self._stopping.set()
         self._wanted.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(STOP_S)
 
     # What a person asks for --------------------------------------------------------------------------------------
 
@@ -224,7 +225,7 @@ class EcotaxaDesk:
         try:
             again_s = self._go(row)
             if again_s is not None:
-                self._note(row.id, not_before_utc=self._in(again_s))
+                self._note(row.id, quiet=True, not_before_utc=self._in(again_s))
         except StoppedError:
             pass
         except _LATER as error:

@@ -215,4 +215,5 @@ def _detail(content: bytes) -> str:
         return ""
     if isinstance(found, list):
         found = "; ".join(str(one.get("msg", one)) if isinstance(one, dict) else str(one) for one in found)
-    return f", {str(found)[:_SHOWN]}"
+    line = "".join(letter if letter.isprintable() else " " for letter in str(found))
+    return f", {line[:_SHOWN]}"

@@ -23,7 +23,7 @@ from edge.errors import DiskFullError, ImportFailedError, ServerRefusedError
 from edge.store.durable import file_sha256
 from edge.store.reads.zooscan_uploads import UploadRow
 from edge.zooscan.ecotaxa.archive import Contents, read_contents
-from edge.zooscan.ecotaxa.client import EcoTaxa, Job
+from edge.zooscan.ecotaxa.client import EcoTaxa, Job, remote_name
 from edge.zooscan.ecotaxa.tools import StoppedError, Tools
 
 TELL_EVERY_S = 1.0
@@ -188,8 +188,10 @@ class Push:
         if not entries:
             return "nothing"
         names = {entry.name for entry in entries}
-        inside = {entry.name for entry in self._client.entries(f"{folder}/{archive.stem}") or ()} if archive.stem in names else set()
-        is_whole = archive.name not in names and (contents.names <= names or contents.names <= inside)
+        name = remote_name(archive)
+        unpacked = name.removesuffix(".zip")
+        inside = {entry.name for entry in self._client.entries(f"{folder}/{unpacked}") or ()} if unpacked in names else set()
+        is_whole = name not in names and (contents.names <= names or contents.names <= inside)
         return "all" if is_whole else "part"
 
     def _look_before(self, row: UploadRow, contents: Contents) -> None:
@@ -247,7 +249,7 @@ def _next_folder(row: UploadRow) -> str:
 
 
 def _errors(job: Job) -> str:
-    shown = "; ".join(error.replace("<br>", " ") for error in job.errors[:_SHOWN_ERRORS])
+    shown = "; ".join(job.errors[:_SHOWN_ERRORS])
     more = f"; and {len(job.errors) - _SHOWN_ERRORS} more" if len(job.errors) > _SHOWN_ERRORS else ""
     return f"EcoTaxa's job {job.id} ended: {shown or job.message}{more}"
 

@@ -44,9 +44,10 @@ class Tools:
     make_archive: MakeArchive
     stopping: Callable[[], bool]
 
-    def go_on(self, row: UploadRow, to: store.State | None = None, **values: Any) -> UploadRow | None:
-        """Note a step. Returns the row as it is then; None if it was cancelled meanwhile."""
-        written = self.writer.call(partial(store.go_on, upload_id=row.id, of=row.state, to=to, **values))  # type: ignore[arg-type]
+    def go_on(self, row: UploadRow, to: store.State | None = None, *, quiet: bool = False, **values: Any) -> UploadRow | None:
+        """Note a step; `quiet` for one that nobody needs to see. Returns the row as it is then; None if it was cancelled meanwhile."""
+        step = partial(store.go_on, upload_id=row.id, of=row.state, to=to, **values)  # type: ignore[arg-type]
+        written = self.writer.call(step, quiet=quiet)
         return self.row(row.id) if written else None
 
     def row(self, upload_id: int) -> UploadRow | None:
