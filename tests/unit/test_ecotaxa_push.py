@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import threading
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from edge.errors import SettingsError
 from edge.zooscan.ecotaxa import push
 from edge.zooscan.ecotaxa.login import PASSWORD_VARIABLE
 from tests.helpers.ecotaxa_home import EcotaxaHome
-from tests.helpers.small_import import KEYS, SCAN, rows_of, table, write_zip
+from tests.helpers.small_import import KEYS, SCAN
 from tests.simulators.ecotaxa import Server, ecotaxa
 from tests.simulators.ecotaxa_world import PROJECT, USER, World
 
@@ -53,20 +52,6 @@ def ship(tmp_path: Path, server: Server) -> Iterator[EcotaxaHome]:
 
 def imported(world: World) -> set[str]:
     return set(world.projects[PROJECT].objects)
-
-
-def archive_with(ship: EcotaxaHome, **changes: str) -> None:
-    """The export makes an archive with these values in every row."""
-
-    def make(scan_id: int, folder: Path) -> Path:
-        made = ship.make_archive(scan_id, folder)
-        rows = [{**row, **changes} for row in rows_of()]
-
-        with zipfile.ZipFile(made) as archive:
-            files = {name: archive.read(name) for name in archive.namelist()}
-        return write_zip(made, {**files, f"ecotaxa_{SCAN}.tsv": table(rows)})
-
-    ship.desk = ship.new_desk(make_archive=make)
 
 
 def test_a_scan_is_sent_imported_and_found_there(ship: EcotaxaHome, server: Server, world: World) -> None:
