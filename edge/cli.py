@@ -33,6 +33,7 @@ class _Commands(LazyGroup):
         "people": "edge.commands.people:people_app",
         "survey": "edge.commands.survey:survey_app",
         "zooscan": "edge.commands.zooscan:zooscan_app",
+        "vignettes": "edge.commands.vignettes:vignettes_app",
     }
 
 

@@ -33,6 +33,7 @@ from edge.pipeline.dispatcher import Dispatcher
 from edge.pipeline.keeper import ModelKeeper
 from edge.recipes import PROJECT_RECIPES, RECIPES, find_recipe, find_served
 from edge.recipes.desk import ModelDesk
+from edge.recipes.recipe import Recipe
 from edge.recipes.serving import ModelServer
 from edge.scan_work import INBOX_FOLDER, watch_projects
 from edge.settings import Settings
@@ -58,23 +59,17 @@ class Service:
 
     def __init__(self, home: Path, settings: Settings, *, patient: bool = True) -> None:
         """`patient` waits for files that still grow; a single pass lists them and ends."""
-        self.home = home
-        self.settings = settings
-        self.started_utc = utc_now()
+        self.home, self.settings, self.started_utc = home, settings, utc_now()
         self.paused_by: str | None = None
         self.lost: StoreLostError | None = None
         self.dispatchers: dict[str, Dispatcher] = {}
-        self._patient = patient
-        self._owner = str(uuid.uuid4())
-        self._changes = 0
-        self.queue = QueueGauge()
-        self.restarts = {name: RestartWindow() for name in RECIPES}
+        self._patient, self._owner, self._changes = patient, str(uuid.uuid4()), 0
+        self.queue, self.restarts = QueueGauge(), {name: RestartWindow() for name in RECIPES}
         self._lock = HomeLock(home)
         self._idle_readers: list[Connection] = []
         self._troubles: tuple[tuple[str, ...], ...] = ()
         self._models_due_s = time.monotonic() + _MODELS_AGAIN_S
-        self._stopping = threading.Event()
-        self._written, self._tow_due = threading.Event(), threading.Event()
+        self._stopping, self._written, self._tow_due = threading.Event(), threading.Event(), threading.Event()
         self._pulse = threading.Thread(target=self._run_pulse, name="pulse", daemon=True)
 
     def open(self) -> None:
@@ -116,35 +111,40 @@ class Service:
         self.media, self.waiting, self.copies, self.tows = desks.media, desks.waiting, desks.copies, desks.tows
         self.sheets, self.tables, self.tracks = desks.sheets, desks.tables, desks.tracks
         self.counting, self.reviews, self.boxes, self.scans = desks.counting, desks.reviews, desks.boxes, desks.scans
-        self.ecotaxa = desks.ecotaxa
-        self.scan_pictures = desks.scan_pictures
+        self.ecotaxa, self.scan_pictures = desks.ecotaxa, desks.scan_pictures
 
     def _start_dispatchers(self) -> None:
+        rooted = {root.recipe for root in self.writer.call(files.list_roots)}
         for recipe in RECIPES.values():
-            dispatcher = Dispatcher(
-                recipe.name,
-                self.settings,
-                self.writer,
-                owner=self._owner,
-                may_work=self.may_work,
-                capture_time=self._capture_time,
-                folder_is_away=self._folder_is_away,
-                seal=self.seal,
-            )
-            self.dispatchers[recipe.name] = dispatcher
-            dispatcher.start()
-            self.models.prepare(recipe, dispatcher)
+            if not recipe.on_demand or recipe.name in rooted:
+                self._start_dispatcher(recipe)
+
+    def _start_dispatcher(self, recipe: Recipe) -> None:
+        if recipe.name in self.dispatchers:
+            return
+        self.dispatchers[recipe.name] = dispatcher = Dispatcher(
+            recipe.name,
+            self.settings,
+            self.writer,
+            owner=self._owner,
+            may_work=self.may_work,
+            capture_time=self._capture_time,
+            folder_is_away=self._folder_is_away,
+            seal=self.seal,
+        )
+        dispatcher.start()
+        self.models.prepare(recipe, dispatcher)
 
     def watch_all(self) -> None:
         """Watch the inbox of every recipe and the folders of the settings."""
         for recipe in RECIPES.values():
             folder = self.home / INBOX_FOLDER / recipe.name
-            folder.mkdir(parents=True, exist_ok=True)
-            self.take_from(folder, recipe.name, "in_place")
+            if recipe.name in self.dispatchers or folder.is_dir():
+                folder.mkdir(parents=True, exist_ok=True)
+                self.take_from(folder, recipe.name, "in_place")
         for watched in self.settings.watched:
-            if watched.recipe in PROJECT_RECIPES:
-                continue  # its desk looks at it
-            self.take_from(watched.path, watched.recipe, watched.intake)
+            if watched.recipe not in PROJECT_RECIPES:  # whose desk looks at them
+                self.take_from(watched.path, watched.recipe, watched.intake)
         watch_projects(self)
         self._start_looking()
 
@@ -154,8 +154,9 @@ class Service:
         Raises:
             SettingsError: there is no such recipe, or the folder lies in a root of another recipe.
         """
-        extensions = find_recipe(recipe).extensions
-        path = folder.absolute()
+        found = find_recipe(recipe)
+        self._start_dispatcher(found)
+        extensions, path = found.extensions, folder.absolute()
         for root in self.writer.call(files.list_roots):
             if path != root.path and path.is_relative_to(root.path):
                 if root.recipe != recipe:
@@ -299,7 +300,7 @@ class Service:
         self._prepare(recipe)
 
     def _prepare(self, recipe: str) -> None:
-        if recipe in RECIPES:  # a desk asks for its model with each project
+        if recipe in self.dispatchers:  # others ask for their model when they begin
             self.models.prepare(RECIPES[recipe], self.dispatchers[recipe])
 
     def pause(self, actor: str) -> None:
@@ -362,8 +363,8 @@ class Service:
             self._changes += 1
         if time.monotonic() >= self._models_due_s:
             self._models_due_s = time.monotonic() + _MODELS_AGAIN_S
-            for recipe in RECIPES.values():
-                self.models.try_again(recipe, self.dispatchers[recipe.name])
+            for name, dispatcher in self.dispatchers.items():
+                self.models.try_again(RECIPES[name], dispatcher)
 
     def _tidy_log(self) -> None:
         """What was just sealed still stands in the database's log as it was before; rare, so it may wait for a commit."""

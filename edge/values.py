@@ -5,6 +5,7 @@ Coordinates are pixels of the full image, origin top left, half open (a box cove
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -142,6 +143,28 @@ class CaptureTime:
     source: Literal["exif", "file_name", "container"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CropMeasures:
+    """What was measured of the particle in a crop that an imager made.
+
+    Attributes:
+        x_px, y_px, width_px, height_px: its box in the crop, pixels.
+        background_grey: of the crop.
+        threshold_grey: the brightest grey of a pixel of the particle.
+        touches_edge: the crop cuts it, or may.
+        values: by name as on a scan (`edge.zooscan.measure`), pixels and greys; what is not defined is left out.
+    """
+
+    x_px: int
+    y_px: int
+    width_px: int
+    height_px: int
+    background_grey: float
+    threshold_grey: int
+    touches_edge: bool
+    values: Mapping[str, float]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ImageResult:
     """Everything a worker measured on one image; what the store records as a run.
@@ -149,6 +172,9 @@ class ImageResult:
     Attributes:
         stage_ms: wall milliseconds by stage ("read", "decode", "infer", "merge").
         score_threshold: objects at or above it are counted; those below are candidates.
+        class_score: (C,) float32 of a classification, one for each label; None of anything else.
+        is_measured: a particle was looked for; `crop` is None then where there was none.
+        crop: the particle of a given crop.
     """
 
     facts: ImageFacts
@@ -158,6 +184,9 @@ class ImageResult:
     model: ModelKey
     score_threshold: float
     stage_ms: dict[str, float]
+    class_score: Float32Array | None = None
+    is_measured: bool = False
+    crop: CropMeasures | None = None
 
 
 def _check_array(name: str, array: NDArray[Any], shape: tuple[int, ...], dtype: type) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge.errors import Reason
 from edge.footage import ClipFacts, StripTile
-from edge.pipeline.plan import ClipSettings, DetectSettings
+from edge.pipeline.plan import ClipSettings, DetectSettings, MeasureCrop
 from edge.values import ImageResult, ModelKey
 
 
@@ -15,7 +15,7 @@ from edge.values import ImageResult, ModelKey
 class WorkerSpec:
     """What a worker is started with: one variant of one pack, where it runs, and how to treat images.
 
-    `cache_dir` is where the drivers of GPUs keep what they compiled.
+    `cache_dir` is where the drivers of GPUs keep what they compiled; `measure` is for images that are crops of one particle each.
     """
 
     pack_path: Path
@@ -25,6 +25,7 @@ class WorkerSpec:
     threads: int
     detect: DetectSettings
     clip: ClipSettings | None = None
+    measure: MeasureCrop | None = None
     max_file_bytes: int
     niceness: int = 5  # pages and queue stay quick while every core infers
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+
+from edge.values import CropMeasures, UInt8Array
+
+# Measures the particle in a crop (H, W, 3) uint8 BGR; None where there is none. A function of a module: it is sent to a worker by name.
+MeasureCrop = Callable[[UInt8Array], CropMeasures | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,7 +144,7 @@ def _look_at_image(task: Task, *, spec: WorkerSpec, model: LoadedModel) -> Done:
     if hashlib.sha256(data).hexdigest() != task.sha256:
         raise InputError(Reason.CHANGED_WHILE_READ, "the file is no longer the one that was stored")
     read_ms = s_to_ms(time.perf_counter() - begun_s)
-    result = process_image(data, task.name, model, spec.detect)
+    result = process_image(data, task.name, model, spec.detect, measure=spec.measure)
     return Done(job_id=task.job_id, result=replace(result, stage_ms={**result.stage_ms, "read": read_ms}))
 
 

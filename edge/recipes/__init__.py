@@ -3,9 +3,10 @@
 from edge.errors import SettingsError
 from edge.recipes.burrows import BURROWS
 from edge.recipes.recipe import ProjectRecipe, Recipe
+from edge.recipes.vignettes import VIGNETTES
 from edge.recipes.zooscan import ZOOSCAN
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (BURROWS,)}
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (BURROWS, VIGNETTES)}
 """Those that take files."""
 
 PROJECT_RECIPES: dict[str, ProjectRecipe] = {recipe.name: recipe for recipe in (ZOOSCAN,)}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from edge.formats import CLIP_EXTENSIONS
-from edge.pipeline.plan import ClipSettings, DetectSettings
+from edge.pipeline.plan import ClipSettings, DetectSettings, MeasureCrop
 from edge.settings import Settings
 from models.manifest import Task
 
@@ -27,6 +27,8 @@ class Recipe:
         starter_pack: the bundled pack that serves it until another is activated.
         detect: the detection settings that follow from the settings.
         clip: how clips are read, as follows from the settings; None if it takes none.
+        measure: of images that are crops of one particle each: measures it.
+        on_demand: its worker and its inbox are there only where a folder is watched with it, or was ever taken from.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Recipe:
     starter_pack: str
     detect: Callable[[Settings], DetectSettings]
     clip: Callable[[Settings], ClipSettings] | None = None
+    measure: MeasureCrop | None = None
+    on_demand: bool = False
 
     def sha256(self, settings: Settings) -> str:
         """The identity of everything in the recipe that can change a still's result."""
@@ -46,7 +50,12 @@ class Recipe:
         return _sha256({**self._content(settings), "clip": None if self.clip is None else asdict(self.clip(settings))})
 
     def _content(self, settings: Settings) -> dict[str, object]:
-        return {"recipe": self.name, "detect": asdict(self.detect(settings)), "file_time_pattern": settings.file_time_pattern}
+        content: dict[str, object] = {
+            "recipe": self.name,
+            "detect": asdict(self.detect(settings)),
+            "file_time_pattern": settings.file_time_pattern,
+        }
+        return content if self.measure is None else {**content, "measure": self.measure.__name__}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

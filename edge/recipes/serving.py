@@ -95,6 +95,7 @@ class ModelServer:
                         threads=worker_threads(self._settings),
                         detect=recipe.detect(self._settings),
                         clip=None if recipe.clip is None else recipe.clip(self._settings),
+                        measure=recipe.measure,
                         max_file_bytes=self._settings.max_file_bytes,
                     ),
                     model_id=row.model_id,

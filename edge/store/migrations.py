@@ -13,6 +13,7 @@ from edge.store.blind_tables import BLIND_TABLES
 from edge.store.clip_tables import CLIP_TABLES
 from edge.store.comparison_tables import COMPARISON_TABLES
 from edge.store.counter_tables import COUNTER_TABLES
+from edge.store.crop_tables import CROP_TABLES
 from edge.store.decision_tables import DECISION_TABLES
 from edge.store.sqlite import Connection
 from edge.store.survey_tables import SURVEY_TABLES
@@ -49,9 +50,9 @@ def m003_footage(db: Database) -> None:
 
 
 def m004_zooscan(db: Database) -> None:
-    """Projects, scans, their objects, and what people and EcoTaxa said of those."""
+    """Projects, scans, their objects, and what people and EcoTaxa said of those; crops that other imagers made."""
     connection: Connection = db.conn
-    for statement in ZOOSCAN_TABLES:
+    for statement in (*ZOOSCAN_TABLES, *CROP_TABLES):
         connection.execute(statement)
 
 

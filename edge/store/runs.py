@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from edge import __version__
 from edge.errors import StoreError
 from edge.store.clock import utc_now, uuid7
+from edge.store.crops import record_crop
 from edge.store.outbox import put_out
 from edge.store.seal import Seal
 from edge.store.sealed_runs import FoundObject, FoundRun, SealedTow, blind_tow_of_image, seal_run
@@ -61,6 +62,7 @@ def record_run(
         _seal(connection, seal, tow, run_id, found)
     else:
         _insert_objects(connection, run_id, objects)
+        record_crop(connection, run_id, _label_ids(connection, context.model_id), result)
     put_out(connection, "run", run_uuid)
     return True
 
@@ -123,15 +125,19 @@ def _insert_run(connection: Connection, context: RunContext, result: ImageResult
 
 def _objects(connection: Connection, model_id: int, result: ImageResult) -> list[FoundObject]:
     found = result.detections
-    label_ids = {
-        row["label_index"]: row["id"] for row in connection.execute("SELECT label_index, id FROM labels WHERE model_id = ?", (model_id,))
-    }
+    label_ids = _label_ids(connection, model_id)
     return [
         (0, ordinal, label_ids[label], score, *box)
         for ordinal, (label, score, box) in enumerate(
             zip(found.label_index.tolist(), found.score.tolist(), found.xyxy.tolist(), strict=True)
         )
     ]
+
+
+def _label_ids(connection: Connection, model_id: int) -> dict[int, int]:
+    """Numbers of a model's labels, by label index."""
+    rows = connection.execute("SELECT label_index, id FROM labels WHERE model_id = ?", (model_id,))
+    return {row["label_index"]: row["id"] for row in rows}
 
 
 def _insert_objects(connection: Connection, run_id: int, objects: list[FoundObject]) -> None:

@@ -122,13 +122,31 @@ def look(view: View, content: UInt8Array, model: LoadedModel) -> Detections:
     Raises:
         ModelError: the runtime failed, or the model returned something that its manifest does not promise.
     """
-    outputs = model.engine.infer(view.tensor(content, model.manifest.input))
     if model.manifest.task == "classify":
-        return _whole_part(view, read_class_scores(outputs, model.manifest))
-    found = read_detections(outputs, model.manifest)
+        return best_class(view, class_scores(view, content, model))
+    found = read_detections(model.engine.infer(view.tensor(content, model.manifest.input)), model.manifest)
     placed = Detections(xyxy=view.to_image(found.xyxy), score=found.score, label_index=found.label_index)
     size = placed.xyxy[:, 2:] - placed.xyxy[:, :2]
     return placed.select(np.flatnonzero((size > 0).all(axis=1)))
+
+
+def class_scores(view: View, content: UInt8Array, model: LoadedModel) -> Float32Array:
+    """Score per class, (C,) float32, of one view of an image; `content` is what `view.cut` gave.
+
+    Raises:
+        ModelError: the runtime failed, or the model is no classification or returned something else than its manifest promises.
+    """
+    return read_class_scores(model.engine.infer(view.tensor(content, model.manifest.input)), model.manifest)
+
+
+def best_class(view: View, scores: Float32Array) -> Detections:
+    """The class of the best score as one detection: what the view shows, as a whole."""
+    best = int(scores.argmax())
+    return Detections(
+        xyxy=np.array([view.part.xyxy], np.float32),
+        score=scores[[best]],
+        label_index=np.array([best], np.int32),
+    )
 
 
 def merge(views: Sequence[View], found: Sequence[Detections], model: LoadedModel, *, width_px: int, height_px: int) -> Detections:
@@ -144,15 +162,6 @@ def merge(views: Sequence[View], found: Sequence[Detections], model: LoadedModel
     thresholds = model.manifest.thresholds
     merged = merge_views(views, found, iou=thresholds.nms_iou, width_px=width_px, height_px=height_px)
     return merged if len(merged) <= thresholds.max_objects else merged.select(np.arange(thresholds.max_objects))
-
-
-def _whole_part(view: View, scores: Float32Array) -> Detections:
-    best = int(scores.argmax())
-    return Detections(
-        xyxy=np.array([view.part.xyxy], np.float32),
-        score=scores[[best]],
-        label_index=np.array([best], np.int32),
-    )
 
 
 def _check_weights(pack: Pack, variant: Variant) -> None:
