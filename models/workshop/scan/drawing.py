@@ -56,13 +56,13 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "copepod": Kind(paint=copepod, share=0.42),
         "cladoceran": Kind(paint=cladoceran, share=0.07),
         "ostracod": Kind(paint=ostracod, share=0.06),
-        "chaetognath": Kind(paint=chaetognath, share=0.06, size=1.8),
+        "chaetognath": Kind(paint=chaetognath, share=0.06, size=1.5),
         "appendicularian": Kind(paint=appendicularian, share=0.08),
-        "bell": Kind(paint=bell, share=0.03, size=3.5),
-        "medusa": Kind(paint=medusa, share=0.03, size=1.5),
+        "bell": Kind(paint=bell, share=0.03, size=2.2),
+        "medusa": Kind(paint=medusa, share=0.03, size=1.3),
         "radiolarian": Kind(paint=radiolarian, share=0.05),
-        "detritus": Kind(paint=detritus, share=0.12, is_animal=False),
-        "fibre": Kind(paint=fibre, share=0.05, size=0.9, is_animal=False),
+        "detritus": Kind(paint=detritus, share=0.12, size=0.6, is_animal=False),
+        "fibre": Kind(paint=fibre, share=0.05, size=0.55, is_animal=False),
         "bubble": Kind(paint=bubble, share=0.03, size=0.8, is_animal=False),
     }
 )
@@ -149,8 +149,8 @@ def pick_kind(rng: np.random.Generator, *, animals_only: bool = False) -> str:
 
 
 def draw_area_px(rng: np.random.Generator) -> float:
-    """An area as they come: ln(area / 631 px) follows a gamma distribution, fitted to the percentiles of a tow's 1,706 objects."""
-    return float(min(LEAST_AREA_PX * 1.2 * np.exp(rng.gamma(2.2, 0.50)), 150_000.0))
+    """An area as they come: ln(area / 631 px) follows a gamma distribution, after the percentiles of a tow's 1,706 objects."""
+    return float(min(LEAST_AREA_PX * np.exp(rng.gamma(2.2, 0.50)), 150_000.0))
 
 
 def filled(dark: BoolArray) -> BoolArray:
