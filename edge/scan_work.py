@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from edge.errors import ModelError
+from edge.errors import ModelError, SettingsError
 from edge.health.disk import DiskGuard, DiskLevel
 from edge.pipeline.keeper import ModelKeeper
 from edge.recipes.zooscan import ZOOSCAN
 from edge.settings import Settings
+from edge.store import files
 from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.sqlite import Connection
 from edge.store.writer import Writer
@@ -91,10 +92,22 @@ def _desk_settings(settings: Settings) -> DeskSettings:
 
 
 def watch_projects(service: Service) -> None:
-    """Let the desk look at the inbox for projects, and at the folders of the settings that hold them."""
+    """Let the desk look at the inbox for projects, and at the folders of the settings that hold them.
+
+    Raises:
+        SettingsError: such a folder lies where files are taken from, or its files are to be copied.
+    """
     inbox = service.home / INBOX_FOLDER / ZOOSCAN.name
     inbox.mkdir(parents=True, exist_ok=True)
-    service.scans.folders = (inbox, *(watched.path.absolute() for watched in service.settings.watched if watched.recipe == ZOOSCAN.name))
+    wanted = [watched for watched in service.settings.watched if watched.recipe == ZOOSCAN.name]
+    for watched in wanted:
+        if watched.intake == "copy":
+            advice = "Leave `intake` out: projects are read where they are."
+            raise SettingsError(f"the ZooScan projects of {watched.path} cannot be copied into the home folder", advice=advice)
+        for root in service.writer.call(files.list_roots):
+            if watched.path.absolute().is_relative_to(root.path):
+                raise SettingsError(f"{watched.path} lies in {root.path}, which is watched with the recipe {root.recipe}")
+    service.scans.folders = (inbox, *(watched.path.absolute() for watched in wanted))
 
 
 def open_ecotaxa_desk(service: Service) -> EcotaxaDesk:

@@ -37,7 +37,7 @@ class WatchedFolder(BaseModel):
     path: Path = Field(
         title="Folder", description="The folder to watch, subfolders included. It must not lie inside another watched folder."
     )
-    recipe: str = Field(title="Recipe", description="What happens to its files, such as `burrows`.")
+    recipe: str = Field(title="Recipe", description="What happens to its files, such as `burrows`; `zooscan` takes whole ZooScan projects.")
     intake: Literal["in_place", "copy"] = Field(
         default="in_place",
         title="Intake",

@@ -13,6 +13,7 @@ from edge.errors import Reason, ScanRefusedError
 from edge.store.reads import zooscan as reads
 from edge.store.reads.zooscan_objects import erased_machine_lines, standing_lines, standing_objects
 from tests.helpers.scan_lab import ScanLab, scan_lab
+from tests.helpers.tiny_home import wait_until
 from tests.helpers.zooscan import draw_objects, log_text, meta_text, write_backgrounds, write_project, write_raw
 
 RAW = "Zooscan_scan/_raw/st66_d1_raw_1.tif"
@@ -145,7 +146,7 @@ def test_a_failed_scan_is_tried_again_when_a_person_asks(lab: ScanLab) -> None:
     assert lab.desk.retry(None, actor="mary") == 1
     lab.desk.process_next()
     assert lab.scan().state == "done"
-    with pytest.raises(ScanRefusedError, match="cannot be queued"):
+    with pytest.raises(ScanRefusedError, match="cannot be queued now: it is done"):
         lab.desk.retry(lab.scan().uuid, actor="mary")
 
 
@@ -182,6 +183,33 @@ def test_what_people_did_stands_after_the_next_run(lab: ScanLab) -> None:
         assert len(erased_machine_lines(connection, lab.scan().id)) == 1
     lab.desk.undo(uuid, actor="mary")
     assert standing_keys(lab) != before, "the erased line of an earlier run stands again"
+
+
+def test_a_scan_whose_picture_is_gone_keeps_its_result_and_is_not_processed_anew(lab: ScanLab) -> None:
+    write_project(project_of(lab), objects=3)
+    lab.look()
+    lab.desk.process_next()
+    lab.desk.reprocess(lab.scan().uuid, actor="mary")
+    (project_of(lab) / RAW).unlink()
+    for text in (project_of(lab) / "Zooscan_scan" / "_raw").iterdir():
+        text.unlink()
+    lab.look()
+    row = lab.scan()
+    assert (row.state, row.original, row.objects) == ("done", "gone", 3)
+    with pytest.raises(ScanRefusedError, match="its picture is gone"):
+        lab.desk.reprocess(row.uuid, actor="mary")
+    lab.desk.sign(row.uuid, actor="mary")
+
+
+def test_a_paused_desk_begins_nothing(lab: ScanLab) -> None:
+    write_project(project_of(lab), objects=3)
+    lab.desk.may_begin = lambda: False
+    lab.desk.start()
+    wait_until(lambda: [row.state for row in lab.scans()] == ["queued"], "it is found")
+    lab.desk.may_begin = lambda: True
+    lab.desk.kick()
+    wait_until(lambda: lab.scan().state == "done", "it is processed")
+    assert lab.desk.failure is None
 
 
 def test_a_signed_scan_is_not_processed_anew(lab: ScanLab) -> None:

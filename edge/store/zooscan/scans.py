@@ -110,6 +110,11 @@ def set_gone(connection: Connection, scan_id: int) -> None:
     """The files of a scan were taken away: one without a result is gone, of one with a result the original is."""
     now = utc_now()
     connection.execute(
+        "UPDATE zooscan_scans SET state = 'done', changed_utc = ? WHERE id = ? AND state IN ('waiting', 'queued') "
+        "AND id IN (SELECT scan_id FROM zooscan_runs WHERE is_current = 1)",
+        (now, scan_id),
+    )
+    connection.execute(
         "UPDATE zooscan_scans SET state = 'gone', changed_utc = ? WHERE id = ? AND state IN ('waiting', 'queued')", (now, scan_id)
     )
     set_original(connection, scan_id, "gone")
@@ -175,7 +180,7 @@ def reclaim(connection: Connection, max_attempts: int) -> int:
 
 
 def queue_again(connection: Connection, scan_ids: Sequence[int] | None, *, states: Sequence[str], actor: str, action: str) -> int:
-    """Queue scans once more, with attempts counted anew; a signed one is left as it is. Returns how many.
+    """Queue scans once more, with attempts counted anew; one that is signed, or whose picture is gone, is left as it is. Returns how many.
 
     Args:
         scan_ids: these, or None for all.
@@ -187,7 +192,7 @@ def queue_again(connection: Connection, scan_ids: Sequence[int] | None, *, state
         "UPDATE zooscan_scans SET state = 'queued', attempts = 0, reason = '', detail = '', changed_utc = ? "
         "WHERE raw_path IS NOT NULL AND state IN (SELECT value FROM json_each(?)) "
         "AND (?3 IS NULL OR id IN (SELECT value FROM json_each(?3))) "
-        "AND id NOT IN (SELECT scan_id FROM zooscan_signatures WHERE withdrawn_utc IS NULL)",
+        "AND original <> 'gone' AND id NOT IN (SELECT scan_id FROM zooscan_signatures WHERE withdrawn_utc IS NULL)",
         (utc_now(), json.dumps(list(states)), None if scan_ids is None else json.dumps(list(scan_ids))),
     )
     audit.append(connection, actor, action, "zooscan", {"scan_ids": None if scan_ids is None else list(scan_ids), "count": cursor.rowcount})

@@ -222,7 +222,7 @@ class Editing(DeskCore):
 
         def work(connection: Connection) -> str:
             checked = self.editable(connection, scan_uuid)
-            if checked.scan.state != "done":
+            if checked.scan.state not in ("done", "failed"):  # one whose next run failed has the result of the last
                 raise ScanRefusedError(f"the scan {checked.scan.name} is {checked.scan.state}; signed is what is done")
             if revision is not None and reads.revision(connection, checked.scan.id) != revision:
                 raise ScanOutdatedError(f"something about {checked.scan.name} changed since you looked at it")

@@ -201,6 +201,10 @@ class Queueing(DeskCore):
         """Something changed: look for work."""
         self._work_wanted.set()
 
+    def look_soon(self) -> None:
+        """Look at the watched folders now, in their own thread."""
+        self._look_wanted.set()
+
     def rescan(self, *, actor: str) -> None:
         """Look at every watched folder now."""
         self.writer.call(lambda connection: audit.append(connection, actor, "rescan", "zooscan", {}))
@@ -335,7 +339,8 @@ class Queueing(DeskCore):
         count = self.writer.call(lambda connection: scans.queue_again(connection, chosen, states=states, actor=actor, action=action))
         if scan is not None and not count:
             state = f"signed by {scan.signed_by}" if scan.signed_by is not None else scan.state
-            raise ScanRefusedError(f"the scan {scan.name} is {state}; it cannot be queued now")
+            why = "its picture is gone" if scan.original == "gone" else f"it is {state}"
+            raise ScanRefusedError(f"the scan {scan.name} cannot be queued now: {why}")
         self._look_wanted.set()
         self._work_wanted.set()
         return count

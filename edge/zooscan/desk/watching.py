@@ -90,7 +90,10 @@ class ScanWatch:
                 if trouble:
                     troubles.append(LookTrouble(shown(os.fsencode(path)), trouble))
             if folder not in projects:
-                self._look_at_loose(folder, now_s)
+                try:
+                    self._look_at_loose(folder, now_s)
+                except OSError as error:
+                    troubles.append(LookTrouble(shown(os.fsencode(folder)), _told(folder, error)))
         self.troubles = tuple(troubles)
 
     def look_at_file(self, raw: Path, backgrounds: tuple[Path, Path] | None, now_s: float) -> str:

@@ -32,6 +32,7 @@ RUNS_FOLDER = "zooscan"
 _CONTEXT = multiprocessing.get_context("spawn")
 _LOOK_S = 0.1
 _GRACE_S = 15.0
+_MOST_S = 3600.0  # a share that does not answer must not hold up all others for ever
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +146,7 @@ def _asked(work: WorkerTask, stopping: Callable[[], bool]) -> Answer:
     process = _CONTEXT.Process(target=worker_main, args=(theirs, work), name="imagine-edge-scan", daemon=False)
     process.start()
     theirs.close()
-    told_s: float | None = None
+    began_s, told_s = time.monotonic(), None
     try:
         while True:
             if told_s is None and stopping():
@@ -157,6 +158,9 @@ def _asked(work: WorkerTask, stopping: Callable[[], bool]) -> Answer:
                 return answer
             if told_s is not None and time.monotonic() - told_s > _GRACE_S:
                 return Answer(kind="stopped")
+            if time.monotonic() - began_s > _MOST_S:
+                advice = "Look at the medium or the share that it lies on, then press Retry."
+                raise InputError(Reason.TIMED_OUT, f"{work.scan.raw.name} was not processed within an hour", advice=advice)
     except (EOFError, OSError) as error:
         process.join(_GRACE_S)
         raise ScanWorkerLostError(f"the process that worked on {work.scan.raw.name} ended with exit code {process.exitcode}") from error
