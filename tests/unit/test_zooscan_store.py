@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -211,6 +212,23 @@ def test_a_drawn_line_is_erased_by_undo_and_an_erased_one_put_back(db: Connectio
     erased = objects.line_by_id(db, seeded.scan_id, line_id)
     assert erased is not None
     assert erased.erased_by == "mary"
+
+
+def test_what_a_runs_own_separator_cut_never_stood_and_is_no_lost_id(db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_utc = "2026-11-22T04:00:00.000Z"
+    monkeypatch.setattr(runs, "utc_now", lambda: at_utc)
+    scan_id = scans.put_scan(db, scans.put_project(db, "/p", "a", None), complete())
+    assert scans.begin(db, scan_id)
+    run = small_run(uuid="run-1", keys=("x1y1w9h9", "x20y1w9h9"))
+    run_id = runs.record_run(db, scan_id, replace(run, objects=[replace(run.objects[0], is_retired=True), run.objects[1]]))
+    assert run_id is not None
+    assert objects.retired_keys(db, scan_id) == ()
+    assert objects.members_of_run(db, run_id)["x1y1w9h9"].is_retired
+    runs.retire_objects(db, run_id, ["x20y1w9h9"])  # in the very millisecond in which the run ended
+    assert [(one.key, one.was_cut) for one in objects.retired_keys(db, scan_id)] == [("x20y1w9h9", True)]
+    runs.restore_objects(db, run_id, ["x1y1w9h9"])
+    runs.retire_objects(db, run_id, ["x1y1w9h9"])
+    assert len(objects.retired_keys(db, scan_id)) == 2
 
 
 def test_cut_objects_are_retired_and_stand_again(db: Connection) -> None:

@@ -167,13 +167,16 @@ def line_by_id(connection: Connection, scan_id: int, line_id: int) -> LineRow | 
 
 
 def retired_keys(connection: Connection, scan_id: int) -> tuple[RetiredRow, ...]:
-    """Keys under which objects may have left the ship, and under which none stands now."""
+    """Keys under which objects may have left the ship, and under which none stands now.
+
+    What the separator of a run cut before anybody saw it never stood, and is not among them.
+    """
     rows = connection.execute(
         "SELECT o.key, max(coalesce(o.retired_utc, (SELECT min(n.finished_utc) FROM zooscan_runs AS n "
         "WHERE n.scan_id = r.scan_id AND n.id > r.id))) AS since_utc, max(o.retired_utc IS NOT NULL) AS was_cut "
         "FROM zooscan_runs AS r JOIN zooscan_objects AS o ON o.run_id = r.id "
         "WHERE r.scan_id = ?1 AND o.key NOT IN (SELECT key FROM v_zooscan_objects WHERE scan_id = ?1) GROUP BY o.key "
-        "ORDER BY since_utc, o.key",
+        "HAVING max(o.retired_utc IS NULL OR o.retired_utc != r.finished_utc) ORDER BY since_utc, o.key",
         (scan_id,),
     )
     return tuple(RetiredRow(row["key"], row["since_utc"], bool(row["was_cut"])) for row in rows)

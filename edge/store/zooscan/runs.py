@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from edge import __version__
-from edge.store.clock import utc_now, uuid7
+from edge.store.clock import utc_now, utc_text, uuid7
 from edge.store.outbox import put_out
 from edge.store.sqlite import Connection
 from edge.store.zooscan_tables import FEATURE_COLUMNS
@@ -119,7 +120,7 @@ def record_run(connection: Connection, scan_id: int, run: NewRun, *, raw: tuple[
         return None
     connection.execute("UPDATE zooscan_runs SET is_current = 0 WHERE scan_id = ? AND is_current = 1", (scan_id,))
     run_id = _insert_run(connection, scan_id, run, now)
-    add_objects(connection, run_id, run.objects)
+    add_objects(connection, run_id, run.objects, at_utc=now)
     connection.executemany(
         "INSERT INTO zooscan_lines (uuid, scan_id, run_id, object_key, pixels, score, made_by, is_human, made_utc) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)",
@@ -129,9 +130,9 @@ def record_run(connection: Connection, scan_id: int, run: NewRun, *, raw: tuple[
     return run_id
 
 
-def add_objects(connection: Connection, run_id: int, objects: Iterable[NewObject]) -> None:
-    """Objects that the run did not have yet."""
-    now = utc_now()
+def add_objects(connection: Connection, run_id: int, objects: Iterable[NewObject], *, at_utc: str | None = None) -> None:
+    """Objects that the run did not have yet. One that its run's own separator cut is retired when the run ended: it never stood."""
+    now = at_utc or utc_now()
     for one in objects:
         values = (one.measures.get(name) for name in FEATURE_COLUMNS)
         connection.execute(
@@ -157,6 +158,9 @@ def add_objects(connection: Connection, run_id: int, objects: Iterable[NewObject
 def retire_objects(connection: Connection, run_id: int, keys: Iterable[str]) -> None:
     """Objects that were cut, or became part of a whole again, are listed as such and stand no more."""
     now = utc_now()
+    (finished_utc,) = connection.execute("SELECT finished_utc FROM zooscan_runs WHERE id = ?", (run_id,)).fetchone()
+    if now == finished_utc:  # that is the time of those that never stood
+        now = utc_text(datetime.fromisoformat(now) + timedelta(milliseconds=1))
     connection.executemany(
         "UPDATE zooscan_objects SET retired_utc = ? WHERE run_id = ? AND key = ? AND retired_utc IS NULL",
         [(now, run_id, key) for key in keys],
