@@ -276,6 +276,7 @@ class Service:
         """Compare every watched folder with the database now."""
         self.writer.call(lambda connection: audit.append(connection, actor, "rescan", "roots", {}))
         self.intake.rescan()
+        self.scans.look_soon()
 
     def reprocess(self, file_ids: Sequence[int] | None, recipe: str, actor: str) -> int:
         """Run the active model again; both results stay."""
