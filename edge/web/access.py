@@ -152,6 +152,13 @@ RULES: dict[str, Need] = {
     "POST /api/scans/{scan_id}/sign": REVIEW,
     "POST /api/scans/{scan_id}/withdraw": REVIEW,
     # EcoTaxa
+    "GET /scans/ecotaxa": VIEW,
+    "POST /actions/ecotaxa/{transfer_id:int}/cancel": REVIEW,
+    "POST /actions/ecotaxa/{transfer_id:int}/answer": REVIEW,
+    "POST /actions/ecotaxa/{transfer_id:int}/again": REVIEW,
+    "POST /actions/ecotaxa/retry": REVIEW,
+    "POST /actions/ecotaxa/login": ADMINISTER,
+    "POST /actions/ecotaxa/logout": ADMINISTER,
     "GET /api/ecotaxa/transfers": VIEW,
     "GET /api/ecotaxa/transfers/{transfer_id}": VIEW,
     "GET /api/ecotaxa/login": REVIEW,

@@ -77,6 +77,11 @@ NOTICES = {
     "scan_fetched": "The categories of the scan are fetched. Without a link that waits here.",
     "transfer_cancelled": "The transfer ends.",
     "none_chosen": "No file was chosen: tick the boxes of the files first (key x).",
+    "transfer_answered": "Answered; the import goes on.",
+    "transfers_retried": "Tried again now: {n}.",
+    "ecotaxa_signed_in": "Signed in at EcoTaxa; what waits goes on.",
+    "ecotaxa_kept": "EcoTaxa was not reached: name and password are kept, and tried when there is a link.",
+    "ecotaxa_forgotten": "Token and password are forgotten.",
 }
 
 

@@ -1,4 +1,4 @@
-"""The JSON API of EcoTaxa, over a real server and a real EcoTaxa on the loopback."""
+"""The JSON API and the page of EcoTaxa, over a real server and an EcoTaxa on the loopback."""
 
 from __future__ import annotations
 
@@ -104,3 +104,39 @@ def test_a_password_is_never_in_an_answer(served: Served) -> None:
     assert served.get("login")["keeps_password"]
     assert served.post("logout") == {"forgotten": True}
     assert served.get("login") == {**served.get("login"), "username": None, "keeps_password": False}
+
+
+def press(served: Served, path: str, **fields: str) -> str:
+    """A button of the page; returns the page that it leads back to."""
+    answer = served.client.post(f"/actions/ecotaxa/{path}", data={"back": "/scans/ecotaxa", **fields})
+    assert answer.status_code == 303, answer.text
+    return served.client.get(answer.headers["location"]).text
+
+
+def test_the_page_signs_in_shows_answers_and_sends_again(served: Served) -> None:
+    assert "Nobody has signed in" in served.client.get("/scans/ecotaxa").text
+    page = press(served, "login", username=USER, password=PASSWORD, keep="1")
+    assert "Signed in at EcoTaxa" in page
+    assert "the password is kept" in page
+    assert PASSWORD not in page
+    pushed = served.post("push", 202, scan=SCAN)
+    assert "waits" in served.client.get("/scans/ecotaxa").text
+    served.appliance.ecotaxa.step()
+    job = next(iter(served.world.jobs.values()))
+    job.state, job.question = "A", {"missing_taxa": ["calanus <x>"], "missing_users": ["Jane"]}
+    served.post("retry")
+    served.appliance.ecotaxa.step()
+    page = served.client.get("/scans/ecotaxa").text
+    assert "EcoTaxa asks" in page
+    assert "calanus &lt;x&gt;" in page
+    refused = served.client.post(f"/actions/ecotaxa/{pushed['id']}/answer", data={"taxon-0": "many", "user-0": "1"})
+    assert refused.status_code == 422
+    assert "the import goes on" in press(served, f"{pushed['id']}/answer", **{"taxon-0": "45", "user-0": "7"})
+    assert served.get(f"transfers/{pushed['id']}")["answer"] == {"taxa": {"calanus <x>": 45}, "users": {"Jane": 7}}
+    run(served, pushed["id"])
+    press(served, f"{pushed['id']}/again", mode="update")
+    assert [(one["mode"], one["state"]) for one in served.get("transfers")] == [("update", "queued"), ("new", "done")]
+    press(served, f"{served.get('transfers')[0]['id']}/cancel")
+    assert "Token and password are forgotten" in press(served, "logout")
+    assert served.client.post("/actions/ecotaxa/99/cancel").status_code == 404
+    assert served.client.post(f"/actions/ecotaxa/{pushed['id']}/again", data={"mode": "anyhow"}).status_code == 422
