@@ -13,7 +13,7 @@ TEST_PROCESSES ?= 3
 # PyPI's torch for Linux brings CUDA; the workshop trains on the CPU. Only torch itself is asked for there.
 TORCH_PIP_ARGS ?= --extra-index-url https://download.pytorch.org/whl/cpu
 
-.PHONY: help run test test-workshop lint format docs bench bench-peers soak bundle workshop starter clean
+.PHONY: help run test test-workshop lint format docs bench bench-peers soak bundle workshop starter starter-multiples clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -58,6 +58,9 @@ workshop: .venv-workshop/.installed ## Install what trains and quantises models,
 
 starter: .venv-workshop/.installed ## Train the starter pack again (an hour or more)
 	@.venv-workshop/bin/python -m models.workshop $(ARGS)
+
+starter-multiples: .venv-workshop/.installed ## Train the starter pack of ZooScan multiples again (a quarter of an hour)
+	@.venv-workshop/bin/python -m models.workshop.multiples $(ARGS)
 
 .venv-workshop/.installed-test: .venv-workshop/.installed models/workshop/requirements-test.txt
 	@$(WORKSHOP_PIP) --requirement models/workshop/requirements-test.txt

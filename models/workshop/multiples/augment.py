@@ -1,7 +1,7 @@
 """What chance does to a crop before it is learned from, so that no sketch is learned by heart.
 
-Turned, mirrored, stretched, bent; greys spread otherwise; limbs taken off, bodies broken; blurred as a worse lens does. What comes out is
-one connected object still, cut to its box, as the segmenter would hand it over.
+Turned, mirrored, stretched, bent; greys spread otherwise; limbs taken off, bodies broken and worn; blurred as a worse lens does. What comes
+out is one connected object still, cut to its box, as the segmenter would hand it over.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ _BEND_SHARE, _BEND_PX = 0.35, 5.0
 _LIMBLESS_SHARE = 0.15
 _BROKEN_SHARE = 0.12
 _BLUR_SHARE = 0.3
+_WORN_SHARE = 0.2
 _LEAST_PX = 60
 
 
@@ -39,6 +40,8 @@ def vary(crop: UInt8Array, rng: np.random.Generator, side_px: int, *, is_multipl
         bright = _bent(bright, rng)
     if rng.random() < _LIMBLESS_SHARE:
         bright = _if_one(_without_limbs(bright, rng), bright)
+    if rng.random() < _WORN_SHARE:
+        bright = _worn(bright, rng, is_multiple=is_multiple)
     if not is_multiple and rng.random() < _BROKEN_SHARE:
         bright = _if_one(_broken(bright, rng), bright)
     if rng.random() < _BLUR_SHARE:
@@ -75,6 +78,18 @@ def _without_limbs(bright: UInt8Array, rng: np.random.Generator) -> UInt8Array:
     size = int(rng.integers(3, 8))
     brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     return np.asarray(cv2.morphologyEx(bright, cv2.MORPH_OPEN, brush), np.uint8)
+
+
+def _worn(bright: UInt8Array, rng: np.random.Generator, *, is_multiple: bool) -> UInt8Array:
+    """Eaten away in patches, as detritus and damaged animals are; of several only so much that all of them remain."""
+    height, width = bright.shape
+    coarse = rng.normal(0.0, 1.0, (max(3, height // 8), max(3, width // 8))).astype(np.float32)
+    field = np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
+    dark = bright >= DARK_ENOUGH
+    gone = np.quantile(field[dark], rng.uniform(0.03, 0.12) if is_multiple else rng.uniform(0.08, 0.4)) if dark.any() else 0.0
+    worn = _largest(np.where(field > gone, bright, np.uint8(0)))
+    left = int(np.count_nonzero(worn >= DARK_ENOUGH)) / max(int(np.count_nonzero(dark)), 1)
+    return worn if left > (0.85 if is_multiple else 0.4) else bright
 
 
 def _broken(bright: UInt8Array, rng: np.random.Generator) -> UInt8Array:

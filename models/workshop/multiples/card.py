@@ -19,8 +19,10 @@ Input: the object alone, inverted, cut to its box, in a black square, {SIDE_PX} 
 ## What it learned from
 
 **Rendered plankton only** (`models/workshop/scan`): copepods, cladocerans, ostracods, chaetognaths, appendicularians, bells, medusae,
-radiolarians, detritus, fibres and bubbles, alone and pushed together. No pixel of a real animal entered training, and nothing was chosen by
-real ones. No pretrained weights were used. Animals that lie on a fibre or on detritus count as several: they are to be separated as well.
+radiolarians, detritus, fibres and bubbles, alone and pushed together. No pixel of a real animal entered training. An earlier version took
+most siphonophores and clumps of detritus among the real vignettes below for several, which led to more of both among the drawings: **so the
+figures on real vignettes are no blind test**. No pretrained weights were used. Animals that lie on a fibre or on detritus count as several:
+they are to be separated as well; clumps of detritus count as one.
 """
 
 _LIMITS = """## Limits

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.workshop import renders
+from models.workshop.multiples.laying import lay_together
 from models.workshop.scan import brush, crustaceans, drawing, lifeless, soft_bodies
 from models.workshop.scan.drawing import DARK_ENOUGH, KINDS, WHITE, Drawing, draw_animal, draw_touching
 from models.workshop.scene import noise
@@ -26,7 +27,10 @@ LARGEST_SIDE_PX = 128
 # Of the things that touch another one, some are lifeless: a fibre over a copepod is to be cut off too.
 _WITH_LIFELESS = 0.12
 _THREE = 0.2
+_UNLIKE = 0.45
 _LIFELESS = ("fibre", "detritus")
+_CLUMPS, _LOADED = 0.15, 0.12
+_GLASSY = ("bell", "bell", "medusa", "appendicularian", "ostracod")
 # So many pixels of a second thing make several of one; what has fewer is a rest of something.
 _SECOND_PX = 450
 _PARTS = 64
@@ -111,11 +115,39 @@ def _draw_part(order: CropOrder, numbers: Sequence[tuple[bool, int]]) -> list[UI
 def _draw_one(order: CropOrder, number: int, *, is_multiple: bool) -> UInt8Array:
     rng = np.random.default_rng([order.seed, int(is_multiple), number])
     while True:
-        drawn = _touching(rng, order) if is_multiple else draw_animal(rng, _kind(rng, order))
+        drawn = _touching(rng, order) if is_multiple else _single(rng, order)
         gain = float(np.exp(rng.uniform(-0.7, 0.35))) if order.fainter else 1.0
         alone = _seen(drawn, gain, is_multiple=is_multiple)
         if alone is not None:
             return _reduced(alone)
+
+
+def _single(rng: np.random.Generator, order: CropOrder) -> Drawing:
+    """One thing. In sets of all kinds some are what real scans are full of: clumps of detritus, bells with something dark in them."""
+    chance = rng.random() if order.all_kinds else 1.0
+    if chance < _CLUMPS:
+        return draw_touching(rng, kinds=("detritus", *(str(name) for name in rng.choice(_LIFELESS, int(rng.integers(1, 3))))))
+    if chance < _CLUMPS + _LOADED:
+        return _loaded(draw_animal(rng, str(rng.choice(_GLASSY))), rng)
+    return draw_animal(rng, _kind(rng, order))
+
+
+def _loaded(drawn: Drawing, rng: np.random.Generator) -> Drawing:
+    """A transparent animal with dark bodies in it: a stomach, an oil drop, prey."""
+    rows, columns = np.nonzero(drawn.filled)
+    height, width = drawn.darkness.shape
+    light = np.ones((height, width), np.float32)
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    for _ in range(int(rng.integers(1, 4))):
+        place = int(rng.integers(len(rows)))
+        long = np.sqrt(len(rows)) * rng.uniform(0.05, 0.22)
+        slim, angle, depth = rng.uniform(0.35, 1.0), rng.uniform(0, np.pi), rng.uniform(0.2, 0.8)
+        along = (x - columns[place]) * np.cos(angle) + (y - rows[place]) * np.sin(angle)
+        across = (y - rows[place]) * np.cos(angle) - (x - columns[place]) * np.sin(angle)
+        out = (along / long) ** 2 + (across / (slim * long)) ** 2
+        light *= 1 - np.float32(depth) * np.exp(-(out**2))
+    darkness = WHITE - (WHITE - drawn.darkness) * light
+    return replace(drawn, darkness=np.clip(np.rint(darkness), 0, WHITE).astype(np.uint8))
 
 
 def _kind(rng: np.random.Generator, order: CropOrder) -> str | None:
@@ -123,6 +155,8 @@ def _kind(rng: np.random.Generator, order: CropOrder) -> str | None:
 
 
 def _touching(rng: np.random.Generator, order: CropOrder) -> Drawing:
+    if order.all_kinds and rng.random() < _UNLIKE and (unlike := _unlike(rng, order)) is not None:
+        return unlike
     count = 3 if rng.random() < _THREE else 2
     if rng.random() < _WITH_LIFELESS:
         animals = ["copepod"] if rng.random() < 0.5 else [str(rng.choice([name for name, kind in KINDS.items() if kind.is_animal]))]
@@ -131,6 +165,19 @@ def _touching(rng: np.random.Generator, order: CropOrder) -> Drawing:
         animals = [name for name, kind in KINDS.items() if kind.is_animal]
         return draw_touching(rng, kinds=tuple(str(name) for name in rng.choice(animals, count)))
     return draw_touching(rng, animals=count)
+
+
+def _unlike(rng: np.random.Generator, order: CropOrder) -> Drawing | None:
+    """Two of any sizes, as they come: a small one on a large one's limb is two as well."""
+    both = [draw_animal(rng, _kind(rng, order), animals_only=True) for _ in range(2)]
+    laid = lay_together(both[0].alone, both[1].alone, rng)
+    if laid is None:
+        return None
+    darkness = np.uint8(WHITE) - laid.picture
+    owner = np.zeros(darkness.shape, np.uint8)
+    for number, (drawn, (top, left)) in enumerate(zip(both, (laid.one, laid.other), strict=True), start=1):
+        owner[top : top + drawn.owner.shape[0], left : left + drawn.owner.shape[1]][drawn.owner > 0] = number
+    return Drawing(kinds=(*both[0].kinds, *both[1].kinds), darkness=darkness, owner=owner)
 
 
 def _seen(drawn: Drawing, gain: float, *, is_multiple: bool) -> UInt8Array | None:

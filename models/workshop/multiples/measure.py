@@ -18,6 +18,7 @@ import numpy.typing as npt
 from edge.zooscan.multiples import without_footer
 from edge.zooscan.particle import Particle
 from edge.zooscan.segment import SegmentSettings, find_particles
+from models.workshop.multiples.laying import lay_together
 from models.workshop.scan.drawing import WHITE
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -78,8 +79,8 @@ def laid_together(animals: Sequence[RealAnimal], count: int, seed: int) -> Itera
         dark = sorted(int((crop < WHITE).sum()) for crop in (one, other))
         if dark[1] > _LARGEST_RATIO * dark[0]:
             continue
-        together = _pushed_together(one, other, rng)
-        parts = [] if together is None else list(find_particles(together, SegmentSettings()))
+        laid = lay_together(one, other, rng)
+        parts = [] if laid is None else list(find_particles(laid.picture, SegmentSettings()))
         if len(parts) == 1 and int(parts[0].holed.sum()) > 0.9 * sum(dark):
             made += 1
             yield parts[0].alone
@@ -96,25 +97,6 @@ def _turned(alone: UInt8Array, rng: np.random.Generator) -> UInt8Array:
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), float(rng.uniform(0, 360)), 1.0)
     turn[:, 2] += (side - width) / 2, (side - height) / 2
     return np.asarray(cv2.warpAffine(alone, turn, (side, side), flags=cv2.INTER_LINEAR, borderValue=(float(WHITE),)), np.uint8)
-
-
-def _pushed_together(one: UInt8Array, other: UInt8Array, rng: np.random.Generator) -> UInt8Array | None:
-    """The other moved towards the first along a way by chance until some dark pixels of both coincide; light goes through both."""
-    reach = max(other.shape) + 4
-    glass = np.full((one.shape[0] + 2 * reach, one.shape[1] + 2 * reach), WHITE, np.uint8)
-    glass[reach : reach + one.shape[0], reach : reach + one.shape[1]] = one
-    limit = SegmentSettings().upper_grey
-    theirs, wanted, way = other <= limit, int(rng.integers(4, 40)), rng.uniform(0.0, 2 * np.pi)
-    for distance in range((one.shape[0] + other.shape[0]) // 2 + 4, 0, -1):
-        left = round(glass.shape[1] / 2 + distance * np.cos(way) - other.shape[1] / 2)
-        top = round(glass.shape[0] / 2 + distance * np.sin(way) - other.shape[0] / 2)
-        if left < 0 or top < 0 or left + other.shape[1] > glass.shape[1] or top + other.shape[0] > glass.shape[0]:
-            continue
-        beneath = glass[top : top + other.shape[0], left : left + other.shape[1]]
-        if int(((beneath <= limit) & theirs).sum()) >= wanted:
-            beneath[:] = (beneath.astype(np.uint16) * other // WHITE).astype(np.uint8)
-            return glass
-    return None
 
 
 def _ranks(values: Float32Array) -> npt.NDArray[np.float64]:

@@ -114,7 +114,7 @@ def _draft(goldens: Sequence[Mapping[str, Any]], figures: Mapping[str, Mapping[s
         "input": {"width_px": SIDE_PX, "height_px": SIDE_PX, "channel_order": "rgb", "fit": "letterbox", "pad_value": 0},
         "thresholds": {"score": MULTIPLE_SCORE, "score_floor": 0.0},
         "licence": "Apache-2.0",
-        "trained_on": "Rendered plankton only; no real vignette was used for training, thresholds or the choice of anything.",
+        "trained_on": "Rendered plankton only; no real vignette was used for training or thresholds.",
         "card": CARD_NAME,
         "metrics": _flat(figures[first]) if figures else {},
         "variants": [{**one, "metrics": _flat(figures[str(one["name"])]) if figures else {}} for one in VARIANTS],
