@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,12 +107,21 @@ def _write_jpeg(path: Path, png: bytes, resolution_dpi: float) -> None:
 
 
 def _write_pictures(folder: Path, name: str, scan: ExportScan, work: WorkFolder) -> None:
-    """The picture and its three masks, one after the other in one array: 375 million pixels each."""
+    """The picture, and beside it its three masks, one after the other in one array: 375 million pixels each."""
     clean = _open_clean(work.clean)
-    height, width = clean.shape
-    with zipfile.ZipFile(folder / f"{name}_vis1.zip", "x", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        archive.write(work.clean, f"{name}_vis1.tif")
-    drawn = np.empty((height, width), np.uint8)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        packed = beside.submit(_pack, folder / f"{name}_vis1.zip", work.clean, f"{name}_vis1.tif")
+        _draw_masks(folder, name, scan, work, clean)
+        packed.result()
+
+
+def _pack(path: Path, picture: Path, name: str) -> None:
+    with zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.write(picture, name)
+
+
+def _draw_masks(folder: Path, name: str, scan: ExportScan, work: WorkFolder, clean: UInt8Array) -> None:
+    drawn = np.empty(clean.shape, np.uint8)
     drawings: tuple[tuple[str, Callable[[UInt8Array], None]], ...] = (
         ("msk1", lambda canvas: _draw_mask(canvas, clean, scan.run.upper_grey, work.lines)),
         ("out1", lambda canvas: _draw_outlines(canvas, scan.objects, work.outlines)),
