@@ -53,7 +53,10 @@ def lines_of(app: FastAPI) -> list[str]:
         for route in router.routes:
             assert isinstance(route, Route), route
             lines += [f"{method} {route.path}" for method in sorted(route.methods or ()) if method not in {"HEAD", "OPTIONS"}]
+    ours = {id(route) for router in ROUTERS for route in router.routes}
     for route in app.router.routes:
+        if id(route) in ours:
+            continue
         if isinstance(route, Mount):
             lines.append(f"GET {route.path}/{{path:path}}")
         elif isinstance(route, Route):
@@ -73,7 +76,9 @@ def test_exactly_one_line_stands_for_each_route(tmp_path: Path) -> None:
     lines = lines_of(app)
     appliance.close()
     assert len(lines) > 60, "the walk no longer finds the routes"
-    assert len(app.router.routes) == len(ROUTERS) + 2, "a route that is in no router: the walk must see it too"
+    assert len(app.router.routes) == sum(len(router.routes) for router in ROUTERS) + 2, (
+        "a route that is in no router: the walk must see it too"
+    )
     assert sorted(set(lines)) == sorted(lines)
     assert sorted(set(lines) - set(RULES)) == [], "routes without a line in edge/web/access.py"
     assert sorted(set(RULES) - set(lines)) == [], "lines in edge/web/access.py without a route"
