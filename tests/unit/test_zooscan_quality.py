@@ -75,6 +75,22 @@ def test_whatever_was_typed_is_read_back_from_the_meta_that_leaves(typed: dict[s
         assert (read.value(key) or "") == shown.encode("utf-8", "replace").decode()
 
 
+_KEYS = st.sampled_from(
+    ["SampleId", "Date", "Latitude", "Longitude", "Zmax", "Vol", "FracId", "Fracnb", "Fracmin", "SubMethod", "latitude_end"]
+)
+_VALUES = st.text(max_size=20) | st.sampled_from(
+    ["1e400", "-0", "nan", "inf", "9999", "1_0", "\u0663", "d1_0_sur_0", "d1_9_sur_2", "motoda", "0"]
+)
+
+
+@given(st.binary(max_size=80), st.binary(max_size=80), st.dictionaries(_KEYS, _VALUES))
+def test_whatever_is_in_the_texts_of_a_scan_is_read_and_looked_at(meta: bytes, log: bytes, typed: dict[str, str]) -> None:
+    standing = what_stands(META + meta, log, typed)
+    assert {one.check for one in findings(_facts(standing))} >= {"statements", "volume", "sieves", "object_count"}
+    for value in (standing.sample.latitude_deg, standing.latitude_end_deg):
+        assert value is None or -90 <= value <= 90
+
+
 def _object(category: str | None = None, *, multiple: bool = False, hierarchy: str | None = None) -> CountedObject:
     return CountedObject(
         category=category,
