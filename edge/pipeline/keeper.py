@@ -152,17 +152,25 @@ class ModelKeeper:
             raise ModelError(f"no variant of {row.label} works on this machine")
         return max(offered, key=lambda verdict: verdict.images_per_s or 0.0)
 
-    def activate(self, recipe: str, name: str, version: str | None, *, tasks: Collection[Task], actor: str) -> packs.PackRow:
+    def activate(
+        self, recipe: str, name: str, version: str | None, *, tasks: Collection[Task], actor: str, labels: Collection[str] | None = None
+    ) -> packs.PackRow:
         """Let an installed pack serve a recipe; it must work here.
 
         Args:
             tasks: what a model may do to serve that recipe.
+            labels: the classes that it must have, neither more nor fewer; None if it may have any.
 
         Raises:
-            ModelError: it is not installed, does another task, or no variant of it works on this machine.
+            ModelError: it is not installed, does another task, has other classes, or no variant of it works on this machine.
         """
         row = self._writer.call(lambda connection: packs.get_installed(connection, name, version))
-        task = read_pack(row.pack_path).manifest.task
+        manifest = read_pack(row.pack_path).manifest
+        task, names = manifest.task, {label.name for label in manifest.labels}
+        if labels is not None and names != set(labels):
+            told, wanted = ", ".join(sorted(names)[:5]), " and ".join(sorted(labels))
+            advice = f"Activate a model whose classes are {wanted}; `imagine-edge models show NAME` tells them."
+            raise ModelUnfitError(f"{row.label} knows the classes {told}; the recipe {recipe} needs {wanted}", advice=advice)
         if task not in tasks:
             advice = f"Activate a model whose task is {' or '.join(sorted(tasks))}; `imagine-edge models show NAME` tells the task."
             raise ModelUnfitError(f"{row.label} does the task {task}, which the recipe {recipe} has no use for", advice=advice)

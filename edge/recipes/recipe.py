@@ -28,6 +28,7 @@ class Recipe:
         detect: the detection settings that follow from the settings.
         clip: how clips are read, as follows from the settings; None if it takes none.
         measure: of images that are crops of one particle each: measures it.
+        labels: the classes that a model must have to serve it; None if it may have any.
         on_demand: its worker and its inbox are there only where a folder is watched with it, or was ever taken from.
     """
 
@@ -39,6 +40,7 @@ class Recipe:
     detect: Callable[[Settings], DetectSettings]
     clip: Callable[[Settings], ClipSettings] | None = None
     measure: MeasureCrop | None = None
+    labels: frozenset[str] | None = None
     on_demand: bool = False
 
     def sha256(self, settings: Settings) -> str:
@@ -67,6 +69,7 @@ class ProjectRecipe:
         tasks: what a model may do to serve it.
         starter_pack: the bundled pack that serves it until another is activated.
         command: what takes one project once, in place of `ingest`.
+        labels: the classes that a model must have to serve it; None if it may have any.
     """
 
     name: str
@@ -74,6 +77,7 @@ class ProjectRecipe:
     tasks: frozenset[Task]
     starter_pack: str
     command: str
+    labels: frozenset[str] | None = None
 
 
 def _sha256(content: dict[str, object]) -> str:

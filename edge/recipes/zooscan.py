@@ -10,4 +10,5 @@ ZOOSCAN = ProjectRecipe(
     tasks=frozenset(("classify",)),
     starter_pack="zooscan-multiples-starter",
     command="imagine-edge zooscan process",
+    labels=frozenset(("multi", "single")),
 )

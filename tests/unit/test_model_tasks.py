@@ -12,6 +12,8 @@ from edge.pipeline.detect import process_image
 from edge.pipeline.keeper import ModelKeeper, ModelUnfitError
 from edge.pipeline.plan import DetectSettings, Mask
 from edge.recipes.burrows import BURROWS
+from edge.recipes.vignettes import VIGNETTES
+from edge.recipes.zooscan import ZOOSCAN
 from edge.store.open import open_store
 from models.runtime.predict import classify, detect, load_model
 from models.runtime.vision import cv2
@@ -66,3 +68,19 @@ def test_a_segmentation_may_serve_burrows(tmp_path: Path, keeper: ModelKeeper) -
     keeper.install(make_tiny_pack(tmp_path / "pack", onnx=segmenter_onnx(), ir=False, **SEGMENT).path)
     keeper.activate("burrows", "tiny", None, tasks=BURROWS.tasks, actor="test")
     assert keeper.active("burrows", BURROWS.starter_pack).name == "tiny"
+
+
+def test_a_classification_of_other_classes_does_not_tell_multiples(keeper: ModelKeeper) -> None:
+    wanted = "knows the classes unclassified; the recipe zooscan needs multi and single"
+    with pytest.raises(ModelUnfitError, match=wanted):
+        keeper.activate("zooscan", "vignettes-unclassified", None, tasks=ZOOSCAN.tasks, labels=ZOOSCAN.labels, actor="test")
+    assert keeper.active("zooscan", ZOOSCAN.starter_pack).name == ZOOSCAN.starter_pack
+
+
+def test_any_classification_may_serve_crops_of_single_particles(tmp_path: Path, keeper: ModelKeeper) -> None:
+    assert keeper.active("vignettes", VIGNETTES.starter_pack).name == "vignettes-unclassified"
+    keeper.install(
+        make_tiny_pack(tmp_path / "pack", onnx=classifier_onnx(), ir=False, expected={"score": [0.34, 0.34, 0.32]}, **CLASSIFY).path
+    )
+    keeper.activate("vignettes", "tiny", None, tasks=VIGNETTES.tasks, labels=VIGNETTES.labels, actor="test")
+    assert keeper.active("vignettes", VIGNETTES.starter_pack).name == "tiny"

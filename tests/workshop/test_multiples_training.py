@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from edge.zooscan.multiples import ClassifierSpec, load_classifier, prepare
+from edge.zooscan.multiples import ClassifierSpec, PackClassifier, load_classifier, prepare
 from models.workshop.multiples import pack
 from models.workshop.multiples.crops import CropOrder, CropSet, draw_crops
 from models.workshop.multiples.learn import Plan, to_tensor, train, weights_sha256
@@ -39,7 +39,7 @@ def test_what_is_written_serves_and_computes_what_torch_computes(drawn: CropSet,
     target.mkdir(parents=True)
     (target / "old.txt").write_text("of an earlier pack")
 
-    def measure(classifier: pack.PackClassifier) -> dict[str, object]:
+    def measure(classifier: PackClassifier) -> dict[str, object]:
         scores = classifier.scores(drawn.crops)
         return {"rendered": figures(scores[drawn.is_multiple], scores[~drawn.is_multiple]), "real": None}
 

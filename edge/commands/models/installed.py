@@ -71,7 +71,8 @@ def activate_model(
         try:
             with service_of(home) as service:
                 service.keeper.install_bundled()
-                row = service.keeper.activate(recipe, name, version, tasks=find_served(recipe).tasks, actor=_ACTOR)
+                served = find_served(recipe)
+                row = service.keeper.activate(recipe, name, version, tasks=served.tasks, labels=served.labels, actor=_ACTOR)
         except BusyError as error:
             with reading(home) as connection:
                 chosen = packs.get_pack(connection, name, version)
