@@ -83,11 +83,17 @@ def abundance_command(
     sizes: Annotated[SizeStep, typer.Option("--sizes", help="How the classes of size grow.")] = SizeStep.OCTAVE,
     body: Annotated[Body, typer.Option("--body", help="What the biovolumes of the spectrum are made of.")] = Body.ELLIPSOID,
     unsigned: UnsignedOption = False,
+    unresolved: Annotated[
+        bool,
+        typer.Option(
+            "--unresolved", help="Also signed scans with proposed multiples that nobody decided about; each counts as one animal."
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write individuals and biovolume per m3, by class and by class of size. A sample of which a scan is missing is refused."""
     home = home_of(context)
-    wanted = Wanted(every_status=statuses is Statuses.ALL, step=sizes, body=body, unsigned=unsigned)
+    wanted = Wanted(every_status=statuses is Statuses.ALL, step=sizes, body=body, unsigned=unsigned, unresolved=unresolved)
     with told(as_json=as_json):
         if sample is None and project is None:
             raise SettingsError("neither a sample nor a project is named", advice="Name a SampleId, or a project with --project.")

@@ -202,6 +202,7 @@ def _with_limit(wanted: Wanted, one: SampleScans) -> Wanted:
         step=wanted.step,
         body=wanted.body,
         unsigned=wanted.unsigned,
+        unresolved=wanted.unresolved,
         smallest_mm3=one.smallest_mm3,
     )
 
@@ -255,6 +256,7 @@ def _told(of: ProjectRow, whole: Sequence[SampleScans], refused: Sequence[Refusa
         "size_classes": wanted.step.value,
         "body": wanted.body.value,
         "unsigned_taken": wanted.unsigned,
+        "unresolved_taken": wanted.unsigned or wanted.unresolved,
         "samples": [
             {
                 "sample_id": one.sample_id,

@@ -97,7 +97,8 @@ class Wanted:
     Attributes:
         every_status: every status by itself; else what is validated, and all the rest as not classified.
         step: of the classes of size; body: of the bodies.
-        unsigned: take scans whose check nobody signed, and multiples that nobody looked at.
+        unsigned: take scans whose check nobody signed, and whatever was proposed on them.
+        unresolved: take proposed multiples that nobody looked at, each as the one animal that it counts as.
         smallest_mm3: the biovolume of the smallest object that is taken, as a sphere.
     """
 
@@ -105,6 +106,7 @@ class Wanted:
     step: SizeStep = SizeStep.OCTAVE
     body: Body = Body.ELLIPSOID
     unsigned: bool = False
+    unresolved: bool = False
     smallest_mm3: float = 0.0
 
 
@@ -150,6 +152,11 @@ def _scan_refusals(scan: CountedScan, wanted: Wanted) -> Iterator[tuple[str, str
     if scan.objects is not None and not wanted.unsigned and not scan.signed:
         left = f", and {scan.undecided} proposed multiples wait for a decision" if scan.undecided else ""
         yield f"its check is not signed{left}", "Check and sign it on its page; or take it unsigned (--unsigned)."
+    elif scan.undecided and not (wanted.unsigned or wanted.unresolved):
+        yield (
+            f"it is signed, but nobody decided about {scan.undecided} proposed multiples",
+            "Withdraw the signature, separate them or decide, and sign again; or count each as one animal (--unresolved).",
+        )
 
 
 def _set_refusals(together: Sequence[CountedScan]) -> Iterator[tuple[str, str]]:

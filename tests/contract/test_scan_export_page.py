@@ -103,6 +103,11 @@ def test_figures_of_the_sample_or_why_there_are_none(lab: Lab) -> None:
     told = lab.web.get(f"{lab.api}/figures").raise_for_status().json()
     assert (told["rows"], len(told["refused"])) == ([], 1)
     lab.sign()
+    assert "nobody decided about 1 proposed multiples" in lab.words(f"/scans/{lab.of.scan_id}/export")
+    assert lab.web.get(f"{lab.api}/figures?unsigned=true").json()["rows"]
+    lab.web.post(f"{lab.api}/withdraw", json={"reason": "one was left"}).raise_for_status()
+    lab.web.post(f"{lab.api}/decisions", json={"objects": [lab.of.keys[0]], "decision": "multiple"}).raise_for_status()
+    lab.sign()
     told = lab.web.get(f"{lab.api}/figures").raise_for_status().json()
     assert told["rows"][0]["abundance_m3"] == pytest.approx(4 * 4 / 25.5)
     assert f"{4 * 4 / 25.5:.3f}" in lab.words(f"/scans/{lab.of.scan_id}/export")

@@ -127,6 +127,7 @@ SETS: list[tuple[list[CountedScan], str, str]] = [
         "tow_d1_1",
         "its check is not signed, and 3 proposed multiples wait for a decision",
     ),
+    ([_scan("d1", (), undecided=2)], "tow_d1_1", "it is signed, but nobody decided about 2 proposed multiples"),
     ([_scan("d1", (_object(ellipsoid=math.nan),))], "tow_d1_1", "2 biovolumes of its objects are not defined"),
 ]
 
@@ -152,6 +153,7 @@ def test_all_reasons_are_told_at_once() -> None:
 
 def test_unsigned_scans_are_taken_when_that_is_asked_for() -> None:
     assert class_abundances([_scan("d1", (_object(),), signed=False, undecided=1)], replace(ASKED, unsigned=True))
+    assert class_abundances([_scan("d1", (_object(),), undecided=1)], replace(ASKED, unresolved=True))
 
 
 def test_a_spectrum_against_figures_made_by_hand() -> None:

@@ -156,6 +156,7 @@ def test_a_good_scan_has_nothing_to_look_at_and_says_what_was_looked_at() -> Non
         (lambda facts: replace(facts, standing=_standing(FracId="")), "object_count", "unknown"),
         (lambda facts: replace(facts, objects=[_object(multiple=True)] * 300 + [_object()] * 900), "multiples", "look"),
         (lambda facts: replace(facts, signed=False), "signature", "look"),
+        (lambda facts: replace(facts, undecided=1), "signature", "look"),
         (lambda facts: replace(facts, lines=0), "separation", "look"),
         (lambda facts: replace(facts, lines=0, standing=_standing(Fracnb="1")), "separation", "ok"),
         (lambda facts: replace(facts, vignettes=1199), "vignettes", "wrong"),

@@ -352,4 +352,4 @@ def test_the_checks_see_the_scan_as_it_stands(lab: Lab) -> None:
     assert (len(facts.objects), facts.lines, facts.signed, facts.vignettes, facts.undecided) == (7, 1, True, 7, 1)
     assert [(one.name, one.fraction_id, one.has_same_sample) for one in facts.relatives] == [("st66_d1_2", "d1", True)]
     levels = {one.check: one.level for one in findings(facts)}
-    assert (levels["fraction"], levels["signature"], levels["object_count"], levels["vignettes"]) == ("look", "ok", "look", "ok")
+    assert (levels["fraction"], levels["signature"], levels["object_count"], levels["vignettes"]) == ("look", "look", "look", "ok")
