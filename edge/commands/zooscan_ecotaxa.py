@@ -154,15 +154,14 @@ def retry_command(context: typer.Context, as_json: JsonOption = False) -> None:
     with told(as_json=as_json):
         try:
             with _desk(home) as desk:
-                desk.retry()
+                count = desk.retry()
                 _work(desk, home)
-                count = 0
         except BusyError as error:
             count = int(or_running(error, home, "POST", "/api/ecotaxa/retry", {})["retried"])
     if as_json:
         answer({"retried": count})
     else:
-        say("tried; `imagine-edge zooscan uploads` shows where each is")
+        say(f"{count} waited; `imagine-edge zooscan uploads` shows where each is now")
 
 
 def login_command(

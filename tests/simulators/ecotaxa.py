@@ -251,6 +251,9 @@ class _Handler(BaseHTTPRequestHandler):
         world = self.server_of.world
         if found := re.fullmatch(r"/file_import/(\d+)", path):
             return {"job_id": world.begin(user, "FileImport", int(found[1]), given), "errors": []}
+        if found := re.fullmatch(r"/projects/(\d+)", path):
+            project = world.project(user, int(found[1]))
+            return {"projid": int(found[1]), "title": "Zoo", "highest_right": "Annotate" if user in project.users else "View"}
         if path == "/object_set/export/general":
             request = {**given["request"], "filters": given["filters"]}
             return {"job_id": world.begin(user, "GeneralExport", given["request"]["project_id"], request), "errors": [], "warnings": []}
@@ -260,7 +263,7 @@ class _Handler(BaseHTTPRequestHandler):
             return [
                 {"sampleid": number, "orig_id": name}
                 for name, number in project.samples.items()
-                if re.fullmatch(pattern, name, re.IGNORECASE)
+                if re.search(pattern, name, re.IGNORECASE)  # anywhere in the name, as the server looks
             ]
         if found := re.fullmatch(r"/object_set/(\d+)/query", path):
             project = world.project(user, int(found[1]))

@@ -52,6 +52,7 @@ class Project:
     """A project, who may change it, and what is in it."""
 
     users: set[str]
+    readers: set[str] = field(default_factory=set)
     known: Known = field(default_factory=Known)
     objects: dict[str, Object] = field(default_factory=dict)
     samples: dict[str, int] = field(default_factory=dict)
@@ -162,16 +163,16 @@ class World:
 
     # Projects and jobs
 
-    def project(self, user: str, project_id: int) -> Project:
+    def project(self, user: str, project_id: int, *, to_change: bool = False) -> Project:
         if project_id not in self.projects:
             raise RefusedError(404, "Not found.")
         project = self.projects[project_id]
-        if user not in project.users:
+        if user not in (project.users if to_change else project.users | project.readers):
             raise RefusedError(403, "You can't do this.")
         return project
 
     def begin(self, user: str, job_type: str, project_id: int, request: dict[str, Any]) -> int:
-        self.project(user, project_id)
+        self.project(user, project_id, to_change=True)
         self._next_job += 1
         params = {"prj_id": project_id, "req": request}
         todo = "validate" if job_type == "FileImport" else "export"

@@ -226,3 +226,19 @@ def test_what_a_server_says_moves_no_cursor(ship: EcotaxaHome, world: World) -> 
     assert detail.isprintable()
     assert "gone;   for goodx" in detail
     assert len(detail) < 800
+
+
+def test_a_project_that_may_only_be_looked_at_is_refused_before_anything_is_sent(ship: EcotaxaHome, world: World, server: Server) -> None:
+    world.projects[FOREIGN_PROJECT].readers.add(USER)
+    ship.add_scan()
+    row = ship.run(ship.desk.push(SCAN, "rita", project_id=FOREIGN_PROJECT))
+    assert row.state == "failed"
+    assert "may look at project 43, but not import into it" in row.detail
+    assert server.count(UPLOAD) == 0
+
+
+def test_what_was_not_taken_does_not_litter_the_account(ship: EcotaxaHome, world: World) -> None:
+    archive_with(ship, object_lat="99")
+    ship.add_scan()
+    assert ship.run(ship.desk.push(SCAN, "rita")).state == "failed"
+    assert [one["name"] for one in world.listing(USER, "/")] == ["trash"]

@@ -137,6 +137,11 @@ class EcoTaxa:
         """Answer a job's question; does nothing to one that asks no more."""
         self._ask("POST", f"/jobs/{job_id}/answer", body=reply, repeat=True)
 
+    def right(self, project_id: int) -> str:
+        """What the account may do in a project: "View", "Annotate", "Manage"; empty if the server does not say."""
+        found = self._ask("GET", f"/projects/{project_id}", repeat=True)
+        return str(found.get("highest_right") or "") if isinstance(found, dict) else ""
+
     def samples(self, project_id: int, pattern: str) -> dict[str, int]:
         """The server's number of each sample of a project whose id fits a pattern (`*`: anything)."""
         found = self._ask("GET", "/samples/search", params={"project_ids": str(project_id), "id_pattern": pattern}, repeat=True)

@@ -112,6 +112,8 @@ class Push:
         if job.state == "F":
             return self._finish(row)
         if job.state == "E":
+            if (row.remote_path or "").endswith("/"):
+                self._client.remove(row.remote_path or "")
             raise ImportFailedError(_errors(job))
         if job.state == "A":
             asked = f"EcoTaxa asks: {_question(job)}"
@@ -195,7 +197,10 @@ class Push:
         return "all" if is_whole else "part"
 
     def _look_before(self, row: UploadRow, contents: Contents) -> None:
-        """Before anything goes over the link: does the project have what it must not have, or lack what it must have?"""
+        """Before anything goes over the link: may we import, does the project have what it must not have, or lack what it must have?"""
+        if self._client.right(row.ecotaxa_project_id) == "View":
+            advice = "Ask a manager of the project for the right to annotate it, or push into another one."
+            raise ServerRefusedError(f"the account may look at project {row.ecotaxa_project_id}, but not import into it", advice=advice)
         there = self._there(row, contents) & contents.object_ids
         count = f"{len(there)} of {len(contents.object_ids)} objects of {row.scan} are in project {row.ecotaxa_project_id} already"
         if row.mode == "new" and there:
