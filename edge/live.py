@@ -76,7 +76,7 @@ def live_status(service: Service) -> LiveStatus:
     rates = [rate for dispatcher in dispatchers if (rate := dispatcher.tally.images_per_s(time.monotonic())) is not None]
     images_per_s = sum(rates) if rates else None
     in_flight = tuple(name for dispatcher in dispatchers for name in dispatcher.in_flight)
-    in_flight += () if service.scans.at_work is None else (service.scans.at_work,)
+    in_flight += () if service.scans.at_work is None else (f"{service.scans.at_work} {service.scans.stage}".strip(),)
     queue_length = service.queue.read(service)
     phase, detail = _phase(service, busy=bool(in_flight or queue_length or service.intake.waiting))
     return LiveStatus(

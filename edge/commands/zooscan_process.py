@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from edge.zooscan.desk.desk import ScanDesk
 
 _ACTOR = "cli"
+_LOOK_S = 0.1
 
 
 def process_command(
@@ -85,8 +88,32 @@ def _process(home: Path, source: Path, scan: str | None, background: tuple[Path,
         for number, row in enumerate(rows, start=1):
             if not as_json:
                 say(f"{row.name} ({number} of {len(rows)})")
-            failed += not _told(desk, _processed(desk, row), as_json=as_json)
+            with _progress(desk, quiet=as_json):
+                done = _processed(desk, row)
+            failed += not _told(desk, done, as_json=as_json)
     return failed
+
+
+@contextmanager
+def _progress(desk: ScanDesk, *, quiet: bool) -> Iterator[None]:
+    """On a terminal, what is done with the scan at the moment."""
+    if quiet or not out.is_terminal:
+        yield
+        return
+    over = threading.Event()
+    with out.status("  begins") as shown:
+
+        def follow() -> None:
+            while not over.wait(_LOOK_S):
+                shown.update(f"  {desk.stage or 'begins'}")
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
 
 def _chosen(desk: ScanDesk, source: Path, scan: str | None, background: tuple[Path, Path] | None) -> list[ScanRow]:

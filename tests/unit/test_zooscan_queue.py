@@ -49,6 +49,7 @@ def test_a_dropped_project_becomes_results_the_latest_scan_first(lab: ScanLab) -
     assert {path.name for path in (lab.home / run.folder).iterdir()} >= {"clean.tif", "vignettes.zip"}
     assert (run.background, run.frame["missing"]) == ("20260613_0805_background_large_manual.tif", ["left", "top", "bottom"])
     assert lab.look()[0].state == "done"
+    assert (lab.desk.at_work, lab.desk.stage) == (None, "")
     assert lab.desk.process_next() is None
 
 
@@ -56,8 +57,12 @@ def test_a_bare_scan_becomes_a_result(lab: ScanLab) -> None:
     write_raw(lab.folder / "tow 7.tif", draw_objects(4))
     write_backgrounds(lab.folder, "20260613_0805")
     lab.look()
+    stages: list[str] = []
+    lab.desk._set_stage = stages.append  # type: ignore[assignment]
     lab.desk.process_next()
     assert (lab.scan().name, lab.scan().state, lab.scan().objects) == ("tow 7", "done", 4)
+    assert stages[0] == "load"
+    assert {"convert", "segment", "measure"} <= set(stages), "each stage is told as it begins"
 
 
 def truncated(project: Path) -> None:

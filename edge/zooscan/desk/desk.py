@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from edge.zooscan.desk.editing import Editing
 from edge.zooscan.desk.lighting import Lighting
-from edge.zooscan.desk.queueing import Queueing
+from edge.zooscan.desk.taking import Taking
 from edge.zooscan.desk.typed import Typing
 
 
-class ScanDesk(Queueing, Lighting, Editing, Typing):
+class ScanDesk(Taking, Lighting, Editing, Typing):
     """Everything that may be done with scans. For any thread."""

@@ -93,8 +93,8 @@ class Cut:
 class ScanEngine(Protocol):
     """Looks at pixels."""
 
-    def process(self, task: ScanTask, stopping: Callable[[], bool]) -> NewRun:
-        """Process a scan, in a process of its own; the run's folder is there, whole, when this returns.
+    def process(self, task: ScanTask, stopping: Callable[[], bool], on_stage: Callable[[str], None] = lambda _: None) -> NewRun:
+        """Process a scan, in a process of its own; the run's folder is there, whole, when this returns. `on_stage` is told each stage.
 
         Raises:
             InputError: the scan cannot be processed.

@@ -6,7 +6,6 @@ failure, once: what was begun is begun anew at the next start, and what it left 
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import threading
@@ -21,7 +20,6 @@ import structlog
 
 from edge.errors import EdgeError, InputError, ModelError, Reason, ScanRefusedError, StoreError
 from edge.store import audit
-from edge.store.files import shown
 from edge.store.reads import zooscan as reads
 from edge.store.reads.zooscan import ScanRow
 from edge.store.reads.zooscan_objects import erased_machine_lines, standing_lines, standing_objects
@@ -91,6 +89,8 @@ class Queueing(DeskCore):
         self.settings = settings or DeskSettings()
         self.at_work: str | None = None
         """The scan in hand."""
+        self.stage = ""
+        """What is done with it now: load, background, convert, frame, segment, classify, separate, measure or write."""
         self.failure: str | None = None
         """Why looking or processing itself does not work at the moment."""
         self.may_begin = may_begin
@@ -149,54 +149,6 @@ class Queueing(DeskCore):
             self._watch.look(self.folders if folders is None else folders, time.monotonic())
         self._work_wanted.set()
 
-    def take_project(self, folder: Path, *, actor: str) -> str:
-        """Look at one project folder now, until nothing in it may still be copied, and queue again what failed of it before.
-
-        Returns:
-            The folder as the database knows it.
-
-        Raises:
-            InputError: UNREADABLE_FILE, it cannot be looked at.
-        """
-        self._settled(lambda: self.look([folder]))
-        if self.troubles:
-            raise InputError(Reason.UNREADABLE_FILE, self.troubles[0].trouble, advice="Check the folder, its permissions and its medium.")
-        return self._again(folder, None, actor)
-
-    def take_file(self, raw: Path, backgrounds: tuple[Path, Path] | None, *, actor: str) -> tuple[str, str]:
-        """Look at one raw scan that lies in no project, as `take_project` does. Returns its folder and its name.
-
-        Raises:
-            InputError: UNREADABLE_FILE, it cannot be looked at.
-        """
-        names: list[str] = []
-
-        def look() -> None:
-            with self._looking:
-                names.append(self._watch.look_at_file(raw, backgrounds, time.monotonic()))
-
-        try:
-            self._settled(look)
-        except OSError as error:
-            raise InputError(Reason.UNREADABLE_FILE, f"{raw.parent} cannot be read: {error.strerror}") from error
-        return self._again(raw.parent, names[-1], actor), names[-1]
-
-    def _settled(self, look: Callable[[], None]) -> None:
-        """Look once; twice, if something may still be copied."""
-        look()
-        if self.is_settling and not self._stopping.wait(self.settings.settle_s):
-            look()
-
-    def _again(self, folder: Path, name: str | None, actor: str) -> str:
-        with self.reader() as connection:
-            known = shown(os.fsencode(folder))
-            failed = [row.id for row in reads.scans_of_folder(connection, known) if row.state == "failed" and name in (None, row.name)]
-        if failed:
-            self.writer.call(
-                lambda connection: scans.queue_again(connection, failed, states=["failed"], actor=actor, action="zooscan_retry")
-            )
-        return known
-
     def kick(self) -> None:
         """Something changed: look for work."""
         self._work_wanted.set()
@@ -243,7 +195,7 @@ class Queueing(DeskCore):
         try:
             self._process(scan)
         finally:
-            self.at_work = None
+            self.at_work, self.stage = None, ""
         with self.reader() as connection:
             return reads.scan_by_id(connection, scan_id)
 
@@ -252,7 +204,7 @@ class Queueing(DeskCore):
         try:
             raw = Path(scan.raw_path or "")
             before = _status(raw)
-            run = self.engine.process(self._task(scan), lambda: self._stopping.is_set() or not self._may_work())
+            run = self.engine.process(self._task(scan), self._must_stop, self._set_stage)
             if _status(raw) != before:
                 self._drop(run)
                 self._set_back(scan, "its picture was changed while it was read", is_attempt=False)
@@ -272,6 +224,12 @@ class Queueing(DeskCore):
                 self._fail(scan, Reason.WORKER_DIED, f"{error}; tried {scan.attempts} times")
             else:
                 self._set_back(scan, str(error))
+
+    def _must_stop(self) -> bool:
+        return self._stopping.is_set() or not self._may_work()
+
+    def _set_stage(self, stage: str) -> None:
+        self.stage = stage
 
     def _record(self, scan: ScanRow, run: NewRun, raw: tuple[int, int] | None) -> None:
         """Write the result; where that cannot be, its files go, and the scan is begun anew later."""

@@ -70,7 +70,7 @@ class PixelEngine:
         self._separate = separate
         self._processes = processes or _cores()
 
-    def process(self, task: ScanTask, stopping: Callable[[], bool]) -> NewRun:
+    def process(self, task: ScanTask, stopping: Callable[[], bool], on_stage: Callable[[str], None] = lambda _: None) -> NewRun:
         """See `ScanEngine.process`."""
         began_s = time.monotonic()
         run_uuid = uuid7()
@@ -85,7 +85,7 @@ class PixelEngine:
             processes=self._processes,
         )
         try:
-            answer = _asked(work, stopping)
+            answer = _asked(work, stopping, on_stage)
             _refuse(answer)
         except BaseException:
             shutil.rmtree(self._home / folder, ignore_errors=True)
@@ -139,7 +139,7 @@ class PixelEngine:
         )
 
 
-def _asked(work: WorkerTask, stopping: Callable[[], bool]) -> Answer:
+def _asked(work: WorkerTask, stopping: Callable[[], bool], on_stage: Callable[[str], None]) -> Answer:
     """Have a process do it, and wait for its answer."""
     ours, theirs = _CONTEXT.Pipe(duplex=True)
     # No daemon: it has children of its own. It ends with this process whatever happens (`die_with_parent`).
@@ -154,8 +154,10 @@ def _asked(work: WorkerTask, stopping: Callable[[], bool]) -> Answer:
                 with contextlib.suppress(OSError):
                     ours.send(STOP)
             if ours.poll(_LOOK_S):
-                answer: Answer = ours.recv()
-                return answer
+                answer: Answer | str = ours.recv()
+                if isinstance(answer, Answer):
+                    return answer
+                on_stage(answer)
             if told_s is not None and time.monotonic() - told_s > _GRACE_S:
                 return Answer(kind="stopped")
             if time.monotonic() - began_s > _MOST_S:

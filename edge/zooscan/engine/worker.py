@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,6 +21,7 @@ from models.runtime.orphans import die_with_parent
 if TYPE_CHECKING:
     from edge.zooscan.multiples import ClassifierSpec
     from edge.zooscan.process.values import ProcessedScan
+    from edge.zooscan.scan import Stopwatch
 
 STOP = "stop"
 _SAME_RESOLUTION = 0.02
@@ -69,12 +71,12 @@ class Answer:
 
 
 def worker_main(link: Connection, task: WorkerTask) -> None:
-    """Process a scan; a word on the link, or its end, says stop."""
+    """Process a scan, and tell each stage as it begins; a word on the link, or its end, says stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     die_with_parent()
     stopping = threading.Event()
     threading.Thread(target=_listen, args=(link, stopping), name="listen", daemon=True).start()
-    answer = _answer(task, stopping)
+    answer = _answer(task, link, stopping)
     try:
         link.send(answer)
     except (BrokenPipeError, OSError):
@@ -87,11 +89,11 @@ def _listen(link: Connection, stopping: threading.Event) -> None:
     stopping.set()
 
 
-def _answer(task: WorkerTask, stopping: threading.Event) -> Answer:
+def _answer(task: WorkerTask, link: Connection, stopping: threading.Event) -> Answer:
     from edge.zooscan.process.values import ScanStoppedError
 
     try:
-        return _process(task, stopping)
+        return _process(task, link, stopping)
     except InputError as error:
         return Answer(kind="input", reason=error.reason.value, detail=str(error), advice=error.advice())
     except ModelError as error:
@@ -111,15 +113,29 @@ def _answer(task: WorkerTask, stopping: threading.Event) -> Answer:
         return Answer(kind="fault", detail=f"{type(error).__name__}: {error}")
 
 
-def _process(task: WorkerTask, stopping: threading.Event) -> Answer:
+def _stopwatch(link: Connection) -> Stopwatch:
+    """One that tells who waits for the answer what is done now."""
+    from edge.zooscan.scan import Stopwatch
+
+    class ToldStopwatch(Stopwatch):
+        @contextlib.contextmanager
+        def stage(self, name: str) -> Iterator[None]:
+            with contextlib.suppress(OSError):  # nobody waits any more: `stopping` is about to say so
+                link.send(name)
+            with super().stage(name):
+                yield
+
+    return ToldStopwatch()
+
+
+def _process(task: WorkerTask, link: Connection, stopping: threading.Event) -> Answer:
     from edge.zooscan.multiples import load_classifier
     from edge.zooscan.process.flow import process_scan
     from edge.zooscan.process.values import ScanInput
     from edge.zooscan.project.config import read_settings
-    from edge.zooscan.scan import Stopwatch
     from edge.zooscan.separate import WatershedSeparator
 
-    watch = Stopwatch()
+    watch = _stopwatch(link)
     settings = read_settings(*task.scan.config)
     check_log(task.scan, settings.segment.resolution_dpi)
     with watch.stage("load"):
