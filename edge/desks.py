@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from edge.footage import FrameGiven, FrameWanted, SheetWanted, StripGiven, StripWanted
@@ -20,10 +21,10 @@ from edge.survey.sheet_desk import SheetDesk
 from edge.survey.tables_desk import TablesDesk
 from edge.survey.track_desk import TrackDesk
 from edge.survey.waiting_desk import WaitingDesk
-from edge.zooscan.engine.pictures import ScanPictures
 
 if TYPE_CHECKING:
     from edge.service import Service
+    from edge.zooscan.engine.pictures import ScanPictures
 
 
 class SurveyDesks:
@@ -48,7 +49,14 @@ class SurveyDesks:
         self.tows = open_tow_desk(service, self.seal, wanted=tow_due)
         self.scans = open_scan_desk(service)
         self.ecotaxa = open_ecotaxa_desk(service)
-        self.scan_pictures = ScanPictures(service.home, reader)
+        self._home, self._reader = service.home, reader
+
+    @cached_property
+    def scan_pictures(self) -> ScanPictures:
+        """The pictures of scans; OpenCV is loaded when somebody looks at the first."""
+        from edge.zooscan.engine.pictures import ScanPictures
+
+        return ScanPictures(self._home, self._reader)
 
     def start(self) -> None:
         """Begin what works in the background."""

@@ -20,7 +20,6 @@ import structlog
 
 from edge.desks import SurveyDesks
 from edge.errors import SettingsError, StoreLostError
-from edge.footage import FrameGiven, FrameWanted, SheetWanted, StripGiven, StripWanted
 from edge.health.checks.workers import RestartWindow
 from edge.health.context import HealthContext
 from edge.health.disk import DiskGuard, DiskLevel
@@ -47,6 +46,7 @@ from edge.store.sealed_runs import LOG_HOLDS_SEALED, empty_log
 from edge.store.sqlite import Connection
 from edge.values import CaptureTime
 from edge.web.appliance import CheckStatus, LiveStatus
+from edge.zooscan.check_values import CheckPictures
 
 log = structlog.get_logger()
 
@@ -111,7 +111,7 @@ class Service:
         self.media, self.waiting, self.copies, self.tows = desks.media, desks.waiting, desks.copies, desks.tows
         self.sheets, self.tables, self.tracks = desks.sheets, desks.tables, desks.tracks
         self.counting, self.reviews, self.boxes, self.scans = desks.counting, desks.reviews, desks.boxes, desks.scans
-        self.ecotaxa, self.scan_pictures = desks.ecotaxa, desks.scan_pictures
+        self.ecotaxa, self.clip_frame, self.strip = desks.ecotaxa, desks.clip_frame, desks.strip
 
     def _start_dispatchers(self) -> None:
         rooted = {root.recipe for root in self.writer.call(files.list_roots)}
@@ -228,13 +228,10 @@ class Service:
             else:
                 self._idle_readers.append(connection)
 
-    def clip_frame(self, wanted: FrameWanted) -> FrameGiven:
-        """A frame of a clip as a picture."""
-        return self.desks.clip_frame(wanted)
-
-    def strip(self, wanted: StripWanted | SheetWanted) -> StripGiven:
-        """Crops of several frames in one picture; or a frame strip on one sheet."""
-        return self.desks.strip(wanted)
+    @property
+    def scan_pictures(self) -> CheckPictures:
+        """The pictures of scans."""
+        return self.desks.scan_pictures
 
     def live(self) -> LiveStatus:
         """What is happening now."""
@@ -292,7 +289,7 @@ class Service:
 
     def activate(self, name: str, version: str, recipe: str, actor: str) -> None:
         """Let an installed model serve a recipe from now on."""
-        self.keeper.activate(recipe, name, version or None, tasks=find_served(recipe).tasks, actor=actor)
+        self.keeper.activate(recipe, name, version or None, tasks=(one := find_served(recipe)).tasks, labels=one.labels, actor=actor)
         self._prepare(recipe)
 
     def rollback(self, recipe: str, actor: str) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from edge.values import CropMeasures, UInt8Array
+if TYPE_CHECKING:  # commands that only tell which recipes there are do not wait for NumPy
+    from edge.values import CropMeasures, UInt8Array
 
 # Measures the particle in a crop (H, W, 3) uint8 BGR; None where there is none. A function of a module: it is sent to a worker by name.
-MeasureCrop = Callable[[UInt8Array], CropMeasures | None]
+MeasureCrop: TypeAlias = "Callable[[UInt8Array], CropMeasures | None]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

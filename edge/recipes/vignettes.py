@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from edge.pipeline.plan import DetectSettings
 from edge.recipes.recipe import STILL_EXTENSIONS, Recipe
 from edge.settings import Settings
-from edge.values import CropMeasures, UInt8Array
+
+if TYPE_CHECKING:
+    from edge.values import CropMeasures, UInt8Array
 
 
 def measure_particle(image: UInt8Array) -> CropMeasures | None:
