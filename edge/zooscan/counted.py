@@ -154,7 +154,7 @@ def _scan_refusals(scan: CountedScan, wanted: Wanted) -> Iterator[tuple[str, str
         yield f"its check is not signed{left}", "Check and sign it on its page; or take it unsigned (--unsigned)."
     elif scan.undecided and not (wanted.unsigned or wanted.unresolved):
         yield (
-            f"it is signed, but nobody decided about {scan.undecided} proposed multiples",
+            f"it is signed, but nobody decided about proposed multiples: {scan.undecided}",
             "Withdraw the signature, separate them or decide, and sign again; or count each as one animal (--unresolved).",
         )
 

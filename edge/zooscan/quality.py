@@ -224,7 +224,7 @@ def _is_copepod(one: CountedObject) -> bool:
 
 def _checked(facts: ScanFacts) -> Finding:
     if facts.signed and facts.undecided:
-        words = f"the check is signed, but nobody decided about {facts.undecided} proposed multiples"
+        words = f"the check is signed, but nobody decided about proposed multiples: {facts.undecided}"
         return Finding(check="signature", level="look", words=words, advice="Withdraw the signature, decide about them, and sign again.")
     if facts.signed:
         return Finding(check="signature", level="ok", words="the check is signed")

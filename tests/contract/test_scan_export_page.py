@@ -103,7 +103,7 @@ def test_figures_of_the_sample_or_why_there_are_none(lab: Lab) -> None:
     told = lab.web.get(f"{lab.api}/figures").raise_for_status().json()
     assert (told["rows"], len(told["refused"])) == ([], 1)
     lab.sign()
-    assert "nobody decided about 1 proposed multiples" in lab.words(f"/scans/{lab.of.scan_id}/export")
+    assert "nobody decided about proposed multiples: 1" in lab.words(f"/scans/{lab.of.scan_id}/export")
     assert lab.web.get(f"{lab.api}/figures?unsigned=true").json()["rows"]
     lab.web.post(f"{lab.api}/withdraw", json={"reason": "one was left"}).raise_for_status()
     lab.web.post(f"{lab.api}/decisions", json={"objects": [lab.of.keys[0]], "decision": "multiple"}).raise_for_status()

@@ -127,7 +127,7 @@ SETS: list[tuple[list[CountedScan], str, str]] = [
         "tow_d1_1",
         "its check is not signed, and 3 proposed multiples wait for a decision",
     ),
-    ([_scan("d1", (), undecided=2)], "tow_d1_1", "it is signed, but nobody decided about 2 proposed multiples"),
+    ([_scan("d1", (), undecided=2)], "tow_d1_1", "it is signed, but nobody decided about proposed multiples: 2"),
     ([_scan("d1", (_object(ellipsoid=math.nan),))], "tow_d1_1", "2 biovolumes of its objects are not defined"),
 ]
 
