@@ -89,6 +89,8 @@ def test_a_scan_goes_there_is_sorted_and_comes_back(lab: Lab) -> None:
     listed = lab.json("uploads")
     assert [(one["kind"], one["state"]) for one in listed] == [("pull", "done"), ("pull", "done"), ("push", "done")]
     assert "6 objects are in project 42" in lab.call("uploads")
+    lab.world.taxa["calanus"] = 45074
+    assert lab.json("push", SCAN, "--update")["state"] == "done", "the zip now has the categories too"
     refused = lab.json("push", SCAN, code=6)
     assert refused["error"]["code"] == "import_failed"
     assert "6 of 6 objects" in refused["error"]["message"]

@@ -219,7 +219,7 @@ class World:
             return
         project, request = self.projects[job.params["prj_id"]], job.params["req"]
         known = copy.deepcopy(project.known)
-        known.taxa, known.users = self.taxa, {USER: 1}
+        known.taxa, known.users = self.taxa, {USER: 1, NAME.lower(): 1}
         known.images = {(one.object_id, one.values["img_file_name"]) for one in project.objects.values()}
         skip, update = request["skip_existing_objects"], request["update_mode"] != ""
         job.checked = check_files(self._files(job), known, skip_existing=skip, update=update)
