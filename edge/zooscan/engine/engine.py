@@ -21,7 +21,7 @@ from edge.store.zooscan.runs import NewLine, NewObject, NewRun
 from edge.values import Int32Array
 from edge.zooscan.desk.engine import Cut, CutTask, ScanStoppedError, ScanTask, ScanWorkerLostError
 from edge.zooscan.engine.worker import STOP, Answer, WorkerTask, worker_main
-from edge.zooscan.process.folder import VIGNETTES_NAME
+from edge.zooscan.process.folder import VIGNETTES_NAME, forget_unfinished
 
 if TYPE_CHECKING:
     from edge.zooscan.multiples import ClassifierSpec
@@ -89,6 +89,7 @@ class PixelEngine:
             _refuse(answer)
         except BaseException:
             shutil.rmtree(self._home / folder, ignore_errors=True)
+            forget_unfinished((self._home / folder).parent)  # of a process that was killed; one scan is in hand at a time
             raise
         return self._run(task, answer, run_uuid, folder, serving, elapsed_s=time.monotonic() - began_s)
 
