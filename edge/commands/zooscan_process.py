@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,7 +41,7 @@ def process_command(
     failed = 0
     with told(as_json=as_json):
         try:
-            failed = _process(home, source.absolute(), scan, background, again=again, as_json=as_json)
+            failed = _process(home, Path(os.path.normpath(source.absolute())), scan, background, again=again, as_json=as_json)
         except BusyError as error:
             advice = f"Drop the project into {home / 'inbox' / 'zooscan'}: the appliance takes it by itself. Or stop the appliance first."
             raise BusyError(str(error), advice=advice) from error

@@ -141,6 +141,22 @@ def test_a_project_that_went_while_its_scan_waited_its_turn_is_no_failure(lab: S
     assert lab.scan().state == "done"
 
 
+def test_a_background_that_went_while_its_scan_waited_its_turn_is_waited_for(lab: ScanLab) -> None:
+    write_project(project_of(lab), objects=3)
+    lab.look()
+    for path in (project_of(lab) / "Zooscan_back").iterdir():
+        path.unlink()
+    lab.desk.process_next()
+    assert (lab.scan().state, lab.scan().attempts) == ("queued", 0)
+    (row,) = lab.look()
+    assert row.state == "waiting"
+    assert row.lacks == ("both pictures of a background of the large frame dated 2026-06-13 09:15 or before",)
+    write_backgrounds(project_of(lab) / "Zooscan_back", "20260613_0900")
+    lab.look()
+    lab.desk.process_next()
+    assert lab.scan().state == "done"
+
+
 def test_a_failed_scan_is_tried_again_when_a_person_asks(lab: ScanLab) -> None:
     write_project(project_of(lab), objects=3)
     another_resolution(project_of(lab))

@@ -6,6 +6,7 @@ failure, once: what was begun is begun anew at the next start, and what it left 
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import threading
@@ -273,12 +274,13 @@ class Queueing(DeskCore):
         )
 
     def _is_away(self, scan: ScanRow) -> bool:
-        """Whether a scan cannot be read because its folder, or the picture in it, is no longer what the database knows."""
+        """Whether a scan cannot be read because its folder, or a picture that it is made from, is no longer what the database knows."""
         self.look([Path(scan.project_folder)])
         with self.reader() as connection:
             project = reads.project_of_folder(connection, scan.project_folder)
         status = _status(Path(scan.raw_path or ""))
-        return (project is not None and project.trouble != "") or status is None or status != (scan.raw_bytes, scan.raw_mtime_ns)
+        is_other = status is None or status != (scan.raw_bytes, scan.raw_mtime_ns) or not all(map(os.path.exists, scan.background_paths))
+        return is_other or (project is not None and project.trouble != "")
 
     def _fail(self, scan: ScanRow, reason: Reason, detail: str) -> None:
         log.warning("scan_failed", scan=scan.name, reason=reason.value, detail=detail)
