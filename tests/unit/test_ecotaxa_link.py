@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import pytest
 
-from edge.errors import LinkDownError, SettingsError
+from edge.errors import LinkDownError, ServerFailedError, SettingsError
 from edge.zooscan.ecotaxa.address import checked_server
 from edge.zooscan.ecotaxa.body import FormBody
 from edge.zooscan.ecotaxa.link import Link
@@ -71,6 +71,7 @@ def test_the_form_is_one_that_others_read(tmp_path: Path) -> None:
 
 class _Sink(BaseHTTPRequestHandler):
     taken: ClassVar[list[int]] = []
+    elsewhere: ClassVar[str] = ""
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
@@ -78,7 +79,8 @@ class _Sink(BaseHTTPRequestHandler):
         self.taken.append(left)
         while left > 0 and (piece := self.rfile.read(min(left, MIB))):
             left -= len(piece)
-        self.send_response(200)
+        self.send_response(307 if self.elsewhere and self.path == "/first" else 200)
+        self.send_header("Location", self.elsewhere)
         self.send_header("Content-Length", "4")
         self.end_headers()
         self.wfile.write(b'"ok"')
@@ -148,3 +150,14 @@ def test_a_certificate_that_nobody_vouches_for_is_not_talked_to(tmp_path: Path) 
             link.ask("POST", "/login", body={"username": "rita", "password": "secret"})
         link.close()
     assert _Sink.taken == []
+
+
+def test_a_password_does_not_follow_a_redirect(monkeypatch: pytest.MonkeyPatch) -> None:
+    _Sink.taken.clear()
+    with sink() as server:
+        monkeypatch.setattr(_Sink, "elsewhere", f"{server}/second")
+        link = Link(server, wait=lambda _: False)
+        with pytest.raises(ServerFailedError, match="a redirect"):
+            link.ask("POST", "/first", body={"username": "rita", "password": "secret"})
+        link.close()
+    assert len(_Sink.taken) == 1

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from edge.errors import InputError, SettingsError
 from edge.store.reads.zooscan_uploads import ScanKeys
 from edge.zooscan.ecotaxa.categories import Categorised, read_categories
+from edge.zooscan.ecotaxa.client import EcoTaxa
 from edge.zooscan.ecotaxa.matching import KnownScan, match
 from tests.helpers.ecotaxa_home import EcotaxaHome
 from tests.helpers.small_import import KEYS, SAMPLE, SCAN
@@ -152,6 +153,21 @@ def test_a_pull_that_was_cancelled_writes_nothing(ship: EcotaxaHome, world: Worl
     upload_id = ship.desk.pull(SCAN, "rita")
     ship.desk.step()
     ship.desk.cancel(upload_id, "rita")
+    assert ship.run(upload_id).state == "cancelled"
+    assert ship.labels() == []
+
+
+def test_cancelled_while_the_table_comes_nothing_is_written(ship: EcotaxaHome, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ship.add_scan()
+    put(world, f"{SCAN}_{KEYS[0]}", status="validated", category="Calanus")
+    upload_id = ship.desk.pull(SCAN, "rita")
+    fetch = EcoTaxa.fetch
+
+    def cancel_then_fetch(client: EcoTaxa, job_id: int, to: Path, **how: int) -> int:
+        ship.desk.cancel(upload_id, "rita")
+        return fetch(client, job_id, to, **how)
+
+    monkeypatch.setattr(EcoTaxa, "fetch", cancel_then_fetch)
     assert ship.run(upload_id).state == "cancelled"
     assert ship.labels() == []
 
