@@ -242,3 +242,25 @@ def test_what_was_not_taken_does_not_litter_the_account(ship: EcotaxaHome, world
     ship.add_scan()
     assert ship.run(ship.desk.push(SCAN, "rita")).state == "failed"
     assert [one["name"] for one in world.listing(USER, "/")] == ["trash"]
+    assert list((ship.home / "zooscan" / "ecotaxa").iterdir()) == []
+
+
+def test_a_question_that_is_cancelled_is_told_to_stand_there_still(ship: EcotaxaHome) -> None:
+    archive_with(ship, object_annotation_status="predicted", object_annotation_category="Calanus")
+    ship.add_scan()
+    upload_id = ship.desk.push(SCAN, "rita")
+    assert ship.run(upload_id).state == "asking"
+    ship.desk.cancel(upload_id, "rita")
+    row = ship.row(upload_id)
+    assert (row.state, row.detail) == ("cancelled", f"cancelled by rita; EcoTaxa's job {row.remote_job_id} still asks: delete it there")
+
+
+def test_an_archive_that_was_made_again_is_not_taken_for_the_one_that_lies_there(ship: EcotaxaHome, world: World, server: Server) -> None:
+    ship.add_scan()
+    upload_id = ship.desk.push(SCAN, "rita")
+    server.breaks(UPLOAD, "lose_answer")
+    ship.desk.step()
+    (ship.home / (ship.row(upload_id).archive or "")).unlink()
+    archive_with(ship, object_feret="99")
+    assert ship.run(upload_id).state == "done"
+    assert {one.values["object_feret"] for one in world.projects[PROJECT].objects.values()} == {"99"}

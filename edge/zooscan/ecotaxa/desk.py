@@ -137,6 +137,9 @@ class EcotaxaDesk:
         if not self._writer.call(partial(store.cancel, upload_id=upload_id, actor=actor)):
             advice = "An import that has begun is stopped on EcoTaxa's own page of jobs; what came of it is told here."
             raise SettingsError(f"transfer {upload_id} is {row.state}", advice=advice if row.state == "importing" else None)
+        if row.state == "asking":
+            told = f"cancelled by {actor}; EcoTaxa's job {row.remote_job_id} still asks: delete it there"
+            self._writer.call(partial(store.go_on, upload_id=upload_id, of="cancelled", detail=told))
         if self.at_work != upload_id:
             self._tools.tidy(row)
 
@@ -270,7 +273,8 @@ class EcotaxaDesk:
     def _fail(self, upload_id: int, error: EdgeError) -> None:
         row = self._tools.row(upload_id)
         if row is not None and row.state in store.OPEN_STATES:
-            self._tools.go_on(row, "failed", detail=f"{error}. {error.advice()}", not_before_utc=None)
+            self._tools.go_on(row, "failed", detail=f"{error}. {error.advice()}")
+            self._tools.tidy(row)
             log.warning("transfer_failed", upload=upload_id, code=error.code, reason=str(error))
 
     def _note(self, upload_id: int, **values: Any) -> None:

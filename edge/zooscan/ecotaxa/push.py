@@ -79,7 +79,7 @@ class Push:
             raise
         read_contents(archive)
         name = archive.relative_to(self._tools.home).as_posix()
-        remote = f"/imagine-edge-{row.uuid}-1/"
+        remote = _next_folder(row)  # of an archive that was made again, what lies in the one before is something else
         return self._tools.go_on(
             row, "sending", archive=name, archive_sha256=sha256, remote_path=remote, progress=0.0, detail="", attempts=0
         )
@@ -249,7 +249,7 @@ def poll_s(row: UploadRow) -> float:
 
 def _next_folder(row: UploadRow) -> str:
     found = _ATTEMPT.match(row.remote_path or "")
-    number = int(found["number"]) + 1 if found else 2
+    number = int(found["number"]) + 1 if found else 1 if row.remote_path is None else 2
     return f"/imagine-edge-{row.uuid}-{number}/"
 
 
