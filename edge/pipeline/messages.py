@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge.errors import Reason
 from edge.footage import ClipFacts, StripTile
-from edge.pipeline.plan import ClipSettings, DetectSettings, MeasureCrop
+from edge.pipeline.plan import ClipSettings, DetectSettings
 from edge.values import ImageResult, ModelKey
 
 
@@ -15,7 +15,8 @@ from edge.values import ImageResult, ModelKey
 class WorkerSpec:
     """What a worker is started with: one variant of one pack, where it runs, and how to treat images.
 
-    `cache_dir` is where the drivers of GPUs keep what they compiled; `measure` is for images that are crops of one particle each.
+    `cache_dir` is where the drivers of GPUs keep what they compiled; `measure` names the function that
+    measures images that are crops of one particle each (a `MeasureCrop`), as `package.module:function`: only a worker loads it.
     """
 
     pack_path: Path
@@ -25,7 +26,7 @@ class WorkerSpec:
     threads: int
     detect: DetectSettings
     clip: ClipSettings | None = None
-    measure: MeasureCrop | None = None
+    measure: str | None = None
     max_file_bytes: int
     niceness: int = 5  # pages and queue stay quick while every core infers
 

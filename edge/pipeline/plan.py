@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:  # commands that only tell which recipes there are do not wait for NumPy
     from edge.values import CropMeasures, UInt8Array
 
-# Measures the particle in a crop (H, W, 3) uint8 BGR; None where there is none. A function of a module: it is sent to a worker by name.
+# Measures the particle in a crop (H, W, 3) uint8 BGR; None where there is none.
 MeasureCrop: TypeAlias = "Callable[[UInt8Array], CropMeasures | None]"
 
 

@@ -8,6 +8,7 @@ of their own that reads one at a time, while stills go on beside it. The child e
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import queue
 import signal
@@ -15,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ from models.runtime.quiet import give_freed_memory_back
 
 if TYPE_CHECKING:
     from edge.pipeline.detect import LoadedModel
+    from edge.pipeline.plan import MeasureCrop
 
 IDLE_S = 5.0
 
@@ -144,8 +146,17 @@ def _look_at_image(task: Task, *, spec: WorkerSpec, model: LoadedModel) -> Done:
     if hashlib.sha256(data).hexdigest() != task.sha256:
         raise InputError(Reason.CHANGED_WHILE_READ, "the file is no longer the one that was stored")
     read_ms = s_to_ms(time.perf_counter() - begun_s)
-    result = process_image(data, task.name, model, spec.detect, measure=spec.measure)
+    result = process_image(data, task.name, model, spec.detect, measure=_named(spec.measure))
     return Done(job_id=task.job_id, result=replace(result, stage_ms={**result.stage_ms, "read": read_ms}))
+
+
+@cache
+def _named(measure: str | None) -> MeasureCrop | None:
+    if measure is None:
+        return None
+    module, _, function = measure.partition(":")
+    found: MeasureCrop = getattr(importlib.import_module(module), function)
+    return found
 
 
 def _read_clip(task: Task, *, answer: _locked_sender, spec: WorkerSpec, model: LoadedModel, cancelled: set[int]) -> ClipDone | Interrupted:

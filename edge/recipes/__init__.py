@@ -1,5 +1,7 @@
 """What a watched folder does with the files or the projects that fall into it."""
 
+from collections.abc import Collection
+
 from edge.errors import SettingsError
 from edge.recipes.burrows import BURROWS
 from edge.recipes.recipe import ProjectRecipe, Recipe
@@ -39,4 +41,10 @@ def find_served(name: str) -> Recipe | ProjectRecipe:
     return PROJECT_RECIPES.get(name) or find_recipe(name)
 
 
-__all__ = ["EVERY_RECIPE", "PROJECT_RECIPES", "RECIPES", "ProjectRecipe", "Recipe", "find_recipe", "find_served"]
+def may_serve(recipe: str, task: str, labels: Collection[str]) -> bool:
+    """Whether a model that does a task and knows some classes could serve a recipe; True for a recipe that nobody knows."""
+    served = EVERY_RECIPE.get(recipe)
+    return served is None or (task in served.tasks and served.labels in {None, frozenset(labels)})
+
+
+__all__ = ["EVERY_RECIPE", "PROJECT_RECIPES", "RECIPES", "ProjectRecipe", "Recipe", "find_recipe", "find_served", "may_serve"]

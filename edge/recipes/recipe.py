@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from edge.formats import CLIP_EXTENSIONS
-from edge.pipeline.plan import ClipSettings, DetectSettings, MeasureCrop
+from edge.pipeline.plan import ClipSettings, DetectSettings
 from edge.settings import Settings
 from models.manifest import Task
 
@@ -27,7 +27,7 @@ class Recipe:
         starter_pack: the bundled pack that serves it until another is activated.
         detect: the detection settings that follow from the settings.
         clip: how clips are read, as follows from the settings; None if it takes none.
-        measure: of images that are crops of one particle each: measures it.
+        measure: of images that are crops of one particle each: what measures it, as `package.module:function`.
         labels: the classes that a model must have to serve it; None if it may have any.
         on_demand: its worker and its inbox are there only where a folder is watched with it, or was ever taken from.
     """
@@ -39,7 +39,7 @@ class Recipe:
     starter_pack: str
     detect: Callable[[Settings], DetectSettings]
     clip: Callable[[Settings], ClipSettings] | None = None
-    measure: MeasureCrop | None = None
+    measure: str | None = None
     labels: frozenset[str] | None = None
     on_demand: bool = False
 
@@ -57,7 +57,7 @@ class Recipe:
             "detect": asdict(self.detect(settings)),
             "file_time_pattern": settings.file_time_pattern,
         }
-        return content if self.measure is None else {**content, "measure": self.measure.__name__}
+        return content if self.measure is None else {**content, "measure": self.measure}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,8 @@ import numpy as np
 import pytest
 
 from edge.pipeline.detect import process_image
-from edge.recipes.vignettes import VIGNETTES, measure_particle
+from edge.pipeline.worker import _named
+from edge.recipes.vignettes import VIGNETTES
 from edge.settings import Settings
 from edge.values import UInt8Array
 from edge.zooscan.given_crop import measure_crop
@@ -100,7 +100,7 @@ def test_a_result_has_the_scores_of_all_classes_and_the_measures_of_the_whole_pi
     picture[:, :, 1] += 20  # a tinge of green
     data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
     settings = VIGNETTES.detect(Settings())
-    result = process_image(data, "crop.jpg", load(tmp_path / "pack"), settings, measure=measure_particle)
+    result = process_image(data, "crop.jpg", load(tmp_path / "pack"), settings, measure=measure_crop)
     assert result.class_score is not None
     assert result.class_score.argmax() == 1
     assert float(result.class_score.sum()) == pytest.approx(1, abs=1e-5)
@@ -117,19 +117,20 @@ def test_a_recipe_that_does_not_measure_says_so(tmp_path: Path) -> None:
     assert result.crop is None
 
 
-def test_what_measures_can_be_sent_to_a_worker() -> None:
-    assert pickle.loads(pickle.dumps(VIGNETTES.measure)) is measure_particle  # noqa: S301 (what we just made)
+def test_a_worker_finds_what_measures_by_its_name() -> None:
+    assert _named(VIGNETTES.measure) is measure_crop
+    assert _named(None) is None
 
 
 def test_measuring_is_part_of_the_recipes_identity() -> None:
     content = VIGNETTES._content(Settings())
-    assert content["measure"] == "measure_particle"
+    assert content["measure"] == VIGNETTES.measure
 
 
 def test_without_a_classifier_crops_are_unclassified() -> None:
     model = load_model(UNCLASSIFIED, "onnx-fp32", threads=1)
     data = cv2.imencode(".png", crop((50, 40, 20, 60)))[1].tobytes()
-    result = process_image(data, "crop.png", model, VIGNETTES.detect(Settings()), measure=measure_particle)
+    result = process_image(data, "crop.png", model, VIGNETTES.detect(Settings()), measure=measure_crop)
     assert result.class_score is not None
     assert result.class_score.tolist() == [1.0]
     assert result.labels == ("unclassified",)

@@ -73,6 +73,14 @@ def installed_models(connection: Connection) -> tuple[InstalledModel, ...]:
     return tuple(InstalledModel(**{**dict(row), "metrics": json.loads(row["metrics"])}) for row in rows)
 
 
+def label_names(connection: Connection) -> dict[int, set[str]]:
+    """The classes of each pack, by its number."""
+    names: dict[int, set[str]] = {}
+    for model_id, name in connection.execute("SELECT model_id, name FROM labels"):
+        names.setdefault(model_id, set()).add(name)
+    return names
+
+
 def variants(connection: Connection) -> tuple[VariantRow, ...]:
     """Every variant that was looked at, by model, the fastest offered first."""
     rows = connection.execute(

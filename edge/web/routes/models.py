@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
+from edge.recipes import may_serve
 from edge.store.connection import snapshot
 from edge.store.reads import files, overview, packs
 from edge.store.reads.comparisons import list_comparisons
@@ -58,6 +59,7 @@ def show_models(request: Request, appliance: ApplianceHere) -> Response:
     with appliance.reader() as connection, snapshot(connection):
         installed = packs.installed_models(connection)
         active = packs.active_models(connection)
+        labels = packs.label_names(connection)
         variants = packs.variants(connection)
         sizes = pack_sizes(connection)
         comparisons = list_comparisons(connection, limit=SHOWN_COMPARISONS)
@@ -65,6 +67,7 @@ def show_models(request: Request, appliance: ApplianceHere) -> Response:
         recipes = {one.recipe for one in overview.totals_by_recipe(connection)} | {one.recipe for one in active}
     here = [one for one in variants if one.machine == this_machine()]
     present = [one for one in installed if one.removed_utc is None]
+    recipes |= {root.recipe for root in live.roots}
     return render(
         request,
         "models.html",
@@ -74,7 +77,10 @@ def show_models(request: Request, appliance: ApplianceHere) -> Response:
         fastest={one.model_id: next((v for v in _by_speed(here) if v.model_id == one.model_id and v.offered), None) for one in present},
         tried={one.model_id for one in here},
         sizes=sizes,
-        recipes=sorted(recipes | {root.recipe for root in live.roots}),
+        recipes=sorted(recipes),
+        fits={
+            one.model_id: [name for name in sorted(recipes) if may_serve(name, one.task, labels.get(one.model_id, ()))] for one in present
+        },
         serving={one.recipe: one for one in active},
         loaded={one.recipe: one for one in live.models},
         tasks=appliance.desk.tasks(),
@@ -124,7 +130,11 @@ def show_pack(
         metrics=list(dict.fromkeys([*pack.manifest.metrics, *(name for one in pack.manifest.variants for name in one.metrics)])),
         serves=serves,
         returns=[one.recipe for one in active if (one.previous_model, one.previous_version) == (model, version)],
-        recipes=sorted({root.recipe for root in live.roots} | {one.recipe for one in active}),
+        recipes=[
+            recipe
+            for recipe in sorted({root.recipe for root in live.roots} | {one.recipe for one in active})
+            if may_serve(recipe, pack.manifest.task, {label.name for label in pack.manifest.labels})
+        ],
         tasks=[task for task in appliance.desk.tasks() if (task.model, task.version) == (model, version)],
         outcomes=outcomes,
         shown_variant=variant if variant in outcomes else fastest,

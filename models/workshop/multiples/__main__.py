@@ -42,7 +42,12 @@ def main(argv: list[str] | None = None) -> None:
     drawn = [_drawn(order, out, arguments.workers) for order in (learned_from, MEASURED_ON)]
     network, training = train(plan, drawn[0])
     torch.save(network.state_dict(), out / "last.pt")
-    training |= {"renderer_sha256": renderer_sha256(), "drawn": asdict(learned_from), "measured": asdict(MEASURED_ON)}
+    training |= {
+        "renderer_sha256": renderer_sha256(),
+        "measured_renderer_sha256": renderer_sha256(),
+        "drawn": asdict(learned_from),
+        "measured": asdict(MEASURED_ON),
+    }
     (out / "train.json").write_text(json.dumps(training, indent=1), encoding="utf-8")
     measure = partial(_measure, rendered=drawn[1], real=arguments.real)
     measured = pack.write(network, drawn[1], measure, partial(card_text, training), arguments.pack)

@@ -11,7 +11,7 @@ from models.workshop.multiples.network import SIDE_PX
 _INTRO = f"""# Multiples on ZooScan scans, starter
 
 Tells of an object of a ZooScan scan whether it is **several animals that touch** (`multi`) or **one** (`single`), so that an operator looks
-at a twentieth of the vignettes first, and a separator is asked about those alone. It is a beginning until a laboratory brings a model that
+at the likely ones first, and a separator is asked about those alone. It is a beginning until a laboratory brings a model that
 was trained on its own scans, such as that of iMagine (doi.org/10.5281/zenodo.18241878), whose preprocessing the appliance keeps to.
 
 Input: the object alone, inverted, cut to its box, in a black square, {SIDE_PX} x {SIDE_PX} px, grey over 255. Output: two scores.
@@ -31,8 +31,8 @@ _LIMITS = """## Limits
   wills, not as animals in a tray do, and the classes are four (Cladocera, Copepoda, Siphonophorae, detritus), each sorted by experts as
   single objects.
 * The greys of most of the real vignettes were changed after measuring (gamma); the appliance gives the classifier unchanged greys.
-* Ragged detritus and long, branched animals are what it takes for several most often; two compact bodies that overlap without a neck are
-  what it takes for one.
+* Transparent bells with something in them, ragged detritus and branched colonies are what it takes for several most often. A small thing
+  on a large animal is what it misses most often: the drawn ones that touch are of similar sizes.
 * Threshold 0.4, as Zooprocess's tenth version: rather a single animal too many on the operator's list than a pair too few. Scores are
   stored, so that another threshold needs no new run. They are those of a training in which multiples weigh as much as all singles
   together: of 100 objects with a score of 0.5 fewer than 50 are several.
@@ -72,7 +72,8 @@ last steps.
 
 | | |
 | --- | --- |
-| renderer | `{training["renderer_sha256"]}` |
+| renderer of what it learned from | `{training["renderer_sha256"]}` |
+| renderer of what it was measured on | `{training["measured_renderer_sha256"]}` |
 | weights | `{training["weights_sha256"]}` |
 | seed | {plan["seed"]} |
 | torch | {training["torch"]} |

@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from models.workshop import renders
-from models.workshop.multiples.laying import lay_together
 from models.workshop.scan import brush, crustaceans, drawing, lifeless, soft_bodies
 from models.workshop.scan.drawing import DARK_ENOUGH, KINDS, WHITE, Drawing, draw_animal, draw_touching
 from models.workshop.scene import noise
@@ -27,7 +26,6 @@ LARGEST_SIDE_PX = 128
 # Of the things that touch another one, some are lifeless: a fibre over a copepod is to be cut off too.
 _WITH_LIFELESS = 0.12
 _THREE = 0.2
-_UNLIKE = 0.45
 _LIFELESS = ("fibre", "detritus")
 _CLUMPS, _LOADED = 0.15, 0.12
 _GLASSY = ("bell", "bell", "medusa", "appendicularian", "ostracod")
@@ -155,8 +153,6 @@ def _kind(rng: np.random.Generator, order: CropOrder) -> str | None:
 
 
 def _touching(rng: np.random.Generator, order: CropOrder) -> Drawing:
-    if order.all_kinds and rng.random() < _UNLIKE and (unlike := _unlike(rng, order)) is not None:
-        return unlike
     count = 3 if rng.random() < _THREE else 2
     if rng.random() < _WITH_LIFELESS:
         animals = ["copepod"] if rng.random() < 0.5 else [str(rng.choice([name for name, kind in KINDS.items() if kind.is_animal]))]
@@ -165,19 +161,6 @@ def _touching(rng: np.random.Generator, order: CropOrder) -> Drawing:
         animals = [name for name, kind in KINDS.items() if kind.is_animal]
         return draw_touching(rng, kinds=tuple(str(name) for name in rng.choice(animals, count)))
     return draw_touching(rng, animals=count)
-
-
-def _unlike(rng: np.random.Generator, order: CropOrder) -> Drawing | None:
-    """Two of any sizes, as they come: a small one on a large one's limb is two as well."""
-    both = [draw_animal(rng, _kind(rng, order), animals_only=True) for _ in range(2)]
-    laid = lay_together(both[0].alone, both[1].alone, rng)
-    if laid is None:
-        return None
-    darkness = np.uint8(WHITE) - laid.picture
-    owner = np.zeros(darkness.shape, np.uint8)
-    for number, (drawn, (top, left)) in enumerate(zip(both, (laid.one, laid.other), strict=True), start=1):
-        owner[top : top + drawn.owner.shape[0], left : left + drawn.owner.shape[1]][drawn.owner > 0] = number
-    return Drawing(kinds=(*both[0].kinds, *both[1].kinds), darkness=darkness, owner=owner)
 
 
 def _seen(drawn: Drawing, gain: float, *, is_multiple: bool) -> UInt8Array | None:
