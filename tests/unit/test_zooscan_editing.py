@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge.errors import InputError, ScanOutdatedError, ScanRefusedError, StoreError
 from edge.store.connection import DATABASE_NAME, open_reader
@@ -53,22 +55,28 @@ class Lab:
         return [(whole.x_px, y), (whole.x_px + whole.width_px - 1, y)]
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    writer = open_store(tmp_path, on_commit=lambda: None)
-    scan = writer.call(lambda connection: seed_scan(connection, home=tmp_path, objects=6, multiples=2, touching=2))
+@contextmanager
+def open_lab(home: Path) -> Iterator[Lab]:
+    writer = open_store(home, on_commit=lambda: None)
+    scan = writer.call(lambda connection: seed_scan(connection, home=home, objects=6, multiples=2, touching=2))
 
     @contextmanager
     def reader() -> Iterator[Connection]:
-        connection = open_reader(tmp_path / DATABASE_NAME)
+        connection = open_reader(home / DATABASE_NAME)
         try:
             yield connection
         finally:
             connection.close()
 
-    desk = ScanDesk(tmp_path, writer, reader, PixelEngine(tmp_path, classifier=lambda: None, processes=1))
-    yield Lab(desk=desk, writer=writer, scan=scan, home=tmp_path)
+    desk = ScanDesk(home, writer, reader, PixelEngine(home, classifier=lambda: None, processes=1))
+    yield Lab(desk=desk, writer=writer, scan=scan, home=home)
     writer.close()
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    with open_lab(tmp_path) as opened:
+        yield opened
 
 
 def test_a_line_cuts_its_object_and_nothing_else(lab: Lab) -> None:
@@ -99,6 +107,48 @@ def test_what_a_line_leaves_is_what_the_whole_scan_gives_with_it(lab: Lab) -> No
     clean[pixels[:, 1], pixels[:, 0]] = 255
     told = sorted((one.x_px, one.y_px, one.width_px, one.height_px) for one in find_particles(clean, SegmentSettings()))
     assert sorted((one.x_px, one.y_px, one.width_px, one.height_px) for one in lab.standing().values()) == told
+
+
+WHERE = st.tuples(*[st.integers(0, 100)] * 4)
+ACTS = st.lists(st.tuples(st.sampled_from(["draw", "draw", "draw", "erase", "undo"]), st.integers(0, 20), WHERE), min_size=2, max_size=8)
+
+
+@given(ACTS)
+@settings(max_examples=15)
+def test_whatever_is_drawn_erased_and_undone_the_objects_are_those_of_the_whole_scan_with_the_lines_that_stand(
+    tmp_path_factory: pytest.TempPathFactory, acts: list[tuple[str, int, tuple[int, ...]]]
+) -> None:
+    with open_lab(tmp_path_factory.mktemp("lab")) as lab:
+        for what, number, where in acts:
+            _act(lab, what, number, where)
+        with lab.reader() as connection:
+            lines = [line.pixels for line in standing_lines(connection, lab.scan.scan_id)]
+        clean = lab.scan.clean.copy()
+        for pixels in lines:
+            clean[pixels[:, 1], pixels[:, 0]] = 255
+        told = sorted((one.x_px, one.y_px, one.width_px, one.height_px) for one in find_particles(clean, SegmentSettings()))
+        assert sorted((one.x_px, one.y_px, one.width_px, one.height_px) for one in lab.standing().values()) == told
+        for one in lab.standing().values():
+            archive, _, member = one.vignette.partition("/")
+            with zipfile.ZipFile(lab.home / lab.scan.folder / archive) as kept:
+                assert member in kept.namelist()
+
+
+def _act(lab: Lab, what: str, number: int, where: tuple[int, ...]) -> None:
+    """Do something; what is refused is not done."""
+    with lab.reader() as connection:
+        lines = standing_lines(connection, lab.scan.scan_id)
+    standing = list(lab.standing().values())
+    with suppress(ScanRefusedError):
+        if what == "undo":
+            lab.desk.undo(lab.scan.scan_uuid, actor="mary")
+        elif what == "erase" and lines:
+            lab.desk.erase_line(lab.scan.scan_uuid, lines[number % len(lines)].uuid, actor="mary")
+        elif what == "draw":
+            one = standing[number % len(standing)]
+            x = [one.x_px + share * one.width_px // 100 for share in where[:2]]
+            y = [one.y_px + share * one.height_px // 100 for share in where[2:]]
+            lab.desk.add_line(lab.scan.scan_uuid, one.key, list(zip(x, y, strict=True)), actor="mary")
 
 
 def test_undo_makes_it_whole_again_under_its_old_key_and_redrawing_gives_the_same_parts(lab: Lab) -> None:
