@@ -11,6 +11,7 @@ import pytest
 from edge.pipeline.detect import process_image
 from edge.pipeline.keeper import ModelKeeper, ModelUnfitError
 from edge.pipeline.plan import DetectSettings, Mask
+from edge.recipes import may_serve
 from edge.recipes.burrows import BURROWS
 from edge.recipes.vignettes import VIGNETTES
 from edge.recipes.zooscan import ZOOSCAN
@@ -84,3 +85,19 @@ def test_any_classification_may_serve_crops_of_single_particles(tmp_path: Path, 
     )
     keeper.activate("vignettes", "tiny", None, tasks=VIGNETTES.tasks, labels=VIGNETTES.labels, actor="test")
     assert keeper.active("vignettes", VIGNETTES.starter_pack).name == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "task", "labels", "fits"),
+    [
+        ("burrows", "detect", {"burrow opening"}, True),
+        ("burrows", "classify", {"multi", "single"}, False),
+        ("zooscan", "classify", {"multi", "single"}, True),
+        ("zooscan", "classify", {"multi", "single", "unsure"}, False),
+        ("zooscan", "detect", {"multi", "single"}, False),
+        ("vignettes", "classify", {"Tripos"}, True),
+        ("of another version", "detect", {"burrow opening"}, True),
+    ],
+)
+def test_which_models_a_page_offers_a_recipe(recipe: str, task: str, labels: set[str], fits: bool) -> None:
+    assert may_serve(recipe, task, labels) is fits
