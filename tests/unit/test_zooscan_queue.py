@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn, TypeVar
 
 import numpy as np
 import pytest
 import tifffile
 
-from edge.errors import Reason, ScanRefusedError
+from edge.errors import DiskFullError, Reason, ScanRefusedError
 from edge.store.reads import zooscan as reads
 from edge.store.reads.zooscan_objects import erased_machine_lines, standing_lines, standing_objects
+from edge.store.writer import Work, Writes
 from tests.helpers.scan_lab import ScanLab, scan_lab
 from tests.helpers.tiny_home import wait_until
 from tests.helpers.zooscan import draw_objects, log_text, meta_text, write_backgrounds, write_project, write_raw
 
+T = TypeVar("T")
 RAW = "Zooscan_scan/_raw/st66_d1_raw_1.tif"
 
 
@@ -231,6 +234,56 @@ def test_a_paused_desk_begins_nothing(lab: ScanLab) -> None:
     lab.desk.kick()
     wait_until(lambda: lab.scan().state == "done", "it is processed")
     assert lab.desk.failure is None
+
+
+class FullWriter:
+    """A writer whose disk is full for some calls."""
+
+    def __init__(self, writer: Writes) -> None:
+        self._writer = writer
+        self.refuses = 0
+
+    def call(self, work: Work[T], *, quiet: bool = False) -> T:
+        if self.refuses:
+            self.refuses -= 1
+            raise DiskFullError("the disk has no room")
+        return self._writer.call(work, quiet=quiet)
+
+
+def test_a_result_that_cannot_be_written_is_made_again_when_there_is_room(lab: ScanLab) -> None:
+    write_project(project_of(lab), objects=3)
+    lab.look()
+    writer = FullWriter(lab.writer)
+    lab.desk.writer = writer
+    stage = lab.desk._set_stage
+
+    def fill_up(name: str) -> None:
+        stage(name)
+        writer.refuses = 2  # the result, and that it is queued again
+
+    lab.desk._set_stage = fill_up  # type: ignore[assignment]
+    with pytest.raises(DiskFullError):
+        lab.desk._work_once()
+    assert (lab.scan().state, lab.run_folders()) == ("processing", [])
+    lab.desk._set_stage = stage  # type: ignore[method-assign]
+    done = lab.desk._work_once()
+    assert done is not None
+    assert (done.state, done.attempts, len(lab.run_folders())) == ("done", 1, 1)
+
+
+def test_a_fault_of_the_appliances_own_is_no_endless_loop(lab: ScanLab) -> None:
+    write_project(project_of(lab), objects=3)
+    lab.look()
+
+    def break_down(*_: object) -> NoReturn:
+        raise RuntimeError("a fault")
+
+    lab.desk.engine.process = break_down  # type: ignore[assignment]
+    for _ in range(4):
+        lab.desk._guarded(lab.desk._work_once)
+    row = lab.scan()
+    assert (row.state, row.reason, row.attempts) == ("failed", Reason.WORKER_DIED, 3)
+    assert "a fault" in row.detail
 
 
 def test_a_signed_scan_is_not_processed_anew(lab: ScanLab) -> None:

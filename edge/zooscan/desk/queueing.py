@@ -99,6 +99,7 @@ class Queueing(DeskCore):
         self._may_work = may_work
         self._watch = ScanWatch(writer=writer, reader=reader, settle_s=self.settings.settle_s)
         self._looking = threading.Lock()
+        self._stranded: tuple[ScanRow, bool] | None = None
         self._stopping = threading.Event()
         self._look_wanted, self._work_wanted = threading.Event(), threading.Event()
         self._threads = (
@@ -195,6 +196,9 @@ class Queueing(DeskCore):
         self.at_work = scan.name
         try:
             self._process(scan)
+        except BaseException as error:
+            self._stranded = (scan, not isinstance(error, StoreError))
+            raise
         finally:
             self.at_work, self.stage = None, ""
         with self.reader() as connection:
@@ -320,8 +324,20 @@ class Queueing(DeskCore):
 
     def _work_once(self) -> ScanRow | None:
         """Process the next scan, if that may be; None if nothing came of it, and waiting a little is better than trying again at once."""
+        self._float()
         scan = self.process_next() if self.may_begin() else None
         return None if scan is None or scan.state == "queued" else scan
+
+    def _float(self) -> None:
+        """A scan whose end could not be written, as on a full disk, is still in hand by the database: say there what became of it."""
+        if self._stranded is None:
+            return
+        scan, is_attempt = self._stranded
+        if is_attempt and scan.attempts >= self.settings.attempts:
+            self._fail(scan, Reason.WORKER_DIED, f"{self.failure}; tried {scan.attempts} times")
+        else:
+            self._set_back(scan, "its end could not be written", is_attempt=is_attempt)
+        self._stranded = None
 
     def _guarded(self, work: Callable[[], object]) -> bool:
         """Do something; a failure of the appliance's own is told and does not end the thread. Returns whether anything was done."""
