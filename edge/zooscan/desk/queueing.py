@@ -39,6 +39,7 @@ log = structlog.get_logger()
 
 RUNS_FOLDER = "zooscan"
 AGAIN_S = 5.0
+_PATIENCE_S = 30.0
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _AWAY = (Reason.VANISHED, Reason.UNREADABLE_FILE, Reason.TRUNCATED, Reason.NO_BACKGROUND)
 
@@ -120,7 +121,7 @@ class Queueing(DeskCore):
         self._work_wanted.set()
         for thread in self._threads:
             if thread.is_alive():
-                thread.join()
+                thread.join(_PATIENCE_S)  # one that waits for a share that does not answer ends with the program
 
     def reclaim(self) -> None:
         """Queue again what was begun and never ended, and take away files that belong to no result. The home's lock is held."""
