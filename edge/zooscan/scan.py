@@ -71,7 +71,7 @@ def clean_scan(
             UNREADABLE_FILE.
     """
     watch = watch or Stopwatch()
-    _check_resolution(raw.header.resolution_dpi, settings.segment.resolution_dpi)
+    _check_resolution(raw, backgrounds, settings.segment.resolution_dpi)
     ratio = _ratio(raw, backgrounds)
     with watch.stage("background"):
         empty = combine_backgrounds(*(_eight_bits(one, settings, threads)[0] for one in backgrounds))
@@ -86,16 +86,22 @@ def clean_scan(
     with watch.stage("frame"):
         image = clear_frame(image, frame)
         upper_grey = settings.segment.upper_grey
-        if is_closed(image, frame, upper_grey):
-            raise InputError(Reason.FRAME_CLOSED, "something dark lies along the frame on all four sides and closes its outline")
         share = black_share(image, upper_grey, threads=threads)
+        if is_closed(image, frame, upper_grey):
+            told = f"something dark lies along the frame on all four sides and closes its outline; the black/white ratio is {share:.3f}"
+            raise InputError(Reason.FRAME_CLOSED, told)
         across = things_across(image, frame, settings.segment)
     concerns = tuple(_concerns(frame, share, across))
     return CleanScan(image=image, window=window, frame=frame, black_share=share, concerns=concerns)
 
 
-def _check_resolution(found_dpi: float | None, asked_dpi: float) -> None:
-    """A file that does not say its resolution is believed."""
+def _check_resolution(raw: RawScan, backgrounds: tuple[RawScan, RawScan], asked_dpi: float) -> None:
+    """A scan that does not say its resolution has that of its backgrounds, times how much larger it is; if these do not say it, it is
+    believed to be right.
+    """
+    found_dpi, empty = raw.header.resolution_dpi, backgrounds[0].header
+    if found_dpi is None and empty.resolution_dpi is not None:
+        found_dpi = empty.resolution_dpi * raw.header.width_px / empty.width_px
     if found_dpi is not None and not _SAME_SIZE[0] <= found_dpi / asked_dpi <= _SAME_SIZE[1]:
         raise InputError(Reason.WRONG_RESOLUTION, f"the scan has {found_dpi:.0f} dpi, the project asks for {asked_dpi:.0f}")
 

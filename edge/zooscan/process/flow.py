@@ -31,6 +31,7 @@ MULTIPLE_SCORE = 0.4
 _MOST_BOX_PX2 = 2_000_000
 _TOGETHER_PX = 500_000
 _CLASSIFIED_TOGETHER = 64
+_LARGE_SHARE = 4
 
 
 def process_scan(
@@ -232,7 +233,7 @@ def _processed(
         window=clean.window,
         frame=clean.frame,
         black_share=clean.black_share,
-        concerns=(*clean.concerns, *_concerns(standing, left_out), *scan.settings.not_done),
+        concerns=(*clean.concerns, *_concerns(standing, left_out, clean.image.size), *scan.settings.not_done),
         objects=tuple(_found(one, measures[one.key]) for one in standing.everyone if one.stands),
         lines=tuple(standing.lines),
         retired=tuple(_found(one, measures[one.key]) for one in standing.everyone if not one.stands),
@@ -240,11 +241,13 @@ def _processed(
     )
 
 
-def _concerns(standing: Standing, left_out: LeftOut) -> Iterator[str]:
+def _concerns(standing: Standing, left_out: LeftOut, scan_px: int) -> Iterator[str]:
     if not standing.everyone:
         yield "no object was found: was there a sample on the glass?"
+    if large := sum(_LARGE_SHARE * one.particle.grey.size >= scan_px for one in standing.everyone if one.stands):
+        yield f"objects whose box is a quarter of the scan or more: {large}; is it the shadow of the frame?"
     if left_out.lines:
-        yield f"lines of the scanner, not objects, are left out: {left_out.lines}; clean the glass of its lamp and its white field"
+        yield f"lines of the scanner, not objects, are left out: {left_out.lines}; is its lamp clean?"
     if left_out.cut:
         yield f"objects at the edge of the picture are left out: {left_out.cut}"
     if left_out.too_large:
