@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.store.sqlite import Connection
+from edge.store.sqlite import Connection, Row
 from edge.store.zooscan_tables import FEATURE_COLUMNS
 from edge.values import ImageResult
 
@@ -83,32 +83,52 @@ def record_crop(connection: Connection, run_id: int, label_ids: dict[int, int], 
 
 def measured_crops(connection: Connection, recipe: str) -> Iterator[MeasuredCrop]:
     """Every crop of a recipe with a result, by folder and name; one whose bytes lie in several places once for each."""
-    query = """
-        SELECT sightings.path AS path, sightings.name AS name, images.uuid AS image_uuid, images.sha256 AS sha256, runs.id AS run_id,
-            models.name || ' ' || models.version AS model, crop_measures.*
-        FROM runs JOIN images ON images.id = runs.image_id JOIN models ON models.id = runs.model_id
-            JOIN crop_measures ON crop_measures.run_id = runs.id
+    query = f"""
+        SELECT {_COLUMNS} FROM {_TABLES}
             JOIN sightings ON sightings.image_id = images.id AND sightings.recipe = runs.recipe AND sightings.original <> 'changed'
         WHERE runs.recipe = ? AND runs.is_current = 1
         ORDER BY sightings.path, sightings.id
     """
     for row in connection.execute(query, (recipe,)).fetchall():
-        classes = connection.execute(
-            "SELECT labels.name, labels.aphia_id, class_scores.score FROM class_scores JOIN labels ON labels.id = class_scores.label_id "
-            "WHERE class_scores.run_id = ? ORDER BY class_scores.ordinal",
-            (row["run_id"],),
-        ).fetchall()
-        found = bool(row["found"])
-        yield MeasuredCrop(
-            folder=row["path"].removesuffix(row["name"]).rstrip("/\\"),
-            name=row["name"],
-            image_uuid=row["image_uuid"],
-            sha256=row["sha256"],
-            model=row["model"],
-            classes=tuple(ClassScore(name=name, aphia_id=aphia_id, score=score) for name, aphia_id, score in classes),
-            box_px=(row["x_px"], row["y_px"], row["width_px"], row["height_px"]) if found else None,
-            background_grey=row["background_grey"],
-            threshold_grey=row["threshold_grey"],
-            touches_edge=bool(row["touches_edge"]) if found else None,
-            measures={name: row[column] for name, column in FEATURE_COLUMNS.items() if row[column] is not None},
-        )
+        yield _crop(connection, row)
+
+
+def crops_of_image(connection: Connection, sha256: str) -> dict[str, MeasuredCrop]:
+    """What was measured of an image as a crop, by the uuid of the run; folder and name are empty."""
+    query = (
+        f"SELECT {_COLUMNS.replace('sightings.path', _NOTHING).replace('sightings.name', _NOTHING)} FROM {_TABLES} WHERE images.sha256 = ?"
+    )
+    return {row["run_uuid"]: _crop(connection, row) for row in connection.execute(query, (sha256,)).fetchall()}
+
+
+_NOTHING = "''"
+_COLUMNS = (
+    "sightings.path AS path, sightings.name AS name, images.uuid AS image_uuid, images.sha256 AS sha256, runs.uuid AS run_uuid, "
+    "models.name || ' ' || models.version AS model, crop_measures.*"
+)
+_TABLES = (
+    "runs JOIN images ON images.id = runs.image_id JOIN models ON models.id = runs.model_id "
+    "JOIN crop_measures ON crop_measures.run_id = runs.id"
+)
+
+
+def _crop(connection: Connection, row: Row) -> MeasuredCrop:
+    classes = connection.execute(
+        "SELECT labels.name, labels.aphia_id, class_scores.score FROM class_scores JOIN labels ON labels.id = class_scores.label_id "
+        "WHERE class_scores.run_id = ? ORDER BY class_scores.ordinal",
+        (row["run_id"],),
+    ).fetchall()
+    found = bool(row["found"])
+    return MeasuredCrop(
+        folder=row["path"].removesuffix(row["name"]).rstrip("/\\"),
+        name=row["name"],
+        image_uuid=row["image_uuid"],
+        sha256=row["sha256"],
+        model=row["model"],
+        classes=tuple(ClassScore(name=name, aphia_id=aphia_id, score=score) for name, aphia_id, score in classes),
+        box_px=(row["x_px"], row["y_px"], row["width_px"], row["height_px"]) if found else None,
+        background_grey=row["background_grey"],
+        threshold_grey=row["threshold_grey"],
+        touches_edge=bool(row["touches_edge"]) if found else None,
+        measures={name: row[column] for name, column in FEATURE_COLUMNS.items() if row[column] is not None},
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ from edge.store import packs
 from edge.store.open import open_store
 from models.runtime.vision import cv2
 from tests.helpers.tiny_home import SETTINGS, query
+from tests.helpers.web import serving
+from tests.simulators.appliance import SimulatedAppliance
 from tests.unit import tiny_models
 from tests.unit.tiny_models import make_tiny_pack
 
@@ -112,3 +115,16 @@ def test_no_worker_and_no_inbox_for_who_has_no_crops(tmp_path: Path) -> None:
         assert list(again.dispatchers) == ["burrows", "vignettes"], "what was once taken may still wait"
     finally:
         again.close()
+
+
+def test_the_page_of_a_crop_tells_its_classes_and_its_particle(taken: tuple[Path, dict[str, Any]]) -> None:
+    ids = dict(query(taken[0], "SELECT name, id FROM sightings"))
+    appliance = SimulatedAppliance(taken[0])
+    try:
+        with serving(appliance) as client:
+            pages = {name: client.get(f"/files/{ids[name]}").text for name in ("b-green.png", "c-empty.png")}
+    finally:
+        appliance.close()
+    assert "AphiaID 107254" in pages["b-green.png"]
+    assert re.search(r"31 \S 31 px, area \d", pages["b-green.png"])
+    assert "nothing is darker than the background" in pages["c-empty.png"]

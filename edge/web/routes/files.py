@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from edge.errors import Reason
 from edge.store.connection import snapshot
+from edge.store.crops import crops_of_image
 from edge.store.reads import decisions, files, footage, overview, results
 from edge.store.reads.files import FileState, Original
 from edge.web.deps import DEFAULT_LIMIT, After, ApplianceHere, FileId, Filter, Limit, filter_query, filter_words
@@ -66,6 +67,7 @@ def image(request: Request, appliance: ApplianceHere, file_id: FileId, which: Fi
         around = files.neighbours(connection, which, file_id)
         older = files.get_file(connection, around.older_id) if around.older_id else None
         clip = footage.clip_of_content(connection, file.sha256) if file.sha256 else None
+        crops = crops_of_image(connection, file.sha256) if file.sha256 else {}
         review = decisions.review_of_file(connection, file.sha256, file.recipe) if file.sha256 else None
     current = next((run for run in runs if run.run_uuid == file.run_uuid), None)
     return render(
@@ -73,6 +75,7 @@ def image(request: Request, appliance: ApplianceHere, file_id: FileId, which: Fi
         "image.html",
         file=file,
         runs=runs,
+        crops=crops,
         current=current,
         review=review,
         clip=clip,
