@@ -256,6 +256,16 @@ def test_cut_objects_are_retired_and_stand_again(db: Connection) -> None:
     assert [one.key for one in objects.standing_objects(db, seeded.scan_id)] == [whole, other]
 
 
+def test_the_texts_of_a_signed_scan_stay_as_they_were_signed(db: Connection) -> None:
+    seeded = seed_scan(db, objects=1)
+    (project, signed) = (seeded.project_id, reads.scan_texts(db, seeded.scan_id))
+    scans.put_scan(db, project, complete("st66_d1_1", log=signed.log, meta=b"Vol= 1\r\n"))
+    assert reads.scan_texts(db, seeded.scan_id).meta == b"Vol= 1\r\n"
+    actions.sign(db, seeded.scan_id, run_id=seeded.run_id, objects=1, multiples=0, content_sha256="2" * 64, actor="mary")
+    scans.put_scan(db, project, complete("st66_d1_1", log=signed.log, meta=b"Vol= 2\r\n"))
+    assert reads.scan_texts(db, seeded.scan_id).meta == b"Vol= 1\r\n"
+
+
 def test_a_signed_scan_is_not_processed_again_until_its_signature_is_withdrawn(db: Connection) -> None:
     seeded = seed_scan(db, objects=2)
     actions.sign(db, seeded.scan_id, run_id=seeded.run_id, objects=2, multiples=0, content_sha256="2" * 64, actor="mary")

@@ -67,7 +67,7 @@ def put_scan(connection: Connection, project_id: int, seen: SeenScan) -> int:
     """Note a scan as it is now: a new one waits or is queued, one that waited is queued when it lacks nothing more. Returns its id.
 
     What has a result, has failed or is being processed keeps its state and the texts that it was processed with; texts that came or
-    changed since are noted, since what people type is read over them.
+    changed since are noted, since what people type is read over them, but for those of a signed scan.
     """
     row = connection.execute("SELECT id, state FROM zooscan_scans WHERE project_id = ? AND name = ?", (project_id, seen.name)).fetchone()
     now, state = utc_now(), "waiting" if seen.lacks else "queued"
@@ -83,7 +83,8 @@ def put_scan(connection: Connection, project_id: int, seen: SeenScan) -> int:
             connection.execute("UPDATE zooscan_scans SET state = ?1, changed_utc = ?2 WHERE id = ?3 AND state <> ?1", (state, now, scan_id))
         else:
             connection.execute(
-                "UPDATE zooscan_scans SET log = coalesce(?, log), meta = coalesce(?, meta) WHERE id = ? AND (log, meta) IS NOT (?, ?)",
+                "UPDATE zooscan_scans SET log = coalesce(?, log), meta = coalesce(?, meta) WHERE id = ? AND (log, meta) IS NOT (?, ?) "
+                "AND id NOT IN (SELECT scan_id FROM zooscan_signatures WHERE withdrawn_utc IS NULL)",
                 (seen.log, seen.meta, scan_id, seen.log, seen.meta),
             )
             return scan_id
