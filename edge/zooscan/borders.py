@@ -88,8 +88,8 @@ def _pieces(part: UInt8Array, upper_grey: int, top: int) -> list[_Piece]:
 
 
 def _piece(chain: Int32Array) -> _Piece:
-    left, right = int(chain[:, 0].min()), int(chain[:, 0].max()) + 1
-    return _Piece(chain=chain, top=int(chain[0, 1]), bottom=int(chain[:, 1].max()) + 1, left=left, right=right)
+    left, top, width, height = cv2.boundingRect(chain)
+    return _Piece(chain=chain, top=top, bottom=top + height, left=left, right=left + width)
 
 
 def _groups(cut: list[_Piece], seams: list[int], width: int) -> list[list[_Piece]]:

@@ -89,9 +89,12 @@ def find_particles(
     """
     height_px, width_px = image.shape
     tally = LeftOut() if left_out is None else left_out
+    min_area_px = settings.min_area_px
     for chain in outer_borders(image, settings.upper_grey, rows_together=rows_together, threads=threads):
-        left, top = int(chain[:, 0].min()), int(chain[0, 1])
-        right, bottom = int(chain[:, 0].max()) + 1, int(chain[:, 1].max()) + 1
+        left, top, width, height = cv2.boundingRect(chain)
+        if width * height < min_area_px:
+            continue
+        right, bottom = left + width, top + height
         if settings.whole_only and (left == 0 or top == 0 or right == width_px or bottom == height_px):
             small = 4 * (right - left) < width_px and 4 * (bottom - top) < height_px
             tally.cut += small and cv2.contourArea(chain) >= settings.min_area_px
@@ -103,10 +106,7 @@ def find_particles(
 
 def _particle(grey: UInt8Array, chain: Int32Array, left: int, top: int, settings: SegmentSettings) -> Particle | None:
     """What lies in a box, or None if it is too small to be an object."""
-    height_px, width_px = grey.shape
-    if height_px * width_px < settings.min_area_px:
-        return None
-    filled = np.zeros((height_px, width_px), np.uint8)
+    filled = np.zeros(grey.shape, np.uint8)
     cv2.drawContours(filled, [chain], -1, 1, cv2.FILLED)
     if cv2.countNonZero(filled) < settings.min_area_px:
         return None
