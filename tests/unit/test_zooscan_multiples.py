@@ -81,9 +81,9 @@ def test_a_row_belongs_to_the_object_when_its_inverted_greys_sum_up_to_more_than
 
 def test_a_large_object_is_reduced_by_areas() -> None:
     stripes = np.full((512, 512), 255, np.uint8)
-    stripes[:, ::2] = 55
+    stripes[:, ::8] = stripes[:, 1::8] = 55
     stripes[:, -1] = 55
-    assert abs(int(prepare(stripes, 64, 64)[30, 30]) - 100) <= 1, "no stripe may vanish or win"
+    assert abs(int(prepare(stripes, 64, 64)[30, 30]) - 50) <= 1, "no stripe may vanish or win"
 
 
 def test_a_crop_that_shows_nothing_is_refused() -> None:

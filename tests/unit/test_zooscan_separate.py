@@ -80,6 +80,13 @@ def test_what_is_smaller_than_the_smallest_object_is_not_cut_off() -> None:
     assert len(WatershedSeparator(easier, least_px=100).lines(beside.alone, beside.filled).pixels)
 
 
+def test_a_lobe_that_is_no_object_stays_with_its_animal_when_two_are_cut() -> None:
+    three = only(draw((80, 80, 50, 35), (176, 80, 50, 35), (237, 80, 12, 12)))
+    parts = parts_after(three, WatershedSeparator(BodySettings(slimmest=0.1)).lines(three.alone, three.filled))
+    assert len(parts) == 2
+    assert parts[1].width_px > parts[0].width_px + 15, "the lobe is still there"
+
+
 def test_two_bodies_that_hang_together_by_a_thread_are_cut_in_the_thread() -> None:
     picture = draw((60, 80, 40, 40), (400, 80, 40, 40), width=480)
     cv2.line(picture, (95, 80), (365, 80), GREY, 3)
