@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import re
@@ -77,8 +78,11 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 def words_of(page: httpx.Response) -> str:
     """The text of a page without tags and times of day."""
     assert page.status_code == 200, page.text
-    plain = re.sub(r"<[^>]*>", " ", page.text)
-    return re.sub(r"\s+", " ", re.sub(r"\d\d:\d\d(:\d\d)?Z?", "", plain))
+    return without_times(html.unescape(re.sub(r"<[^>]*>", " ", page.text)))
+
+
+def without_times(text: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"\d\d:\d\d(:\d\d)?Z?", "", text))
 
 
 def test_an_empty_list_says_how_to_begin(tmp_path: Path) -> None:
@@ -296,3 +300,30 @@ def test_the_form_tells_what_is_wrong_with_a_field(lab: Lab) -> None:
     form = lab.jd.post(f"{lab.api}/form", json={"values": {"Latitude": "91.3", "Zmin": "200"}}).json()
     assert {one["field"]: one["problem"] for one in form["fields"]}["Latitude"].startswith("Latitude is no position")
     assert "Zmin is deeper than Zmax" in form["problems"]
+
+
+def test_the_light_stands_on_both_pages(lab: Lab) -> None:
+    light = lab.appliance.scans.light(lab.of.scan_uuid)
+    assert light is not None
+    told = {"green": "no need", "amber": "look first", "red": "scan again"}[light.colour]
+    assert told in words_of(lab.vera.get("/scans"))
+    page = words_of(lab.vera.get(f"/scans/{lab.of.scan_id}"))
+    assert told in page
+    assert all(without_times(sign.words) in page for sign in light.signs)
+
+
+def test_a_signed_scan_is_offered_to_ecotaxa_and_a_transfer_can_be_cancelled(lab: Lab) -> None:
+    page = f"/scans/{lab.of.scan_id}"
+    assert "It is sent once its check is signed" in words_of(lab.rita.get(page))
+    revision = lab.rita.get(f"{lab.api}/check").json()["revision"]
+    lab.rita.post(f"{lab.api}/sign", json={"revision": revision}).raise_for_status()
+    assert f'action="/actions/scans/{lab.of.scan_id}/push"' in lab.rita.get(page).text
+    assert f'action="/actions/scans/{lab.of.scan_id}/push"' not in lab.vera.get(page).text
+    transfer_id = lab.appliance.ecotaxa.push(lab.of.scan_uuid, "rita", project_id=42)
+    told = words_of(lab.rita.get(page))
+    assert "project 42" in told
+    cancel = f"/actions/scans/{lab.of.scan_id}/transfers/{transfer_id}/cancel"
+    assert lab.rita.post(f"/actions/scans/{lab.of.scan_id}/transfers/999/cancel", data={"back": page}).status_code == 404
+    assert lab.rita.post(cancel, data={"back": page}).status_code == 303
+    assert "cancelled" in words_of(lab.rita.get(page))
+    assert "push cancelled" in words_of(lab.vera.get("/scans"))
