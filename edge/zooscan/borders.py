@@ -66,7 +66,7 @@ def outer_borders(image: UInt8Array, upper_grey: int, *, rows_together: int = 20
             whole.append(group[0])
         elif (followed := _followed_anew(image, upper_grey, group)) is not None:
             joined.append(followed)
-    found = [piece for piece in (*whole, *joined) if not any(_is_inside(piece, other) for other in joined)]
+    found = _outermost([*whole, *joined], joined)
     return [piece.chain for piece in sorted(found, key=lambda piece: piece.first)]
 
 
@@ -141,11 +141,14 @@ def _followed_anew(image: UInt8Array, upper_grey: int, group: list[_Piece]) -> _
     return None  # it lies inside another one
 
 
-def _is_inside(piece: _Piece, other: _Piece) -> bool:
-    """Whether a region lies inside another one's border."""
-    if piece is other or not (
-        other.top < piece.top and piece.bottom < other.bottom and other.left < piece.left and piece.right < other.right
-    ):
-        return False
-    row, column = piece.first
-    return bool(cv2.pointPolygonTest(other.chain.reshape(-1, 1, 2), (float(column), float(row)), measureDist=False) > 0)
+def _outermost(pieces: list[_Piece], joined: list[_Piece]) -> list[_Piece]:
+    """The regions that lie in the border of none of those that were joined across seams."""
+    boxes = np.array([(one.top, one.left, -one.bottom, -one.right) for one in pieces], np.int64).reshape(-1, 4)
+    hidden: set[int] = set()
+    for other in joined:
+        around = np.array((other.top, other.left, -other.bottom, -other.right))
+        for number in np.flatnonzero((boxes > around).all(axis=1)):
+            row, column = pieces[number].first
+            if cv2.pointPolygonTest(other.chain.reshape(-1, 1, 2), (float(column), float(row)), measureDist=False) > 0:
+                hidden.add(int(number))
+    return [one for number, one in enumerate(pieces) if number not in hidden]
