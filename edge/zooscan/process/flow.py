@@ -79,18 +79,13 @@ def process_scan(
         with watch.stage("segment"):
             if len(scan.human_lines):
                 writing.result()  # the lines are white for a moment
-            left_out = LeftOut()
-            standing = found_objects(clean.image, scan.human_lines, segmenting, threads=processes, left_out=left_out)
+            standing = found_objects(clean.image, scan.human_lines, segmenting, threads=processes, left_out=(left_out := LeftOut()))
         work = _Work(measurers=measurers, settings=segmenting, watch=watch, stopping=stopping)
         overview = beside.submit(write_overview, clean.image, place / OVERVIEW_NAME)
         work.measure(standing.everyone)
-        if classifier is not None:
-            work.classify([one for one in standing.everyone if one.stands], classifier)
-        if separator is not None:
-            parts = work.separate(standing, scan, clean, separator, threshold)
-            work.measure(parts)
-            if classifier is not None:
-                work.classify(parts, classifier)
+        work.classify([one for one in standing.everyone if one.stands], classifier)
+        work.measure(parts := work.separate(standing, scan, clean, separator, threshold))
+        work.classify(parts, classifier)
         with watch.stage("measure"):
             measures = work.collect(place / VIGNETTES_NAME)
         with watch.stage("write"):
@@ -128,8 +123,10 @@ class _Work:
             self.batches.append(batch)
             self.measurers.give(task)
 
-    def classify(self, candidates: list[Candidate], classifier: MultipleClassifier) -> None:
-        """Give each object its score."""
+    def classify(self, candidates: list[Candidate], classifier: MultipleClassifier | None) -> None:
+        """Give each object its score; without a classifier none has one."""
+        if classifier is None:
+            return
         with self.watch.stage("classify"):
             for begin in range(0, len(candidates), _CLASSIFIED_TOGETHER):
                 check_going_on(self.stopping)
@@ -137,8 +134,12 @@ class _Work:
                 for one, score in zip(together, classifier.scores([one.particle.alone for one in together]), strict=True):
                     one.score = float(score)
 
-    def separate(self, standing: Standing, scan: ScanInput, clean: CleanScan, separator: Separator, threshold: float) -> list[Candidate]:
-        """Cut the multiples; their parts."""
+    def separate(
+        self, standing: Standing, scan: ScanInput, clean: CleanScan, separator: Separator | None, threshold: float
+    ) -> list[Candidate]:
+        """Cut the multiples, if there is a separator; their parts."""
+        if separator is None:
+            return []
 
         def lines_of(particle: Particle) -> tuple[Int32Array, float]:
             check_going_on(self.stopping)
