@@ -7,6 +7,7 @@ import io
 import json
 import re
 import struct
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,6 +180,18 @@ def test_a_vignette_that_is_not_there_is_told(lab: Lab) -> None:
     (lab.appliance.home / lab.of.folder / "vignettes.zip").unlink()
     refused = lab.vera.get(f"{lab.api}/objects/{lab.of.keys[0]}/vignette")
     assert (refused.status_code, "not there" in refused.json()["message"]) == (409, True)
+
+
+def test_a_damaged_vignette_is_told_and_not_shown(lab: Lab) -> None:
+    path = lab.appliance.home / lab.of.folder / "vignettes.zip"
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        name = archive.namelist()[0]
+        content[archive.getinfo(name).header_offset + 200] ^= 0xFF
+    path.write_bytes(content)
+    refused = lab.vera.get(f"{lab.api}/objects/{name.removesuffix('.png')}/vignette")
+    assert (refused.status_code, "holds no sound" in refused.json()["message"]) == (409, True)
+    assert lab.vera.get(f"{lab.api}/objects/{lab.of.keys[-1]}/vignette").status_code == 200
 
 
 def test_decisions_and_their_undo(lab: Lab) -> None:

@@ -351,6 +351,7 @@ function showLabels() {
 
 async function reload() {
   const found = await call("objects");
+  if (facts && (found.run !== facts.run || found.signed !== facts.signed)) return location.reload(); // processed anew, signed or withdrawn elsewhere
   facts = found;
   rows.clear();
   for (const row of found.objects) rows.set(row.key, row);
