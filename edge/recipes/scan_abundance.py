@@ -20,7 +20,7 @@ from edge.store.connection import snapshot
 from edge.store.reads.zooscan import ProjectRow, current_run, list_projects, scan_by_id
 from edge.store.reads.zooscan_exports import neighbours
 from edge.store.sqlite import Connection
-from edge.zooscan.abundance import ALL_CLASSES, NOT_SAID, ClassAbundance, SizeAbundance, class_abundances, size_abundances
+from edge.zooscan.abundance import ClassAbundance, SizeAbundance, class_abundances, size_abundances, taxa_of
 from edge.zooscan.counted import CountedScan, Refusal, Wanted, refusals
 from edge.zooscan.sizes import sphere_mm3
 from edge.zooscan.standing import Standing
@@ -94,10 +94,9 @@ def write_abundances(
     whole = [one for one in samples if not any(refusals(one.scans, wanted))]
     if not whole:
         raise _refusal(sample or of.name, refused)
-    names = {(row.category, row.hierarchy) for one in whole for row in class_abundances(one.scans, wanted)}
-    names = {(name, hierarchy) for name, hierarchy in names if name not in {ALL_CLASSES, NOT_SAID}}
-    classes = [_class_row(one, row) for one in whole for row in class_abundances(one.scans, wanted, sorted(names))]
-    sizes = [_size_row(row) for one in whole for row in size_abundances(one.scans, _with_limit(wanted, one))]
+    taxa = sorted(taxa_of(scan for one in whole for scan in one.scans))
+    classes = [_class_row(one, row) for one in whole for row in class_abundances(one.scans, wanted, taxa)]
+    sizes = [_size_row(row) for one in whole for row in size_abundances(one.scans, _with_limit(wanted, one), taxa)]
     stem = file_stem(sample or of.name)
     told = _told(of, whole, refused, wanted)
     writers = {
@@ -165,6 +164,7 @@ def _counted_scan(connection: Connection, home: Path, scan_id: int, standing: St
         signed=row.signed_by is not None,
         undecided=0 if run is None else undecided(objects, run),
         objects=None if run is None else counted(objects),
+        raw_sha256="" if run is None else run.raw_sha256,
     )
     smallest_mm = 0.0 if run is None else float(run.settings.get("segment", {}).get("min_esd_mm", _SMALLEST_MM))
     return counted_scan, sphere_mm3(math.pi / 4 * smallest_mm**2), run.uuid if run else ""
@@ -214,6 +214,7 @@ def _class_row(one: SampleScans, row: ClassAbundance) -> dict[str, Cell]:
         "scans": " ".join(row.scans),
         "category": row.category,
         "hierarchy": row.hierarchy,
+        "category_id": row.category_id,
         "status": row.status,
         "objects": row.objects,
         "multiples": row.multiples,
@@ -233,6 +234,8 @@ def _size_row(row: SizeAbundance) -> dict[str, Cell]:
     return {
         "sample_id": row.sample_id,
         "category": row.category,
+        "hierarchy": row.hierarchy,
+        "category_id": row.category_id,
         "status": row.status,
         "body": row.body.value,
         "size_class": row.size.number,

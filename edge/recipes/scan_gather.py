@@ -178,6 +178,7 @@ def counted(objects: Sequence[ExportObject]) -> tuple[CountedObject, ...]:
             category=one.label.category if one.label else None,
             hierarchy=one.label.hierarchy if one.label else None,
             status=one.label.status if one.label else None,
+            category_id=one.label.category_id if one.label else None,
             ellipsoid_mm3=one.measures_mm["ellipsoid_mm3"],
             sphere_mm3=one.measures_mm["sphere_mm3"],
             is_multiple=one.decision == "multiple",

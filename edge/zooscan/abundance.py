@@ -13,15 +13,17 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.zooscan.counted import CountedObject, CountedScan, Wanted, by_fraction, check
 from edge.zooscan.sizes import Body, SizeClass, numbered_class, size_class
+from edge.zooscan.taxa import Taxon, one_of_each
 
 ALL_CLASSES = "all objects"
 VALIDATED = "validated"
 NOT_SAID = "not classified"
+_ALL, _NOBODY = (Taxon(ALL_CLASSES, "", ""), ""), (Taxon(NOT_SAID, "", ""), "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,7 @@ class ClassAbundance:
 
     Attributes:
         sample_id: of the sample; fractions: such as `d1+d2`; scans: their names.
-        category, hierarchy: of the class; status: of what was said (validated, or each by itself).
+        category, hierarchy, category_id: of the class, with EcoTaxa's number; status: of what was said (validated, or each by itself).
         objects: found; None: nobody has looked for it on every object.
         multiples: of these, those that hold as several animals.
         abundance_m3: individuals per m3; None as `objects`.
@@ -54,6 +56,12 @@ class ClassAbundance:
     not_said: int
     volume_m3: float
     volume_filtered_m3: float | None
+    category_id: str = ""
+
+    @property
+    def taxon(self) -> Taxon:
+        """The class."""
+        return Taxon(self.category, self.hierarchy, self.category_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +69,7 @@ class SizeAbundance:
     """How much of a class there is in a class of size.
 
     Attributes:
-        sample_id, category, status, body: of what.
+        sample_id, category, hierarchy, category_id, status, body: of what.
         size: the class of size.
         objects, abundance_m3, biovolume_mm3_m3: in it; 0 between others: there was none.
         nbss_m3: the biovolume per m3 over the width of the class, mm3 m-3 mm-3.
@@ -70,6 +78,8 @@ class SizeAbundance:
 
     sample_id: str
     category: str
+    hierarchy: str
+    category_id: str
     status: str
     body: Body
     size: SizeClass
@@ -88,38 +98,37 @@ class _Weighted:
     per_m3: float
 
 
-def class_abundances(scans: Sequence[CountedScan], wanted: Wanted, categories: Iterable[tuple[str, str]] = ()) -> list[ClassAbundance]:
+def class_abundances(scans: Sequence[CountedScan], wanted: Wanted, taxa: Iterable[Taxon] = ()) -> list[ClassAbundance]:
     """How much of each class there is in a sample.
 
     Args:
         scans: all of one sample.
         wanted: what is asked for.
-        categories: names and hierarchies of classes that other samples have: 0 here, or not looked for.
+        taxa: classes that other samples have: 0 here, or not looked for.
 
     Raises:
         ExportRefusedError: there is no abundance of this sample.
     """
     check(scans, wanted)
     objects = list(_weighted(scans))
-    groups: dict[tuple[str, str], list[_Weighted]] = defaultdict(list)
+    classes = one_of_each((*taxa_of(scans), *taxa))
+    groups: dict[tuple[Taxon, str], list[_Weighted]] = defaultdict(list)
     for weighted in objects:
-        groups[_class_of(weighted.one, wanted)].append(weighted)
-    hierarchies = {weighted.one.category: weighted.one.hierarchy or "" for weighted in objects if weighted.one.category}
-    hierarchies |= {name: hierarchy for name, hierarchy in categories if name not in hierarchies}
-    not_said = len(groups.get((NOT_SAID, ""), ()))
+        groups[_class_of(weighted.one, wanted, classes)].append(weighted)
+    not_said = len(groups.get(_NOBODY, ()))
     sure = "" if wanted.every_status else VALIDATED
-    missing = sorted(set(hierarchies) - {name for name, _ in groups})
-    rows = [*sorted(groups.items()), *(((name, sure), []) for name in missing)]
-    return [
-        _class_row(scans, category, status, hierarchies.get(category, ""), found, not_said=not_said)
-        for (category, status), found in [((ALL_CLASSES, ""), objects), *rows]
-    ]
+    missing = sorted(set(classes.values()) - {taxon for taxon, _ in groups})
+    rows = [*sorted(groups.items()), *(((taxon, sure), []) for taxon in missing)]
+    return [_class_row(scans, taxon, status, found, not_said=not_said) for (taxon, status), found in [(_ALL, objects), *rows]]
 
 
-def _class_row(
-    scans: Sequence[CountedScan], category: str, status: str, hierarchy: str, found: Sequence[_Weighted], *, not_said: int
-) -> ClassAbundance:
-    is_own = category in {ALL_CLASSES, NOT_SAID}
+def taxa_of(scans: Iterable[CountedScan]) -> set[Taxon]:
+    """Every class that somebody said an object is, as it was told."""
+    return {taxon for scan in scans for one in scan.objects or () if (taxon := _told(one)) is not None}
+
+
+def _class_row(scans: Sequence[CountedScan], taxon: Taxon, status: str, found: Sequence[_Weighted], *, not_said: int) -> ClassAbundance:
+    is_own = (taxon, status) in (_ALL, _NOBODY)
     is_known = bool(found) or not not_said or is_own
     volume = scans[0].volume_m3
     assert volume is not None
@@ -127,8 +136,9 @@ def _class_row(
         sample_id=scans[0].sample_id,
         fractions=tuple(by_fraction(scans)),
         scans=tuple(scan.name for scan in scans),
-        category=category,
-        hierarchy=hierarchy,
+        category=taxon.category,
+        hierarchy=taxon.hierarchy,
+        category_id=taxon.category_id,
         status=status,
         objects=len(found) if is_known else None,
         multiples=sum(one.one.is_multiple for one in found) if is_known else None,
@@ -149,41 +159,51 @@ def _weighted(scans: Sequence[CountedScan]) -> Iterator[_Weighted]:
         yield from (_Weighted(one, scan.split / scan.volume_m3) for one in scan.objects or ())
 
 
-def _class_of(one: CountedObject, wanted: Wanted) -> tuple[str, str]:
+def _told(one: CountedObject) -> Taxon | None:
+    """The class of an object as it was told; None: nobody said."""
+    return None if one.category is None else Taxon(one.category, one.hierarchy or "", one.category_id or "")
+
+
+def _class_of(one: CountedObject, wanted: Wanted, classes: Mapping[Taxon, Taxon]) -> tuple[Taxon, str]:
     """The class and status that an object is counted under."""
-    if one.category is None or one.status is None or (not wanted.every_status and one.status != VALIDATED):
-        return NOT_SAID, ""
-    return one.category, one.status
+    taxon = _told(one)
+    if taxon is None or one.status is None or (not wanted.every_status and one.status != VALIDATED):
+        return _NOBODY
+    return classes[taxon], one.status
 
 
-def size_abundances(scans: Sequence[CountedScan], wanted: Wanted) -> list[SizeAbundance]:
+def size_abundances(scans: Sequence[CountedScan], wanted: Wanted, taxa: Iterable[Taxon] = ()) -> list[SizeAbundance]:
     """The spectra of a sample: of all objects, and of each class.
 
-    The spectrum of a class goes from its smallest to its largest object; in between, a class of size without one has 0.
+    The spectrum of a class goes from its smallest to its largest object; in between, a class of size without one has 0. `taxa` are those
+    of `class_abundances`: a class has the same name in both.
 
     Raises:
         ExportRefusedError: there is no abundance of this sample.
     """
     check(scans, wanted)
-    groups: dict[tuple[str, str], dict[int, list[_Weighted]]] = defaultdict(lambda: defaultdict(list))
+    classes = one_of_each((*taxa_of(scans), *taxa))
+    groups: dict[tuple[Taxon, str], dict[int, list[_Weighted]]] = defaultdict(lambda: defaultdict(list))
     for weighted in _weighted(scans):
         number = size_class(weighted.one.biovolume_mm3(wanted.body), wanted.step).number
-        for group in ((ALL_CLASSES, ""), _class_of(weighted.one, wanted)):
+        for group in (_ALL, _class_of(weighted.one, wanted, classes)):
             groups[group][number].append(weighted)
     rows: list[SizeAbundance] = []
-    for (category, status), sizes in sorted(groups.items(), key=lambda item: (item[0][0] != ALL_CLASSES, item[0])):
-        name = scans[0].sample_id, category, status
-        rows += [_size_row(name, number, sizes.get(number, []), wanted) for number in range(min(sizes), max(sizes) + 1)]
+    for group, sizes in sorted(groups.items(), key=lambda item: (item[0] != _ALL, item[0])):
+        numbers = range(min(sizes), max(sizes) + 1)
+        rows += [_size_row(scans[0].sample_id, group, number, sizes.get(number, []), wanted) for number in numbers]
     return rows
 
 
-def _size_row(name: tuple[str, str, str], number: int, found: Sequence[_Weighted], wanted: Wanted) -> SizeAbundance:
-    sample_id, category, status = name
+def _size_row(sample_id: str, group: tuple[Taxon, str], number: int, found: Sequence[_Weighted], wanted: Wanted) -> SizeAbundance:
+    taxon, status = group
     size = numbered_class(number, wanted.step)
     biovolume = math.fsum(one.per_m3 * one.one.biovolume_mm3(wanted.body) for one in found)
     return SizeAbundance(
         sample_id=sample_id,
-        category=category,
+        category=taxon.category,
+        hierarchy=taxon.hierarchy,
+        category_id=taxon.category_id,
         status=status,
         body=wanted.body,
         size=size,

@@ -10,11 +10,14 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from edge.errors import ExportRefusedError
 from edge.zooscan.sizes import Body, SizeStep
 
 _SET = re.compile(r"_\d+_sur_\d+$", re.IGNORECASE)
+# What a fraction that is the whole sample is called.
+_WHOLE = frozenset(("tot", "total"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +25,7 @@ class CountedObject:
     """An object of a scan.
 
     Attributes:
-        category, hierarchy, status: what it is and how sure that is; None: nobody said.
+        category, hierarchy, category_id, status: what it is, EcoTaxa's number of that, and how sure it is; None: nobody said.
         ellipsoid_mm3, sphere_mm3: its biovolume, twice.
         is_multiple: whether it holds as several animals that were not separated.
     """
@@ -33,6 +36,7 @@ class CountedObject:
     ellipsoid_mm3: float
     sphere_mm3: float
     is_multiple: bool
+    category_id: str | None = None
 
     def biovolume_mm3(self, body: Body) -> float:
         """Its biovolume as one of the two bodies."""
@@ -55,6 +59,7 @@ class CountedScan:
         signed: whether its check was signed.
         undecided: proposed multiples that nobody looked at.
         objects: what was found; None: it has no result.
+        raw_sha256: of the bytes that these were found in; "" without a result.
     """
 
     name: str
@@ -70,11 +75,12 @@ class CountedScan:
     signed: bool
     undecided: int
     objects: tuple[CountedObject, ...] | None
+    raw_sha256: str = ""
 
     @property
     def fraction(self) -> str:
-        """Without which scan of it this is: `d2` of `d2_1_sur_2`."""
-        return _SET.sub("", self.fraction_id)
+        """Without which scan of it this is, in small letters: `d2` of `D2_1_sur_2`. People type both, and mean one fraction."""
+        return _SET.sub("", self.fraction_id).strip().casefold()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +139,7 @@ def refusals(scans: Sequence[CountedScan], wanted: Wanted) -> Iterator[Refusal]:
         yield refusal(sample_id, f"its scans state different volumes: {stated} m3", "State the same volume on the form of each scan.")
     for fraction, together in by_fraction(scans).items():
         yield from (refusal(f"{sample_id} {fraction}", *words) for words in _set_refusals(together))
+    yield from (refusal(sample_id, *words) for words in (*_twice_refusals(scans), *_raw_refusals(scans)))
 
 
 def _scan_refusals(scan: CountedScan, wanted: Wanted) -> Iterator[tuple[str, str]]:
@@ -183,8 +190,53 @@ def _set_refusals(together: Sequence[CountedScan]) -> Iterator[tuple[str, str]]:
         yield f"its scans state different Fracnb: {stated}", "Fracnb is that of the whole set: state the same on each form."
 
 
+def _twice_refusals(scans: Sequence[CountedScan]) -> Iterator[tuple[str, str]]:
+    """What would count a part of the sample twice: the whole beside its fractions, or sieves that overlap."""
+    fractions = by_fraction(scans)
+    parts = [name for name in fractions if name not in _WHOLE]
+    if whole := [name for name in fractions if name in _WHOLE]:
+        if parts or len(whole) > 1:
+            words = f"{' and '.join(whole)} is the whole sample, and beside it there are: {', '.join(parts or whole)}"
+            yield words, "Take one or the other out of the project folder, or correct FracId on its form: added up they count it twice."
+        return
+    sieves = [(one, _sieves_um(fractions[one])) for one in parts]
+    for (one, (low, high)), (other, (other_low, other_high)) in combinations(sieves, 2):
+        if max(low, other_low) < min(high, other_high):
+            yield (
+                f"the sieves of its fractions overlap: {one} is {_told_um(low, high)}, {other} is {_told_um(other_low, other_high)}",
+                "Correct Fracmin and Fracsup on the forms of these scans: what lies in both is counted twice.",
+            )
+
+
+def _raw_refusals(scans: Sequence[CountedScan]) -> Iterator[tuple[str, str]]:
+    by_raw: dict[str, list[str]] = defaultdict(list)
+    for scan in scans:
+        if scan.raw_sha256:
+            by_raw[scan.raw_sha256].append(scan.name)
+    for names in by_raw.values():
+        if len(names) > 1:
+            yield (
+                f"these scans are the same picture, to the byte: {', '.join(names)}",
+                "Take the copy out of the project folder; if the wrong picture was copied, put the right one there.",
+            )
+
+
+def _sieves_um(together: Sequence[CountedScan]) -> tuple[float, float]:
+    """From the finest to the widest sieve that the scans of a fraction state; nothing (infinity to infinity) if none states the finest.
+
+    A coarser sieve that is not stated is none: everything that the finer one kept.
+    """
+    lows = [scan.fraction_min_um for scan in together if scan.fraction_min_um is not None]
+    highs = [math.inf if scan.fraction_max_um is None else scan.fraction_max_um for scan in together]
+    return (min(lows), max(highs)) if lows else (math.inf, math.inf)
+
+
+def _told_um(low: float, high: float) -> str:
+    return f"above {low:g} um" if math.isinf(high) else f"{low:g} to {high:g} um"
+
+
 def by_fraction(scans: Sequence[CountedScan]) -> dict[str, list[CountedScan]]:
-    """The scans of each fraction, by its name without the number of the scan."""
+    """The scans of each fraction, by its name in small letters and without the number of the scan."""
     found: dict[str, list[CountedScan]] = defaultdict(list)
     for scan in scans:
         if scan.fraction_id:

@@ -302,8 +302,8 @@ def _duplicates(facts: ScanFacts) -> Iterator[Finding]:
     own = facts.standing.sample.fraction_id or ""
     if twins := [one.name for one in facts.relatives if own and one.fraction_id.casefold() == own.casefold()]:
         words = f"these scans are of the same fraction of the same sample: {', '.join(twins)}"
-        advice = "Keep one of them, or give it a FracId of its own: EcoTaxa would put both into one acquisition."
-        yield Finding(check="fraction", level="look", words=words, advice=advice)
+        advice = "Take one of them out of the project folder, or give it a FracId of its own: EcoTaxa would put both into one acquisition."
+        yield Finding(check="fraction", level="wrong", words=words, advice=advice)
     else:
         yield Finding(check="fraction", level="ok", words=f"no other scan is of the fraction {own}" if own else "no FracId is stated")
     if others := [one.name for one in facts.relatives if not one.has_same_sample]:

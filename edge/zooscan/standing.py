@@ -68,7 +68,7 @@ def what_stands(meta: bytes | None, log: bytes | None, entries: Mapping[str, str
     problems: list[str] = []
     latitude_end = _end(stated, "latitude_end", 90, problems, in_minutes=in_minutes)
     longitude_end = _end(stated, "longitude_end", 180, problems, in_minutes=in_minutes)
-    known = {key.casefold(): value for key, value in stated.sections[""].items() if value.casefold() not in NOT_KNOWN}
+    known = {key.casefold(): value for key, value in stated.sections[""].items() if _is_said(key.casefold(), value.casefold())}
     return Standing(
         meta=stated,
         log=read_log,
@@ -83,6 +83,11 @@ def what_stands(meta: bytes | None, log: bytes | None, entries: Mapping[str, str
         scanned_at=scanned_at(read_log.value("Scanning_date")),
         problems=tuple(problems),
     )
+
+
+def _is_said(key: str, value: str) -> bool:
+    """Of the coarser sieve 999999 is no "nobody knew": there is none, and tables have always said it so."""
+    return value not in NOT_KNOWN or (key == "fracsup" and value.isdecimal())
 
 
 def standing_meta(meta: bytes | None, entries: Mapping[str, str]) -> KeyedText:

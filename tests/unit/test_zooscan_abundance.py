@@ -15,6 +15,7 @@ from edge.errors import ExportRefusedError
 from edge.zooscan.abundance import ALL_CLASSES, NOT_SAID, class_abundances, size_abundances
 from edge.zooscan.counted import CountedObject, CountedScan, Refusal, Wanted
 from edge.zooscan.sizes import Body, SizeStep, ellipsoid_mm3, numbered_class, size_class, sphere_mm3
+from edge.zooscan.taxa import Taxon
 
 ASKED = Wanted()
 
@@ -86,7 +87,7 @@ def test_what_is_not_validated_is_not_counted_as_its_class() -> None:
 
 
 def test_none_found_is_nought_and_nobody_looked_is_not() -> None:
-    other = [("Salpida", "living>Salpida")]
+    other = [Taxon("Salpida", "living>Salpida", "")]
     looked = {row.category: row for row in class_abundances([_scan("d1", (_object(),))], ASKED, other)}
     assert (looked["Salpida"].objects, looked["Salpida"].abundance_m3, looked["Salpida"].hierarchy) == (0, 0.0, "living>Salpida")
     nobody = {row.category: row for row in class_abundances([_scan("d1", (_object(), _object(None)))], ASKED, other)}
@@ -211,3 +212,70 @@ def test_an_edge_belongs_to_the_class_above_it_and_what_is_just_below_to_the_one
         edge = numbered_class(number, step).lower_mm3
         assert size_class(edge, step).number == number
         assert size_class(math.nextafter(edge, 0), step).number == number - 1
+
+
+def test_letters_of_a_fraction_may_be_small_or_large() -> None:
+    with pytest.raises(ExportRefusedError, match="there are 2 scans of the part 1 of 1: tow_d1_1, tow_D1_1"):
+        class_abundances([_scan("d1", (_object(),)), _scan("D1", (_object(),))], ASKED)
+    everything, *_ = class_abundances([_scan("d2_1_sur_2", (_object(),)), _scan("D2_2_sur_2", (_object(),))], ASKED)
+    assert (everything.objects, everything.fractions) == (2, ("d2",))
+
+
+def _sieved(fraction: str, low: float | None, high: float | None) -> CountedScan:
+    return _scan(fraction, (_object(),), fraction_min_um=low, fraction_max_um=high)
+
+
+TWICE: list[tuple[list[CountedScan], str]] = [
+    (
+        [_sieved("tot", 200, None), _sieved("d1", 1000, None), _sieved("d2", 200, 1000)],
+        "tot is the whole sample, and beside it there are: d1, d2",
+    ),
+    ([_sieved("d1", 1000, None), _sieved("Total", None, None)], "total is the whole sample, and beside it there are: d1"),
+    ([_sieved("d1", 500, None), _sieved("d2", 200, 1000)], "the sieves of its fractions overlap: d1 is above 500 um, d2 is 200 to 1000 um"),
+    (
+        [_sieved("d1", 200, 1000), _sieved("d2", 200, 1000)],
+        "the sieves of its fractions overlap: d1 is 200 to 1000 um, d2 is 200 to 1000 um",
+    ),
+    (
+        [_scan("d1", (_object(),), raw_sha256="ab"), _scan("d2", (_object(),), raw_sha256="ab")],
+        "these scans are the same picture, to the byte: tow_d1_1, tow_d2_1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("scans", "words"), TWICE)
+def test_nothing_of_a_sample_is_counted_twice(scans: list[CountedScan], words: str) -> None:
+    with pytest.raises(ExportRefusedError) as refused:
+        class_abundances(scans, ASKED)
+    assert [(one.where, one.what) for one in refused.value.problems if isinstance(one, Refusal)] == [("tow", words)]
+
+
+def test_fractions_whose_sieves_follow_one_another_or_are_not_stated_are_added_up() -> None:
+    follow = [_sieved("d1", 1000, None), _sieved("d2", 500, 1000), _sieved("d3", 200, 500)]
+    assert class_abundances(follow, ASKED)[0].objects == 3
+    assert class_abundances([_sieved("d1", None, None), _sieved("d2", 200, 1000)], ASKED)[0].objects == 2
+    assert class_abundances([replace(_scan("d1", ()), raw_sha256=""), replace(_scan("d2", ()), raw_sha256="")], ASKED)
+
+
+def _told(category: str, hierarchy: str | None, number: str | None, **changes: str) -> CountedObject:
+    return replace(_object(category, **changes), hierarchy=hierarchy, category_id=number)  # type: ignore[arg-type]
+
+
+def test_two_taxa_of_one_name_are_two_rows() -> None:
+    crab, snail = _told("larvae", "living>Crustacea>larvae", None), _told("larvae", "living>Mollusca>larvae", None)
+    scans = [_scan("d1", (crab, crab, snail))]
+    rows = [(row.category, row.hierarchy, row.objects) for row in class_abundances(scans, ASKED)[1:]]
+    assert rows == [("larvae", "living>Crustacea>larvae", 2), ("larvae", "living>Mollusca>larvae", 1)]
+    sizes = [(row.category, row.hierarchy, row.objects) for row in size_abundances(scans, ASKED)[1:]]
+    assert sizes == rows
+    numbered = [_scan("d1", (_told("larvae", None, "5"), _told("larvae", None, "7"), _told("larvae", None, "7")))]
+    assert [(row.category_id, row.objects) for row in class_abundances(numbered, ASKED)[1:]] == [("5", 1), ("7", 2)]
+
+
+def test_a_class_is_one_by_its_number_whatever_is_known_of_its_name() -> None:
+    told = (_told("category 45074", None, "45074"), _told("Calanus", "living>Calanus", "45074"), _told("Calanus", "living>Calanus", None))
+    (_, calanus) = class_abundances([_scan("d1", told)], ASKED)
+    assert (calanus.category, calanus.hierarchy, calanus.category_id, calanus.objects) == ("Calanus", "living>Calanus", "45074", 3)
+    # The name is known from another sample only; here the class is the same one, and not one more that nobody found.
+    (_, alone) = class_abundances([_scan("d1", told[:1])], ASKED, [Taxon("Calanus", "living>Calanus", "45074")])
+    assert (alone.category, alone.objects) == ("Calanus", 1)

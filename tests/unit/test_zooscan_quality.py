@@ -188,7 +188,7 @@ def test_each_check_finds_what_it_is_for(change: Callable[[ScanFacts], ScanFacts
 def test_scans_of_one_sample_are_held_together() -> None:
     twin = Relative(name="twin", fraction_id="D2_1_SUR_2", has_same_sample=False, sieves_um=(1000, 2000))
     found = _by_check(_facts(relatives=(twin,)))
-    assert (found["fraction"].level, found["sample"].level) == ("look", "look")
+    assert (found["fraction"].level, found["sample"].level) == ("wrong", "look")
     assert "twin" in found["fraction"].words
 
 

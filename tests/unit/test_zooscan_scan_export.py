@@ -199,6 +199,23 @@ def test_a_position_that_cannot_be_read_does_not_leave_as_none(lab: Lab, tmp_pat
     assert lab.export(CSV, tmp_path / "out").objects == 7
 
 
+def test_two_scans_of_one_fraction_do_not_leave_as_one_acquisition(lab: Lab, tmp_path: Path) -> None:
+    twin = lab.writer.call(lambda connection: seed_scan(connection, home=lab.home, name="st66_d1_2", objects=2, seed=4))
+    for wish in (ECOTAXA, LEGACY):
+        with pytest.raises(ExportRefusedError, match="of the same fraction of the same sample: st66_d1_2"):
+            lab.export(wish, tmp_path / "out")
+    with lab.reader() as connection, pytest.raises(ExportRefusedError, match="the same fraction"):
+        make_archive(connection, lab.home, lab.scan.scan_id, tmp_path)
+    assert lab.export(CSV, tmp_path / "out").objects
+    lab.writer.call(lambda connection: add_entries(connection, twin.scan_id, {"FracId": "d9"}, actor="mary"))
+    assert lab.export(ECOTAXA, tmp_path / "zip").objects
+
+
+def test_a_sieve_that_there_is_not_is_told_as_it_was_typed(lab: Lab, tmp_path: Path) -> None:
+    lab.export(ECOTAXA, tmp_path)
+    assert {row["acq_max_mesh"] for row in _zip_table(tmp_path).rows} == {"999999"}
+
+
 def test_a_text_that_is_too_long_for_ecotaxa_is_told_with_its_column(lab: Lab, tmp_path: Path) -> None:
     _typed(lab, Sample_comment="x" * 251)
     with pytest.raises(ExportRefusedError, match="sample_comment: 251 letters"):
@@ -352,4 +369,4 @@ def test_the_checks_see_the_scan_as_it_stands(lab: Lab) -> None:
     assert (len(facts.objects), facts.lines, facts.signed, facts.vignettes, facts.undecided) == (7, 1, True, 7, 1)
     assert [(one.name, one.fraction_id, one.has_same_sample) for one in facts.relatives] == [("st66_d1_2", "d1", True)]
     levels = {one.check: one.level for one in findings(facts)}
-    assert (levels["fraction"], levels["signature"], levels["object_count"], levels["vignettes"]) == ("look", "look", "look", "ok")
+    assert (levels["fraction"], levels["signature"], levels["object_count"], levels["vignettes"]) == ("wrong", "look", "look", "ok")

@@ -13,6 +13,7 @@ CLASS_COLUMNS: Mapping[str, str] = {
     "scans": "The scans of these fractions.",
     "category": "The class; `all objects`, and `not classified` for those of which nobody said what they are.",
     "hierarchy": "Where the class stands, as EcoTaxa has it.",
+    "category_id": "EcoTaxa's number of the class, by which two of one name are told apart; empty: it never came.",
     "status": "Of what was said: validated, or each status by itself.",
     "objects": "Found on the scans. Empty: nobody looked for it on every object; 0: none was there.",
     "multiples": "Of these, outlines that hold several animals that were not separated; each counts as one.",
@@ -29,6 +30,8 @@ CLASS_COLUMNS: Mapping[str, str] = {
 SIZE_COLUMNS: Mapping[str, str] = {
     "sample_id": "Of the META.",
     "category": "As in the table of classes.",
+    "hierarchy": "As in the table of classes.",
+    "category_id": "As in the table of classes.",
     "status": "As in the table of classes.",
     "body": "What a biovolume is made of: ellipsoid or sphere.",
     "size_class": "Its number; the class 0 begins at 1 mm3.",
