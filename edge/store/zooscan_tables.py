@@ -106,6 +106,18 @@ ZOOSCAN_TABLES = (
     ) STRICT
     """,
     "CREATE INDEX zooscan_entries_scan ON zooscan_entries (scan_id, field)",
+    # Every version of a scan's LOG and META that was seen; zooscan_scans has the ones that hold.
+    """
+    CREATE TABLE zooscan_texts (
+        id INTEGER PRIMARY KEY,
+        scan_id INTEGER NOT NULL REFERENCES zooscan_scans (id),
+        kind TEXT NOT NULL CHECK (kind IN ('log', 'meta')),
+        sha256 TEXT NOT NULL,
+        content BLOB NOT NULL,
+        seen_utc TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX zooscan_texts_scan ON zooscan_texts (scan_id, kind)",
     """
     CREATE TABLE zooscan_runs (
         id INTEGER PRIMARY KEY,
@@ -113,6 +125,8 @@ ZOOSCAN_TABLES = (
         scan_id INTEGER NOT NULL REFERENCES zooscan_scans (id),
         raw_sha256 TEXT NOT NULL,
         background TEXT NOT NULL,
+        background1_sha256 TEXT,
+        background2_sha256 TEXT,
         software_version TEXT NOT NULL,
         settings_json TEXT NOT NULL,
         settings_sha256 TEXT NOT NULL,
@@ -231,20 +245,21 @@ ZOOSCAN_TABLES = (
     "CREATE UNIQUE INDEX zooscan_signatures_standing ON zooscan_signatures (scan_id) WHERE withdrawn_utc IS NULL",
     "CREATE INDEX zooscan_signatures_scan ON zooscan_signatures (scan_id)",
     "CREATE INDEX zooscan_signatures_run ON zooscan_signatures (run_id)",
-    # Categories that came back; the newest of an object stands, older ones stay.
+    # Categories that came back; the newest of an object stands, older ones stay. Without a category: it was set back to unclassified.
     """
     CREATE TABLE zooscan_labels (
         id INTEGER PRIMARY KEY,
         scan_id INTEGER NOT NULL REFERENCES zooscan_scans (id),
         object_key TEXT NOT NULL,
-        category TEXT NOT NULL,
+        category TEXT,
         category_id TEXT,
         hierarchy TEXT,
-        status TEXT NOT NULL CHECK (status IN ('predicted', 'validated', 'dubious', 'discarded')),
+        status TEXT CHECK (status IN ('predicted', 'validated', 'dubious', 'discarded')),
         labelled_by TEXT,
         labelled_at TEXT,
         source TEXT NOT NULL,
-        pulled_utc TEXT NOT NULL
+        pulled_utc TEXT NOT NULL,
+        CHECK ((category IS NULL) = (status IS NULL))
     ) STRICT
     """,
     "CREATE INDEX zooscan_labels_scan ON zooscan_labels (scan_id, object_key)",
@@ -260,6 +275,8 @@ ZOOSCAN_TABLES = (
         state TEXT NOT NULL CHECK (state IN ('queued', 'sending', 'importing', 'asking', 'done', 'failed', 'cancelled')),
         archive TEXT,
         archive_sha256 TEXT,
+        run_uuid TEXT,
+        signature_id INTEGER REFERENCES zooscan_signatures (id),
         remote_path TEXT,
         remote_job_id INTEGER,
         progress REAL CHECK (progress BETWEEN 0 AND 1),

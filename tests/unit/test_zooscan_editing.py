@@ -17,13 +17,16 @@ from edge.errors import InputError, ScanOutdatedError, ScanRefusedError, StoreEr
 from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.open import open_store
 from edge.store.reads import zooscan as reads
+from edge.store.reads.zooscan_check import check_revision, check_run
 from edge.store.reads.zooscan_objects import ObjectRow, retired_keys, standing_lines, standing_objects
 from edge.store.sqlite import Connection
 from edge.store.writer import Writer
+from edge.store.zooscan import scans
+from edge.store.zooscan.scans import SeenScan
 from edge.zooscan.desk.desk import ScanDesk
 from edge.zooscan.engine.engine import PixelEngine
 from edge.zooscan.segment import SegmentSettings, find_particles
-from tests.helpers.zooscan import SeededScan, seed_scan
+from tests.helpers.zooscan import SCAN, SeededScan, seed_scan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,12 +246,27 @@ def test_a_signed_scan_is_frozen_until_the_signature_is_withdrawn_with_a_reason(
 
 
 def test_signing_what_somebody_else_changed_is_refused(lab: Lab) -> None:
-    with lab.reader() as connection:
-        seen = reads.revision(connection, lab.scan.scan_id)
-    lab.desk.decide(lab.scan.scan_uuid, [lab.scan.keys[1]], "single", actor="john")
-    with pytest.raises(ScanOutdatedError):
-        lab.desk.sign(lab.scan.scan_uuid, actor="mary", revision=seen)
-    lab.desk.sign(lab.scan.scan_uuid, actor="mary", revision=seen + 1)
+    def seen() -> str:
+        with lab.reader() as connection:
+            run = check_run(connection, lab.scan.scan_id)
+            assert run is not None
+            return check_revision(connection, run)
+
+    def other_meta(connection: Connection) -> None:
+        scans.put_scan(connection, lab.scan.project_id, SeenScan(name=SCAN, meta=b"Vol= 7\r\n"))
+
+    changes: list[Callable[[], object]] = [
+        lambda: lab.desk.decide(lab.scan.scan_uuid, [lab.scan.keys[1]], "single", actor="john"),
+        lambda: lab.desk.type_in(lab.scan.scan_uuid, {"Vol": "9999"}, actor="john"),
+        lambda: lab.writer.call(other_meta),
+    ]
+    for change in changes:
+        before = seen()
+        change()
+        assert seen() != before
+        with pytest.raises(ScanOutdatedError):
+            lab.desk.sign(lab.scan.scan_uuid, actor="mary", revision=before)
+    lab.desk.sign(lab.scan.scan_uuid, actor="mary", revision=seen())
 
 
 def test_a_scan_that_is_not_there_or_lost_its_picture_is_told(lab: Lab) -> None:

@@ -12,8 +12,9 @@ import tifffile
 
 from edge.errors import DiskFullError, Reason, ScanRefusedError
 from edge.store.reads import zooscan as reads
-from edge.store.reads.zooscan_objects import erased_machine_lines, standing_lines, standing_objects
+from edge.store.reads.zooscan_objects import ObjectRow, erased_machine_lines, standing_lines, standing_objects
 from edge.store.writer import Work, Writes
+from edge.zooscan.engine.engine import PixelEngine
 from tests.helpers.scan_lab import ScanLab, scan_lab
 from tests.helpers.tiny_home import wait_until
 from tests.helpers.zooscan import draw_objects, log_text, meta_text, write_backgrounds, write_project, write_raw
@@ -209,6 +210,96 @@ def test_what_people_did_stands_after_the_next_run(lab: ScanLab) -> None:
     assert standing_keys(lab) != before, "the erased line of an earlier run stands again"
 
 
+def processed_again(lab: ScanLab) -> set[str]:
+    lab.desk.reprocess(lab.scan().uuid, actor="mary")
+    lab.desk.process_next()
+    return standing_keys(lab)
+
+
+def parts_of_the_pair(lab: ScanLab) -> tuple[str, list[ObjectRow]]:
+    """The key of a pair that a person called multiple, and what the separator made of it."""
+    write_project(project_of(lab), objects=4, touching=1)
+    lab.look()
+    lab.desk.process_next()
+    with lab.desk.reader() as connection:
+        pair = max(standing_objects(connection, lab.scan().id), key=lambda one: one.measures["area"] or 0)
+    lab.desk.decide(lab.scan().uuid, [pair.key], "multiple", actor="mary")
+    processed_again(lab)
+    with lab.desk.reader() as connection:
+        return pair.key, [one for one in standing_objects(connection, lab.scan().id) if one.cut_from == pair.key]
+
+
+def machine_lines(lab: ScanLab) -> list[tuple[str, str, float | None]]:
+    with lab.desk.reader() as connection:
+        lines = [line for line in standing_lines(connection, lab.scan().id) if not line.is_human]
+    return [(line.object_key, line.made_by, line.score) for line in lines]
+
+
+def test_what_a_person_called_multiple_stays_cut_run_after_run(lab: ScanLab) -> None:
+    pair, parts = parts_of_the_pair(lab)
+    assert len(parts) == 2
+    stands = standing_keys(lab)
+    assert [processed_again(lab) for _ in range(2)] == [stands] * 2
+    assert [key for key, _, _ in machine_lines(lab)] == [pair]
+    lab.desk.undo(lab.scan().uuid, actor="mary")
+    assert pair in processed_again(lab), "what was taken back holds no more"
+
+
+def test_a_separators_cut_stays_when_a_person_went_on_from_it(lab: ScanLab) -> None:
+    pair, (part, other) = parts_of_the_pair(lab)
+    made = machine_lines(lab)
+    middle = part.y_px + part.height_px // 2
+    lab.desk.add_line(lab.scan().uuid, part.key, [(part.x_px, middle), (part.x_px + part.width_px, middle)], actor="mary")
+    stands = standing_keys(lab)
+    assert len(stands) == 6
+    lab.desk.engine = PixelEngine(lab.home, classifier=lambda: None, separate=False, processes=1)
+    assert processed_again(lab) == stands
+    assert machine_lines(lab) == made, "the lines are the new run's, and still of whom they were"
+    assert processed_again(lab) == stands
+    lab.desk.undo(lab.scan().uuid, actor="mary")
+    assert {part.key, other.key} <= standing_keys(lab), "they are still there to be gone back to"
+    assert pair in processed_again(lab), "now nobody has worked on the parts, and nothing cuts any more"
+
+
+def test_a_separators_cut_stays_when_a_person_said_what_its_parts_are(lab: ScanLab) -> None:
+    pair, (part, _) = parts_of_the_pair(lab)
+    lab.desk.decide(lab.scan().uuid, [part.key], "single", actor="mary")
+    stands = standing_keys(lab)
+    lab.desk.engine = PixelEngine(lab.home, classifier=lambda: None, separate=False, processes=1)
+    assert [processed_again(lab) for _ in range(2)] == [stands] * 2
+    with lab.desk.reader() as connection:
+        (line,) = standing_lines(connection, lab.scan().id)
+    lab.desk.erase_line(lab.scan().uuid, line.uuid, actor="mary")
+    lab.desk.engine = PixelEngine(lab.home, classifier=lambda: None, processes=1)
+    assert pair in processed_again(lab), "a line that was erased is not drawn again, even where a person said multiple"
+
+
+def test_a_name_stays_with_its_pixels_whichever_lines_were_drawn_before(lab: ScanLab) -> None:
+    write_project(project_of(lab), objects=5)
+    lab.look()
+    lab.desk.process_next()
+    uuid = lab.scan().uuid
+    with lab.desk.reader() as connection:
+        whole = max(standing_objects(connection, lab.scan().id), key=lambda one: one.width_px * one.height_px)
+    x, top, bottom = whole.x_px + whole.width_px // 2, whole.y_px, whole.y_px + whole.height_px - 1
+
+    def bent(share: float) -> list[tuple[int, int]]:
+        begin, end = top + round(whole.height_px * share), top + round(whole.height_px * (share + 0.1))
+        return [(x, top), (x, begin), (x + 1, begin), (x + 1, end), (x, end), (x, bottom)]
+
+    first = lab.desk.add_line(uuid, whole.key, bent(0.35), actor="mary")
+    lab.desk.decide(uuid, [first.standing[0]], "multiple", actor="mary")
+    assert first.line_uuid is not None
+    lab.desk.erase_line(uuid, first.line_uuid, actor="mary")
+    second = lab.desk.add_line(uuid, whole.key, bent(0.55), actor="mary")
+    assert [key.partition("p")[0] for key in first.standing] == [key.partition("p")[0] for key in second.standing], "the boxes are the same"
+    assert not set(first.standing) & set(second.standing)
+    assert set(second.standing) <= processed_again(lab)
+    with lab.desk.reader() as connection:
+        decided = {one.key for one in standing_objects(connection, lab.scan().id) if one.decision is not None}
+    assert not decided, "what was said of other pixels is not said of these"
+
+
 def test_a_scan_whose_picture_is_gone_keeps_its_result_and_is_not_processed_anew(lab: ScanLab) -> None:
     write_project(project_of(lab), objects=3)
     lab.look()
@@ -293,6 +384,39 @@ def test_a_signed_scan_is_not_processed_anew(lab: ScanLab) -> None:
     lab.desk.sign(lab.scan().uuid, actor="mary")
     with pytest.raises(ScanRefusedError, match="signed by mary"):
         lab.desk.reprocess(lab.scan().uuid, actor="mary")
+
+
+def test_the_result_before_a_failure_is_not_signed(lab: ScanLab) -> None:
+    write_project(project_of(lab), objects=3)
+    lab.look()
+    lab.desk.process_next()
+    lab.desk.reprocess(lab.scan().uuid, actor="mary")
+    truncated(project_of(lab))
+    lab.look()
+    lab.desk.process_next()
+    assert (lab.scan().state, lab.scan().objects) == ("failed", 3)
+    with pytest.raises(ScanRefusedError, match="signed is what is done"):
+        lab.desk.sign(lab.scan().uuid, actor="mary")
+
+
+def test_a_meta_corrected_while_it_was_signed_holds_when_the_signature_is_withdrawn(lab: ScanLab) -> None:
+    write_project(project_of(lab), objects=3)
+    lab.look()
+    lab.desk.process_next()
+    row = lab.scan()
+
+    def held() -> bytes | None:
+        with lab.desk.reader() as connection:
+            return reads.scan_texts(connection, row.id).meta
+
+    lab.desk.sign(row.uuid, actor="mary")
+    corrected = meta_text(Vol="7").encode()
+    (project_of(lab) / "Zooscan_scan/_raw/st66_d1_1_meta.txt").write_bytes(corrected)
+    lab.look()
+    assert held() != corrected
+    lab.desk.withdraw(row.uuid, reason="wrong volume", actor="mary")
+    lab.look()
+    assert held() == corrected
 
 
 def test_the_metas_bytes_are_kept_whatever_they_are(lab: ScanLab) -> None:

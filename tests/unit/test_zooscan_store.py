@@ -278,6 +278,48 @@ def test_a_signed_scan_is_not_processed_again_until_its_signature_is_withdrawn(d
     assert scans.queue_again(db, None, states=["done"], actor="mary", action="zooscan_reprocess") == 1
 
 
+def test_a_signed_scan_that_failed_is_not_queued_by_itself_and_says_what_changed(db: Connection) -> None:
+    seeded = seed_scan(db, objects=2)
+    actions.sign(db, seeded.scan_id, run_id=seeded.run_id, objects=2, multiples=0, content_sha256="2" * 64, actor="mary")
+    scans.set_failed(db, seeded.scan_id, Reason.TRUNCATED, "it ends too early")
+    assert not scans.queue_changed(db, seeded.scan_id)
+    row = reads.scan_by_id(db, seeded.scan_id)
+    assert row is not None
+    assert (row.state, row.original, row.detail) == ("failed", "changed", "changed under a signature: withdraw it to process again")
+    db.execute("UPDATE zooscan_scans SET state = 'queued'")
+    assert not scans.begin(db, seeded.scan_id)
+    db.execute("UPDATE zooscan_scans SET state = 'processing'")
+    assert runs.record_run(db, seeded.scan_id, small_run()) is None
+    assert actions.withdraw(db, seeded.scan_id, reason="another picture", actor="mary")
+    assert runs.record_run(db, seeded.scan_id, small_run()) is not None
+
+
+def test_a_signature_is_of_the_result_that_was_signed(db: Connection) -> None:
+    seeded = seed_scan(db, objects=2)
+    actions.sign(db, seeded.scan_id, run_id=seeded.run_id, objects=2, multiples=0, content_sha256="2" * 64, actor="mary")
+    row = reads.scan_by_id(db, seeded.scan_id)
+    assert row is not None
+    assert row.signed_by == "mary"
+    db.execute("UPDATE zooscan_runs SET is_current = 0")
+    row = reads.scan_by_id(db, seeded.scan_id)
+    assert row is not None
+    assert row.signed_by is None
+
+
+def test_every_version_of_a_text_is_kept_and_none_is_replaced_by_nothing(db: Connection) -> None:
+    seeded = seed_scan(db, objects=1)
+    for meta in (b"Vol= 1\r\n", b"", None, b"Vol= 2\r\n", b"Vol= 2\r\n"):
+        scans.put_scan(db, seeded.project_id, complete("st66_d1_1", log=None, meta=meta))
+    assert reads.scan_texts(db, seeded.scan_id).meta == b"Vol= 2\r\n"
+    kept = [row.content for row in reads.texts_seen(db, seeded.scan_id) if row.kind == "meta"]
+    assert kept[-2:] == [b"Vol= 1\r\n", b"Vol= 2\r\n"]
+    told = db.execute("SELECT detail_json FROM audit WHERE action = 'zooscan_text_changed'").fetchall()
+    assert len(told) == len(kept) - 1
+    waiting = scans.put_scan(db, seeded.project_id, complete("st67_d1_1", meta=b"Vol= 3\r\n", lacks=("something",)))
+    scans.put_scan(db, seeded.project_id, complete("st67_d1_1", meta=b"", lacks=("something",)))
+    assert reads.scan_texts(db, waiting).meta == b"Vol= 3\r\n"
+
+
 TYPED = st.lists(
     st.tuples(st.sampled_from(["Vol", "Zmax", "Remarks"]), st.none() | st.text(max_size=20).filter(lambda text: "\0" not in text))
 )

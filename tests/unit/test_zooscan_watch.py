@@ -91,10 +91,12 @@ def look(tmp_path: Path, writer: Writer) -> Look:
 def test_a_scan_says_what_it_lacks_until_it_lacks_nothing(look: Look) -> None:
     assert look() is None
     look.put("Zooscan_scan/_raw/st66_d1_1_meta.txt", meta_text().encode())
+    look()
     row = look.scan()
     assert (row.state, row.name) == ("waiting", SCAN)
     assert row.lacks == ("st66_d1_raw_1.tif", "st66_d1_1_log.txt")
     look.put("Zooscan_scan/_raw/st66_d1_1_log.txt", log_text().encode())
+    look()
     assert look.scan().lacks == ("st66_d1_raw_1.tif", "both pictures of a background of the large frame dated 2026-06-13 09:15 or before")
     look.put_all()
     row = look.scan()
@@ -269,6 +271,20 @@ def test_a_picture_overwritten_after_the_result_is_marked_and_one_copied_again_i
     look.put(RAW, b"r" * 6400)
     look()
     assert look.scan().original == "present"
+
+
+def test_a_text_that_is_empty_or_still_copied_is_not_taken(look: Look) -> None:
+    look.put_all()
+    meta = look.put("Zooscan_scan/_raw/st66_d1_1_meta.txt", b"")
+    look()
+    assert look.scan().lacks == ("the end of st66_d1_1_meta.txt, which may still be copied",)
+    meta.write_bytes(meta_text().encode())
+    assert look.scan().state == "waiting"
+    assert look.scan().state == "queued"
+    meta.write_bytes(meta_text().encode()[:40])
+    assert look.scan().state == "waiting"
+    with look.reader() as connection:
+        assert reads.scan_texts(connection, look.scan(after_s=1.0).id).meta == meta_text().encode()
 
 
 def test_a_scan_that_failed_is_queued_again_when_it_has_another_picture(look: Look) -> None:

@@ -38,7 +38,7 @@ class ScanRow:
         objects: that stand.
         multiples: of these, by decision, else by score; None if neither a model nor a person looked at any.
         undecided: standing objects that a model scored and nobody decided about.
-        signed_by, signed_utc: the signature that stands.
+        signed_by, signed_utc: the signature of its current result that stands.
         validated: standing objects whose category somebody validated in EcoTaxa.
     """
 
@@ -84,6 +84,8 @@ class RunRow:
     scan_id: int
     raw_sha256: str
     background: str
+    background1_sha256: str | None
+    background2_sha256: str | None
     software_version: str
     settings: Mapping[str, Any]
     settings_sha256: str
@@ -113,6 +115,15 @@ class ScanTexts:
 
     log: bytes | None
     meta: bytes | None
+
+
+class TextRow(NamedTuple):
+    """A version of a text of a scan that was seen: `kind` is log or meta."""
+
+    kind: str
+    sha256: str
+    content: bytes
+    seen_utc: str
 
 
 class EntryRow(NamedTuple):
@@ -242,6 +253,12 @@ def scan_texts(connection: Connection, scan_id: int) -> ScanTexts:
     return ScanTexts(log=row["log"], meta=row["meta"])
 
 
+def texts_seen(connection: Connection, scan_id: int) -> tuple[TextRow, ...]:
+    """Every version of LOG and META that was seen, in their order."""
+    rows = connection.execute("SELECT kind, sha256, content, seen_utc FROM zooscan_texts WHERE scan_id = ? ORDER BY id", (scan_id,))
+    return tuple(TextRow._make(row) for row in rows)
+
+
 def entries_of(connection: Connection, scan_id: int) -> tuple[EntryRow, ...]:
     """Everything that was ever typed about a scan, in its order."""
     rows = connection.execute("SELECT field, value, actor, entered_utc FROM zooscan_entries WHERE scan_id = ? ORDER BY id", (scan_id,))
@@ -268,17 +285,6 @@ def signatures_of(connection: Connection, scan_id: int) -> tuple[SignatureRow, .
     return tuple(SignatureRow._make(row) for row in rows)
 
 
-def revision(connection: Connection, scan_id: int) -> int:
-    """A number that grows with everything that is done or typed about a scan, and with every run of it."""
-    row = connection.execute(
-        "SELECT (SELECT count(*) + count(undone_utc) FROM zooscan_actions WHERE scan_id = ?1) "
-        "+ (SELECT count(*) FROM zooscan_entries WHERE scan_id = ?1) + (SELECT count(*) FROM zooscan_runs WHERE scan_id = ?1) "
-        "+ (SELECT count(*) + count(withdrawn_utc) FROM zooscan_signatures WHERE scan_id = ?1)",
-        (scan_id,),
-    ).fetchone()
-    return int(row[0])
-
-
 def history(connection: Connection, scan_id: int, *, limit: int = 500) -> tuple[HappenedRow, ...]:
     """What happened to a scan, the newest first."""
     return tuple(HappenedRow._make(row) for row in connection.execute(_HISTORY, {"scan": scan_id, "limit": limit}))
@@ -298,7 +304,7 @@ _PLAIN = """
     FROM zooscan_scans AS s
     JOIN zooscan_projects AS p ON p.id = s.project_id
     LEFT JOIN zooscan_runs AS r ON r.scan_id = s.id AND r.is_current = 1
-    LEFT JOIN zooscan_signatures AS g ON g.scan_id = s.id AND g.withdrawn_utc IS NULL
+    LEFT JOIN zooscan_signatures AS g ON g.scan_id = s.id AND g.run_id = r.id AND g.withdrawn_utc IS NULL
 """
 _SCAN = f"""
     WITH plain AS ({_PLAIN} WHERE s.id = ?1),

@@ -176,7 +176,9 @@ def check_revision(connection: Connection, run: CheckRun) -> str:
         """
         SELECT coalesce(max(id), 0), count(undone_utc),
                (SELECT coalesce(max(id), 0) || '.' || count(withdrawn_utc) FROM zooscan_signatures WHERE scan_id = :scan),
-               (SELECT coalesce(max(id), 0) FROM zooscan_labels WHERE scan_id = :scan)
+               (SELECT coalesce(max(id), 0) FROM zooscan_labels WHERE scan_id = :scan),
+               (SELECT coalesce(max(id), 0) FROM zooscan_entries WHERE scan_id = :scan),
+               (SELECT coalesce(max(id), 0) FROM zooscan_texts WHERE scan_id = :scan)
         FROM zooscan_actions WHERE scan_id = :scan
         """,
         {"scan": run.scan_id},
@@ -219,6 +221,7 @@ def quality_stamp(connection: Connection, scan_id: int) -> str:
         )
         SELECT (SELECT count(*) || '.' || max(changed_utc) || '.' || count(*) FILTER (WHERE original = 'present') FROM family),
                (SELECT coalesce(max(id), 0) FROM zooscan_entries WHERE scan_id IN (SELECT id FROM family)),
+               (SELECT coalesce(max(id), 0) FROM zooscan_texts WHERE scan_id IN (SELECT id FROM family)),
                (SELECT coalesce(max(id), 0) FROM zooscan_runs WHERE scan_id IN (SELECT id FROM family)),
                (SELECT coalesce(max(id), 0) || '.' || count(undone_utc) FROM zooscan_actions WHERE scan_id = :scan),
                (SELECT coalesce(max(id), 0) || '.' || count(withdrawn_utc) FROM zooscan_signatures WHERE scan_id = :scan),

@@ -44,11 +44,15 @@ class NewObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewLine:
-    """A separation line: the object it was drawn on, its pixels as (N, 2) little-endian int32 bytes, and the separator's score."""
+    """A separation line: the object it was drawn on, its pixels as (N, 2) little-endian int32 bytes, and the separator's score.
+
+    `made_by`: the separator of an earlier run, whose line people kept; None: that of this run.
+    """
 
     object_key: str
     pixels: bytes
     score: float | None
+    made_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +82,7 @@ class NewRun:
     objects: Sequence[NewObject] = field(repr=False)
     lines: Sequence[NewLine] = ()
     grey_median: float | None = None
+    background_sha256: tuple[str, str] | None = None
 
 
 _OBJECT_COLUMNS = (
@@ -107,13 +112,13 @@ def record_run(connection: Connection, scan_id: int, run: NewRun, *, raw: tuple[
         raw: size (bytes) and time of the last change (ns) of the picture that was read.
 
     Returns:
-        The run's id; None if the scan is not processed any more: nothing is written, and the folder of this run is nobody's.
+        The run's id; None if the scan is not processed any more, or is signed: nothing is written, and the folder of this run is nobody's.
     """
     now = utc_now()
     done = connection.execute(
         "UPDATE zooscan_scans SET state = 'done', reason = '', detail = '', original = 'present', original_utc = NULL, "
         "raw_bytes = coalesce(?, raw_bytes), raw_mtime_ns = coalesce(?, raw_mtime_ns), changed_utc = ? "
-        "WHERE id = ? AND state = 'processing'",
+        "WHERE id = ? AND state = 'processing' AND id NOT IN (SELECT scan_id FROM zooscan_signatures WHERE withdrawn_utc IS NULL)",
         (*(raw or (None, None)), now, scan_id),
     )
     if done.rowcount != 1:
@@ -124,7 +129,7 @@ def record_run(connection: Connection, scan_id: int, run: NewRun, *, raw: tuple[
     connection.executemany(
         "INSERT INTO zooscan_lines (uuid, scan_id, run_id, object_key, pixels, score, made_by, is_human, made_utc) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)",
-        [(uuid7(), scan_id, run_id, line.object_key, line.pixels, line.score, run.separator, now) for line in run.lines],
+        [(uuid7(), scan_id, run_id, line.object_key, line.pixels, line.score, line.made_by or run.separator, now) for line in run.lines],
     )
     put_out(connection, "zooscan_run", run.uuid)
     return run_id
@@ -178,6 +183,8 @@ def _insert_run(connection: Connection, scan_id: int, run: NewRun, now: str) -> 
         "scan_id": scan_id,
         "raw_sha256": run.raw_sha256,
         "background": run.background,
+        "background1_sha256": None if run.background_sha256 is None else run.background_sha256[0],
+        "background2_sha256": None if run.background_sha256 is None else run.background_sha256[1],
         "software_version": __version__,
         "settings_json": run.settings_json,
         "settings_sha256": run.settings_sha256,

@@ -10,6 +10,7 @@ gone       its files were taken away before it had a result
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from edge.store.clock import utc_now, uuid7
 from edge.store.sqlite import Connection
 
 Original = Literal["present", "gone", "changed"]
+
+CHANGED_SIGNED = "changed under a signature: withdraw it to process again"
+_UNSIGNED = "id NOT IN (SELECT scan_id FROM zooscan_signatures WHERE withdrawn_utc IS NULL)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +70,8 @@ def put_project(connection: Connection, folder: str, name: str, serial: str | No
 def put_scan(connection: Connection, project_id: int, seen: SeenScan) -> int:
     """Note a scan as it is now: a new one waits or is queued, one that waited is queued when it lacks nothing more. Returns its id.
 
-    What has a result, has failed or is being processed keeps its state and the texts that it was processed with; texts that came or
-    changed since are noted, since what people type is read over them, but for those of a signed scan.
+    What has a result, has failed or is being processed keeps its state; texts that came or changed since hold from now on, since what
+    people type is read over them, but for those of a signed scan. A text is never replaced by nothing, and each version of it is kept.
     """
     row = connection.execute("SELECT id, state FROM zooscan_scans WHERE project_id = ? AND name = ?", (project_id, seen.name)).fetchone()
     now, state = utc_now(), "waiting" if seen.lacks else "queued"
@@ -77,20 +81,22 @@ def put_scan(connection: Connection, project_id: int, seen: SeenScan) -> int:
             (uuid7(), project_id, seen.name, state, now, now),
         )
         scan_id = int(cursor.lastrowid or 0)
+        _keep_texts(connection, scan_id, seen)
     else:
         scan_id = int(row["id"])
+        _keep_texts(connection, scan_id, seen)
         if row["state"] in ("waiting", "queued", "gone"):
             connection.execute("UPDATE zooscan_scans SET state = ?1, changed_utc = ?2 WHERE id = ?3 AND state <> ?1", (state, now, scan_id))
         else:
             connection.execute(
-                "UPDATE zooscan_scans SET log = coalesce(?, log), meta = coalesce(?, meta) WHERE id = ? AND (log, meta) IS NOT (?, ?) "
-                "AND id NOT IN (SELECT scan_id FROM zooscan_signatures WHERE withdrawn_utc IS NULL)",
-                (seen.log, seen.meta, scan_id, seen.log, seen.meta),
+                "UPDATE zooscan_scans SET log = coalesce(nullif(?1, x''), log), meta = coalesce(nullif(?2, x''), meta) "
+                f"WHERE id = ?3 AND (log, meta) IS NOT (?1, ?2) AND {_UNSIGNED}",
+                (seen.log, seen.meta, scan_id),
             )
             return scan_id
     connection.execute(
-        "UPDATE zooscan_scans SET raw_path = ?, raw_bytes = ?, raw_mtime_ns = ?, log = ?, meta = ?, background = ?, "
-        "background_paths_json = ?, scanned_local = ?, lacks_json = ? WHERE id = ?",
+        "UPDATE zooscan_scans SET raw_path = ?, raw_bytes = ?, raw_mtime_ns = ?, log = coalesce(nullif(?, x''), log), "
+        "meta = coalesce(nullif(?, x''), meta), background = ?, background_paths_json = ?, scanned_local = ?, lacks_json = ? WHERE id = ?",
         (
             seen.raw_path,
             seen.raw_bytes,
@@ -105,6 +111,29 @@ def put_scan(connection: Connection, project_id: int, seen: SeenScan) -> int:
         ),
     )
     return scan_id
+
+
+def _keep_texts(connection: Connection, scan_id: int, seen: SeenScan) -> None:
+    """Keep each version of a text that a look found; one that follows another is told in the audit trail."""
+    for kind, content in (("log", seen.log), ("meta", seen.meta)):
+        if not content:
+            continue
+        digest = hashlib.sha256(content).hexdigest()
+        last = connection.execute(
+            "SELECT sha256 FROM zooscan_texts WHERE scan_id = ? AND kind = ? ORDER BY id DESC LIMIT 1", (scan_id, kind)
+        ).fetchone()
+        if last is not None and last["sha256"] == digest:
+            continue
+        connection.execute(
+            "INSERT INTO zooscan_texts (scan_id, kind, sha256, content, seen_utc) VALUES (?, ?, ?, ?, ?)",
+            (scan_id, kind, digest, content, utc_now()),
+        )
+        if last is not None:
+            is_signed = connection.execute(
+                "SELECT 1 FROM zooscan_signatures WHERE scan_id = ? AND withdrawn_utc IS NULL", (scan_id,)
+            ).fetchone()
+            detail = {"text": kind, "before": last["sha256"], "now": digest, "holds": is_signed is None}
+            audit.append(connection, "appliance", "zooscan_text_changed", f"zooscan_scan/{scan_id}", detail)
 
 
 def set_gone(connection: Connection, scan_id: int) -> None:
@@ -134,20 +163,28 @@ def note_raw(connection: Connection, scan_id: int, raw_bytes: int, raw_mtime_ns:
     connection.execute("UPDATE zooscan_scans SET raw_bytes = ?, raw_mtime_ns = ? WHERE id = ?", (raw_bytes, raw_mtime_ns, scan_id))
 
 
-def queue_changed(connection: Connection, scan_id: int) -> None:
-    """A scan that failed has another picture or background now: it is queued again by itself."""
-    connection.execute(
+def queue_changed(connection: Connection, scan_id: int) -> bool:
+    """A scan that failed has another picture or background now: it is queued again by itself. False if it is signed: that is told then."""
+    now = utc_now()
+    queued = connection.execute(
         "UPDATE zooscan_scans SET state = 'queued', attempts = 0, reason = '', detail = '', original = 'present', original_utc = NULL, "
-        "changed_utc = ? WHERE id = ? AND state = 'failed'",
-        (utc_now(), scan_id),
+        f"changed_utc = ? WHERE id = ? AND state = 'failed' AND {_UNSIGNED}",
+        (now, scan_id),
     )
+    if not queued.rowcount:
+        connection.execute(
+            "UPDATE zooscan_scans SET original = 'changed', original_utc = ?1, detail = ?2, changed_utc = ?1 "
+            "WHERE id = ?3 AND state = 'failed' AND detail <> ?2",
+            (now, CHANGED_SIGNED, scan_id),
+        )
+    return queued.rowcount == 1
 
 
 def begin(connection: Connection, scan_id: int) -> bool:
-    """A scan is processed from now on. False if it is not queued any more."""
+    """A scan is processed from now on. False if it is not queued any more, or is signed."""
     cursor = connection.execute(
         "UPDATE zooscan_scans SET state = 'processing', attempts = attempts + 1, reason = '', detail = '', changed_utc = ? "
-        "WHERE id = ? AND state = 'queued'",
+        f"WHERE id = ? AND state = 'queued' AND {_UNSIGNED}",
         (utc_now(), scan_id),
     )
     return cursor.rowcount == 1
@@ -193,7 +230,7 @@ def queue_again(connection: Connection, scan_ids: Sequence[int] | None, *, state
         "UPDATE zooscan_scans SET state = 'queued', attempts = 0, reason = '', detail = '', changed_utc = ? "
         "WHERE raw_path IS NOT NULL AND state IN (SELECT value FROM json_each(?)) "
         "AND (?3 IS NULL OR id IN (SELECT value FROM json_each(?3))) "
-        "AND original <> 'gone' AND id NOT IN (SELECT scan_id FROM zooscan_signatures WHERE withdrawn_utc IS NULL)",
+        f"AND original <> 'gone' AND {_UNSIGNED}",
         (utc_now(), json.dumps(list(states)), None if scan_ids is None else json.dumps(list(scan_ids))),
     )
     audit.append(connection, actor, action, "zooscan", {"scan_ids": None if scan_ids is None else list(scan_ids), "count": cursor.rowcount})

@@ -290,8 +290,8 @@ def sign(appliance: ApplianceHere, actor: Actor, who: SignedIn, scan_id: ScanId,
                     advice="Close this, look at what changed, then sign.",
                 ),
             )
-        scan, seen = find_scan(connection, scan_id), scan_reads.revision(connection, scan_id)
-    appliance.scans.sign(scan.uuid, actor=actor, revision=seen)  # what changes between the two is refused by the desk
+        scan = find_scan(connection, scan_id)
+    appliance.scans.sign(scan.uuid, actor=actor, revision=body.revision)  # what changes between the two is refused by the desk
     return _told(appliance, scan_id)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from edge.errors import ScanOutdatedError, ScanRefusedError
 from edge.store.reads import zooscan as reads
+from edge.store.reads.zooscan_check import check_revision, check_run
 from edge.store.reads.zooscan_objects import (
     FamilyMember,
     line_by_id,
@@ -207,24 +208,26 @@ class Editing(DeskCore):
             self._write(checked, change, note)
         return Done(what=action.what, retired=change.retired, standing=change.standing)
 
-    def sign(self, scan_uuid: str, *, actor: str, revision: int | None = None) -> str:
+    def sign(self, scan_uuid: str, *, actor: str, revision: str | None = None) -> str:
         """Answer for the check of a scan. Returns the SHA-256 of what was signed.
 
         Args:
             scan_uuid: of the scan.
             actor: who signs.
-            revision: of the scan as the signer saw it (`edge.store.reads.zooscan.revision`); None signs what stands.
+            revision: of the scan as the signer saw it (`edge.store.reads.zooscan_check.check_revision`); None signs what stands.
 
         Raises:
-            ScanRefusedError: the scan has no standing result, or is signed.
+            ScanRefusedError: the scan has no result, its last processing did not give one, or it is signed.
             ScanOutdatedError: something changed since the signer looked.
         """
 
         def work(connection: Connection) -> str:
             checked = self.editable(connection, scan_uuid)
-            if checked.scan.state not in ("done", "failed"):  # one whose next run failed has the result of the last
-                raise ScanRefusedError(f"the scan {checked.scan.name} is {checked.scan.state}; signed is what is done")
-            if revision is not None and reads.revision(connection, checked.scan.id) != revision:
+            if checked.scan.state != "done":  # the result of one whose next run failed is of another picture, or of other settings
+                advice = "Process it again first: what is signed is the last outcome."
+                raise ScanRefusedError(f"the scan {checked.scan.name} is {checked.scan.state}; signed is what is done", advice=advice)
+            shown = check_run(connection, checked.scan.id)
+            if revision is not None and (shown is None or check_revision(connection, shown) != revision):
                 raise ScanOutdatedError(f"something about {checked.scan.name} changed since you looked at it")
             content = signed_content(connection, checked)
             actions.sign(
@@ -268,7 +271,6 @@ class Editing(DeskCore):
                     settings=checked.run.settings,
                     whole=whole,
                     family=family,
-                    taken=frozenset(members),
                     line_pixels=pixels,
                 )
             )

@@ -26,15 +26,15 @@ def seen_scan(
     Args:
         project: as it is now.
         files: of the scan.
-        is_whole: see above.
+        is_whole: see above; a text is taken when it is, since half a META reads like a whole one.
         read: gives the bytes of a text.
         is_loose: it lies in no project and needs no texts.
 
     Raises:
         OSError: a text cannot be read.
     """
-    log_bytes = None if files.log is None else read(files.log)
-    meta_bytes = None if files.meta is None else read(files.meta)
+    unfinished = [path for path in (files.log, files.meta) if path is not None and not is_whole(path)]
+    log_bytes, meta_bytes = (None if path is None else read(path) for path in (files.log, files.meta))
     log = None if log_bytes is None else read_log(log_bytes)
     status = None if files.raw is None else files.raw.stat()
     at_local = None if log is None else log.at_local
@@ -42,6 +42,7 @@ def seen_scan(
     background = chosen_background(project, at_local, log, None if status is None else status.st_size) if can_pair else None
     pictures = () if background is None else (background.first, background.second)
     lacks = [*(() if is_loose else files.lacks), *_unfinished((files.raw, *pictures), is_whole)]
+    lacks += [_copied(path) for path in unfinished]
     if log is not None and log.at_local is None:
         lacks.append(f"a Scanning_date in {files.name}_log.txt, YYYYMMDD_HHMM")
     elif can_pair and background is None:
@@ -51,8 +52,8 @@ def seen_scan(
         raw_path=None if files.raw is None else str(files.raw),
         raw_bytes=None if status is None else status.st_size,
         raw_mtime_ns=None if status is None else status.st_mtime_ns,
-        log=log_bytes,
-        meta=meta_bytes,
+        log=None if files.log in unfinished else log_bytes,
+        meta=None if files.meta in unfinished else meta_bytes,
         background=None if background is None else background.name,
         background_paths=tuple(str(path) for path in pictures),
         scanned_local=None if at_local is None else at_local.strftime("%Y-%m-%dT%H:%M"),
@@ -86,7 +87,11 @@ def _fits(raw_bytes: int, background: Path) -> bool:
 def _unfinished(paths: tuple[Path | None, ...], is_whole: IsWhole) -> Iterator[str]:
     for path in paths:
         if path is not None and not is_whole(path):
-            yield f"the end of {path.name}, which may {STILL_COPIED}"
+            yield _copied(path)
+
+
+def _copied(path: Path) -> str:
+    return f"the end of {path.name}, which may {STILL_COPIED}"
 
 
 def _wanted_background(at_local: datetime | None, log: ScanLog | None) -> str:

@@ -65,7 +65,7 @@ class ScanWatch:
     is_settling: bool = False
     _looks: dict[Path, _Look] = field(default_factory=dict)
     _texts: dict[Path, tuple[int, int, bytes]] = field(default_factory=dict)
-    _told: dict[tuple[str, str], SeenScan] = field(default_factory=dict)
+    _told: dict[tuple[str, str], tuple[SeenScan, str | None]] = field(default_factory=dict)
     _same: dict[tuple[int, int | None, int | None], bool] = field(default_factory=dict)
 
     def look(self, folders: Iterable[Path], now_s: float) -> None:
@@ -192,7 +192,11 @@ class ScanWatch:
                     project, files, partial(self.is_whole, now_s=now_s, known=remembered), read=self._read, is_loose=is_loose
                 )
         folder = shown(os.fsencode(project.folder))
-        news = {name: seen for name, seen in found.items() if self._told.get((folder, name)) != seen or _is_news(known.get(name), seen)}
+        # With the signature: the texts of a signed scan are not taken, and are news again when it was withdrawn.
+        telling = {name: (seen, known[name].signed_utc if name in known else None) for name, seen in found.items()}
+        news = {
+            name: seen for name, seen in found.items() if self._told.get((folder, name)) != telling[name] or _is_news(known.get(name), seen)
+        }
         became = {row: fate for row in rows if (fate := self._fate(row, found.get(row.name))) is not None}
         if not news and not became:
             return
@@ -205,7 +209,7 @@ class ScanWatch:
                 scans.put_scan(connection, project_id, seen)
 
         self.writer.call(work)
-        self._told |= {(folder, name): seen for name, seen in found.items()}
+        self._told |= {(folder, name): told for name, told in telling.items()}
 
     def _fate(self, row: ScanRow, seen: SeenScan | None) -> _Fate | None:
         """What became of the files of a scan that is known; None: nothing that the database does not know."""
