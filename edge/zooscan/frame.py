@@ -6,6 +6,7 @@ its own where the strips lie. Domain: Zooprocess 8, section a4 (`Zooscan_1asep`)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -59,7 +60,7 @@ def find_frame(scan: UInt8Array, resolution_dpi: float, darker: float = 0.9) -> 
         darker: the share of the glass's grey below which a strip is frame (`greytaux`).
     """
     height, width = scan.shape
-    step = int(resolution_dpi / _STRIPS_PER_INCH)
+    step = _rounded(resolution_dpi / _STRIPS_PER_INCH)
     rows = slice(int(height / 4), int(height / 4) + int(height * 0.25))
     middle_rows = slice(int(height / 2 - height * 0.125), int(height / 2 - height * 0.125) + int(height * 0.25))
     columns = slice(int(width / 6), int(width / 6) + int(width * 0.15))
@@ -125,13 +126,18 @@ def _edge(mean: Callable[[int, int], float], begin: float, side: int, step: int,
         darker: see `find_frame`.
     """
     thick = abs(step)
-    limit = int(mean(int(begin), int(begin) + _REFERENCE_STRIPS * thick) * darker)
+    limit = _rounded(mean(int(begin), int(begin) + _REFERENCE_STRIPS * thick) * darker)
     place = begin
     while 0 <= place < side:
         if mean(int(place), min(int(place) + thick, side)) < limit:
-            return int(place - step)
+            return _rounded(place - step)
         place += step
     return None
+
+
+def _rounded(number: float) -> int:
+    """What the macro's `parseInt` makes of a number: in ImageJ it rounds, halves upwards."""
+    return math.floor(number + 0.5)
 
 
 def black_share(image: UInt8Array, upper_grey: int, *, rows_together: int = 512, threads: int = 1) -> float:

@@ -87,26 +87,38 @@ class WatershedSeparator:
 
     name = "watershed-1"
 
-    def __init__(self, settings: BodySettings | None = None, *, least_px: int | None = None) -> None:
-        """`settings`: when a narrow place is a contact; `least_px`: pixels of the smallest object, holes included."""
+    def __init__(self, settings: BodySettings | None = None, *, least_px: int | None = None, upper_grey: int = UPPER_GREY) -> None:
+        """Take what an object is.
+
+        Args:
+            settings: when a narrow place is a contact.
+            least_px: pixels of the smallest object, holes included.
+            upper_grey: the largest grey of an object's pixel.
+        """
         self._settings = settings or BodySettings()
         self._least_px = SegmentSettings().min_area_px if least_px is None else least_px
+        self._upper_grey = upper_grey
 
     def lines(self, alone: UInt8Array, filled: BoolArray) -> Separation:
         """See `Separator.lines`."""
-        solid = _solid(alone, filled)
+        solid = _solid(alone, filled, self._upper_grey)
         scale = min(1.0, _LARGEST_SIDE_PX / max(solid.shape))
-        height = _height(solid, alone, scale)
+        height = _height(solid, alone, scale, self._upper_grey)
         bodies = find_bodies(height, flood(height, summits(height)), self._settings, least_px=self._least_px * scale**2)
         if bodies.count < 2:
             return WHOLE
         # What is too thin for the reduced picture belongs to no body yet; it goes to the one from which it is reached first.
         size = (filled.shape[1], filled.shape[0])
         enlarged = np.asarray(cv2.resize(bodies.labels.astype(np.uint16), size, interpolation=cv2.INTER_NEAREST), np.int32)
-        return cut(flood(filled.astype(np.float32), enlarged), alone, bodies.score, self._least_px)
+        return cut(flood(filled.astype(np.float32), enlarged), alone, bodies.score, self._least_px, self._upper_grey)
 
 
-def cut(labels: Int32Array, alone: UInt8Array, score: float, least_px: int) -> Separation:
+def watershed_of(settings: SegmentSettings) -> WatershedSeparator:
+    """The separator for scans on which these are objects."""
+    return WatershedSeparator(least_px=settings.min_area_px, upper_grey=settings.upper_grey)
+
+
+def cut(labels: Int32Array, alone: UInt8Array, score: float, least_px: int, upper_grey: int = UPPER_GREY) -> Separation:
     """The pixels between the parts of an object, unless fewer than two of what they leave are objects, or much would be lost.
 
     Args:
@@ -114,8 +126,9 @@ def cut(labels: Int32Array, alone: UInt8Array, score: float, least_px: int) -> S
         alone: see `Separator.lines`.
         score: of the separation.
         least_px: pixels of the smallest object, holes included.
+        upper_grey: the largest grey of an object's pixel.
     """
-    dark = alone <= UPPER_GREY
+    dark = alone <= upper_grey
     line = between(labels) & dark
     left, _ = cv2.findContours((dark & ~line).view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     sizes_px = [_filled_px(chain) for chain in left]
@@ -126,9 +139,9 @@ def cut(labels: Int32Array, alone: UInt8Array, score: float, least_px: int) -> S
     return Separation(pixels=np.stack([columns, rows], axis=1).astype(np.int32), score=min(max(score, 0.0), 1.0))
 
 
-def _solid(alone: UInt8Array, filled: BoolArray) -> BoolArray:
+def _solid(alone: UInt8Array, filled: BoolArray, upper_grey: int) -> BoolArray:
     """(H, W) bool: the object without the gaps that its animals enclose, but with the holes that they have."""
-    holes = filled & (alone > UPPER_GREY)
+    holes = filled & (alone > upper_grey)
     count, numbered, facts, _ = cv2.connectedComponentsWithStats(holes.view(np.uint8), connectivity=4)
     gap = np.zeros(count, np.bool_)
     gap[1:] = facts[1:, cv2.CC_STAT_AREA] > _GAP_SHARE * np.count_nonzero(filled)
@@ -136,7 +149,7 @@ def _solid(alone: UInt8Array, filled: BoolArray) -> BoolArray:
     return solid
 
 
-def _height(solid: BoolArray, alone: UInt8Array, scale: float) -> Float32Array:
+def _height(solid: BoolArray, alone: UInt8Array, scale: float, upper_grey: int) -> Float32Array:
     """(H, W) float32: how far inside each pixel lies, of the object reduced by a scale; 0 is outside.
 
     It is the mean of the distances from the edges of three objects: what is dark at all, and what of it is dark enough for two deeper
@@ -147,7 +160,7 @@ def _height(solid: BoolArray, alone: UInt8Array, scale: float) -> Float32Array:
     inside = covered >= 0.5
     darkness = cv2.GaussianBlur(cv2.resize(cv2.bitwise_not(alone), size, interpolation=cv2.INTER_AREA), (0, 0), _SMOOTHING_PX)
     darkest = float(np.percentile(darkness[inside], 90)) if inside.any() else 0.0
-    faintest = float(BACKGROUND_GREY - UPPER_GREY)
+    faintest = float(BACKGROUND_GREY - upper_grey)
     levels = [inside & (darkness >= faintest + share * (darkest - faintest)) for share in _DEEPER]
     mean = sum((_distance(level) for level in levels), _distance(inside)) / np.float32(1 + len(levels))
     return np.asarray(cv2.GaussianBlur(mean, (0, 0), _SMOOTHING_PX), np.float32) * inside

@@ -12,13 +12,14 @@ from edge.values import Int32Array
 from edge.zooscan.line_pixels import line_pixels
 from edge.zooscan.particle import Particle
 from edge.zooscan.process.cutting import found_objects, separate, to_separate
-from edge.zooscan.process.keys import Box, box_of, box_of_key, key_of
+from edge.zooscan.process.keys import box_of, key_of, part_key_of
 from edge.zooscan.process.resegment import filled_of, resegment
 from edge.zooscan.segment import SegmentSettings, find_particles
 from models.runtime.vision import cv2
 
 # Objects from 8 pixels on, in a picture of 90.
 SMALL = SegmentSettings(min_esd_mm=0.034)
+NO_LINES = np.zeros((0, 2), np.int32)
 
 
 def rough(seed: int, side: int = 90) -> NDArray[np.uint8]:
@@ -76,7 +77,7 @@ def test_what_stands_after_people_drew_lines_is_what_the_whole_scan_shows(seed: 
     for one in stands:
         assert (one.cut_from is None) == (one.key in uncut)
         assert one.cut_from is None or one.cut_from in gone
-        assert box_of_key(one.key) == box_of(one.particle)
+        assert one.key == (key_of(one.particle) if one.key in uncut else part_key_of(one.particle))
 
 
 @given(st.integers(0, 100_000))
@@ -113,7 +114,7 @@ def test_a_separators_line_cuts_and_what_was_cut_is_retired() -> None:
     image = dumbbell()
     standing = found_objects(image, np.zeros((0, 2), np.int32), SMALL)
     (whole,) = standing.everyone
-    parts = separate(standing, [whole], image, SMALL, middle)
+    parts = separate(standing, [whole], image, SMALL, middle, human_lines=NO_LINES)
     assert not whole.stands
     assert [one.cut_from for one in parts] == [whole.key] * 2
     (line,) = standing.lines
@@ -133,7 +134,7 @@ def test_a_separator_that_makes_no_two_of_it_leaves_an_object_as_it_is(pixels: l
     image = dumbbell()
     standing = found_objects(image, np.zeros((0, 2), np.int32), SMALL)
     given_line = np.array(pixels, np.int32).reshape(-1, 2)
-    assert separate(standing, standing.everyone, image, SMALL, lambda _: (given_line, 0.9)) == []
+    assert separate(standing, standing.everyone, image, SMALL, lambda _: (given_line, 0.9), human_lines=NO_LINES) == []
     assert standing.lines == []
     assert [one.stands for one in standing.everyone] == [True]
 
@@ -148,32 +149,85 @@ def test_a_part_in_the_same_box_has_a_name_of_its_own() -> None:
     keys = {one.key: (one.stands, one.cut_from) for one in standing.everyone}
     assert keys == {
         "x5y5w1Eh1E": (False, None),
-        "x5y5w1Eh1Es0": (True, "x5y5w1Eh1E"),
-        "x5y10w3h4": (True, "x5y5w1Eh1E"),
+        "x5y5w1Eh1Ep292838E4": (True, "x5y5w1Eh1E"),
+        "x5y10w3h4p9260B143": (True, "x5y5w1Eh1E"),
     }
     assert key_of(whole) == "x5y5w1Eh1E"
 
 
-def test_a_key_names_its_box() -> None:
-    assert box_of_key("x3A0y1F4w5Ch77") == Box(x_px=0x3A0, y_px=0x1F4, width_px=0x5C, height_px=0x77)
-    assert box_of_key("x3A0y1F4w5Ch77s1F") == box_of_key("x3A0y1F4w5Ch77")
-    for wrong in ("", "x3a0y1F4w5Ch77", "x1y2w3", "x1y2w3h4s", "x1y2w3h4 "):
-        with pytest.raises(ValueError, match="no key"):
-            box_of_key(wrong)
+@given(st.integers(0, 100_000))
+@settings(max_examples=50)
+def test_a_part_has_the_same_name_whatever_else_was_cut(seed: int) -> None:
+    image = rough(seed)
+    here, there = random_lines(seed + 1), random_lines(seed + 2)
+    alone, beside = found_objects(image, here, SMALL), found_objects(image, np.concatenate([there, here]), SMALL)
+    names = {(box_of(one.particle), one.particle.chain.tobytes()): one.key for one in alone.everyone}
+    for one in beside.everyone:
+        same = (box_of(one.particle), one.particle.chain.tobytes())
+        assert names.get(same, one.key) == one.key
+    assert len({one.key for one in beside.everyone}) == len(beside.everyone)
+
+
+def test_parts_in_the_same_box_of_two_lines_have_two_names() -> None:
+    image = dumbbell()
+    keys = []
+    for bend in (28, 31):  # both leave the left part in one box
+        steps = [(57, y) for y in range(27, bend)] + [(58, y) for y in range(bend - 1, 34)]
+        parts = [one for one in found_objects(image, np.array(steps, np.int32), SMALL).everyone if one.stands]
+        keys.append([one.key for one in parts])
+        assert len(parts) == 2
+    (left, _), (left_again, _) = keys
+    assert left != left_again
+    assert left.partition("p")[0] == left_again.partition("p")[0]
 
 
 def test_a_separator_is_asked_about_multiples_that_are_not_spared() -> None:
     image = dumbbell()
-    standing = found_objects(image, np.zeros((0, 2), np.int32), SMALL)
+    standing = found_objects(image, NO_LINES, SMALL)
     (one,) = standing.everyone
 
     def asked(score: float | None, **more: tuple[str, ...]) -> bool:
         one.score = score
-        return bool(to_separate([one], 0.4, 2_000_000, more.get("spared", ()), more.get("wanted", ())))
+        return bool(to_separate(standing, 0.4, 2_000_000, more.get("spared", ()), more.get("wanted", ())))
 
     assert (asked(None), asked(0.4), asked(0.41)) == (False, False, True)
     assert not asked(0.9, spared=(one.key,))
-    assert not asked(0.9, spared=("x0y0w78h3C",))
-    assert asked(0.9, spared=("x0y0w20h3C",))
+    assert asked(0.9, spared=("x0y0w78h3C",)), "what merely lies in its box is another object"
     assert asked(None, wanted=(one.key,))
-    assert not to_separate([one], 0.4, one.particle.width_px * one.particle.height_px, (), (one.key,))
+    assert asked(None, wanted=(one.key,), spared=(one.key,))
+    assert not to_separate(standing, 0.4, one.particle.width_px * one.particle.height_px, (), (one.key,))
+
+
+def test_what_people_cut_is_left_as_they_cut_it_unless_they_call_a_part_multiple() -> None:
+    standing = found_objects(dumbbell(), np.array([(57, y) for y in range(27, 34)], np.int32), SMALL)
+    whole, left, right = standing.everyone
+    for one in standing.everyone:
+        one.score = 0.9
+    assert to_separate(standing, 0.4, 2_000_000, (), ()) == []
+    assert to_separate(standing, 0.4, 2_000_000, (whole.key,), (right.key,)) == [right]
+    left.is_drawn = right.is_drawn = False  # as a separator's parts are
+    assert to_separate(standing, 0.4, 2_000_000, (), ()) == [left, right]
+    assert to_separate(standing, 0.4, 2_000_000, (whole.key,), ()) == [], "they are parts of what is spared"
+
+
+def test_a_separators_parts_have_the_holes_that_people_drew() -> None:
+    image = dumbbell()
+    hole = np.array([(x, y) for x in range(33, 37) for y in range(28, 32)], np.int32)
+    standing = found_objects(image, hole, SMALL)
+    (whole,) = (one for one in standing.everyone if one.stands)
+    parts = separate(standing, [whole], image, SMALL, middle, human_lines=hole)
+    with_all = drawn_rectangle(image, np.concatenate([hole, standing.lines[0].pixels]))
+    assert told([one.particle for one in parts]) == told(list(find_particles(with_all, SMALL)))
+
+
+def test_a_line_that_only_frees_what_lies_in_a_hole_is_dropped() -> None:
+    image = np.full((60, 60), 255, np.uint8)
+    cv2.circle(image, (30, 30), 20, 90, cv2.FILLED)
+    ring = np.full((60, 60), 0, np.uint8)
+    cv2.circle(ring, (30, 30), 10, 1, 3)
+    standing = found_objects(image, NO_LINES, SMALL)
+    (one,) = standing.everyone
+    x, y = np.nonzero(ring.T)
+    around = np.stack([x - one.particle.x_px, y - one.particle.y_px], axis=1).astype(np.int32)
+    assert separate(standing, [one], image, SMALL, lambda _: (around, 0.9), human_lines=NO_LINES) == []
+    assert one.stands

@@ -21,7 +21,7 @@ from edge.zooscan.legacy_table import legacy_columns
 from edge.zooscan.measure.table import measure_particles
 from edge.zooscan.process.clean_file import open_clean
 from edge.zooscan.process.flow import process_scan
-from edge.zooscan.process.keys import box_of_key
+from edge.zooscan.process.keys import box_of
 from edge.zooscan.process.resegment import filled_of
 from edge.zooscan.process.values import ProcessedScan, ScanInput
 from edge.zooscan.scan import Stopwatch
@@ -58,7 +58,7 @@ def test_every_animal_becomes_an_object_with_all_measures(run: tuple[ProcessedSc
     for row, (one, particle) in enumerate(zip(found.objects, particles, strict=True)):
         assert one.measures == pytest.approx({name: values[row] for name, values in table.items()}, nan_ok=True)
         assert one.outline.dtype == np.dtype("<u2")
-        assert (filled_of(box_of_key(one.key), one.outline) == particle.filled).all()
+        assert (filled_of(box_of(particle), one.outline) == particle.filled).all()
     assert {column.lower() for column in legacy_columns()} >= set(found.objects[0].measures)
     assert found.peak_rss_mib > 0
 

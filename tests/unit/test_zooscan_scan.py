@@ -114,6 +114,30 @@ def test_the_frame_is_found_within_a_strip_and_cleared() -> None:
     assert (cleared[: limits.top, limits.left + 1 : limits.right] == 255).all()
 
 
+def test_the_limit_of_grey_is_rounded_as_imagej_rounds() -> None:
+    image = np.full((1500, 2500), 209, np.uint8)  # nine tenths are 188.1
+    image[:, -110:] = 188
+    assert find_frame(image, 2400).missing == ("left", "top", "right", "bottom")
+    image[image == 209] = 208  # 187.2
+    image[:, -110:] = 187
+    assert "right" in find_frame(image, 2400).missing
+    image[image == 208] = 207  # 186.3
+    image[:, -110:] = 186
+    assert "right" in find_frame(image, 2400).missing
+    image[image == 207] = 211  # 189.9
+    image[:, -110:] = 189
+    assert find_frame(image, 2400).right < 2500, "190 is the limit, not 189"
+
+
+@pytest.mark.parametrize(("resolution_dpi", "step_px"), [(2400, 10), (2280, 10), (1200, 5)])
+def test_a_strip_is_a_240th_of_an_inch_rounded(resolution_dpi: float, step_px: int) -> None:
+    image = np.full((1500, 2500), 200, np.uint8)
+    image[:, -110:] = 100
+    begin = max(2500 * 0.75, 2500 - resolution_dpi / 2)
+    right = find_frame(image, resolution_dpi).right
+    assert (right - begin) % step_px == 0
+
+
 def test_a_side_without_a_frame_keeps_the_limit_of_the_scan() -> None:
     image = framed()
     image[:, :52] = 200

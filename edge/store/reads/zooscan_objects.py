@@ -156,6 +156,25 @@ def erased_machine_lines(connection: Connection, scan_id: int) -> tuple[LineRow,
     return tuple(_line(row) for row in rows)
 
 
+def decisions_standing(connection: Connection, scan_id: int) -> dict[str, Literal["single", "multiple"]]:
+    """What people say of each key of a scan, of objects that were cut since as well: the newest that was not undone."""
+    rows = connection.execute(
+        "SELECT object_key, decision, max(id) FROM zooscan_decisions WHERE scan_id = ? AND undone_utc IS NULL GROUP BY object_key",
+        (scan_id,),
+    )
+    return {row["object_key"]: row["decision"] for row in rows}
+
+
+def wholes(connection: Connection, scan_id: int) -> dict[str, str]:
+    """What each part was cut from, in any run of a scan, by their keys."""
+    rows = connection.execute(
+        "SELECT o.key, o.cut_from, max(o.id) FROM zooscan_runs AS r JOIN zooscan_objects AS o ON o.run_id = r.id "
+        "WHERE r.scan_id = ? AND o.cut_from IS NOT NULL GROUP BY o.key",
+        (scan_id,),
+    )
+    return {row["key"]: row["cut_from"] for row in rows}
+
+
 def line_by_id(connection: Connection, scan_id: int, line_id: int) -> LineRow | None:
     """A line of a scan, standing or not."""
     row = connection.execute(

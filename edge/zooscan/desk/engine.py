@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from edge.errors import EdgeError
 from edge.store.reads.zooscan_objects import FamilyMember
-from edge.store.zooscan.runs import NewObject, NewRun
+from edge.store.zooscan.runs import NewLine, NewObject, NewRun
 from edge.values import Int32Array
 
 
@@ -38,9 +38,10 @@ class ScanTask:
         background: their name.
         config: the texts of the project's `lut.txt` and `process_install_both_config.txt`, None for one that is not there.
         resolution_dpi: of the scan, where its LOG says so.
-        human_lines: (N, 2) int32, pixels of all standing lines of people, x and y in the clean scan.
+        human_lines: (N, 2) int32, pixels of all standing lines of people and of those of `kept`, x and y in the clean scan.
         spared: keys of objects that a person wants whole.
         wanted: keys of objects that a person called multiple.
+        kept: lines of the last run's separator on objects whose parts a person worked on: they are the new run's as well.
     """
 
     scan_uuid: str
@@ -52,6 +53,7 @@ class ScanTask:
     resolution_dpi: float | None = None
     spared: tuple[str, ...] = ()
     wanted: tuple[str, ...] = ()
+    kept: tuple[NewLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,7 +65,6 @@ class CutTask:
         settings: of its run, as `zooscan_runs` has them.
         whole: the object as it was before any line.
         family: it and everything that was ever cut from it, by key.
-        taken: keys of all other objects of the run.
         line_pixels: (N, 2) int32, all standing lines, x and y in the clean scan.
     """
 
@@ -71,7 +72,6 @@ class CutTask:
     settings: Mapping[str, Any]
     whole: FamilyMember
     family: Mapping[str, FamilyMember]
-    taken: frozenset[str]
     line_pixels: Int32Array = field(repr=False)
 
 

@@ -16,18 +16,17 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import structlog
 
 from edge.errors import EdgeError, InputError, ModelError, Reason, ScanRefusedError, StoreError
 from edge.store import audit
 from edge.store.reads import zooscan as reads
 from edge.store.reads.zooscan import ScanRow
-from edge.store.reads.zooscan_objects import erased_machine_lines, standing_lines, standing_objects
 from edge.store.sqlite import Connection
 from edge.store.writer import Writes
 from edge.store.zooscan import scans
 from edge.store.zooscan.runs import NewRun, record_run
+from edge.zooscan.desk.carrying import what_people_did
 from edge.zooscan.desk.core import DeskCore
 from edge.zooscan.desk.engine import ScanEngine, ScanStoppedError, ScanTask, ScanWorkerLostError
 from edge.zooscan.desk.watching import LookTrouble, ScanWatch
@@ -258,9 +257,7 @@ class Queueing(DeskCore):
         """
         with self.reader() as connection:
             texts = reads.scan_texts(connection, scan.id)
-            lines = [line.pixels for line in standing_lines(connection, scan.id) if line.is_human]
-            spared = [line.object_key for line in erased_machine_lines(connection, scan.id)]
-            decided = {one.key: one.decision for one in standing_objects(connection, scan.id) if one.decision is not None}
+            done = what_people_did(connection, scan.id)
         try:
             config = config_texts(Path(scan.project_folder))
         except OSError as error:
@@ -273,9 +270,10 @@ class Queueing(DeskCore):
             background=scan.background or "",
             config=(_text(config[0]), _text(config[1])),
             resolution_dpi=None if texts.log is None else read_log(texts.log).resolution_dpi,
-            human_lines=np.concatenate([np.zeros((0, 2), np.int32), *lines]),
-            spared=(*spared, *(key for key, decision in decided.items() if decision == "single")),
-            wanted=tuple(key for key, decision in decided.items() if decision == "multiple"),
+            human_lines=done.pixels,
+            spared=done.spared,
+            wanted=done.wanted,
+            kept=done.kept,
         )
 
     def _is_away(self, scan: ScanRow) -> bool:

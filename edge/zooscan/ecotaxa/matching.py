@@ -16,7 +16,7 @@ from edge.zooscan.ecotaxa.categories import Categorised
 
 LISTED = 10_000
 _STATES = ("predicted", "validated", "dubious", "discarded")
-_KEY = re.compile(r"(?P<scan>.+)_(?P<key>x[0-9A-F]+y[0-9A-F]+w[0-9A-F]+h[0-9A-F]+(?:s[0-9A-F]+)*)", re.IGNORECASE)
+_KEY = re.compile(r"(?P<scan>.+)_(?P<key>x[0-9A-F]+y[0-9A-F]+w[0-9A-F]+h[0-9A-F]+(?:p[0-9A-F]{8})?)", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?P<scan>.+)_\d+")
 
 
@@ -135,4 +135,4 @@ def _match_one(matched: Matched, row: Categorised, scans: Mapping[str, KnownScan
 
 def _as_written(key: str) -> str:
     """A key whose letters somebody's software made small, or large."""
-    return re.sub(r"[XYWHS]", lambda letter: letter[0].lower(), key.upper())
+    return re.sub(r"[XYWHP]", lambda letter: letter[0].lower(), key.upper())

@@ -136,7 +136,10 @@ class PixelEngine:
             peak_rss_mib=found.peak_rss_mib,
             folder=folder,
             objects=[_object(one) for one in found.objects] + [_object(one, is_retired=True) for one in found.retired],
-            lines=[NewLine(object_key=one.object_key, pixels=pack_pixels(one.pixels), score=one.score) for one in found.lines],
+            lines=[
+                *task.kept,
+                *(NewLine(object_key=one.object_key, pixels=pack_pixels(one.pixels), score=one.score) for one in found.lines),
+            ],
         )
 
 

@@ -29,7 +29,7 @@ from edge.zooscan.process.keys import Box
 from edge.zooscan.process.pictures import OVERVIEW_LEVEL, CleanPictures
 from edge.zooscan.process.resegment import filled_of, resegment
 from edge.zooscan.segment import SegmentSettings
-from edge.zooscan.separate import Separator, WatershedSeparator
+from edge.zooscan.separate import Separator, watershed_of
 
 TILE_PX = 512
 _KEPT_ARCHIVES = 16
@@ -45,9 +45,9 @@ class ScanPictures:
         home: Path,
         reader: Callable[[], AbstractContextManager[Connection]],
         *,
-        separator: Callable[[], Separator] = WatershedSeparator,
+        separator: Callable[[SegmentSettings], Separator] = watershed_of,
     ) -> None:
-        """Take the home folder, what opens readers, and what makes the separator that proposes lines."""
+        """Take the home folder, what opens readers, and what makes the separator that proposes lines on a run's objects."""
         self._home = home
         self._reader = reader
         self._separator = separator
@@ -101,15 +101,16 @@ class ScanPictures:
         """See `CheckPictures.propose`."""
         box, outline = _box(place), unpack_outline(place.outline)
         seen = self._clean(run)[box.y_px : box.y_px + box.height_px, box.x_px : box.x_px + box.width_px]
+        settings = self._settings(run)
         whole = Particle(
             x_px=box.x_px,
             y_px=box.y_px,
             grey=np.ascontiguousarray(seen),
             filled=filled_of(box, outline),
             chain=outline.astype(np.int32),
-            upper_grey=self._settings(run).upper_grey,
+            upper_grey=settings.upper_grey,
         )
-        found = self._separator().lines(whole.alone, whole.filled)
+        found = self._separator(settings).lines(whole.alone, whole.filled)
         return self._cut(run, place, found.pixels + np.array((box.x_px, box.y_px), np.int32))
 
     def _cut(self, run: CheckRun, place: ObjectPlace, pixels: Int32Array) -> CutPreview:

@@ -20,7 +20,7 @@ from edge.zooscan.particle import Particle
 from edge.zooscan.process.clean_file import CLEAN_NAME, open_clean
 from edge.zooscan.process.flow import member_of
 from edge.zooscan.process.folder import VignetteArchive
-from edge.zooscan.process.keys import Box, key_of
+from edge.zooscan.process.keys import Box, part_key_of
 from edge.zooscan.process.resegment import filled_of, resegment
 from edge.zooscan.process.vignette import vignette_png
 from edge.zooscan.segment import SegmentSettings
@@ -34,12 +34,10 @@ def recut(task: CutTask) -> Cut:
     known = {_place(one.x_px, one.y_px, one.outline.astype(np.int32)): key for key, one in task.family.items()}
     standing: list[str] = []
     fresh: list[tuple[str, Particle]] = []
-    taken = set(task.taken)
     for piece in pieces:
         key = known.get(_place(piece.x_px, piece.y_px, piece.chain))
         if key is None:
-            key = key_of(piece, taken)
-            taken.add(key)
+            key = part_key_of(piece)
             fresh.append((key, piece))
         standing.append(key)
     if not fresh:

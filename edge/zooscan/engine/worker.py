@@ -133,14 +133,14 @@ def _process(task: WorkerTask, link: Connection, stopping: threading.Event) -> A
     from edge.zooscan.process.flow import process_scan
     from edge.zooscan.process.values import ScanInput
     from edge.zooscan.project.config import read_settings
-    from edge.zooscan.separate import WatershedSeparator
+    from edge.zooscan.separate import watershed_of
 
     watch = _stopwatch(link)
     settings = read_settings(*task.scan.config)
     check_log(task.scan, settings.segment.resolution_dpi)
     with watch.stage("load"):
         classifier = None if task.classifier is None else load_classifier(task.classifier, threads=task.processes)
-        separator = WatershedSeparator() if task.separate else None
+        separator = watershed_of(settings.segment) if task.separate else None
     began_s = time.monotonic()
     processed = process_scan(
         ScanInput(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from edge.values import Int32Array, UInt8Array
 from edge.zooscan.particle import BACKGROUND_GREY, Particle
-from edge.zooscan.process.keys import Box, box_of, box_of_key, key_of
+from edge.zooscan.process.keys import Box, box_of, key_of, part_key_of
 from edge.zooscan.process.resegment import resegment
 from edge.zooscan.process.values import FoundLine
 from edge.zooscan.segment import LeftOut, SegmentSettings, find_particles
@@ -25,6 +25,7 @@ class Candidate:
         cut_from: name of what it was a part of.
         score: of the classifier, 0..1.
         stands: whether it was not cut.
+        is_drawn: whether it is there because of a line that people drew or kept.
     """
 
     key: str
@@ -32,6 +33,7 @@ class Candidate:
     cut_from: str | None = None
     score: float | None = None
     stands: bool = True
+    is_drawn: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -40,12 +42,14 @@ class Standing:
 
     everyone: list[Candidate] = field(default_factory=list)
     lines: list[FoundLine] = field(default_factory=list)
-    keys: set[str] = field(default_factory=set)
 
-    def add(self, particle: Particle, cut_from: str | None = None) -> Candidate:
-        """One more object, under a name of its own."""
-        one = Candidate(key=key_of(particle, self.keys), particle=particle, cut_from=cut_from)
-        self.keys.add(one.key)
+    def add_found(self, particles: Iterable[Particle]) -> None:
+        """What the scan shows without any line."""
+        self.everyone += [Candidate(key=key_of(particle), particle=particle) for particle in particles]
+
+    def add_part(self, particle: Particle, cut_from: str | None, *, is_drawn: bool) -> Candidate:
+        """One more object, which is there because of a line."""
+        one = Candidate(key=part_key_of(particle), particle=particle, cut_from=cut_from, is_drawn=is_drawn)
         self.everyone.append(one)
         return one
 
@@ -59,14 +63,14 @@ def found_objects(
 
     Args:
         image: (H, W) uint8; is written to and restored.
-        human_lines: (N, 2) int32, x and y in the picture; what lies outside of it is ignored.
+        human_lines: (N, 2) int32, x and y in the picture; what lies outside of it is ignored. Lines of a separator that people kept are
+            among them.
         settings: what is an object.
         threads: how many look at a time.
         left_out: is told what is no object.
     """
     standing = Standing()
-    for particle in find_particles(image, settings, threads=threads, left_out=left_out):
-        standing.add(particle)
+    standing.add_found(find_particles(image, settings, threads=threads, left_out=left_out))
     lines = _inside(human_lines, image)
     if not len(lines):
         return standing
@@ -92,7 +96,7 @@ def _replace_cut(standing: Standing, after: list[Particle]) -> None:
         if outline in whole:
             whole[outline].particle = particle  # a line may have made holes in it
         else:
-            standing.add(particle, _whole_of(particle, cut))
+            standing.add_part(particle, _whole_of(particle, cut), is_drawn=True)
 
 
 def _outline(particle: Particle) -> tuple[int, int, bytes]:
@@ -115,6 +119,8 @@ def separate(
     image: UInt8Array,
     settings: SegmentSettings,
     lines_of: Callable[[Particle], tuple[Int32Array, float]],
+    *,
+    human_lines: Int32Array,
 ) -> list[Candidate]:
     """Cut objects along a separator's lines. One that would not become two or more is left as it is, and the line is dropped.
 
@@ -124,6 +130,7 @@ def separate(
         image: (H, W) uint8, the clean picture.
         settings: what is an object.
         lines_of: gives (N, 2) int32 x and y of a line's pixels in the object's box, and a score.
+        human_lines: see `found_objects`; they may have made holes in the object.
 
     Returns:
         The parts.
@@ -135,35 +142,41 @@ def separate(
             continue
         box = box_of(one.particle)
         line = pixels + np.array((box.x_px, box.y_px), np.int32)
-        pieces = resegment(image, box, one.particle.chain, line, settings)
-        if len(pieces) < 2:
+        pieces = resegment(image, box, one.particle.chain, np.concatenate([line, human_lines]), settings)
+        if len(pieces) < 2 or any(_outline(piece) == _outline(one.particle) for piece in pieces):  # only what lies in a hole became one
             continue
         one.stands = False
         standing.lines.append(FoundLine(object_key=one.key, pixels=line, score=score))
-        parts += [standing.add(piece, one.key) for piece in pieces]
+        parts += [standing.add_part(piece, one.key, is_drawn=False) for piece in pieces]
     return parts
 
 
 def to_separate(
-    candidates: Iterable[Candidate], threshold: float, most_box_px2: int, spared: Iterable[str], wanted: Iterable[str]
+    standing: Standing, threshold: float, most_box_px2: int, spared: Collection[str], wanted: Collection[str]
 ) -> list[Candidate]:
-    """The objects that a separator is asked about.
+    """The objects that a separator is asked about: what is wanted, and else what its score calls multiple, nobody drew and nobody spared.
 
     Args:
-        candidates: that stand.
+        standing: all objects.
         threshold: a score above it says multiple.
         most_box_px2: of a box; larger ones are never asked about.
-        spared: keys; what lies in their boxes is left whole, whatever its score.
+        spared: keys of what is left whole whatever its score, and all that was cut from it. What merely lies in its box is another object.
         wanted: keys of what a person called multiple.
     """
-    boxes = [box_of_key(key) for key in spared]
-    named = set(wanted)
+    whole_of = {one.key: one.cut_from for one in standing.everyone}
+
+    def is_spared(one: Candidate) -> bool:
+        key: str | None = one.key
+        while key is not None and key not in spared:
+            key = whole_of.get(key)
+        return key is not None
+
     return [
         one
-        for one in candidates
-        if (one.key in named or (one.score is not None and one.score > threshold))
+        for one in standing.everyone
+        if one.stands
         and one.particle.width_px * one.particle.height_px < most_box_px2
-        and not any(box.holds(box_of(one.particle)) for box in boxes)
+        and (one.key in wanted or (one.score is not None and one.score > threshold and not one.is_drawn and not is_spared(one)))
     ]
 
 

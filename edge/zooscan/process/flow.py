@@ -147,8 +147,8 @@ class _Work:
             return found.pixels, found.score
 
         with self.watch.stage("separate"):
-            asked = to_separate((one for one in standing.everyone if one.stands), threshold, _MOST_BOX_PX2, scan.spared, scan.wanted)
-            return separate(standing, asked, clean.image, self.settings, lines_of)
+            asked = to_separate(standing, threshold, _MOST_BOX_PX2, frozenset(scan.spared), frozenset(scan.wanted))
+            return separate(standing, asked, clean.image, self.settings, lines_of, human_lines=scan.human_lines)
 
     def collect(self, archive: Path) -> dict[str, Mapping[str, float]]:
         """Wait for all measures, by key; the vignettes are kept in the order in which they were asked for."""

@@ -1,19 +1,22 @@
 """What an object is called: by its place, so that the same pixels have the same name however often a scan is processed.
 
-`x3A0y1F4w5Ch77` is the box of the object in the clean picture, upper-case hexadecimal: left, top, width, height. Of two objects with the
-same box the later one has `s` and the column of its first pixel in the box appended. A part never takes over the name of what it was
-cut from, not even where the box is the same: a category that hangs on the whole must not be found on the part.
+`x3A0y1F4w5Ch77` is the box of an object that the scan shows without any line, in the clean picture, upper-case hexadecimal: left, top,
+width, height. No two of those share a box: both would reach all four of its sides, and one would have to cross the other. Parts of one
+object, cut along one line and then along another, may: whatever is there because of a line has `p` and eight digits of its outline's
+BLAKE2s behind it. A name never depends on which names were given before: what hangs on it, a decision or a category, must not be found on
+other pixels because somebody drew another line meanwhile, nor on the part of what it was given to.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Container
+import hashlib
 from dataclasses import dataclass
+
+import numpy as np
 
 from edge.zooscan.particle import Particle
 
-_KEY = re.compile(r"x([0-9A-F]+)y([0-9A-F]+)w([0-9A-F]+)h([0-9A-F]+)(?:s[0-9A-F]+)*")
+_HASH_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,22 +48,13 @@ def box_of(particle: Particle) -> Box:
     return Box(x_px=particle.x_px, y_px=particle.y_px, width_px=particle.width_px, height_px=particle.height_px)
 
 
-def key_of(particle: Particle, taken: Container[str] = ()) -> str:
-    """What an object is called, when some names are taken already."""
+def key_of(particle: Particle) -> str:
+    """What an object is called that no line made."""
     box = box_of(particle)
-    key = f"x{box.x_px:X}y{box.y_px:X}w{box.width_px:X}h{box.height_px:X}"
-    while key in taken:
-        key += f"s{int(particle.chain[0, 0]):X}"
-    return key
+    return f"x{box.x_px:X}y{box.y_px:X}w{box.width_px:X}h{box.height_px:X}"
 
 
-def box_of_key(key: str) -> Box:
-    """The box that a key names.
-
-    Raises:
-        ValueError: this is no key.
-    """
-    if (found := _KEY.fullmatch(key)) is None:
-        raise ValueError(f"{key!r} is no key of an object")
-    x_px, y_px, width_px, height_px = (int(number, 16) for number in found.groups())
-    return Box(x_px=x_px, y_px=y_px, width_px=width_px, height_px=height_px)
+def part_key_of(particle: Particle) -> str:
+    """What an object is called that is there because of a line: by its box and its outline."""
+    outline = np.ascontiguousarray(particle.chain, "<u2").tobytes()
+    return f"{key_of(particle)}p{hashlib.blake2s(outline, digest_size=_HASH_BYTES).hexdigest().upper()}"

@@ -44,8 +44,9 @@ class ScanInput:
         raw: the 16-bit picture.
         backgrounds: two 16-bit pictures of the empty glass.
         settings: of its project.
-        human_lines: (N, 2) int32, x and y in the clean picture of all pixels that people drew and nobody erased.
-        spared: keys of objects that a person wants whole: what lies in their boxes is not given to a separator.
+        human_lines: (N, 2) int32, x and y in the clean picture of all pixels that people drew and nobody erased, and of the lines of an
+            earlier run's separator that people kept.
+        spared: keys of objects that a person wants whole: they, and what is cut from them, are not given to a separator.
         wanted: keys of objects that a person called multiple: the separator is asked about them whatever their score.
     """
 
