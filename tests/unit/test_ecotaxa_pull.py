@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import InputError, SettingsError
+from edge.store.reads.zooscan_exports import labels_of
+from edge.store.reads.zooscan_objects import standing_objects
 from edge.store.reads.zooscan_uploads import ScanKeys
 from edge.zooscan.ecotaxa.categories import Categorised, read_categories
 from edge.zooscan.ecotaxa.client import EcoTaxa
@@ -206,6 +208,62 @@ def test_a_label_that_says_less_than_what_stands_is_no_new_one(ship: EcotaxaHome
     assert ship.desk.pull_file(table(tmp_path, f"{SCAN}_{KEYS[0]}\tvalidated\tCalanus\t45\tliving"), "rita")["new_labels"] == 1
 
 
+def test_what_was_set_back_there_is_called_nothing_here(ship: EcotaxaHome, world: World) -> None:
+    scan_id = ship.add_scan()
+    for key in KEYS[:2]:
+        put(world, f"{SCAN}_{key}", status="validated", category="Calanus", category_id=45)
+    put(world, f"{SCAN}_{KEYS[2]}")
+    row = ship.run(ship.desk.pull(SCAN, "rita"))
+    assert row.report is not None
+    assert (row.report["reset"]["ids"], row.report["unclassified"]["ids"]) == ([], [f"{SCAN}_{KEYS[2]}"])
+    again = world.projects[PROJECT].objects[f"{SCAN}_{KEYS[0]}"]
+    again.status, again.category, again.category_id = "", "", None
+    row = ship.run(ship.desk.pull(SCAN, "rita"))
+    assert row.report is not None
+    assert (row.report["objects"], row.report["reset"]["ids"]) == (1, [f"{SCAN}_{KEYS[0]}"])
+    assert "1 set back there" in row.detail
+    with ship.reader() as connection:
+        assert set(labels_of(connection, scan_id)) == {KEYS[1]}
+        shown = {one.key: (one.category, one.category_status) for one in standing_objects(connection, scan_id)}
+    assert shown[KEYS[0]] == (None, None)
+    assert len(ship.labels()) == 3
+    ship.run(ship.desk.pull(SCAN, "rita"))
+    assert len(ship.labels()) == 3
+
+
+DATED = (
+    "object_id\tobject_annotation_status\tobject_annotation_category\tobject_annotation_category_id\tobject_annotation_date\t"
+    "object_annotation_time\n"
+)
+
+
+def test_a_file_of_before_does_not_take_back_what_was_said_since(ship: EcotaxaHome, tmp_path: Path) -> None:
+    ship.add_scan()
+
+    def take(*lines: str) -> dict[str, Any]:
+        return ship.desk.pull_file(table(tmp_path, *(f"{SCAN}_{line}" for line in lines), heading=DATED), "rita")
+
+    assert take(f"{KEYS[0]}\tvalidated\tOithona\t46\t20260801\t100000")["new_labels"] == 1
+    report = take(f"{KEYS[0]}\tpredicted\tCalanus\t45\t20260601\t235959", f"{KEYS[1]}\tpredicted\tCalanus\t45\t20260601\t235959")
+    assert (report["new_labels"], report["older"]) == (1, {"count": 1, "ids": [f"{SCAN}_{KEYS[0]}"]})
+    assert [label[1:3] for label in ship.labels()] == [(KEYS[0], "Oithona"), (KEYS[1], "Calanus")]
+    # Of the same day without a time nobody can say that it is older; what has no date at all neither.
+    assert take(f"{KEYS[0]}\tvalidated\tOithona\t47\t2026-08-01\t")["new_labels"] == 1
+    assert take(f"{KEYS[0]}\tvalidated\tOithona\t48\t\t")["new_labels"] == 1
+    # It was set back; the file that called it something before does not bring that back, a later word does.
+    assert take(f"{KEYS[1]}\t\t\t\t\t")["reset"]["count"] == 1
+    assert take(f"{KEYS[1]}\tpredicted\tCalanus\t45\t20260601\t235959")["older"]["count"] == 1
+    assert take(f"{KEYS[1]}\tvalidated\tCalanus\t45\t20260901\t080000")["new_labels"] == 1
+
+
+def test_a_classification_that_was_restored_there_is_taken_although_it_is_older(ship: EcotaxaHome, world: World, tmp_path: Path) -> None:
+    ship.add_scan()
+    ship.desk.pull_file(table(tmp_path, f"{SCAN}_{KEYS[0]}\tvalidated\tOithona\t46\t29990101\t100000", heading=DATED), "rita")
+    put(world, f"{SCAN}_{KEYS[0]}", status="validated", category="Calanus", category_id=45)
+    assert ship.run(ship.desk.pull(SCAN, "rita")).state == "done"
+    assert [label[2] for label in ship.labels()] == ["Oithona", "Calanus"]
+
+
 def test_scans_of_one_name_are_not_mixed_up(ship: EcotaxaHome, tmp_path: Path) -> None:
     ship.add_scan(SCAN, project="x")
     ship.add_scan(SCAN, project="y")
@@ -262,7 +320,7 @@ keys = st.builds(
     hexadecimal,
     hexadecimal,
     hexadecimal,
-    st.sampled_from(["", "s1F", "s0s2"]),
+    st.sampled_from(["", "p0000001F", "pDEADBEEF"]),
 )
 names = st.from_regex(r"[a-z0-9_x]{1,12}_1", fullmatch=True)
 

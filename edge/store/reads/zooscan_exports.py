@@ -52,10 +52,10 @@ class NeighbourRow(NamedTuple):
 
 
 def labels_of(connection: Connection, scan_id: int) -> dict[str, LabelRow]:
-    """What stands of every object of a scan, by its key."""
+    """What stands of every object of a scan that has a category, by its key."""
     rows = connection.execute(
         "SELECT object_key, category, category_id, hierarchy, status, labelled_by, labelled_at FROM zooscan_labels "
-        "WHERE id IN (SELECT max(id) FROM zooscan_labels WHERE scan_id = ? GROUP BY object_key)",
+        "WHERE id IN (SELECT max(id) FROM zooscan_labels WHERE scan_id = ? GROUP BY object_key) AND category IS NOT NULL",
         (scan_id,),
     )
     return {row["object_key"]: LabelRow._make(tuple(row)[1:]) for row in rows}

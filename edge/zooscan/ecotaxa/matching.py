@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from edge.store.reads.zooscan_uploads import ScanKeys
-from edge.store.zooscan.labels import LabelStatus, NewLabel
+from edge.store.zooscan.labels import Added, LabelStatus, NewLabel, no_category
 from edge.zooscan.ecotaxa.categories import Categorised
 
 LISTED = 10_000
@@ -35,7 +35,7 @@ class Matched:
     Attributes:
         labels: by scan.
         by_status: how many objects of ours in each status.
-        unclassified: ids of ours that have no category.
+        unclassified: ids of ours that have no category, or a status that EcoTaxa does not have.
         retired: ids of objects that are no more; their labels are kept.
         numbered: ids that end in a number, as older software gave them: which object that is cannot be told.
         unknown: ids of a scan of ours, but of no object that it ever had.
@@ -57,16 +57,20 @@ class Matched:
     @property
     def objects(self) -> int:
         """How many objects of ours have a category."""
-        return sum(map(len, self.labels.values()))
+        return sum(label.category is not None for labels in self.labels.values() for label in labels)
 
-    def report(self, new_labels: int) -> dict[str, Any]:
-        """It as JSON: figures, and the ids of what has none."""
+    def report(self, *added: Added) -> dict[str, Any]:
+        """It as JSON: figures, and the ids of what has none, or was not taken.
+
+        Args:
+            added: what became of the labels of each scan.
+        """
+        new = sum(one.new for one in added)
         lists = ("retired", "unclassified", "numbered", "unknown", "foreign", "contradictory", "absent")
-        found: dict[str, Any] = {"objects": self.objects, "new_labels": new_labels, "by_status": dict(sorted(self.by_status.items()))}
-        for name in lists:
-            ids = getattr(self, name)
-            found[name] = {"count": len(ids), "ids": ids[:LISTED]}
-        return found
+        ids: dict[str, list[str]] = {name: getattr(self, name) for name in lists}
+        ids |= {"reset": [name for one in added for name in one.reset], "older": [name for one in added for name in one.older]}
+        found: dict[str, Any] = {"objects": self.objects, "new_labels": new, "by_status": dict(sorted(self.by_status.items()))}
+        return found | {name: {"count": len(found_ids), "ids": found_ids[:LISTED]} for name, found_ids in ids.items()}
 
 
 def match(rows: Iterable[Categorised], scans: Mapping[str, KnownScan]) -> Matched:
@@ -114,7 +118,10 @@ def _match_one(matched: Matched, row: Categorised, scans: Mapping[str, KnownScan
     if key not in scan.keys.standing and key not in scan.keys.retired:
         matched.unknown.append(row.object_id)
         return
-    if row.status not in _STATES or not (row.category or row.category_id):
+    has_category = bool(row.category or row.category_id)
+    if not has_category:
+        matched.labels.setdefault(scan.scan_id, []).append(no_category(key))
+    if not has_category or row.status not in _STATES:
         matched.unclassified.append(row.object_id)
         return
     if key not in scan.keys.standing:

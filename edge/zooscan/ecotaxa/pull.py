@@ -18,7 +18,7 @@ from edge.store.reads.zooscan import entries_standing, scan_texts
 from edge.store.reads.zooscan_uploads import ScanName, UploadRow, all_scans, find_scans, keys_of_scan, upload_by_id
 from edge.store.sqlite import Connection
 from edge.store.zooscan import uploads as store
-from edge.store.zooscan.labels import add_labels
+from edge.store.zooscan.labels import Added, add_labels
 from edge.zooscan.ecotaxa.categories import read_categories
 from edge.zooscan.ecotaxa.client import EcoTaxa
 from edge.zooscan.ecotaxa.matching import KnownScan, Matched, match
@@ -110,8 +110,9 @@ class Pull:
             now = upload_by_id(connection, row.id)
             if now is None or now.state != row.state:  # it was cancelled
                 return
-            new = add_labels(connection, row.scan_id, matched.labels.get(row.scan_id, []), source=source, actor=row.actor)
-            report = matched.report(new)
+            labels = matched.labels.get(row.scan_id, [])
+            added = add_labels(connection, row.scan_id, labels, source=source, actor=row.actor, as_of_now=True)
+            report = matched.report(added)
             store.go_on(connection, row.id, "importing", "done", progress=1.0, detail=told(report), report_json=report)
 
         self._tools.writer.call(write)
@@ -134,8 +135,8 @@ def take_file(tools: Tools, path: Path, *, scan: str | None, actor: str) -> dict
         known = _known(connection, all_scans(connection) if scan is None else find_scans(connection, scan))
     matched = match(read_categories(path), known)
     source = f"file {path.name} sha256 {file_sha256(path)}"
-    new = tools.writer.call(partial(_add_all, matched=matched, source=source, actor=actor))
-    return matched.report(new)
+    added = tools.writer.call(partial(_add_all, matched=matched, source=source, actor=actor))
+    return matched.report(*added)
 
 
 def _known(connection: Connection, scans: Iterable[ScanName]) -> dict[str, KnownScan]:
@@ -154,8 +155,8 @@ def _known(connection: Connection, scans: Iterable[ScanName]) -> dict[str, Known
     return known
 
 
-def _add_all(connection: Connection, matched: Matched, source: str, actor: str) -> int:
-    return sum(add_labels(connection, scan_id, labels, source=source, actor=actor) for scan_id, labels in matched.labels.items())
+def _add_all(connection: Connection, matched: Matched, source: str, actor: str) -> list[Added]:
+    return [add_labels(connection, scan_id, labels, source=source, actor=actor) for scan_id, labels in matched.labels.items()]
 
 
 def told(report: dict[str, Any]) -> str:
@@ -165,6 +166,8 @@ def told(report: dict[str, Any]) -> str:
     if states:
         parts.append(f"{report['new_labels']} of them are new")
     words = {
+        "reset": "set back there: they have no category any more",
+        "older": "not taken: what stands here was said later",
         "unclassified": "without a category",
         "retired": "of objects that are no more",
         "numbered": "with a number instead of a place",
