@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from edge.errors import ExportRefusedError
 from edge.store.clock import utc_now, uuid7
 from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.open import open_store
@@ -102,7 +103,12 @@ class EcotaxaHome:
             connection.close()
 
     def make_archive(self, scan_id: int, folder: Path) -> Path:
-        """Stands in for the export: a small zip of the scan's present keys."""
+        """Stands in for the export: a small zip of the scan's present keys; none where its signature was withdrawn."""
+        with self.reader() as connection:
+            signed = "SELECT count(*), count(withdrawn_utc) FROM zooscan_signatures WHERE scan_id = ?"
+            times, withdrawn = connection.execute(signed, (scan_id,)).fetchone()
+        if withdrawn and times == withdrawn:
+            raise ExportRefusedError(f"nobody signed the check of {self.keys[scan_id][0]}")
         self.archives += 1
         scan, keys, sample = self.keys[scan_id]
         return make_zip(folder, scan, keys, sample)
@@ -119,6 +125,26 @@ class EcotaxaHome:
     def add_run(self, scan_id: int, keys: Sequence[str], *, retired: Sequence[str] = ()) -> None:
         """Another result of a scan."""
         add_run(self.writer, scan_id, keys, retired=retired)
+
+    def sign(self, scan_id: int) -> None:
+        """Sign the check of a scan's present result."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(
+                "INSERT INTO zooscan_signatures (uuid, scan_id, run_id, objects, multiples, content_sha256, actor, signed_utc) "
+                "SELECT ?, scan_id, id, 0, 0, '', 'mary', ? FROM zooscan_runs WHERE scan_id = ? AND is_current = 1",
+                (uuid7(), utc_now(), scan_id),
+            )
+
+        self.writer.call(work)
+
+    def withdraw(self, scan_id: int) -> None:
+        """Withdraw the signature of a scan."""
+
+        def work(connection: Connection) -> None:
+            connection.execute("UPDATE zooscan_signatures SET withdrawn_utc = ? WHERE scan_id = ?", (utc_now(), scan_id))
+
+        self.writer.call(work)
 
     def sign_in(self, *, keep_password: bool = True) -> None:
         """As after `zooscan login`, without asking the server."""

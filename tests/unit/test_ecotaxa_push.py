@@ -5,15 +5,20 @@ from __future__ import annotations
 import errno
 import threading
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from edge.errors import SettingsError
+from edge.store.reads.zooscan_uploads import UploadRow
 from edge.zooscan.ecotaxa import push
+from edge.zooscan.ecotaxa.client import EcoTaxa
+from edge.zooscan.ecotaxa.desk import AGAIN_S
+from edge.zooscan.ecotaxa.link import _refusal
 from edge.zooscan.ecotaxa.login import PASSWORD_VARIABLE
 from tests.helpers.ecotaxa_home import EcotaxaHome
-from tests.helpers.small_import import KEYS, SCAN
+from tests.helpers.small_import import KEYS, SAMPLE, SCAN
 from tests.simulators.ecotaxa import Server, ecotaxa
 from tests.simulators.ecotaxa_world import PROJECT, USER, World
 
@@ -299,3 +304,78 @@ def test_a_server_that_does_not_answer_holds_up_no_end(ship: EcotaxaHome, world:
     assert ship.desk._thread.is_alive()
     go_on.set()
     ship.desk._thread.join()
+
+
+NEW_KEYS = ("x9y9w9h9", "x10y20w30h40")
+
+
+@pytest.mark.parametrize("broken", [r"GET /user_files/imagine", IMPORT])
+@pytest.mark.parametrize("how", ["processed", "signed_anew"])
+def test_what_waited_for_weeks_goes_as_the_scan_is_then(ship: EcotaxaHome, server: Server, world: World, broken: str, how: str) -> None:
+    scan_id = ship.add_scan()
+    ship.sign(scan_id)
+    upload_id = ship.desk.push(SCAN, "rita")
+    server.breaks(broken, "status", times=3)
+    ship.desk.step()
+    assert (ship.row(upload_id).state, ship.archives) == ("importing" if broken == IMPORT else "sending", 1)
+    ship.withdraw(scan_id)
+    if how == "processed":
+        ship.add_run(scan_id, NEW_KEYS)
+    ship.keys[scan_id] = (SCAN, NEW_KEYS, SAMPLE)
+    ship.sign(scan_id)
+    server.faults.clear()
+    ship.later(30 * 86400)
+    row = ship.run(upload_id)
+    assert (row.state, ship.archives) == ("done", 2), row.detail
+    assert imported(world) == {f"{SCAN}_{key}" for key in NEW_KEYS}
+    assert [job.state for job in world.jobs.values()] == ["F"]
+
+
+@pytest.mark.parametrize("broken", [r"GET /user_files/imagine", IMPORT])
+def test_what_waited_and_is_signed_no_more_does_not_go(ship: EcotaxaHome, server: Server, world: World, broken: str) -> None:
+    scan_id = ship.add_scan()
+    ship.sign(scan_id)
+    upload_id = ship.desk.push(SCAN, "rita")
+    server.breaks(broken, "status", times=3)
+    ship.desk.step()
+    ship.withdraw(scan_id)
+    server.faults.clear()
+    ship.later(30 * 86400)
+    row = ship.run(upload_id)
+    assert (row.state, imported(world), dict(world.jobs)) == ("failed", set(), {})
+    assert "nobody signed the check" in row.detail
+
+
+def test_a_server_that_asks_for_ages_is_asked_again_after_an_hour(ship: EcotaxaHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    ship.add_scan()
+    upload_id = ship.desk.push(SCAN, "rita")
+    right = EcoTaxa.right
+
+    def busy(client: EcoTaxa, project_id: int) -> str:
+        raise _refusal("server", 503, b"{}", "9" * 400)
+
+    monkeypatch.setattr(EcoTaxa, "right", busy)
+    ship.desk.step()
+    row = ship.row(upload_id)
+    assert row.not_before_utc is not None
+    assert datetime.fromisoformat(row.not_before_utc) - ship.moment == timedelta(hours=1)
+    monkeypatch.setattr(EcoTaxa, "right", right)
+    assert ship.run(upload_id).state == "done"
+
+
+def test_a_transfer_of_which_not_even_its_trouble_can_be_noted_stops_no_other(ship: EcotaxaHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    ship.add_scan()
+    ship.add_scan("b_1", ("x1y2w3h4",))
+    bad, good = ship.desk.push(SCAN, "rita"), ship.desk.push("b_1", "rita")
+    work = ship.desk._work
+
+    def lose(row: UploadRow) -> None:
+        if row.id == bad:
+            raise OverflowError("date value out of range")
+        work(row)
+
+    monkeypatch.setattr(ship.desk, "_work", lose)
+    for _ in range(20):
+        ship.later(max(1.0, ship.desk.step()))
+    assert (ship.row(bad).state, ship.row(good).state) == ("queued", "done")
+    assert ship.desk.step() == AGAIN_S

@@ -10,9 +10,9 @@ from edge.store.sqlite import Connection
 
 _SELECT = (
     "SELECT u.id, u.uuid, u.scan_id, s.name AS scan, s.uuid AS scan_uuid, p.name AS project, u.kind, u.mode, u.server, "
-    "u.ecotaxa_project_id, u.state, u.archive, u.archive_sha256, u.remote_path, u.remote_job_id, u.progress, u.question_json, "
-    "u.answer_json, u.report_json, u.detail, u.attempts, u.actor, u.asked_utc, u.changed_utc, u.not_before_utc FROM zooscan_uploads AS u "
-    "JOIN zooscan_scans AS s ON s.id = u.scan_id JOIN zooscan_projects AS p ON p.id = s.project_id"
+    "u.ecotaxa_project_id, u.state, u.archive, u.archive_sha256, u.run_uuid, u.signature_id, u.remote_path, u.remote_job_id, u.progress, "
+    "u.question_json, u.answer_json, u.report_json, u.detail, u.attempts, u.actor, u.asked_utc, u.changed_utc, u.not_before_utc "
+    "FROM zooscan_uploads AS u JOIN zooscan_scans AS s ON s.id = u.scan_id JOIN zooscan_projects AS p ON p.id = s.project_id"
 )
 
 
@@ -21,6 +21,7 @@ class UploadRow(NamedTuple):
 
     Attributes:
         scan, project: the scan's name, and that of its project folder.
+        run_uuid, signature_id: what the archive was made of, and under which signature.
         progress: of the present state, 0 to 1; None while it is not known.
         question, answer, report: as EcoTaxa's JSON has them; None if there is none.
     """
@@ -38,6 +39,8 @@ class UploadRow(NamedTuple):
     state: str
     archive: str | None
     archive_sha256: str | None
+    run_uuid: str | None
+    signature_id: int | None
     remote_path: str | None
     remote_job_id: int | None
     progress: float | None
@@ -67,6 +70,23 @@ class ScanKeys(NamedTuple):
 
     standing: frozenset[str]
     retired: frozenset[str]
+
+
+class Signed(NamedTuple):
+    """What of a scan may leave: its result, and the signature under which that stands; None where there is none."""
+
+    run_uuid: str | None
+    signature_id: int | None
+
+
+def signed_now(connection: Connection, scan_id: int) -> Signed:
+    """What of a scan may leave as it is now."""
+    row = connection.execute(
+        "SELECT r.uuid, g.id FROM zooscan_runs AS r LEFT JOIN zooscan_signatures AS g ON g.run_id = r.id AND g.withdrawn_utc IS NULL "
+        "WHERE r.scan_id = ? AND r.is_current = 1",
+        (scan_id,),
+    ).fetchone()
+    return Signed(None, None) if row is None else Signed._make(row)
 
 
 def upload_by_id(connection: Connection, upload_id: int) -> UploadRow | None:

@@ -28,6 +28,8 @@ _COLUMNS = frozenset(
     {
         "archive",
         "archive_sha256",
+        "run_uuid",
+        "signature_id",
         "remote_path",
         "remote_job_id",
         "progress",

@@ -32,7 +32,7 @@ from edge.store.sqlite import Connection
 from edge.store.writer import Writes
 from edge.store.zooscan import uploads as store
 from edge.zooscan.ecotaxa.login import Login, forget_login, keep_login, login_of_environment, read_login
-from edge.zooscan.ecotaxa.tools import MakeArchive, StoppedError, Tools
+from edge.zooscan.ecotaxa.tools import LONGEST_WAIT_S, MakeArchive, StoppedError, Tools
 
 if TYPE_CHECKING:
     from edge.zooscan.ecotaxa.client import EcoTaxa
@@ -214,13 +214,19 @@ class EcotaxaDesk:
         with self._one_at_a_time:
             with self._reader() as connection:
                 rows = open_uploads(connection)
+            lost = set()
             for row in rows:
                 if self._stopping.is_set():
                     break
                 if self._is_due(row):
-                    self._work(row)
+                    try:
+                        self._work(row)
+                    except Exception:  # not even what hinders it could be noted: the others go on
+                        log.exception("transfer_lost", upload=row.id)
+                        lost.add(row.id)
             with self._reader() as connection:
-                return min((self._left_s(row) for row in open_uploads(connection)), default=AGAIN_S)
+                left_s = (AGAIN_S if row.id in lost else self._left_s(row) for row in open_uploads(connection))
+                return min(left_s, default=AGAIN_S)
 
     def _work(self, row: UploadRow) -> None:
         """One transfer as far as it goes; what hinders it is told in its row."""
@@ -264,7 +270,7 @@ class EcotaxaDesk:
         if row is None:
             return
         delay_s = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(row.attempts, 10))
-        asked_s = getattr(error, "after_s", None) or 0.0
+        asked_s = min(LONGEST_WAIT_S, getattr(error, "after_s", None) or 0.0)
         self._note(
             upload_id, detail=f"{error}. {error.advice()}", attempts=row.attempts + 1, not_before_utc=self._in(max(delay_s, asked_s))
         )

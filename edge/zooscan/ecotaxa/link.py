@@ -18,6 +18,7 @@ import httpx
 from edge import __version__
 from edge.errors import LinkDownError, LoginNeededError, ServerFailedError, ServerRefusedError
 from edge.zooscan.ecotaxa.address import is_own_machine
+from edge.zooscan.ecotaxa.tools import LONGEST_WAIT_S
 
 CONNECT_S = 15.0
 ANSWER_S = 120.0
@@ -200,7 +201,7 @@ def _refusal(server: str, status: int, content: bytes, retry_after: str | None) 
     if status == httpx.codes.UNAUTHORIZED:
         return LoginNeededError(f"{server} does not know this sign-in (any more)")
     if status == httpx.codes.TOO_MANY_REQUESTS or status >= 500:
-        after_s = float(retry_after) if retry_after and retry_after.isdecimal() else None
+        after_s = min(LONGEST_WAIT_S, float(retry_after)) if retry_after and retry_after.isdecimal() else None
         return ServerFailedError(f"{server} cannot do it now ({status}{told})", after_s=after_s)
     if status < 400:
         return _no_answer(server, f"a redirect ({status})")

@@ -6,7 +6,8 @@
     asking     the job waits for an answer
 
 The appliance may die between any two of them. What was sent is known again by the names in its folder. Whether a job was begun is known by
-the account's list of jobs, which tells the folder each was begun with; and where the job is gone, by the objects in the project.
+the account's list of jobs, which tells the folder each was begun with; and where the job is gone, by the objects in the project. Weeks may
+pass before there is a link: a scan that was changed meanwhile, or whose signature was withdrawn, is not sent as it was.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from edge.errors import DiskFullError, ImportFailedError, ServerRefusedError
 from edge.store.durable import file_sha256
-from edge.store.reads.zooscan_uploads import UploadRow
+from edge.store.reads.zooscan_uploads import Signed, UploadRow, signed_now
 from edge.zooscan.ecotaxa.archive import Contents, read_contents
 from edge.zooscan.ecotaxa.client import EcoTaxa, Job, remote_name
 from edge.zooscan.ecotaxa.tools import StoppedError, Tools
@@ -69,6 +70,7 @@ class Push:
         """Queued -> sending: the archive is there."""
         folder = self._tools.folder(row)
         shutil.rmtree(folder, ignore_errors=True)  # of an attempt that died
+        signed = self._signed(row)  # before it is made: what changes meanwhile is seen before it is sent
         try:
             folder.mkdir(parents=True)
             archive = self._tools.make_archive(row.scan_id, folder)
@@ -80,15 +82,16 @@ class Push:
         read_contents(archive)
         name = archive.relative_to(self._tools.home).as_posix()
         remote = _next_folder(row)  # of an archive that was made again, what lies in the one before is something else
-        return self._tools.go_on(
-            row, "sending", archive=name, archive_sha256=sha256, remote_path=remote, progress=0.0, detail="", attempts=0
-        )
+        made = {"archive": name, "archive_sha256": sha256, **signed._asdict()}
+        return self._tools.go_on(row, "sending", **made, remote_path=remote, progress=0.0, detail="", attempts=0)
 
     def _send(self, row: UploadRow) -> After:
         """Sending -> importing: the archive is at the server, whole."""
         archive = self._archive(row)
         if archive is None:
             return self._tools.go_on(row, "queued", archive=None, archive_sha256=None, detail="its archive is made again")
+        if self._is_stale(row):
+            return self._make_again(row)
         contents = read_contents(archive)
         folder = (row.remote_path or "").strip("/")
         lies = self._lies_there(folder, archive, contents)
@@ -144,6 +147,8 @@ class Push:
             if archive is not None and not self._missing(row, read_contents(archive)):
                 return self._finish(row)
             return self._tools.go_on(row, "sending", remote_path=_next_folder(row), progress=0.0, detail="what was sent is gone there")
+        if self._is_stale(row):
+            return self._make_again(row)
         job_id = self._client.begin_import(row.ecotaxa_project_id, source, row.mode)
         return self._tools.go_on(row, remote_job_id=job_id, attempts=0)
 
@@ -176,6 +181,21 @@ class Push:
         self._tools.go_on(row, "done", progress=1.0, detail=detail, report_json=report)
         self._tools.tidy(row)
         return None
+
+    def _signed(self, row: UploadRow) -> Signed:
+        with self._tools.reader() as connection:
+            return signed_now(connection, row.scan_id)
+
+    def _is_stale(self, row: UploadRow) -> bool:
+        """Whether the scan has another result since its archive was made, or its signature was withdrawn: weeks may lie between."""
+        return self._signed(row) != Signed(row.run_uuid, row.signature_id)
+
+    def _make_again(self, row: UploadRow) -> After:
+        """Back to queued, from where an archive is made of what is signed now; or refused, if nothing is."""
+        if (row.remote_path or "").endswith("/"):
+            self._client.remove(row.remote_path or "")
+        detail = "the scan was changed since: its archive is made again"
+        return self._tools.go_on(row, "queued", archive=None, archive_sha256=None, detail=detail)
 
     def _archive(self, row: UploadRow) -> Path | None:
         """The archive as it was hashed; None if it is gone or another one."""
