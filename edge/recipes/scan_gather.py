@@ -267,7 +267,7 @@ def _facts(connection: Connection, row: ScanRow, run: RunRow, standing: Standing
 def undecided(objects: Sequence[ExportObject], run: RunRow) -> int:
     """Proposed multiples that nobody looked at."""
     limit = math.inf if run.multiple_threshold is None else run.multiple_threshold
-    return sum(one.decided_by == "model" and one.multiple_score is not None and one.multiple_score >= limit for one in objects)
+    return sum(one.decided_by == "model" and one.multiple_score is not None and one.multiple_score > limit for one in objects)
 
 
 def _relatives(connection: Connection, row: ScanRow, standing: Standing) -> Iterator[Relative]:

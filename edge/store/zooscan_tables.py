@@ -299,7 +299,7 @@ ZOOSCAN_TABLES = (
            o.x_px, o.y_px, o.width_px, o.height_px, r.pixel_mm,
            {_COLUMNS},
            o.multiple_score, o.cut_from, d.decision, d.actor AS decided_by,
-           CASE d.decision WHEN 'multiple' THEN 1 WHEN 'single' THEN 0 ELSE o.multiple_score >= r.multiple_threshold END AS is_multiple,
+           CASE d.decision WHEN 'multiple' THEN 1 WHEN 'single' THEN 0 ELSE o.multiple_score > r.multiple_threshold END AS is_multiple,
            l.category, l.category_id, l.hierarchy, l.status AS category_status
     FROM zooscan_runs AS r
     JOIN zooscan_scans AS s ON s.id = r.scan_id

@@ -105,7 +105,7 @@ class ScanObjectsAnswer:
 
     Attributes:
         revision: changes with everything that is said here.
-        threshold: a score from which an object is proposed as multiple; null if no model looked.
+        threshold: a score above which an object is proposed as multiple; null if no model looked.
         signed: nothing is changed while this is true.
     """
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 SCAN = "apero_st66_d_n1_d3_1"
 SAMPLE = "apero_st66_d_n1"
-KEYS = ("x3A0y1F4w5Ch77", "x10y20w30h40", "xFFy1w2Ah2B")
+KEYS = ("x3A0y1F4w5Ch77", "x10y20w30h40", "xFFy1w2Ah2Bp9260B143")
 
 
 def picture(grey: int = 200) -> bytes:

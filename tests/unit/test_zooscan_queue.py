@@ -15,6 +15,7 @@ from edge.store.reads import zooscan as reads
 from edge.store.reads.zooscan_objects import ObjectRow, erased_machine_lines, standing_lines, standing_objects
 from edge.store.writer import Work, Writes
 from edge.zooscan.engine.engine import PixelEngine
+from models.runtime.vision import cv2
 from tests.helpers.scan_lab import ScanLab, scan_lab
 from tests.helpers.tiny_home import wait_until
 from tests.helpers.zooscan import draw_objects, log_text, meta_text, write_backgrounds, write_project, write_raw
@@ -272,6 +273,22 @@ def test_a_separators_cut_stays_when_a_person_said_what_its_parts_are(lab: ScanL
     lab.desk.erase_line(lab.scan().uuid, line.uuid, actor="mary")
     lab.desk.engine = PixelEngine(lab.home, classifier=lambda: None, processes=1)
     assert pair in processed_again(lab), "a line that was erased is not drawn again, even where a person said multiple"
+
+
+def test_the_separator_is_told_the_projects_smallest_object(lab: ScanLab) -> None:
+    write_project(project_of(lab), objects=3)
+    clean = np.full((400, 600), 255, np.uint8)
+    for x, y in ((200, 200), (223, 200), (420, 200)):
+        cv2.circle(clean, (x, y), 12, 100, cv2.FILLED)  # 450 pixels, less than the 631 that projects begin with
+    write_raw(project_of(lab) / RAW, clean)
+    (project_of(lab) / "Zooscan_config/process_install_both_config.txt").write_text("minsizeesd_mm= 0.1\n")
+    lab.look()
+    lab.desk.process_next()
+    with lab.desk.reader() as connection:
+        pair = max(standing_objects(connection, lab.scan().id), key=lambda one: one.width_px)
+    lab.desk.decide(lab.scan().uuid, [pair.key], "multiple", actor="mary")
+    assert len(processed_again(lab) - {pair.key}) == 3
+    assert [key for key, _, _ in machine_lines(lab)] == [pair.key]
 
 
 def test_a_name_stays_with_its_pixels_whichever_lines_were_drawn_before(lab: ScanLab) -> None:

@@ -12,7 +12,7 @@ from edge.values import UInt8Array
 from edge.zooscan.bodies import BodySettings
 from edge.zooscan.particle import BoolArray, Particle
 from edge.zooscan.segment import SegmentSettings, find_particles
-from edge.zooscan.separate import Separation, Separator, WatershedSeparator, cut
+from edge.zooscan.separate import Separation, Separator, WatershedSeparator, cut, watershed_of
 from edge.zooscan.separate_network import NETWORK_SIDE_PX, NetworkSeparator, Segments, network_input
 from edge.zooscan.watershed import between, flood, passes, summits
 from models.runtime.vision import cv2
@@ -78,6 +78,17 @@ def test_what_is_smaller_than_the_smallest_object_is_not_cut_off() -> None:
     easier = BodySettings(slimmest=0.1, smallest_share=0.0)
     assert not len(WatershedSeparator(easier).lines(beside.alone, beside.filled).pixels)
     assert len(WatershedSeparator(easier, least_px=100).lines(beside.alone, beside.filled).pixels)
+
+
+def test_the_separator_takes_the_smallest_object_and_the_grey_of_its_project() -> None:
+    assert len(watershed_of(SegmentSettings()).lines(TWO.alone, TWO.filled).pixels)
+    larger = SegmentSettings(min_esd_mm=1.0)  # 6990 pixels: neither of the two
+    assert not len(watershed_of(larger).lines(TWO.alone, TWO.filled).pixels)
+    brighter = SegmentSettings(upper_grey=250)
+    picture = draw((90, 80, 50, 30), (186, 80, 50, 30))
+    picture[picture == GREY] = 248
+    (faint,) = find_particles(picture, brighter)
+    assert len(watershed_of(brighter).lines(faint.alone, faint.filled).pixels)
 
 
 def test_a_lobe_that_is_no_object_stays_with_its_animal_when_two_are_cut() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from edge.errors import Reason
 from edge.store.reads import zooscan as reads
+from edge.store.reads import zooscan_check as check
 from edge.store.reads import zooscan_objects as objects
 from edge.store.sqlite import Connection
 from edge.store.zooscan import actions, entries, runs, scans
@@ -134,12 +135,39 @@ def test_a_result_is_written_once_with_its_outbox_row_and_read_again(db: Connect
     assert run is not None
     assert (run.uuid, run.concerns, run.stages_s, run.is_current) == ("run-1", ("dark",), {"measure": 0.25}, True)
     (found,) = objects.standing_objects(db, scan_id)
-    assert (found.key, found.measures["area"], found.measures["skew"], found.is_multiple) == ("x1y1w9h9", 60.0, None, True)
+    assert (found.key, found.measures["area"], found.measures["skew"], found.is_multiple) == ("x1y1w9h9", 60.0, None, False)
     (line,) = objects.standing_lines(db, scan_id)
     assert (line.pixels.tolist(), line.score, line.is_human, line.made_by) == (PIXELS.tolist(), 0.7, False, "watershed")
     assert [tuple(row) for row in db.execute("SELECT kind, dedup_key FROM outbox")] == [("zooscan_run", "zooscan_run/run-1")]
     (row,) = reads.list_scans(db)
-    assert (row.state, row.objects, row.multiples, row.undecided, row.raw_bytes) == ("done", 1, 1, 1, 11)
+    assert (row.state, row.objects, row.multiples, row.undecided, row.raw_bytes) == ("done", 1, 0, 1, 11)
+
+
+@pytest.mark.parametrize(("score", "is_multiple"), [(0.39, False), (0.4, False), (0.41, True)])
+def test_what_is_above_the_threshold_is_a_multiple_wherever_it_is_asked(db: Connection, score: float, is_multiple: bool) -> None:
+    scan_id = scans.put_scan(db, scans.put_project(db, "/p", "a", None), complete())
+    scans.begin(db, scan_id)
+    run = small_run()
+    runs.record_run(db, scan_id, replace(run, objects=[replace(one, multiple_score=score) for one in run.objects]))
+    (found,) = objects.standing_objects(db, scan_id)
+    (listed,) = reads.list_scans(db)
+    checked = check.check_run(db, scan_id)
+    assert checked is not None
+    tally = check.check_tally(db, checked)
+    assert (found.is_multiple, listed.multiples, tally.multiples, tally.proposed) == (is_multiple, *[int(is_multiple)] * 3)
+
+
+def test_a_separators_line_is_counted_in_its_own_run_only(db: Connection) -> None:
+    scan_id = scans.put_scan(db, scans.put_project(db, "/p", "a", None), complete())
+    for number in (1, 2):
+        db.execute("UPDATE zooscan_scans SET state = 'queued'")
+        scans.begin(db, scan_id)
+        kept = NewLine(object_key="x1y1w9h9", pixels=objects.pack_pixels(PIXELS), score=0.5, made_by="watershed of before")
+        assert runs.record_run(db, scan_id, replace(small_run(uuid=f"run-{number}"), lines=[kept, *small_run().lines][:number])) is not None
+    checked = check.check_run(db, scan_id)
+    assert checked is not None
+    assert check.check_tally(db, checked).separator_lines == 2
+    assert [line.made_by for line in objects.standing_lines(db, scan_id)] == ["watershed of before", "watershed"]
 
 
 def test_seeded_scan_is_whole(db: Connection, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ _DESCRIPTIONS = {
     "category_status": "predicted, validated, dubious or discarded.",
     "signed_by": "Who signed the scan's check; empty: nobody.",
     "pixel_mm": "Side of a pixel.",
-    "multiple_threshold": "From this score on the model says multiple.",
+    "multiple_threshold": "Above this score the model says multiple.",
 }
 
 

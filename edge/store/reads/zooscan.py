@@ -315,7 +315,7 @@ _SCAN = f"""
     counted AS (
         SELECT count(*) AS objects,
                sum(CASE d.decision WHEN 'multiple' THEN 1 WHEN 'single' THEN 0
-                   ELSE o.multiple_score >= r.multiple_threshold END) AS multiples,
+                   ELSE o.multiple_score > r.multiple_threshold END) AS multiples,
                count(*) FILTER (WHERE o.multiple_score IS NOT NULL AND d.decision IS NULL) AS undecided,
                count(*) FILTER (WHERE l.status = 'validated') AS validated
         FROM zooscan_runs AS r CROSS JOIN zooscan_objects AS o ON o.run_id = r.id AND o.retired_utc IS NULL

@@ -26,7 +26,7 @@ class CheckRun(NamedTuple):
 
     Attributes:
         folder: of its files, in the home folder or absolute.
-        threshold: from which score an object is proposed as multiple; None: no classifier looked at them.
+        threshold: above which score an object is proposed as multiple; None: no classifier looked at them.
     """
 
     id: int
@@ -158,11 +158,11 @@ def check_tally(connection: Connection, run: CheckRun) -> CheckTally:
         f"""
         {_STANDING}
         SELECT count(*) AS objects, count(d.decision) AS decided,
-               coalesce(sum(coalesce(d.decision = 'multiple', o.multiple_score >= :threshold)), 0) AS multiples,
-               coalesce(sum(o.multiple_score >= :threshold), 0) AS proposed,
+               coalesce(sum(coalesce(d.decision = 'multiple', o.multiple_score > :threshold)), 0) AS multiples,
+               coalesce(sum(o.multiple_score > :threshold), 0) AS proposed,
                coalesce(sum(o.cut_from IS NOT NULL), 0) AS parts,
                (SELECT count(*) FROM zooscan_lines WHERE scan_id = :scan AND erased_utc IS NULL AND is_human = 1) AS human_lines,
-               (SELECT count(*) FROM zooscan_lines WHERE scan_id = :scan AND erased_utc IS NULL AND is_human = 0) AS separator_lines
+               (SELECT count(*) FROM zooscan_lines WHERE scan_id = :scan AND erased_utc IS NULL AND run_id = :run) AS separator_lines
         FROM zooscan_objects o LEFT JOIN standing d ON d.object_key = o.key WHERE o.run_id = :run AND o.retired_utc IS NULL
         """,
         {"scan": run.scan_id, "run": run.id, "threshold": run.threshold},

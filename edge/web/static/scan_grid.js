@@ -10,7 +10,7 @@ const WORDS = { single: "● single", multiple: "▲ multiple" };
 export function standsAs(row, threshold) {
   if (row.decision) return row.decision;
   if (row.multiple_score === null || threshold === null) return "single";
-  return row.multiple_score >= threshold ? "multiple" : "single";
+  return row.multiple_score > threshold ? "multiple" : "single";
 }
 
 export function verdictOf(row, threshold) {
