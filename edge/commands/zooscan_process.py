@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge.commands.common import JsonOption, answer, err, home_of, make_table, out, reading, say, told
-from edge.errors import BusyError, InputError, Reason, SettingsError, StoreError
+from edge.errors import BusyError, InputError, Reason, ScanRefusedError, SettingsError, StoreError
 
 if TYPE_CHECKING:
     from edge.store.reads.zooscan import RunRow, ScanRow
@@ -82,9 +82,8 @@ def _process(home: Path, source: Path, scan: str | None, background: tuple[Path,
     settings = load_settings(home)
     with held_store(home) as writer, scan_desk_alone(home, settings, writer) as desk:
         rows = _chosen(desk, source, scan, background)
-        for row in rows:
-            if again and row.state == "done":
-                desk.reprocess(row.uuid, actor=_ACTOR)
+        if again:
+            _queue_again(desk, rows)
         failed = 0
         for number, row in enumerate(rows, start=1):
             if not as_json:
@@ -93,6 +92,17 @@ def _process(home: Path, source: Path, scan: str | None, background: tuple[Path,
                 done = _processed(desk, row)
             failed += not _told(desk, done, as_json=as_json)
     return failed
+
+
+def _queue_again(desk: ScanDesk, rows: Sequence[ScanRow]) -> None:
+    """Have scans with a result processed anew; those that may not be, such as signed ones, are passed over, which is said."""
+    for row in rows:
+        if row.state != "done":
+            continue
+        try:
+            desk.reprocess(row.uuid, actor=_ACTOR)
+        except ScanRefusedError as error:
+            err.print(f"passed over: {error}", style="yellow", markup=False)
 
 
 @contextmanager
@@ -190,6 +200,10 @@ def _show(row: ScanRow, run: RunRow, separated: int) -> None:
 
 
 def _more(row: ScanRow) -> str:
+    return "; ".join(filter(None, (_state_words(row), row.project_trouble and f"its folder is away: {row.project_trouble}")))
+
+
+def _state_words(row: ScanRow) -> str:
     match row.state:
         case "waiting":
             return f"waits for {'; '.join(row.lacks)}"

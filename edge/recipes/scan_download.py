@@ -139,7 +139,12 @@ def figures_of(connection: Connection, home: Path, row: ScanRow, sample_id: str 
         advice = "State SampleId on the scan's form."
         nobody = Refusal(sample_id="", where=row.name, what="no SampleId is stated", advice=advice)
         return SampleFigures(sample_id="", scans=(row.name,), refused=(nobody,), rows=())
-    (sample,) = samples_of(connection, home, row.project_id, sample_id)
+    found = samples_of(connection, home, row.project_id, sample_id)
+    if not found:
+        advice = "Its files were taken away before it had a result; where they are back it is processed."
+        gone = Refusal(sample_id=sample_id, where=row.name, what=f"no scan of the sample {sample_id} is there", advice=advice)
+        return SampleFigures(sample_id=sample_id, scans=(row.name,), refused=(gone,), rows=())
+    (sample,) = found
     refused = tuple(refusals(sample.scans, wanted))
     return SampleFigures(
         sample_id=sample_id,

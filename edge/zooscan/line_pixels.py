@@ -11,7 +11,29 @@ from itertools import pairwise
 
 import numpy as np
 
+from edge.errors import ScanRefusedError
 from edge.values import Int32Array
+
+NEAR_PX = 100
+MOST_STEPS = 200_000
+
+
+def check_points(points: Sequence[tuple[int, int]], box: tuple[int, int, int, int]) -> None:
+    """Refuse a line that nobody could have drawn on an object, before anything is made of it: each step takes some 100 bytes.
+
+    Args:
+        points: x and y in the clean scan.
+        box: x, y, width and height of the object there.
+
+    Raises:
+        ScanRefusedError: a point lies farther than `NEAR_PX` from the box, or the line is longer than `MOST_STEPS` pixels.
+    """
+    left, top, width, height = box
+    for x, y in points:
+        if not (left - NEAR_PX <= x < left + width + NEAR_PX and top - NEAR_PX <= y < top + height + NEAR_PX):
+            raise ScanRefusedError(f"the point {x}, {y} lies beside the object", advice="Draw the line over the object.")
+    if sum(abs(x - to_x) + abs(y - to_y) for (x, y), (to_x, to_y) in pairwise(points)) > MOST_STEPS:
+        raise ScanRefusedError("the line is too long", advice=f"Draw it with at most {MOST_STEPS} pixels, or as several lines.")
 
 
 def line_pixels(points: Sequence[tuple[int, int]]) -> Int32Array:

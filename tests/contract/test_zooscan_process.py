@@ -9,7 +9,12 @@ from typing import Any
 
 import pytest
 
+from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.lock import HomeLock
+from edge.store.open import open_store
+from edge.store.reads import zooscan as reads
+from edge.store.sqlite import Connection
+from edge.store.zooscan import actions
 from tests.helpers.zooscan import draw_objects, write_backgrounds, write_project, write_raw
 
 SETTINGS = "settle_s = 0.1\nballast_mb = 1\nmin_free_mb = 16\n"
@@ -53,6 +58,28 @@ def test_every_scan_of_a_project_has_a_line_and_its_result_stays(edge_command: l
     code, _, text = ran(edge_command, project, "status", "st66_d1_1", json_too=False)
     assert "5 objects; 500 to 1500 are usual. Scan a larger part" in text
     assert ran(edge_command, project, "status", "nobody")[0] == 2
+
+
+def test_a_signed_scan_is_passed_over_and_the_others_are_processed_again(edge_command: list[str], project: Path) -> None:
+    write_project(project, scans=("st66_d1_1", "st67_d1_1"), objects=3)
+    assert ran(edge_command, project, "process", str(project))[0] == 0
+    home = project.parent / "home"
+    writer = open_store(home, on_commit=lambda: None)
+
+    def sign(connection: Connection) -> None:
+        (row,) = reads.find_scan(connection, "st66_d1_1")
+        assert row.run_id is not None
+        actions.sign(connection, row.id, run_id=row.run_id, objects=3, multiples=0, content_sha256="2" * 64, actor="mary")
+
+    writer.call(sign)
+    writer.close()
+    code, lines, text = ran(edge_command, project, "process", str(project), "--again")
+    assert (code, [line["scan"] for line in lines]) == (0, ["st66_d1_1", "st67_d1_1"])
+    assert "passed over: the scan st66_d1_1 cannot be queued now: it is signed by mary" in text
+    connection = open_reader(home / DATABASE_NAME)
+    (signed,), (other,) = (reads.find_scan(connection, name) for name in ("st66_d1_1", "st67_d1_1"))
+    assert [len(reads.runs_of(connection, row.id)) for row in (signed, other)] == [1, 2]
+    connection.close()
 
 
 def test_a_bare_scan_is_processed_with_the_backgrounds_that_are_named(edge_command: list[str], project: Path) -> None:

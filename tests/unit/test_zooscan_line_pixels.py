@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.zooscan.line_pixels import line_pixels
+from edge.errors import ScanRefusedError
+from edge.zooscan.line_pixels import check_points, line_pixels
 from models.runtime.vision import cv2
 
 SIDE_PX = 40
@@ -63,3 +64,13 @@ def test_a_line_from_edge_to_edge_cuts_what_hangs_together_over_corners(left: in
     whole[pixels[:, 1] + 1, pixels[:, 0]] = 0
     _, labels = cv2.connectedComponents(whole, connectivity=8)
     assert labels[0, 0] != labels[-1, 0], "above and below are apart"
+
+
+def test_a_line_that_nobody_could_have_drawn_is_refused_before_anything_is_made_of_it() -> None:
+    box = (500, 600, 50, 40)
+    check_points([(500, 600), (549, 639), (480, 580)], box)
+    for far in ((1_000_000, 620), (520, 1_000_000), (0, 620)):
+        with pytest.raises(ScanRefusedError, match="beside the object"):
+            check_points([(510, 610), far], box)
+    with pytest.raises(ScanRefusedError, match="too long"):
+        check_points([(0, 0), (9_000, 9_000)] * 20, (0, 0, 10_000, 10_000))

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn, TypeVar
 
 import numpy as np
 import pytest
 import tifffile
 
-from edge.errors import DiskFullError, Reason, ScanRefusedError
+from edge.errors import Reason, ScanRefusedError
 from edge.store.reads import zooscan as reads
 from edge.store.reads.zooscan_objects import ObjectRow, erased_machine_lines, standing_lines, standing_objects
-from edge.store.writer import Work, Writes
 from edge.zooscan.engine.engine import PixelEngine
 from models.runtime.vision import cv2
 from tests.helpers.scan_lab import ScanLab, scan_lab
 from tests.helpers.tiny_home import wait_until
 from tests.helpers.zooscan import draw_objects, log_text, meta_text, write_backgrounds, write_project, write_raw
 
-T = TypeVar("T")
 RAW = "Zooscan_scan/_raw/st66_d1_raw_1.tif"
 
 
@@ -344,56 +341,6 @@ def test_a_paused_desk_begins_nothing(lab: ScanLab) -> None:
     assert lab.desk.failure is None
 
 
-class FullWriter:
-    """A writer whose disk is full for some calls."""
-
-    def __init__(self, writer: Writes) -> None:
-        self._writer = writer
-        self.refuses = 0
-
-    def call(self, work: Work[T], *, quiet: bool = False) -> T:
-        if self.refuses:
-            self.refuses -= 1
-            raise DiskFullError("the disk has no room")
-        return self._writer.call(work, quiet=quiet)
-
-
-def test_a_result_that_cannot_be_written_is_made_again_when_there_is_room(lab: ScanLab) -> None:
-    write_project(project_of(lab), objects=3)
-    lab.look()
-    writer = FullWriter(lab.writer)
-    lab.desk.writer = writer
-    stage = lab.desk._set_stage
-
-    def fill_up(name: str) -> None:
-        stage(name)
-        writer.refuses = 2  # the result, and that it is queued again
-
-    lab.desk._set_stage = fill_up  # type: ignore[assignment]
-    with pytest.raises(DiskFullError):
-        lab.desk._work_once()
-    assert (lab.scan().state, lab.run_folders()) == ("processing", [])
-    lab.desk._set_stage = stage  # type: ignore[method-assign]
-    done = lab.desk._work_once()
-    assert done is not None
-    assert (done.state, done.attempts, len(lab.run_folders())) == ("done", 1, 1)
-
-
-def test_a_fault_of_the_appliances_own_is_no_endless_loop(lab: ScanLab) -> None:
-    write_project(project_of(lab), objects=3)
-    lab.look()
-
-    def break_down(*_: object) -> NoReturn:
-        raise RuntimeError("a fault")
-
-    lab.desk.engine.process = break_down  # type: ignore[assignment]
-    for _ in range(4):
-        lab.desk._guarded(lab.desk._work_once)
-    row = lab.scan()
-    assert (row.state, row.reason, row.attempts) == ("failed", Reason.WORKER_DIED, 3)
-    assert "a fault" in row.detail
-
-
 def test_a_signed_scan_is_not_processed_anew(lab: ScanLab) -> None:
     write_project(project_of(lab), objects=3)
     lab.look()
@@ -401,39 +348,6 @@ def test_a_signed_scan_is_not_processed_anew(lab: ScanLab) -> None:
     lab.desk.sign(lab.scan().uuid, actor="mary")
     with pytest.raises(ScanRefusedError, match="signed by mary"):
         lab.desk.reprocess(lab.scan().uuid, actor="mary")
-
-
-def test_the_result_before_a_failure_is_not_signed(lab: ScanLab) -> None:
-    write_project(project_of(lab), objects=3)
-    lab.look()
-    lab.desk.process_next()
-    lab.desk.reprocess(lab.scan().uuid, actor="mary")
-    truncated(project_of(lab))
-    lab.look()
-    lab.desk.process_next()
-    assert (lab.scan().state, lab.scan().objects) == ("failed", 3)
-    with pytest.raises(ScanRefusedError, match="signed is what is done"):
-        lab.desk.sign(lab.scan().uuid, actor="mary")
-
-
-def test_a_meta_corrected_while_it_was_signed_holds_when_the_signature_is_withdrawn(lab: ScanLab) -> None:
-    write_project(project_of(lab), objects=3)
-    lab.look()
-    lab.desk.process_next()
-    row = lab.scan()
-
-    def held() -> bytes | None:
-        with lab.desk.reader() as connection:
-            return reads.scan_texts(connection, row.id).meta
-
-    lab.desk.sign(row.uuid, actor="mary")
-    corrected = meta_text(Vol="7").encode()
-    (project_of(lab) / "Zooscan_scan/_raw/st66_d1_1_meta.txt").write_bytes(corrected)
-    lab.look()
-    assert held() != corrected
-    lab.desk.withdraw(row.uuid, reason="wrong volume", actor="mary")
-    lab.look()
-    assert held() == corrected
 
 
 def test_the_metas_bytes_are_kept_whatever_they_are(lab: ScanLab) -> None:

@@ -39,6 +39,7 @@ class Look:
         self.project = folder / "Zooscan_test_sn033"
         self.writer = writer
         self.now_s = 0.0
+        self.stops = False
         self.home = folder.parent / "home"
         self.watch = ScanWatch(writer=writer, reader=self.reader, settle_s=2.0)
 
@@ -53,6 +54,7 @@ class Look:
     def __call__(self, after_s: float = 2.0) -> ScanRow | None:
         self.now_s += after_s
         self.watch.look([self.folder], self.now_s)
+        self.watch.compare_one(lambda: self.stops)
         with self.reader() as connection:
             rows = reads.list_scans(connection)
         return rows[0] if rows else None
@@ -259,16 +261,26 @@ def test_a_picture_overwritten_after_the_result_is_marked_and_one_copied_again_i
 
     look.writer.call(lambda connection: point_here(connection, 0))
     assert (look.scan().state, look.scan().original) == ("done", "present")
+    look.stops = True
     os.utime(look.project / RAW, (1, 1))
+    look()
+    look()
+    assert look.scan().raw_mtime_ns != 1_000_000_000, "what was not read to its end is neither the same nor another"
+    assert look.watch.is_settling
+    look.stops = False
+    look()
+    assert look.scan().raw_mtime_ns == 1_000_000_000
     look()
     assert look.scan().original == "present"
     look.put(RAW, b"R" * 6400)
+    look()
     look()
     row = look.scan()
     assert (row.original, row.state, row.objects) == ("changed", "done", 1)
     (look.project / RAW).unlink()
     assert look.scan().original == "gone"
     look.put(RAW, b"r" * 6400)
+    look()
     look()
     assert look.scan().original == "present"
 

@@ -34,6 +34,7 @@ class ScanRow:
 
     Attributes:
         lacks: what it waits for, in words.
+        project_trouble: why the folder of its project cannot be looked at, as when its medium is out; "": it can.
         run_id, run_uuid: its current result.
         objects: that stand.
         multiples: of these, by decision, else by score; None if neither a model nor a person looked at any.
@@ -47,6 +48,7 @@ class ScanRow:
     project_id: int
     project: str
     project_folder: str
+    project_trouble: str
     serial: str | None
     name: str
     raw_path: str | None
@@ -247,6 +249,12 @@ def run_folders(connection: Connection) -> frozenset[str]:
     return frozenset(row["folder"] for row in connection.execute("SELECT folder FROM zooscan_runs"))
 
 
+def superseded_folders(connection: Connection, scan_id: int | None = None) -> tuple[str, ...]:
+    """The folders of results that are not their scan's current one, of one scan or of all."""
+    rows = connection.execute("SELECT folder FROM zooscan_runs WHERE is_current = 0 AND (?1 IS NULL OR scan_id = ?1)", (scan_id,))
+    return tuple(row["folder"] for row in rows)
+
+
 def scan_texts(connection: Connection, scan_id: int) -> ScanTexts:
     """LOG and META of a scan as they were read."""
     row = connection.execute("SELECT log, meta FROM zooscan_scans WHERE id = ?", (scan_id,)).fetchone()
@@ -297,8 +305,8 @@ _PROJECT = (
     "FROM zooscan_projects AS p LEFT JOIN zooscan_scans AS s ON s.project_id = p.id"
 )
 _PLAIN = """
-    SELECT s.id, s.uuid, s.project_id, p.name AS project, p.folder AS project_folder, p.serial, s.name, s.raw_path, s.raw_bytes,
-           s.raw_mtime_ns, s.background, s.background_paths_json, s.scanned_local, s.original, s.original_utc, s.state, s.lacks_json,
+    SELECT s.id, s.uuid, s.project_id, p.name AS project, p.folder AS project_folder, p.trouble AS project_trouble, p.serial, s.name,
+           s.raw_path, s.raw_bytes, s.raw_mtime_ns, s.background, s.background_paths_json, s.scanned_local, s.original, s.original_utc, s.state, s.lacks_json,
            s.reason, s.detail, s.attempts, s.seen_utc, s.changed_utc, r.id AS run_id, r.uuid AS run_uuid, r.finished_utc,
            NULL AS objects, NULL AS multiples, NULL AS undecided, NULL AS validated, g.actor AS signed_by, g.signed_utc
     FROM zooscan_scans AS s
@@ -322,8 +330,8 @@ _SCAN = f"""
         LEFT JOIN decided AS d ON d.object_key = o.key LEFT JOIN labelled AS l ON l.object_key = o.key
         WHERE r.scan_id = ?1 AND r.is_current = 1
     )
-    SELECT s.id, s.uuid, s.project_id, s.project, s.project_folder, s.serial, s.name, s.raw_path, s.raw_bytes, s.raw_mtime_ns,
-           s.background, s.background_paths_json, s.scanned_local, s.original, s.original_utc, s.state, s.lacks_json, s.reason, s.detail,
+    SELECT s.id, s.uuid, s.project_id, s.project, s.project_folder, s.project_trouble, s.serial, s.name, s.raw_path, s.raw_bytes,
+           s.raw_mtime_ns, s.background, s.background_paths_json, s.scanned_local, s.original, s.original_utc, s.state, s.lacks_json, s.reason, s.detail,
            s.attempts, s.seen_utc, s.changed_utc, s.run_id, s.run_uuid, s.finished_utc,
            iif(s.run_id IS NULL, NULL, c.objects) AS objects, c.multiples, iif(s.run_id IS NULL, NULL, c.undecided) AS undecided,
            iif(s.run_id IS NULL, NULL, c.validated) AS validated, s.signed_by, s.signed_utc

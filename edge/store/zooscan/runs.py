@@ -82,7 +82,7 @@ class NewRun:
     objects: Sequence[NewObject] = field(repr=False)
     lines: Sequence[NewLine] = ()
     grey_median: float | None = None
-    background_sha256: tuple[str, str] | None = None
+    background_sha256: tuple[str, ...] = ()
 
 
 _OBJECT_COLUMNS = (
@@ -183,8 +183,8 @@ def _insert_run(connection: Connection, scan_id: int, run: NewRun, now: str) -> 
         "scan_id": scan_id,
         "raw_sha256": run.raw_sha256,
         "background": run.background,
-        "background1_sha256": None if run.background_sha256 is None else run.background_sha256[0],
-        "background2_sha256": None if run.background_sha256 is None else run.background_sha256[1],
+        "background1_sha256": run.background_sha256[0] if run.background_sha256 else None,
+        "background2_sha256": run.background_sha256[1] if run.background_sha256 else None,
         "software_version": __version__,
         "settings_json": run.settings_json,
         "settings_sha256": run.settings_sha256,

@@ -16,7 +16,7 @@ import numpy as np
 
 from edge.errors import ScanOutdatedError, ScanRefusedError
 from edge.store.reads import zooscan as reads
-from edge.store.reads.zooscan_check import check_revision, check_run
+from edge.store.reads.zooscan_check import check_revision, check_run, object_place
 from edge.store.reads.zooscan_objects import (
     FamilyMember,
     line_by_id,
@@ -33,7 +33,7 @@ from edge.store.zooscan.runs import NewObject, add_objects, restore_objects, ret
 from edge.values import Int32Array
 from edge.zooscan.desk.core import CheckedScan, DeskCore
 from edge.zooscan.desk.engine import Cut, CutTask
-from edge.zooscan.line_pixels import line_pixels
+from edge.zooscan.line_pixels import check_points, line_pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +112,13 @@ class Editing(DeskCore):
         """
         if not points:
             raise ScanRefusedError("a line has at least one point")
+        scan = self.scan_of(scan_uuid)
+        with self.reader() as connection:
+            run = check_run(connection, scan.id)
+            place = None if run is None else object_place(connection, run.id, key)
+        if place is None:
+            raise ScanRefusedError(f"no object of {scan.name} stands under this key: {key}")
+        check_points(points, (place.x_px, place.y_px, place.width_px, place.height_px))
         return self.add_pixels(scan_uuid, key, line_pixels(points), actor=actor, action_uuid=action_uuid)
 
     def add_pixels(self, scan_uuid: str, key: str, pixels: Int32Array, *, actor: str, action_uuid: str | None = None) -> Done:
@@ -178,29 +185,40 @@ class Editing(DeskCore):
             self._write(checked, change, note)
         return Done(what="erase", retired=change.retired, standing=change.standing)
 
-    def undo(self, scan_uuid: str, *, actor: str) -> Done:
-        """Take the newest action about a scan back, whoever did it.
+    def undo(self, scan_uuid: str, *, actor: str, action_uuid: str | None = None) -> Done:
+        """Take the newest action about a scan back, whoever did it; or the one of this uuid, which, asked for twice, is taken back once.
 
         Raises:
-            ScanRefusedError: there is nothing to undo.
+            ScanRefusedError: there is nothing to undo, or something else was done since about lines.
             InputError, DiskFullError: as for `add_line`.
         """
         with self.editing:
             with self.reader() as connection:
                 checked = self.editable(connection, scan_uuid)
                 members = members_of_run(connection, checked.run.id)
-                action = actions.last_undoable(connection, checked.scan.id)
+                if action_uuid is None:
+                    action = actions.last_undoable(connection, checked.scan.id)
+                elif (action := actions.undoable_named(connection, checked.scan.id, action_uuid)) is None and actions.is_known(
+                    connection, action_uuid
+                ):
+                    return NOTHING  # it was taken back already
+                newest = actions.last_undoable(connection, checked.scan.id)
                 lines = standing_lines(connection, checked.scan.id)
                 line = None if action is None or action.line_id is None else line_by_id(connection, checked.scan.id, action.line_id)
             if action is None:
                 raise ScanRefusedError(f"there is nothing to undo about {checked.scan.name}", advice="What was signed or typed stays.")
+            if action.what != "decide" and action != newest:  # lines are taken back in the order they were drawn; decisions in any
+                raise ScanRefusedError(
+                    f"something else was done about {checked.scan.name} since", advice="Undo once more takes back the newest."
+                )
             change = _Change(retired=(), restored=(), new=(), cuts=())
             if line is not None:
                 others = [one.pixels for one in lines if one.id != line.id]
                 change = self._change(checked, members, line.pixels, [*others, line.pixels] if action.what == "erase" else others)
 
             def note(connection: Connection) -> str:
-                if actions.last_undoable(connection, checked.scan.id) != action:
+                now = actions.last_undoable(connection, checked.scan.id)
+                if now != newest or actions.undoable_named(connection, checked.scan.id, action.uuid) is None:
                     raise ScanOutdatedError(f"somebody did something else about {checked.scan.name} just now")
                 actions.undo(connection, checked.scan.id, action, run_id=checked.run.id, actor=actor)
                 return ""

@@ -6,6 +6,7 @@ failure, once: what was begun is begun anew at the next start, and what it left 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -30,6 +31,7 @@ from edge.zooscan.desk.carrying import what_people_did
 from edge.zooscan.desk.core import DeskCore
 from edge.zooscan.desk.engine import ScanEngine, ScanStoppedError, ScanTask, ScanWorkerLostError
 from edge.zooscan.desk.watching import LookTrouble, ScanWatch
+from edge.zooscan.failing import SCAN_ADVICE, failed_words
 from edge.zooscan.project.files import config_texts
 from edge.zooscan.project.log import read_log
 from edge.zooscan.project.texts import decode_text
@@ -37,6 +39,8 @@ from edge.zooscan.project.texts import decode_text
 log = structlog.get_logger()
 
 RUNS_FOLDER = "zooscan"
+CLEAN_PICTURES = ("clean.tif", "overview.tif")
+"""As `edge.zooscan.process` calls them, whose modules load OpenCV."""
 AGAIN_S = 5.0
 _PATIENCE_S = 30.0
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -127,6 +131,7 @@ class Queueing(DeskCore):
         count = self.writer.call(lambda connection: scans.reclaim(connection, self.settings.attempts))
         with self.reader() as connection:
             kept = reads.run_folders(connection)
+            self._drop_pictures(reads.superseded_folders(connection))
         left = 0
         for folder in _run_folders(self.home / RUNS_FOLDER):
             if folder.relative_to(self.home).as_posix() not in kept:
@@ -150,6 +155,7 @@ class Queueing(DeskCore):
         with self._looking:
             self._watch.look(self.folders if folders is None else folders, time.monotonic())
         self._work_wanted.set()
+        self._watch.compare_one(self._stopping.is_set)  # takes seconds: others may look meanwhile
 
     def kick(self) -> None:
         """Something changed: look for work."""
@@ -190,7 +196,7 @@ class Queueing(DeskCore):
         """Have a queued scan processed. Returns it as it is then; None if it is not queued any more."""
         if not self.writer.call(lambda connection: scans.begin(connection, scan_id)):
             return None
-        with self.reader() as connection:
+        with self.reader() as connection:  # where even this fails the row is reclaimed as one that nobody works on
             scan = reads.scan_by_id(connection, scan_id)
         assert scan is not None, "it was begun just now"
         self.at_work = scan.name
@@ -198,6 +204,8 @@ class Queueing(DeskCore):
             self._process(scan)
         except BaseException as error:
             self._stranded = (scan, not isinstance(error, StoreError))
+            with contextlib.suppress(StoreError):
+                self._put_ashore(f"{type(error).__name__}: {error}")
             raise
         finally:
             self.at_work, self.stage = None, ""
@@ -207,26 +215,26 @@ class Queueing(DeskCore):
     def _process(self, scan: ScanRow) -> None:
         log.info("scan_begun", scan=scan.name, attempt=scan.attempts)
         try:
-            raw = Path(scan.raw_path or "")
-            before = _status(raw)
+            pictures = [Path(scan.raw_path or ""), *map(Path, scan.background_paths)]
+            before = [_status(path) for path in pictures]
             run = self.engine.process(self._task(scan), self._must_stop, self._set_stage)
-            if _status(raw) != before:
+            if [_status(path) for path in pictures] != before:
                 self._drop(run)
-                self._set_back(scan, "its picture was changed while it was read", is_attempt=False)
+                self._set_back(scan, self._why_other(scan), is_attempt=False)
             else:
-                self._record(scan, run, before)
+                self._record(scan, run, before[0])
         except InputError as error:
             if error.reason in _AWAY and self._is_away(scan):
                 self._set_back(scan, str(error), is_attempt=False)
             else:
-                self._fail(scan, error.reason, f"{error}. {error.advice()}")
+                self._fail(scan, error.reason, failed_words(error))
         except ModelError as error:
             self._fail(scan, Reason.MODEL_FAILED, f"{error}. {error.advice()}")
         except ScanStoppedError as error:
             self._set_back(scan, str(error), is_attempt=False)
         except ScanWorkerLostError as error:
             if scan.attempts >= self.settings.attempts:
-                self._fail(scan, Reason.WORKER_DIED, f"{error}; tried {scan.attempts} times")
+                self._fail(scan, Reason.WORKER_DIED, f"{error}; tried {scan.attempts} times. {SCAN_ADVICE[Reason.WORKER_DIED]}")
             else:
                 self._set_back(scan, str(error))
 
@@ -248,6 +256,15 @@ class Queueing(DeskCore):
             self._drop(run)
             return
         log.info("scan_done", scan=scan.name, objects=len(run.objects), elapsed_s=round(run.elapsed_s, 2))
+        with self.reader() as connection:
+            self._drop_pictures(reads.superseded_folders(connection, scan.id))
+
+    def _drop_pictures(self, folders: Sequence[str]) -> None:
+        """Take away the clean pictures of results that another one followed: 375 MB each. Their vignettes stay."""
+        for folder in folders:
+            for name in CLEAN_PICTURES:
+                with contextlib.suppress(OSError):
+                    (self.home / folder / name).unlink(missing_ok=True)
 
     def _task(self, scan: ScanRow) -> ScanTask:
         """What a scan is made from now.
@@ -284,6 +301,14 @@ class Queueing(DeskCore):
         status = _status(Path(scan.raw_path or ""))
         is_other = status is None or status != (scan.raw_bytes, scan.raw_mtime_ns) or not all(map(os.path.exists, scan.background_paths))
         return is_other or (project is not None and project.trouble != "")
+
+    def _why_other(self, scan: ScanRow) -> str:
+        """Why a picture is not as it was when it was begun: its folder went, or somebody wrote to it."""
+        self.look([Path(scan.project_folder)])
+        with self.reader() as connection:
+            project = reads.project_of_folder(connection, scan.project_folder)
+        away = "" if project is None else project.trouble
+        return away or "its picture or its background was changed while it was read"
 
     def _fail(self, scan: ScanRow, reason: Reason, detail: str) -> None:
         log.warning("scan_failed", scan=scan.name, reason=reason.value, detail=detail)
@@ -323,20 +348,23 @@ class Queueing(DeskCore):
 
     def _work_once(self) -> ScanRow | None:
         """Process the next scan, if that may be; None if nothing came of it, and waiting a little is better than trying again at once."""
-        self._float()
+        self._put_ashore(self.failure or "")
         scan = self.process_next() if self.may_begin() else None
         return None if scan is None or scan.state == "queued" else scan
 
-    def _float(self) -> None:
-        """A scan whose end could not be written, as on a full disk, is still in hand by the database: say there what became of it."""
-        if self._stranded is None:
-            return
-        scan, is_attempt = self._stranded
-        if is_attempt and scan.attempts >= self.settings.attempts:
-            self._fail(scan, Reason.WORKER_DIED, f"{self.failure}; tried {scan.attempts} times")
-        else:
-            self._set_back(scan, "its end could not be written", is_attempt=is_attempt)
-        self._stranded = None
+    def _put_ashore(self, why: str) -> None:
+        """Scans that are in hand by the database while nothing is, as after a full disk: say there what became of them."""
+        if self._stranded is not None:
+            scan, is_attempt = self._stranded
+            if is_attempt and scan.attempts >= self.settings.attempts:
+                self._fail(scan, Reason.WORKER_DIED, f"{why}; tried {scan.attempts} times. {SCAN_ADVICE[Reason.WORKER_DIED]}")
+            else:
+                self._set_back(scan, why, is_attempt=is_attempt)
+            self._stranded = None
+        with self.reader() as connection:
+            is_left = bool(reads.count_scans(connection).get("processing"))
+        if is_left:
+            self.writer.call(lambda connection: scans.reclaim(connection, self.settings.attempts))
 
     def _guarded(self, work: Callable[[], object]) -> bool:
         """Do something; a failure of the appliance's own is told and does not end the thread. Returns whether anything was done."""

@@ -5,6 +5,7 @@ A folder that cannot be read, or that is gone, is a trouble of its project and n
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -16,7 +17,6 @@ from typing import Literal
 
 import structlog
 
-from edge.store.durable import file_sha256
 from edge.store.files import shown
 from edge.store.reads.zooscan import ScanRow, current_run, list_projects, project_of_folder, scans_of_folder
 from edge.store.sqlite import Connection
@@ -29,7 +29,10 @@ from edge.zooscan.project.files import Background, Project, is_project_name, loo
 log = structlog.get_logger()
 
 _ENDED = ("done", "failed")
+_HASHED_BYTES = 4 * 1024 * 1024
 _Size = tuple[int | None, int | None]
+_Content = tuple[int, int | None, int | None]
+"""A scan, and the size and time of a picture of it."""
 _Fate = Literal["gone", "queue", "present", "changed"]
 
 
@@ -66,7 +69,8 @@ class ScanWatch:
     _looks: dict[Path, _Look] = field(default_factory=dict)
     _texts: dict[Path, tuple[int, int, bytes]] = field(default_factory=dict)
     _told: dict[tuple[str, str], tuple[SeenScan, str | None]] = field(default_factory=dict)
-    _same: dict[tuple[int, int | None, int | None], bool] = field(default_factory=dict)
+    _same: dict[_Content, bool] = field(default_factory=dict)
+    _to_compare: dict[_Content, tuple[Path, str]] = field(default_factory=dict)
 
     def look(self, folders: Iterable[Path], now_s: float) -> None:
         """Compare every folder with the database.
@@ -226,22 +230,47 @@ class ScanWatch:
             return "queue" if has_news and not seen.lacks else None
         if not is_same and any(STILL_COPIED in lack for lack in seen.lacks):
             return None
-        now: _Fate = "present" if is_same or self._is_same_content(row, seen) else "changed"
+        is_equal = is_same or self._is_same_content(row, seen)
+        if is_equal is None:
+            return None
+        now: _Fate = "present" if is_equal else "changed"
         return None if now == row.original and is_same else now
 
-    def _is_same_content(self, row: ScanRow, seen: SeenScan) -> bool:
-        """Whether a picture with another time is the one that was processed, copied again. It is read once for each such time."""
-        look = (row.id, seen.raw_bytes, seen.raw_mtime_ns)
-        if look not in self._same:
+    def _is_same_content(self, row: ScanRow, seen: SeenScan) -> bool | None:
+        """Whether a picture with another time is the one that was processed, copied again; None: that is compared after this look."""
+        content = (row.id, seen.raw_bytes, seen.raw_mtime_ns)
+        if content not in self._same:
             with self.reader() as connection:
                 run = current_run(connection, row.id)
-            self._same[look] = (
-                run is not None
-                and seen.raw_path is not None
-                and seen.raw_bytes == row.raw_bytes
-                and file_sha256(Path(seen.raw_path)) == run.raw_sha256
-            )
-        return self._same[look]
+            if run is None or seen.raw_path is None or seen.raw_bytes != row.raw_bytes:
+                self._same[content] = False
+            else:
+                self._to_compare[content] = (Path(seen.raw_path), run.raw_sha256)
+                self.is_settling = True
+        return self._same.get(content)
+
+    def compare_one(self, stopping: Callable[[], bool]) -> None:
+        """Read one of the pictures that a look found under another time, to say whether it is the one that was processed.
+
+        A picture has 750 MB: one is read between two looks, and none to its end once `stopping` says so. For any thread.
+        """
+        try:
+            content, (path, wanted) = self._to_compare.popitem()
+        except KeyError:
+            return
+        digest = hashlib.sha256()
+        try:
+            with path.open("rb", buffering=0) as file:
+                while piece := file.read(_HASHED_BYTES):
+                    if stopping():
+                        return
+                    digest.update(piece)
+            status = path.stat()
+        except OSError as error:
+            log.warning("zooscan_not_compared", path=str(path), error=str(error))
+            return  # the next look asks again
+        if (status.st_size, status.st_mtime_ns) == content[1:]:
+            self._same[content] = digest.hexdigest() == wanted
 
 
 def _is_news(row: ScanRow | None, seen: SeenScan) -> bool:

@@ -117,6 +117,7 @@ class PixelEngine:
             uuid=run_uuid,
             raw_sha256=found.raw_sha256,
             background=task.background,
+            background_sha256=answer.background_sha256,
             settings_json=settings_json,
             settings_sha256=hashlib.sha256(settings_json.encode()).hexdigest(),
             width_px=found.width_px,
@@ -148,8 +149,13 @@ def _asked(work: WorkerTask, stopping: Callable[[], bool], on_stage: Callable[[s
     ours, theirs = _CONTEXT.Pipe(duplex=True)
     # No daemon: it has children of its own. It ends with this process whatever happens (`die_with_parent`).
     process = _CONTEXT.Process(target=worker_main, args=(theirs, work), name="imagine-edge-scan", daemon=False)
-    process.start()
-    theirs.close()
+    try:
+        process.start()
+    except OSError as error:  # no process or no memory is to be had
+        ours.close()
+        raise ScanWorkerLostError(f"no process could be started for {work.scan.raw.name}: {error.strerror}") from error
+    finally:
+        theirs.close()
     began_s, told_s = time.monotonic(), None
     try:
         while True:

@@ -22,7 +22,7 @@ from edge.store.sqlite import Connection
 from edge.values import Int32Array, UInt8Array
 from edge.zooscan.check_values import CutPart, CutPreview, crop_place
 from edge.zooscan.engine.recut import segment_settings
-from edge.zooscan.line_pixels import line_pixels
+from edge.zooscan.line_pixels import check_points, line_pixels
 from edge.zooscan.particle import Particle
 from edge.zooscan.process.clean_file import CLEAN_NAME, open_clean
 from edge.zooscan.process.keys import Box
@@ -90,6 +90,7 @@ class ScanPictures:
     def preview(self, run: CheckRun, place: ObjectPlace, points: Sequence[tuple[int, int]]) -> CutPreview:
         """See `CheckPictures.preview`."""
         box = _box(place)
+        check_points(points, (box.x_px, box.y_px, box.width_px, box.height_px))
         pixels = line_pixels(points)
         x, y = pixels[:, 0] - box.x_px, pixels[:, 1] - box.y_px
         pixels = pixels[(x >= 0) & (y >= 0) & (x < box.width_px) & (y < box.height_px)]

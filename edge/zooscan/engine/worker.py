@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -56,7 +57,7 @@ class Answer:
         kind: "done"; "input", "model": whose fault; "full": the disk; "stopped"; "fault": anything else.
         reason: of an input error.
         detail, advice: in words.
-        processed, settings, separator: of a scan that is done.
+        processed, settings, separator, background_sha256: of a scan that is done.
         stages_s: seconds of each stage.
     """
 
@@ -67,6 +68,7 @@ class Answer:
     processed: ProcessedScan | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     separator: str = ""
+    background_sha256: tuple[str, ...] = ()
     stages_s: dict[str, float] = field(default_factory=dict)
 
 
@@ -130,6 +132,7 @@ def _stopwatch(link: Connection) -> Stopwatch:
 
 def _process(task: WorkerTask, link: Connection, stopping: threading.Event) -> Answer:
     from edge.zooscan.multiples import load_classifier
+    from edge.zooscan.process.cleaning import check_going_on, file_sha256
     from edge.zooscan.process.flow import process_scan
     from edge.zooscan.process.values import ScanInput
     from edge.zooscan.project.config import read_settings
@@ -142,6 +145,9 @@ def _process(task: WorkerTask, link: Connection, stopping: threading.Event) -> A
         classifier = None if task.classifier is None else load_classifier(task.classifier, threads=task.processes)
         separator = watershed_of(settings.segment) if task.separate else None
     began_s = time.monotonic()
+    beside = ThreadPoolExecutor(1)  # beside the one that reads them, so that the medium gives them once
+    hashing = beside.submit(lambda: tuple(file_sha256(path, stopping.is_set) for path in task.scan.backgrounds))
+    beside.shutdown(wait=False)
     processed = process_scan(
         ScanInput(
             raw=task.scan.raw,
@@ -159,12 +165,15 @@ def _process(task: WorkerTask, link: Connection, stopping: threading.Event) -> A
         stopping=stopping.is_set,
         threshold=task.threshold,
     )
+    background_sha256 = hashing.result()
+    check_going_on(stopping.is_set)  # one that was told to stop is no whole one
     watch.stages_s["scan"] = time.monotonic() - began_s
     return Answer(
         kind="done",
         processed=processed,
         settings=asdict(settings),
         separator="" if separator is None else separator.name,
+        background_sha256=background_sha256,
         stages_s=dict(watch.stages_s),
     )
 
