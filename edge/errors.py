@@ -41,6 +41,7 @@ class Reason(StrEnum):
     UNSUPPORTED_CODEC = "unsupported_codec"
     NO_FRAMES = "no_frames"
     NO_TIMES = "no_times"
+    BAD_SETTINGS = "bad_settings"
     WRONG_RESOLUTION = "wrong_resolution"
     NO_BACKGROUND = "no_background"
     BACKGROUND_MISMATCH = "background_mismatch"
@@ -74,6 +75,7 @@ REASON_ADVICE: dict[Reason, str] = {
     Reason.UNSUPPORTED_CODEC: "The detail names the codec. Read are H.264, HEVC, MPEG-1, MPEG-2, MPEG-4, MJPEG, ProRes, DV and FFV1.",
     Reason.NO_FRAMES: "The clip holds no picture that can be shown. Copy it again from the camera, then press Retry.",
     Reason.NO_TIMES: "The clip does not say when its frames were taken: nothing can be placed along the tow. Ask for the original.",
+    Reason.BAD_SETTINGS: "Correct the value that the detail names in the project's Zooscan_config folder, then press Retry.",
     Reason.WRONG_RESOLUTION: "Scan at the resolution that the project names (`resolution` in process_install_both_config.txt), or "
     "correct it there: a scan is not reduced to another one.",
     Reason.NO_BACKGROUND: "Put both pictures of the empty glass, of before the scan, into Zooscan_back; then press Retry.",

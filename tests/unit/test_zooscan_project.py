@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.errors import InputError, Reason
 from edge.zooscan.project.config import read_settings
 from edge.zooscan.project.files import background_before, is_project_name, look_at_project, scanned_at
 from edge.zooscan.project.sample import decimal_degrees, read_sample
 from edge.zooscan.project.texts import decode_text, read_keyed_text, read_table
+from tests.helpers.scan_lab import scan_lab
+from tests.helpers.zooscan import write_project
 
 META = """SampleId= tow_1
 Date= 20230705-0503
@@ -103,6 +107,82 @@ def test_settings_say_what_they_ask_for_that_is_not_done() -> None:
     assert (settings.grey.od_range, settings.grey.ratio, settings.segment.upper_grey, settings.segment.min_esd_mm) == (1.9, 1.2, 240, 0.5)
     assert [asked.partition(";")[0] for asked in settings.not_done] == ["a gamma of 2", "the method log-gamma3", "the background roll"]
     assert read_settings(None, None).not_done == ()
+
+
+def test_numbers_of_the_settings_may_have_a_comma() -> None:
+    settings = read_settings("0\n65536\n1,0\nbefore\nyes\n1,9\n1,3\n", "minsizeesd_mm= 0,5\nupper= 240,0\ngreytaux= 0,85\nresolution=\n")
+    assert (settings.grey.od_range, settings.grey.ratio, settings.not_done) == (1.9, 1.3, ())
+    assert (settings.segment.min_esd_mm, settings.segment.upper_grey, settings.frame_darker) == (0.5, 240, 0.85)
+    assert settings.segment.resolution_dpi == 2400
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("upper= nan", "upper of process_install_both_config.txt is no number: nan"),
+        ("upper= 255", "upper of process_install_both_config.txt is not a whole number between 1 and 254: 255"),
+        ("upper= 0", "upper of process_install_both_config.txt is not a whole number between 1 and 254: 0"),
+        ("upper= 240.5", "upper of process_install_both_config.txt is not a whole number between 1 and 254: 240.5"),
+        ("resolution= 0", "resolution of process_install_both_config.txt is not between 0.001 and 100000: 0"),
+        ("resolution= 1e400", "resolution of process_install_both_config.txt is not between 0.001 and 100000: 1e400"),
+        ("resolution= 2400 dpi", "resolution of process_install_both_config.txt is no number: 2400 dpi"),
+        ("minsizeesd_mm= -1", "minsizeesd_mm of process_install_both_config.txt is not between 0.001 and 100000: -1"),
+        ("minsizeesd_mm= 0.3mm", "minsizeesd_mm of process_install_both_config.txt is no number: 0.3mm"),
+        ("minsizeesd_mm= 1_0", "minsizeesd_mm of process_install_both_config.txt is no number: 1_0"),
+        ("maxsizeesd_mm= 0", "maxsizeesd_mm of process_install_both_config.txt is not between 0.001 and 100000: 0"),
+        ("maxsizeesd_mm= 0.3", "minsizeesd_mm of process_install_both_config.txt is not below maxsizeesd_mm: 0.3 and 0.3"),
+        ("greytaux= 1.1", "greytaux of process_install_both_config.txt is not between 0 and 1: 1.1"),
+        ("greytaux= -0,1", "greytaux of process_install_both_config.txt is not between 0 and 1: -0,1"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_by_its_name(line: str, words: str) -> None:
+    with pytest.raises(InputError) as refused:
+        read_settings(None, f"jpeg= 100\n{line}\n")
+    assert (refused.value.reason, str(refused.value)) == (Reason.BAD_SETTINGS, words)
+    assert "Zooscan_config" in refused.value.advice()
+
+
+@pytest.mark.parametrize(
+    ("lut", "words"),
+    [
+        ("0\n65536\n1\nbefore\nyes\n1.8\n0\n", "line 7 of lut.txt (ratio) is not between 0.001 and 10: 0"),
+        ("0\n65536\n1\nbefore\nyes\n-1,8\n", "line 6 of lut.txt (odrange) is not between 0.001 and 10: -1,8"),
+        ("0\n65536\n1\nbefore\nyes\n0.1\n0,5\n", "odrange and ratio of lut.txt leave no greys between black and white: 0.1 and 0.5"),
+        ("0\n65536\ngamma\n", "line 3 of lut.txt (gamma) is no number: gamma"),
+        ("Min= 0\nMax= 65536\nGamma= 1\nSens= before\nadj= yes\nod= 2.2\n", "line 6 of lut.txt (odrange) is no number: od= 2.2"),
+    ],
+)
+def test_a_line_of_the_look_up_table_that_cannot_be_is_refused(lut: str, words: str) -> None:
+    with pytest.raises(InputError) as refused:
+        read_settings(lut, None)
+    assert (refused.value.reason, str(refused.value)) == (Reason.BAD_SETTINGS, words)
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_whatever_the_settings_say_they_can_be_used_or_are_refused(lut: str, value: str) -> None:
+    with suppress(InputError):
+        settings = read_settings(lut, f"upper= {value}\nminsizeesd_mm= {value}\nresolution= {value}\n")
+        assert settings.segment.upper_grey in range(1, 255)
+        assert settings.segment.min_area_px <= settings.segment.max_area_px
+
+
+def test_a_scan_of_a_project_with_such_a_setting_fails_and_says_which(tmp_path: Path) -> None:
+    with scan_lab(tmp_path / "home", tmp_path / "scans") as lab:
+        top = lab.folder / "Zooscan_test_sn033"
+        write_project(top, objects=3)
+        config = top / "Zooscan_config" / "process_install_both_config.txt"
+        config.parent.mkdir(exist_ok=True)
+        config.write_text("resolution= 2400\nupper= nan\n")
+        lab.look()
+        assert lab.desk.process_next() is not None
+        row = lab.scan()
+        assert (row.state, row.reason) == ("failed", Reason.BAD_SETTINGS)
+        assert "upper of process_install_both_config.txt is no number: nan" in row.detail
+        config.write_text("resolution= 2400\nupper= 243\n")
+        lab.look()
+        lab.desk.retry(row.uuid, actor="mary")
+        lab.desk.process_next()
+        assert lab.scan().state == "done"
 
 
 def project(folder: Path) -> Path:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from edge.errors import InputError, Reason
 from edge.zooscan.grey import GreySettings
 from edge.zooscan.project.texts import KeyedText, read_keyed_text
 from edge.zooscan.segment import SegmentSettings
 
+LUT_FILE, CONFIG_FILE = "lut.txt", "process_install_both_config.txt"
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?(?:[eE][+-]?[0-9]+)?")
 _LUT_LINES = (
     "min",
     "max",
@@ -42,31 +48,66 @@ class ProcessSettings:
 
 
 def read_settings(lut: str | None, config: str | None) -> ProcessSettings:
-    """Read `lut.txt` and `process_install_both_config.txt`; what is missing, or no number, has the value that projects begin with."""
+    """Read `lut.txt` and `process_install_both_config.txt`; what is missing, or empty, has the value that projects begin with.
+
+    A number may have a point or a comma. What is there and cannot be is never replaced by something else: objects of 0.3 mm where 0.5 mm
+    were wanted would look like a result.
+
+    Raises:
+        InputError: BAD_SETTINGS, something is no number, or none that can be; file and key are named.
+    """
     table = dict(zip(_LUT_LINES, (line.strip() for line in (lut or "").splitlines()), strict=False))
     keys = read_keyed_text(config or "")
-    grey = GreySettings(
-        od_range=_number(table.get("odrange"), GreySettings().od_range), ratio=_number(table.get("ratio"), GreySettings().ratio)
-    )
-    plain = SegmentSettings()
-    segment = SegmentSettings(
-        upper_grey=int(_number(keys.value("upper"), plain.upper_grey)),
-        min_esd_mm=_number(keys.value("minsizeesd_mm"), plain.min_esd_mm),
-        max_esd_mm=_number(keys.value("maxsizeesd_mm"), plain.max_esd_mm),
-        resolution_dpi=_number(keys.value("resolution"), plain.resolution_dpi),
-    )
+
+    def of_lut(key: str, otherwise: float) -> float:
+        where = f"line {_LUT_LINES.index(key) + 1} of {LUT_FILE} ({key})"
+        return _number(where, table.get(key), otherwise, lambda value: 0.001 <= value <= 10, "between 0.001 and 10")
+
+    grey = GreySettings(od_range=of_lut("odrange", GreySettings().od_range), ratio=of_lut("ratio", GreySettings().ratio))
+    gamma = of_lut("gamma", 1.0)
+    if grey.ratio**2 * 10**grey.od_range <= 1:  # the darkest grey of the window would not be below the brightest
+        words = f"odrange and ratio of {LUT_FILE} leave no greys between black and white: {grey.od_range:g} and {grey.ratio:g}"
+        raise InputError(Reason.BAD_SETTINGS, words)
     return ProcessSettings(
         grey=grey,
-        segment=segment,
-        frame_darker=_number(keys.value("greytaux"), 0.9),
-        not_done=tuple(_not_done(table, keys)),
+        segment=_segment(keys),
+        frame_darker=_number(f"greytaux of {CONFIG_FILE}", keys.value("greytaux"), 0.9, lambda value: 0 <= value <= 1, "between 0 and 1"),
+        not_done=tuple(_not_done(table, keys, gamma)),
     )
 
 
-def _not_done(table: dict[str, str], keys: KeyedText) -> list[str]:
+def _segment(keys: KeyedText) -> SegmentSettings:
+    plain = SegmentSettings()
+
+    def positive(key: str, otherwise: float) -> float:
+        fits, wanted = (lambda value: 0.001 <= value <= 100_000), "between 0.001 and 100000"
+        return _number(f"{key} of {CONFIG_FILE}", keys.value(key), otherwise, fits, wanted)
+
+    upper_grey = _number(
+        f"upper of {CONFIG_FILE}",
+        keys.value("upper"),
+        plain.upper_grey,
+        lambda value: 1 <= value <= 254 and value.is_integer(),
+        "a whole number between 1 and 254",
+    )
+    segment = SegmentSettings(
+        upper_grey=int(upper_grey),
+        min_esd_mm=positive("minsizeesd_mm", plain.min_esd_mm),
+        max_esd_mm=positive("maxsizeesd_mm", plain.max_esd_mm),
+        resolution_dpi=positive("resolution", plain.resolution_dpi),
+    )
+    if segment.min_esd_mm >= segment.max_esd_mm:
+        raise InputError(
+            Reason.BAD_SETTINGS,
+            f"minsizeesd_mm of {CONFIG_FILE} is not below maxsizeesd_mm: {segment.min_esd_mm:g} and {segment.max_esd_mm:g}",
+        )
+    return segment
+
+
+def _not_done(table: dict[str, str], keys: KeyedText, gamma: float) -> list[str]:
     """What the files ask for that is not done here."""
     asked = []
-    if _number(table.get("gamma"), 1.0) != 1.0:
+    if gamma != 1.0:
         asked.append(f"a gamma of {table['gamma']}; 1 is used")
     if table.get("adjust", "yes").casefold() != "yes":
         asked.append("fixed greys; they follow from the scan's median")
@@ -81,8 +122,13 @@ def _not_done(table: dict[str, str], keys: KeyedText) -> list[str]:
     return asked
 
 
-def _number(text: str | None, otherwise: float) -> float:
-    try:
-        return float(text) if text is not None else otherwise
-    except ValueError:
+def _number(where: str, text: str | None, otherwise: float, fits: Callable[[float], bool], wanted: str) -> float:
+    """A number that fits; `otherwise` where nothing is stated."""
+    if not text:
         return otherwise
+    if _NUMBER.fullmatch(text) is None:
+        raise InputError(Reason.BAD_SETTINGS, f"{where} is no number: {text[:80]}")
+    value = float(text.replace(",", "."))
+    if not (math.isfinite(value) and fits(value)):
+        raise InputError(Reason.BAD_SETTINGS, f"{where} is not {wanted}: {text[:80]}")
+    return value
