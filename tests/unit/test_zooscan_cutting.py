@@ -218,16 +218,3 @@ def test_a_separators_parts_have_the_holes_that_people_drew() -> None:
     parts = separate(standing, [whole], image, SMALL, middle, human_lines=hole)
     with_all = drawn_rectangle(image, np.concatenate([hole, standing.lines[0].pixels]))
     assert told([one.particle for one in parts]) == told(list(find_particles(with_all, SMALL)))
-
-
-def test_a_line_that_only_frees_what_lies_in_a_hole_is_dropped() -> None:
-    image = np.full((60, 60), 255, np.uint8)
-    cv2.circle(image, (30, 30), 20, 90, cv2.FILLED)
-    ring = np.full((60, 60), 0, np.uint8)
-    cv2.circle(ring, (30, 30), 10, 1, 3)
-    standing = found_objects(image, NO_LINES, SMALL)
-    (one,) = standing.everyone
-    x, y = np.nonzero(ring.T)
-    around = np.stack([x - one.particle.x_px, y - one.particle.y_px], axis=1).astype(np.int32)
-    assert separate(standing, [one], image, SMALL, lambda _: (around, 0.9), human_lines=NO_LINES) == []
-    assert one.stands

@@ -143,7 +143,7 @@ def separate(
         box = box_of(one.particle)
         line = pixels + np.array((box.x_px, box.y_px), np.int32)
         pieces = resegment(image, box, one.particle.chain, np.concatenate([line, human_lines]), settings)
-        if len(pieces) < 2 or any(_outline(piece) == _outline(one.particle) for piece in pieces):  # only what lies in a hole became one
+        if len(pieces) < 2:
             continue
         one.stands = False
         standing.lines.append(FoundLine(object_key=one.key, pixels=line, score=score))
