@@ -58,6 +58,10 @@ def _show(row: ScanRow, light: Light | None, run: RunRow | None) -> None:
     say(f"{row.name} of {row.project}: {row.state}")
     for lack in row.lacks if row.state == "waiting" else ():
         say(f"  waits for {lack}")
+    if row.project_trouble:
+        say(f"  its folder is away: {row.project_trouble}")
+    if row.state == "failed":
+        say(f"  {row.reason.replace('_', ' ')}: {row.detail}")
     if light is not None:
         say(f"  light {light.colour}: {light.words}")
         for sign in light.signs:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from edge.zooscan.failing import NOT_THE_SAMPLE
 from edge.zooscan.project.log import ScanLog
 from edge.zooscan.project.sample import Sample
 from edge.zooscan.quality import MOST_BLACK, usual_count
@@ -81,14 +82,33 @@ class LightFacts:
     pixel_mm: float
 
 
-def light_of(facts: LightFacts) -> Light:
-    """The light of a scan that was processed."""
-    return _light((_objects(facts), _ratio(facts), *_background(facts), _frame(facts), _scanner(facts), _resolution(facts)))
+def light_of(facts: LightFacts, *, failed_again: str = "") -> Light:
+    """The light of a scan that was processed.
+
+    Args:
+        facts: of its result.
+        failed_again: why processing it again failed, by no fault of the sample, such as `worker_died`; "": it did not.
+    """
+    signs = (_objects(facts), _ratio(facts), *_background(facts), _frame(facts), _scanner(facts), _resolution(facts))
+    if not failed_again:
+        return _light(signs)
+    words = f"this is the light of its last result. Processing it again failed ({_spaced(failed_again)}): not the sample's fault"
+    return _light(
+        (Sign(check="processing", colour="green", words=words, advice="Process it again; do not scan it again for this."), *signs)
+    )
 
 
-def light_of_failure(detail: str) -> Light:
-    """The light of a scan that could not be processed; the detail holds what to do."""
-    return _light((Sign(check="processing", colour="red", words=detail),))
+def light_of_failure(reason: str) -> Light:
+    """The light of a scan that could not be processed and has no result that still holds; what was seen stands with the scan."""
+    if reason in NOT_THE_SAMPLE:
+        words = f"it could not be processed ({_spaced(reason)}): not the sample's fault"
+        advice = "Process it again, not scan it again; keep the sample until there is a result."
+        return _light((Sign(check="processing", colour="amber", words=words, advice=advice),))
+    return _light((Sign(check="processing", colour="red", words=f"it could not be processed: {_spaced(reason)}"),))
+
+
+def _spaced(reason: str) -> str:
+    return reason.replace("_", " ")
 
 
 def _light(signs: Sequence[Sign]) -> Light:

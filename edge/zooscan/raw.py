@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -114,10 +115,15 @@ def _header(file: FileIO, name: str) -> RawHeader:
     try:
         with TiffFile(file) as tiff:
             pages = [page for page in tiff.pages if isinstance(page, TiffPage) and not page.is_reduced]
+            if not pages:
+                there = os.fstat(file.fileno()).st_size
+                raise InputError(
+                    Reason.TRUNCATED, f"{name} ends before its directory, after {there:,} bytes: no picture can be found in it"
+                )
             if len(pages) != 1:
                 raise InputError(Reason.SEVERAL_IMAGES, f"{name} holds {len(pages)} pictures")
             header = _checked(pages[0], tiff.byteorder, name)
-    except (TiffFileError, ValueError, TypeError, IndexError, KeyError, ZeroDivisionError, OverflowError) as error:
+    except (TiffFileError, ValueError, TypeError, IndexError, KeyError, ZeroDivisionError, OverflowError, struct.error) as error:
         raise InputError(Reason.CORRUPT, f"{name}: {error}") from error
     needed = header.offsets[-1] + ((header.height_px - 1) % header.rows_per_strip + 1) * header.width_px * 2
     there = os.fstat(file.fileno()).st_size

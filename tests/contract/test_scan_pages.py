@@ -211,6 +211,10 @@ def test_decisions_and_their_undo(lab: Lab) -> None:
     assert answer["objects"][0]["decided_by"].startswith("rita ")
     again = lab.rita.post(f"{lab.api}/decisions", json={"objects": keys, "decision": "multiple", "uuid": "one"}).json()
     assert again["revision"] == answer["revision"], "sent twice it is one"
+    lab.rita.post(f"{lab.api}/decisions", json={"objects": keys, "decision": "single", "uuid": "two"})
+    for _ in range(2):  # an undo that names its act and is sent twice takes back that act alone
+        assert lab.rita.post(f"{lab.api}/undo", json={"action": "two"}).status_code == 200
+    assert {lab.objects()[key]["decision"] for key in keys} == {"multiple"}
     back = lab.rita.post(f"{lab.api}/undo", json={}).json()
     assert [one["decision"] for one in back["objects"]] == [None, None]
     assert lab.rita.post(f"{lab.api}/undo", json={}).status_code == 409

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,14 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.errors import Reason
+from edge.errors import InputError, Reason
 from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.open import open_store
 from edge.store.sqlite import Connection
 from edge.store.zooscan.scans import set_failed
 from edge.zooscan.desk.desk import ScanDesk
 from edge.zooscan.engine.engine import PixelEngine
-from edge.zooscan.light import LightFacts, light_of
+from edge.zooscan.failing import failed_words, scan_advice
+from edge.zooscan.light import LightFacts, light_of, light_of_failure
 from edge.zooscan.project.log import ScanLog, read_log
 from edge.zooscan.project.sample import read_sample
 from edge.zooscan.project.texts import read_keyed_text
@@ -36,6 +38,14 @@ FACTS = LightFacts(
     serial="sn033",
     missing_sides=(),
     pixel_mm=25.4 / 2400,
+)
+SCAN_REASONS = (
+    Reason.TRUNCATED,
+    Reason.CORRUPT,
+    Reason.UNKNOWN_FORMAT,
+    Reason.UNSUPPORTED_PIXELS,
+    Reason.SEVERAL_IMAGES,
+    Reason.OUT_OF_MEMORY,
 )
 
 
@@ -94,6 +104,25 @@ def test_frame_scanner_and_resolution_are_looked_at() -> None:
     assert colour_of("resolution", pixel_mm=25.4 / 1200) == "red"
 
 
+@pytest.mark.parametrize(
+    "reason", [Reason.WORKER_DIED, Reason.OUT_OF_MEMORY, Reason.TIMED_OUT, Reason.UNREADABLE_FILE, Reason.MODEL_FAILED]
+)
+def test_what_the_software_or_the_machine_failed_at_is_not_scanned_again(reason: Reason) -> None:
+    light = light_of_failure(reason.value)
+    assert light.colour == "amber"
+    assert "not the sample's fault" in light.signs[0].words
+    assert light.signs[0].advice.startswith("Process it again")
+    assert "camera" not in scan_advice(reason.value)
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_reason_of_a_scan_is_told_in_a_scanners_words(reason: Reason) -> None:
+    if reason in SCAN_REASONS:
+        assert not re.search("camera|image|8 or 16", scan_advice(reason.value))
+    assert failed_words(InputError(reason, "it", advice="Do this.")) == "it. Do this."
+    assert failed_words(InputError(reason, "it")) == f"it. {scan_advice(reason.value)}"
+
+
 @given(st.integers(0, 5000), st.floats(0, 1), st.sampled_from([(), ("left",)]))
 def test_the_light_is_its_worst_sign(objects: int, share: float, missing: tuple[str, ...]) -> None:
     light = light_of(replace(FACTS, objects=objects, black_share=share, missing_sides=missing))
@@ -128,6 +157,13 @@ def test_the_desk_lights_what_was_processed_and_what_failed(tmp_path: Path) -> N
         writer.call(lambda connection: set_failed(connection, seeded.scan_id, Reason.NO_FRAME, "no frame was seen. Close the lid."))
         light = desk.light(seeded.scan_uuid)
         assert light is not None
-        assert (light.colour, light.signs[0].words) == ("red", "no frame was seen. Close the lid.")
+        assert (light.colour, light.signs[0].words) == ("red", "it could not be processed: no frame")
+        writer.call(lambda connection: set_failed(connection, seeded.scan_id, Reason.WORKER_DIED, "it ended"))
+        light = desk.light(seeded.scan_uuid)
+        assert light is not None
+        (told,) = (sign for sign in light.signs if sign.check == "processing")
+        assert (light.colour, len(light.signs)) == ("green", 7), "the light of the result that stands"
+        assert "not the sample's fault" in told.words
+        assert told.advice.startswith("Process it again")
     finally:
         writer.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
@@ -90,6 +91,22 @@ def test_a_cut_scan_a_text_and_no_file_are_told_apart(tmp_path: Path) -> None:
             pass
         told[name] = raised.value.reason
     assert told == {"cut": Reason.TRUNCATED, "text": Reason.UNKNOWN_FORMAT, "torn": Reason.CORRUPT, "none": Reason.VANISHED}
+
+
+@pytest.mark.parametrize("size", [4, 8, 100, 5000])
+def test_a_scan_cut_before_its_directory_is_not_several_pictures(tmp_path: Path, size: int) -> None:
+    pixels = noise(0, (50, 50)).tobytes()
+    tags = [(256, 50), (257, 50), (258, 16), (259, 1), (262, 1), (273, 8), (277, 1), (278, 50), (279, len(pixels))]
+    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags) + bytes(4)
+    whole = b"II*\0" + struct.pack("<I", 8 + len(pixels)) + pixels + directory
+    (tmp_path / "a.tif").write_bytes(whole)
+    with open_raw(tmp_path / "a.tif") as raw:
+        assert raw.header.height_px == 50
+    (tmp_path / "a.tif").write_bytes(whole[:size])
+    with pytest.raises(InputError) as raised, open_raw(tmp_path / "a.tif"):
+        pass
+    assert raised.value.reason is (Reason.CORRUPT if size == 4 else Reason.TRUNCATED)
+    assert "pictures" not in str(raised.value)
 
 
 def test_what_is_left_of_a_scan_is_what_lay_on_the_glass(tmp_path: Path) -> None:

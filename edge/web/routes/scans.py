@@ -26,6 +26,7 @@ from edge.web.routes.api_scans import ScanId, find_scan
 from edge.web.scan_forms import told_form
 from edge.web.scan_quality import ScanQuality
 from edge.web.text import utc
+from edge.zooscan.failing import scan_advice
 from edge.zooscan.light import Light
 
 router = APIRouter(include_in_schema=False)
@@ -34,6 +35,7 @@ TransferId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 PER_PAGE = 60
 HISTORY = 200
+AWAY = "its folder is away"
 HAPPENED = {
     "decide": "decided about objects",
     "draw": "drew a separation line",
@@ -71,9 +73,10 @@ def state_words(scan: ScanRow) -> str:
     """What the state of a scan means, in one line."""
     match scan.state:
         case "waiting":
-            return f"for {', '.join(scan.lacks)}" if scan.lacks else "for its files"
+            lacks = ", ".join(scan.lacks) or "its files"
+            return f"for its folder: {scan.project_trouble}; then for {lacks}" if scan.project_trouble else f"for {lacks}"
         case "queued":
-            return "its turn comes"
+            return f"waits for its folder: {scan.project_trouble}" if scan.project_trouble else "its turn comes"
         case "processing":
             return f"attempt {scan.attempts}" if scan.attempts > 1 else "now"
         case "failed":
@@ -81,7 +84,7 @@ def state_words(scan: ScanRow) -> str:
         case "gone":
             return "its files were taken away"
         case _:
-            return utc(scan.finished_utc)
+            return utc(scan.finished_utc) + (f"; {AWAY}" if scan.project_trouble else "")
 
 
 @router.get("/scans")
@@ -140,7 +143,8 @@ def show_scan(request: Request, appliance: ApplianceHere, viewer: Viewer, scan_i
         request,
         "scan.html",
         scan=scan,
-        words=state_words(scan),
+        words="" if scan.state == "failed" else state_words(scan),
+        advice=scan_advice(scan.reason) if scan.reason else "",
         run=run,
         tally=tally,
         form=form,

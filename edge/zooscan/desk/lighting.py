@@ -8,6 +8,7 @@ from datetime import datetime
 from edge.store.reads.zooscan import ScanRow, current_run, entries_standing, scan_by_uuid, scan_texts
 from edge.store.sqlite import Connection
 from edge.zooscan.desk.core import DeskCore
+from edge.zooscan.failing import NOT_THE_SAMPLE
 from edge.zooscan.light import Light, LightFacts, light_of, light_of_failure
 from edge.zooscan.project.files import scanned_at
 from edge.zooscan.project.log import read_log
@@ -33,9 +34,10 @@ class Lighting(DeskCore):
     def scan_light(connection: Connection, scan: ScanRow) -> Light | None:
         """The same, for a scan that was read with its counts."""
         run = current_run(connection, scan.id)
-        if scan.state == "failed":
-            return light_of_failure(scan.detail)
-        if run is None or scan.state != "done":
+        is_failed = scan.state == "failed"
+        if is_failed and (run is None or scan.reason not in NOT_THE_SAMPLE or scan.original == "changed"):
+            return light_of_failure(scan.reason)
+        if run is None or scan.state not in ("done", "failed"):
             return None
         texts = scan_texts(connection, scan.id)
         at_local, frame = _of_background(run.background)
@@ -51,7 +53,8 @@ class Lighting(DeskCore):
                 serial=scan.serial,
                 missing_sides=tuple(str(side) for side in missing),
                 pixel_mm=run.pixel_mm,
-            )
+            ),
+            failed_again=scan.reason if is_failed else "",
         )
 
 
