@@ -14,11 +14,11 @@ import pytest
 
 from edge.store.connection import immediate
 from edge.store.zooscan.entries import add_entries
-from edge.store.zooscan.scans import SeenScan, put_scan
+from edge.store.zooscan.scans import SeenScan, put_scan, set_gone
 from tests.helpers.ecotaxa_reader import objections, read_zip
 from tests.helpers.people import browser, make_people
 from tests.helpers.web import serving
-from tests.helpers.zooscan import SeededScan, seed_scan
+from tests.helpers.zooscan import SeededScan, meta_text, seed_scan
 from tests.simulators.appliance import SimulatedAppliance
 
 
@@ -121,3 +121,13 @@ def test_a_scan_without_a_result_has_nothing_to_export(lab: Lab) -> None:
     assert "no SampleId is stated" in words
     assert lab.web.get(f"/api/scans/{scan_id}/export").status_code == 409
     assert lab.web.get("/scans/999999/export").status_code == 404
+
+
+def test_a_scan_whose_files_went_before_it_had_a_result_has_no_figures_and_says_why(lab: Lab) -> None:
+    meta = meta_text(SampleId="gone_sample").encode()
+    with immediate(lab.appliance.writer) as connection:
+        scan_id = put_scan(connection, lab.of.project_id, SeenScan(name="gone_d1_1", raw_path="/p/gone.tif", meta=meta))
+        set_gone(connection, scan_id)
+    assert "no scan of the sample gone_sample is there" in lab.words(f"/scans/{scan_id}/export")
+    told = lab.web.get(f"/api/scans/{scan_id}/figures").raise_for_status().json()
+    assert (told["rows"], len(told["refused"])) == ([], 1)

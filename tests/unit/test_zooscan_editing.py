@@ -157,7 +157,7 @@ def test_undo_makes_it_whole_again_under_its_old_key_and_redrawing_gives_the_sam
     whole, before = lab.scan.keys[0], lab.standing()
     line = lab.across(whole)
     first = lab.desk.add_line(lab.scan.scan_uuid, whole, line, actor="mary")
-    undone = lab.desk.undo(lab.scan.scan_uuid, actor="john")
+    undone = lab.desk.undo(lab.scan.scan_uuid, actor="john", anyone=True)
     assert (undone.what, undone.standing, set(undone.retired)) == ("draw", (whole,), set(first.standing))
     assert set(lab.standing()) == set(before)
     again = lab.desk.add_line(lab.scan.scan_uuid, whole, line, actor="mary")
@@ -216,6 +216,20 @@ def test_decisions_are_about_what_stands(lab: Lab) -> None:
     assert lab.desk.undo(lab.scan.scan_uuid, actor="mary").what == "decide"
     with pytest.raises(ScanRefusedError, match="nothing to undo"):
         lab.desk.undo(lab.scan.scan_uuid, actor="mary")
+
+
+def test_nobody_undoes_what_somebody_else_did_without_saying_so(lab: Lab) -> None:
+    uuid, (first, second, *_) = lab.scan.scan_uuid, lab.scan.keys
+    lab.desk.decide(uuid, [first], "single", actor="ann", action_uuid="a-1")
+    lab.desk.decide(uuid, [second], "multiple", actor="bob", action_uuid="b-1")
+    with pytest.raises(ScanRefusedError, match="bob's"):
+        lab.desk.undo(uuid, actor="ann")
+    assert [lab.standing()[key].decision for key in (first, second)] == ["single", "multiple"]
+    assert lab.desk.undo(uuid, actor="ann", action_uuid="a-1").what == "decide"
+    assert lab.desk.undo(uuid, actor="ann", action_uuid="a-1").what == "nothing", "asked for twice, it is taken back once"
+    assert [lab.standing()[key].decision for key in (first, second)] == [None, "multiple"]
+    assert lab.desk.undo(uuid, actor="ann", anyone=True).what == "decide"
+    assert lab.standing()[second].decision is None
 
 
 def test_a_signed_scan_is_frozen_until_the_signature_is_withdrawn_with_a_reason(lab: Lab) -> None:

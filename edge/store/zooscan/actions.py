@@ -90,6 +90,16 @@ def last_undoable(connection: Connection, scan_id: int) -> UndoableAction | None
     return None if row is None else UndoableAction._make(row)
 
 
+def undoable_named(connection: Connection, scan_id: int, uuid: str) -> UndoableAction | None:
+    """An action about a scan by its uuid, if it stands; None if there is no such action or it was taken back."""
+    row = connection.execute(
+        "SELECT a.id, a.uuid, a.what, a.line_id, l.object_key, a.actor FROM zooscan_actions AS a "
+        "LEFT JOIN zooscan_lines AS l ON l.id = a.line_id WHERE a.scan_id = ? AND a.uuid = ? AND a.undone_utc IS NULL",
+        (scan_id, uuid),
+    ).fetchone()
+    return None if row is None else UndoableAction._make(row)
+
+
 def undo(connection: Connection, scan_id: int, action: UndoableAction, *, run_id: int, actor: str) -> None:
     """Take an action back: its decisions stand no more, its line is erased or stands again.
 

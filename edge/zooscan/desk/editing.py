@@ -54,6 +54,7 @@ class Done:
 
 
 NOTHING = Done(what="nothing")
+_TOGETHER = "Decide, draw or erase anew, or have it taken back by who did it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,11 +186,17 @@ class Editing(DeskCore):
             self._write(checked, change, note)
         return Done(what="erase", retired=change.retired, standing=change.standing)
 
-    def undo(self, scan_uuid: str, *, actor: str, action_uuid: str | None = None) -> Done:
-        """Take the newest action about a scan back, whoever did it; or the one of this uuid, which, asked for twice, is taken back once.
+    def undo(self, scan_uuid: str, *, actor: str, action_uuid: str | None = None, anyone: bool = False) -> Done:
+        """Take the newest action about a scan back, if it is one's own; or the one of this uuid.
+
+        Args:
+            scan_uuid: of the scan.
+            actor: who takes it back.
+            action_uuid: the action that is meant; asked for twice, it is taken back once.
+            anyone: without one, the newest, whoever did it.
 
         Raises:
-            ScanRefusedError: there is nothing to undo, or something else was done since about lines.
+            ScanRefusedError: there is nothing to undo, it is somebody else's, or something else was done since about lines.
             InputError, DiskFullError: as for `add_line`.
         """
         with self.editing:
@@ -207,6 +214,8 @@ class Editing(DeskCore):
                 line = None if action is None or action.line_id is None else line_by_id(connection, checked.scan.id, action.line_id)
             if action is None:
                 raise ScanRefusedError(f"there is nothing to undo about {checked.scan.name}", advice="What was signed or typed stays.")
+            if action_uuid is None and not anyone and action.actor != actor:
+                raise ScanRefusedError(f"the last act about {checked.scan.name} is {action.actor}'s", advice=_TOGETHER)
             if action.what != "decide" and action != newest:  # lines are taken back in the order they were drawn; decisions in any
                 raise ScanRefusedError(
                     f"something else was done about {checked.scan.name} since", advice="Undo once more takes back the newest."
