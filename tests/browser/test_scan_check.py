@@ -42,6 +42,15 @@ class CheckWindow(Window):
         rows = self.appliance.writer.execute("SELECT object_key, decision FROM zooscan_decisions WHERE undone_utc IS NULL ORDER BY id")
         return {row[0]: row[1] for row in rows}
 
+    def link(self, *, is_there: bool) -> None:
+        """Between the browser and the appliance."""
+        rate = -1 if is_there else 0
+        self.driver.execute_cdp_cmd("Network.enable", {})
+        self.driver.execute_cdp_cmd(
+            "Network.emulateNetworkConditions",
+            {"offline": not is_there, "latency": 0, "downloadThroughput": rate, "uploadThroughput": rate},
+        )
+
     def open_check(self) -> list[str]:
         self.resize(1366)
         self.open(f"/scans/{self.of.scan_id}/check")
@@ -82,6 +91,41 @@ def test_keys_decide_accept_a_page_and_take_back(window: CheckWindow) -> None:
     assert window.complaints() == []
 
 
+def test_pages_accepted_without_a_link_are_kept_and_sent_once_when_the_page_is_opened_again(window: CheckWindow) -> None:
+    order = window.open_check()
+    window.link(is_there=False)
+    window.press("m")
+    window.chord(Keys.SHIFT, Keys.ENTER)
+    window.wait(lambda: window.find("#saving").text == "saving 3")  # one of m, of the page its singles and its multiples
+    window.wait(lambda: "NO LINK" in window.find("#trouble").text)
+    asks = "const e = new Event('beforeunload', { cancelable: true }); dispatchEvent(e); return e.defaultPrevented"
+    assert window.driver.execute_script(asks), "leaving is warned of"
+    window.driver.get("about:blank")
+    window.link(is_there=True)
+    assert window.decisions() == {}
+    window.open_check()
+    window.wait(lambda: len(window.decisions()) == PER_PAGE)
+    window.wait(lambda: not window.find("#saving").is_displayed())
+    window.wait(lambda: not window.driver.execute_script(asks))
+    assert window.decisions()[order[0]] == "multiple"
+    window.open_check()
+    window.wait(lambda: window.find("#looked").text == str(PER_PAGE))
+    assert window.appliance.writer.execute("SELECT count(*) FROM zooscan_actions").fetchone()[0] == 3, "each once"
+    assert window.driver.execute_script("return Object.keys(localStorage).filter((name) => name.startsWith('scan-acts/'))") == []
+
+
+def test_notes_pass_and_trouble_is_closed(window: CheckWindow) -> None:
+    window.open_check()
+    window.press("u")
+    window.wait(lambda: "nothing to undo" in window.find("#trouble").text)
+    assert "note" in (window.find("#trouble").get_attribute("class") or ""), "not trouble"
+    window.find("#trouble button").click()
+    assert not window.find("#trouble").is_displayed()
+    window.press(Keys.ENTER, "e")  # before the appliance has told of the object
+    window.wait(lambda: window.find("#cut-facts").text)
+    assert window.complaints() == []
+
+
 def test_a_line_is_drawn_with_the_pointer_kept_and_erased(window: CheckWindow) -> None:
     order = window.open_check()
     window.press(Keys.ENTER)
@@ -108,7 +152,7 @@ def test_a_line_is_drawn_with_the_pointer_kept_and_erased(window: CheckWindow) -
 
 def test_everything_fits_and_red_mode_is_red(window: CheckWindow) -> None:
     window.open_check()
-    window.press("v", "v", "z")
+    ActionChains(window.driver).send_keys("v", "v", "z").perform()  # the montage, which has the focus, goes and comes
     for address in ("/scans", f"/scans/{window.of.scan_id}", f"/scans/{window.of.scan_id}/check"):
         window.open(address)
         window.wait(lambda: window.find("#mode-word").text)
@@ -135,14 +179,10 @@ def test_a_person_signs_and_what_was_typed_without_a_link_is_kept(window: CheckW
     window.find("input[name=password]").send_keys(PASSWORD, Keys.ENTER)
     window.wait(lambda: window.find(".who").text == "rita")
     window.open(f"/scans/{window.of.scan_id}")
-    blocked = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
-    window.driver.execute_cdp_cmd("Network.enable", {})
-    window.driver.execute_cdp_cmd("Network.emulateNetworkConditions", blocked)
+    window.link(is_there=False)
     window.find("#f-Vol").send_keys("12.5", Keys.TAB)
     window.wait(lambda: "NO LINK" in window.find("#keeping").text)
-    window.driver.execute_cdp_cmd(
-        "Network.emulateNetworkConditions", {**blocked, "offline": False, "downloadThroughput": -1, "uploadThroughput": -1}
-    )
+    window.link(is_there=True)
     window.open(f"/scans/{window.of.scan_id}")  # loaded anew: what was typed is still there, and is sent
     typed = "SELECT value FROM zooscan_entries WHERE field = 'Vol'"
     window.wait(lambda: [row[0] for row in window.appliance.writer.execute(typed)] == ["12.5"])

@@ -112,8 +112,10 @@ class WithdrawBody(_Body):
     reason: str = Field(min_length=1, max_length=500)
 
 
-class NothingBody(_Body):
-    """An empty object."""
+class ScanUndoBody(_Body):
+    """Which action: the newest, whoever did it; or by its uuid, which, asked for twice, is taken back once."""
+
+    action: str | None = Field(None, max_length=60)
 
 
 @router.get("/scans/{scan_id}/objects", summary="The objects of a scan", responses=REFUSALS)
@@ -222,9 +224,9 @@ def decide(appliance: ApplianceHere, actor: Actor, scan_id: ScanId, body: ScanDe
 
 
 @router.post("/scans/{scan_id}/undo", summary="Undo the last act on a scan", responses=REFUSALS)
-def undo(appliance: ApplianceHere, actor: Actor, scan_id: ScanId, body: NothingBody) -> ChangedAnswer:  # noqa: ARG001 - says that there is none
+def undo(appliance: ApplianceHere, actor: Actor, scan_id: ScanId, body: ScanUndoBody) -> ChangedAnswer:
     """Decisions stand no more, a line that was drawn is erased, one that was erased stands again."""
-    return _changed(appliance, scan_id, partial(appliance.scans.undo, actor=actor))
+    return _changed(appliance, scan_id, partial(appliance.scans.undo, actor=actor, action_uuid=body.action))
 
 
 @router.post("/scans/{scan_id}/lines/preview", summary="What a line would cut", responses=REFUSALS)

@@ -5,6 +5,8 @@ import { Cutting } from "./scan_cut.js";
 import { ACROSS, Montage, PER_PAGE, SCALES, scoreOf, standsAs, verdictOf } from "./scan_grid.js";
 import { ScanMap, unpackOutlines } from "./scan_map.js";
 import { countsOf, orderOf } from "./scan_order.js";
+import { ActQueue, newUuid } from "./scan_queue.js";
+import { Says } from "./scan_says.js";
 import { findingLines, Signing } from "./scan_sign.js";
 
 const root = document.getElementById("scan-check");
@@ -18,12 +20,35 @@ let facts = null; // of the run: pixel_mm, threshold, revision, may
 let order = [];
 let here = 0;
 let anchor = null;
-let writes = Promise.resolve();
-let acts = []; // how many actions of the appliance each act of this page was, for undo
+let acts = []; // the uuids of the actions that each act of this page was, for undo
+let looking = null; // the timer of the checks of quality
 let montage = null;
 let map = null;
 let cutting = null;
 let signing = null;
+const says = new Says(el("trouble"));
+const told = () => (cutting?.isOpen ? cutting.says : says); // a dialog hides what is behind it
+const queue = new ActQueue({
+  scan,
+  who: root.dataset.who,
+  call,
+  ontaken: (answer) => {
+    take(answer);
+    for (const one of [says, cutting?.says]) one?.well();
+    lookAgain();
+  },
+  onrefused: async (error, act) => {
+    acts = acts.map((one) => one.filter((uuid) => uuid !== act.body.uuid)).filter((one) => one.length);
+    await reload().catch(() => null);
+    if (act.path === "undo" && error.status === 409) told().note(error.message);
+    else told().trouble(`Not kept: ${error.message}`);
+  },
+  onlost: (error) => told().trouble(error.status === 401 ? `Signed out: ${queue.size} kept in this browser; sign in, they are sent then.` : `NO LINK: ${queue.size} kept in this browser, sent as soon as it is back.`),
+  onsize: (size) => {
+    el("saving").textContent = size ? `saving ${number(size)}` : "";
+    el("saving").hidden = !size;
+  },
+});
 
 const may = () => root.dataset.may === "1" && !facts.signed;
 const page = () => Math.floor(here / PER_PAGE);
@@ -32,17 +57,12 @@ const rowsOf = (of = page()) => keysOf(of).map((key) => rows.get(key)).filter(Bo
 const targets = () => (selected.size ? order.filter((key) => selected.has(key)) : order.length ? [order[here]] : []);
 const stands = (row) => standsAs(row, facts.threshold);
 
-async function call(path, body) {
-  const options = body === undefined ? {} : { method: "POST", headers: writeHeaders({ "content-type": "application/json" }), body: JSON.stringify(body) };
+async function call(path, body, more = {}) {
+  const options = body === undefined ? {} : { ...more, method: "POST", headers: writeHeaders({ "content-type": "application/json" }), body: JSON.stringify(body) };
   const answer = await fetch(`/api/scans/${scan}/${path}`, options);
-  const content = await answer.json();
-  if (!answer.ok) throw new Error(`${content.message.replace(/\.$/, "")}. ${content.advice ?? ""}`);
+  const content = await answer.json().catch(() => ({ message: `the appliance answered ${answer.status}` }));
+  if (!answer.ok) throw Object.assign(new Error(`${(content.message ?? `the appliance answered ${answer.status}`).replace(/\.$/, "")}. ${content.advice ?? ""}`), { status: answer.status });
   return content;
-}
-
-function tell(words) {
-  el("trouble").textContent = words;
-  el("trouble").hidden = !words;
 }
 
 function number(value) {
@@ -132,21 +152,31 @@ function toggle(key) {
 
 // What is done -----------------------------------------------------------------------------------------------------
 
-/** One write after the other, in the order of the keys; what is shown runs ahead and is put right by each answer. */
-function write(path, body, actions) {
-  writes = writes
-    .then(() => call(path, body))
-    .then((answer) => {
-      if (actions) acts.push(actions);
-      take(answer);
-      tell("");
-      return answer;
-    })
-    .catch(async (error) => {
-      await reload().catch(() => null);
-      tell(`Not kept: ${error.message}`);
-    });
-  return writes;
+/** What is shown runs ahead of the appliance: what still waits to be sent is put over what it says. */
+function overlay() {
+  const byNow = { decided_by: "you", decided_utc: new Date().toISOString() };
+  for (const { path, body } of queue.acts) {
+    if (path === "decisions") for (const key of body.objects) if (rows.has(key)) rows.set(key, { ...rows.get(key), decision: body.decision, ...byNow });
+  }
+}
+
+/** An act of this page; `joins`: it is one with the act before it to whoever takes it back. */
+function write(path, body, { joins = false } = {}) {
+  const uuid = newUuid();
+  if (joins) acts.at(-1).push(uuid);
+  else acts.push([uuid]);
+  return queue.add(path, { ...body, uuid });
+}
+
+/** The checks of quality look at every object: once nothing was done for a while. */
+function lookAgain() {
+  clearTimeout(looking);
+  looking = setTimeout(() => (queue.size ? lookAgain() : showFindings().catch(() => null)), 1500);
+}
+
+async function showFindings() {
+  const check = await call("check");
+  el("findings").replaceChildren(...findingLines(check.findings.filter((one) => one.level !== "ok")));
 }
 
 /** What an act changed: objects that hold something else now, that came and that went. */
@@ -161,6 +191,7 @@ function take(answer) {
     order.splice(Math.max(at, 0), 0, ...fresh); // the parts stand where the whole stood
     here = Math.min(Math.max(at, 0), Math.max(order.length - 1, 0));
   }
+  overlay();
   map.setOutlines(answer.outlines.map((one) => [one.key, Uint16Array.from(one.points.flat())]));
   showTally();
   show();
@@ -168,11 +199,11 @@ function take(answer) {
 
 function decide(decision, keys = targets()) {
   if (!may() || !keys.length) return;
-  for (const key of keys) rows.set(key, { ...rows.get(key), decision, decided_by: "you", decided_utc: new Date().toISOString() });
   const isSingle = !selected.size && keys.length === 1;
   selected.clear();
+  write("decisions", { objects: keys, decision });
+  overlay();
   showTally();
-  write("decisions", { objects: keys, decision }, 1);
   if (isSingle && !cutting.isOpen) moveTo(here + 1);
   else show();
 }
@@ -183,32 +214,24 @@ function acceptPage() {
   const left = rowsOf().filter((row) => !row.decision);
   const kinds = ["single", "multiple"].map((kind) => [kind, left.filter((row) => stands(row) === kind).map((row) => row.key)]).filter(([, keys]) => keys.length);
   selected.clear();
-  for (const [kind, keys] of kinds) {
-    for (const key of keys) rows.set(key, { ...rows.get(key), decision: kind, decided_by: "you", decided_utc: new Date().toISOString() });
-    write("decisions", { objects: keys, decision: kind }, 1);
-  }
-  if (kinds.length === 2) writes = writes.then(() => acts.length > 1 && acts.splice(-2, 2, 2)); // one act to whoever undoes it
+  kinds.forEach(([kind, keys], index) => write("decisions", { objects: keys, decision: kind }, { joins: index > 0 }));
+  overlay();
   showTally();
   moveTo((page() + 1) * PER_PAGE);
 }
 
-function undo() {
+async function undo() {
   if (!may()) return;
-  writes = writes.then(async () => {
-    const actions = acts.pop() ?? 1;
-    try {
-      for (let one = 0; one < actions; one += 1) {
-        const answer = await call("undo", {});
-        take(answer);
-        const at = order.indexOf(answer.objects[0]?.key);
-        if (at >= 0) moveTo(at);
-        if (cutting.isOpen) cutting.show(rows.get(order[here]));
-      }
-      tell("");
-    } catch (error) {
-      tell(error.message);
-    }
-  });
+  const own = acts.pop();
+  // An act before this visit, or somebody else's, has no name here: which one is the newest may change, so that is not sent twice.
+  const asked = own ? own.reverse().map((action) => queue.add("undo", { action })) : [queue.add("undo", {}, { keep: false })];
+  for (const one of asked) {
+    const answer = await one;
+    if (!answer) continue;
+    const at = order.indexOf(answer.objects[0]?.key);
+    if (at >= 0) moveTo(at);
+    if (cutting.isOpen) cutting.show(rows.get(order[here]));
+  }
 }
 
 function rescale(step) {
@@ -262,7 +285,7 @@ function pressWithControl(event) {
   const key = event.key.toLowerCase();
   if (event.altKey || !(event.ctrlKey || event.metaKey) || event.target.matches("input, select, textarea")) return false;
   if (key === "z") undo();
-  else if (key === "s") tell("");
+  else if (key === "s") says.note(queue.size ? `Everything is kept by itself: ${queue.size} on their way.` : "Everything is kept by itself, and is.");
   else if (cutting.isOpen) return false;
   else if (key === "a") {
     for (const one of keysOf()) selected.add(one);
@@ -355,6 +378,7 @@ async function reload() {
   facts = found;
   rows.clear();
   for (const row of found.objects) rows.set(row.key, row);
+  overlay();
   root.classList.toggle("signed", found.signed);
   document.body.classList.toggle("looking-only", !may());
   el("signed-note").hidden = !found.signed;
@@ -399,31 +423,33 @@ async function begin() {
     scan,
     call,
     may: may(),
+    write,
     onchange: (answer, row) => {
-      acts.push(1);
-      take(answer);
       const next = answer.objects.find((one) => one.key === row.key) ?? answer.objects[0] ?? rows.get(order[here]);
       const at = order.indexOf(next?.key);
       if (at >= 0) moveTo(at);
       cutting.show(next);
     },
   });
-  signing = new Signing({ call, onsigned: () => location.reload() });
+  signing = new Signing({ call, saved: () => queue.after(() => null), onsigned: () => location.reload() });
   listen();
   showScale();
+  const strangers = queue.resume();
+  acts = queue.acts.filter((act) => act.body.uuid).map((act) => [act.body.uuid]);
+  overlay();
+  if (strangers) says.note(`${strangers} of somebody else's wait in this browser; they are sent when that person opens this page.`);
   const first = new URLSearchParams(location.search).get("object");
   reorder();
   if (first && order.includes(first)) moveTo(order.indexOf(first));
   cells.focus();
   await loadOutlines();
-  const check = await call("check"); // looks at every object: after what a person waits for
-  el("findings").replaceChildren(...findingLines(check.findings.filter((one) => one.level !== "ok")));
+  await showFindings(); // looks at every object: after what a person waits for
 }
 
 /** Somebody else decided, or the scan was processed anew: followed, unless this page's own act is what changed. */
 new MutationObserver(() => {
   const revision = document.querySelector("#check-now [data-revision]")?.dataset.revision;
-  if (facts && revision && revision !== facts.revision) writes = writes.then(() => revision !== facts.revision && reload()).catch((error) => tell(error.message));
+  if (facts && revision && revision !== facts.revision) queue.after(() => revision !== facts.revision && reload()).catch((error) => says.trouble(error.message));
 }).observe(document.querySelector(".scan-side"), { childList: true, subtree: true });
 
-begin().catch((error) => tell(error.message));
+begin().catch((error) => says.trouble(error.message));

@@ -1,6 +1,7 @@
 // One object enlarged: what it was cut from, its separation lines, and the pointer or the arrow keys that draw another one.
 import { listenTo } from "./gestures.js";
 import { pathOf } from "./scan_map.js";
+import { Says } from "./scan_says.js";
 import { View } from "./viewer.js";
 
 const el = (id) => document.getElementById(id);
@@ -25,14 +26,17 @@ function stepsBetween([fromX, fromY], [toX, toY]) {
 }
 
 export class Cutting {
-  /** `call(path, body)` asks the appliance; `onchange(answer)` takes what an act changed; `may` whether acts are offered. */
-  constructor({ scan, call, onchange, may }) {
+  /** `call(path, body)` asks the appliance; `write(path, body)` acts, its answer is taken when `onchange(answer)` is told; `may` whether acts are offered. */
+  constructor({ scan, call, write, onchange, may }) {
     this.scan = scan;
     this.call = call;
+    this.write = write;
+    this.says = new Says(el("cut-trouble"));
     this.onchange = onchange;
     this.may = may;
     this.canvas = el("cut-canvas");
     this.row = null;
+    this.isActing = false;
     this.clear();
     listenTo(this.canvas, {
       zoom: (...how) => this.view?.zoom(...how),
@@ -58,6 +62,11 @@ export class Cutting {
     this.cursor = null;
     this.view = null;
     this.picture = null;
+    for (const name of ["cut-facts", "cut-parts", "cut-lines"]) el(name).replaceChildren(); // they were the last object's
+    el("cut-says").textContent = "";
+    for (const name of ["cut-keep", "cut-drop"]) if (el(name)) el(name).hidden = true;
+    if (el("cut-erase")) el("cut-erase").disabled = true;
+    this.canvas.getContext("2d").clearRect(0, 0, this.canvas.width, this.canvas.height);
   }
 
   async show(row) {
@@ -99,8 +108,7 @@ export class Cutting {
   }
 
   say(words) {
-    el("cut-trouble").textContent = words;
-    el("cut-trouble").hidden = !words;
+    this.says.trouble(words);
   }
 
   tell() {
@@ -113,6 +121,7 @@ export class Cutting {
     if (this.preview?.too_small) parts.push(this.line("left out", `${this.preview.too_small} too small to be objects`));
     el("cut-parts").replaceChildren(...parts);
     el("cut-says").textContent = this.words();
+    if (!el("cut-keep")) return; // looking only
     el("cut-keep").hidden = !this.preview || !this.preview.cuts;
     el("cut-drop").hidden = !this.preview && !this.points.length;
     el("cut-erase").disabled = !facts.lines.length;
@@ -295,7 +304,8 @@ export class Cutting {
   // Acts ----------------------------------------------------------------------------------------------------------
 
   async finish() {
-    if (this.points.length < 2) return this.say("A line has two points or more.");
+    if (!this.facts) return;
+    if (this.points.length < 2) return this.says.note("A line has two points or more.");
     this.say("");
     const row = this.row;
     const answer = await this.call("lines/preview", { object: this.facts.key, points: this.points }).catch((error) => this.say(error.message));
@@ -312,7 +322,7 @@ export class Cutting {
     const row = this.row;
     const answer = await this.call("lines/propose", { object: this.facts.key }).catch((error) => this.say(error.message));
     if (!answer || this.row !== row) return;
-    if (!answer.cuts) return this.say("The separator finds nothing to cut here.");
+    if (!answer.cuts) return this.says.note("The separator finds nothing to cut here.");
     this.points = [];
     this.chosen = null;
     this.preview = answer;
@@ -334,6 +344,7 @@ export class Cutting {
   }
 
   mark() {
+    if (!this.may || !this.facts) return; // not told yet
     this.drop();
     const { lines } = this.facts;
     this.chosen = lines.length ? ((this.chosen ?? -1) + 1) % lines.length : null;
@@ -342,10 +353,12 @@ export class Cutting {
   }
 
   async act(path, body) {
-    const answer = await this.call(path, body).catch((error) => this.say(error.message));
-    if (!answer) return;
-    this.say("");
-    this.onchange(answer, this.row);
+    if (this.isActing) return; // a second Enter before the answer
+    this.isActing = true;
+    const row = this.row;
+    const answer = await this.write(path, body);
+    this.isActing = false;
+    if (answer && this.isOpen && this.row === row) this.onchange(answer, row);
   }
 
   drop() {
@@ -385,6 +398,7 @@ export class Cutting {
   }
 
   setPoint() {
+    if (!this.facts) return;
     if (!this.cursor) return this.moveCursor([0, 0], 0);
     if (this.preview) this.drop();
     this.chosen = null;

@@ -20,8 +20,9 @@ export function findingLines(findings) {
 }
 
 export class Signing {
-  constructor({ call, onsigned }) {
+  constructor({ call, saved, onsigned }) {
     this.call = call;
+    this.saved = saved;
     this.onsigned = onsigned;
     el("sign-now")?.addEventListener("click", () => this.sign());
     el("withdraw-form")?.addEventListener("submit", (event) => {
@@ -37,6 +38,7 @@ export class Signing {
   async open() {
     this.say("");
     el("sign").showModal();
+    await this.saved(); // what is signed is what is on disk
     const found = await this.call("check").catch((error) => this.say(error.message));
     if (!found) return;
     this.found = found;
