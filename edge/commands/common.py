@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.table import Table
 
 from edge.errors import BusyError, EdgeError
@@ -31,8 +31,24 @@ HOME_VARIABLE = "IMAGINE_EDGE_HOME"
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer with JSON; the last line is the result.")]
 
-out = Console(highlight=False, soft_wrap=True, emoji=False)  # :CD: in a fingerprint is no disc
-err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+_PIPE_COLUMNS = 100_000
+
+
+class _Console(Console):
+    """As wide as its terminal; without one, in a pipe or a file, nothing is wrapped: a row of a table is a line."""
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        size = super().size
+        return size if self.is_terminal else ConsoleDimensions(_PIPE_COLUMNS, size.height)
+
+    @size.setter
+    def size(self, new_size: tuple[int, int]) -> None:
+        self._width, self._height = new_size
+
+
+out = _Console(highlight=False, soft_wrap=True, emoji=False)  # :CD: in a fingerprint is no disc
+err = _Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def default_home() -> Path:

@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 
 from edge.cli import app
 from edge.commands.common import reading
+from edge.errors import Reason
 from edge.store.open import open_store
+from edge.store.zooscan.scans import set_failed
 from edge.zooscan.desk.desk import ScanDesk
 from edge.zooscan.ecotaxa.login import LOGIN_NAME
 from edge.zooscan.engine.engine import PixelEngine
@@ -152,3 +154,17 @@ def test_a_login_is_forgotten(lab: Lab) -> None:
     lab.login()
     assert lab.json("login", "--forget") == {"forgotten": True}
     assert lab.json("login", "--forget") == {"forgotten": False}
+
+
+def test_without_a_terminal_a_scan_is_one_line_and_nothing_is_cut(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    scan = make_signed(home)
+    writer = open_store(home, on_commit=lambda: None)
+    detail = "the background does not fit " * 40
+    writer.call(lambda connection: set_failed(connection, scan.scan_id, Reason.BACKGROUND_MISMATCH, detail.strip()))
+    writer.close()
+    done = CliRunner().invoke(app, ["--home", str(home), "zooscan", "list"])
+    rows = [line for line in done.output.splitlines() if SCAN in line]
+    assert len(rows) == 1
+    assert detail.strip() in rows[0]
+    assert len(done.output.strip().splitlines()) == 3, "headings, a line, the scan"

@@ -307,8 +307,8 @@ _PROJECT = (
 _PLAIN = """
     SELECT s.id, s.uuid, s.project_id, p.name AS project, p.folder AS project_folder, p.trouble AS project_trouble, p.serial, s.name,
            s.raw_path, s.raw_bytes, s.raw_mtime_ns, s.background, s.background_paths_json, s.scanned_local, s.original, s.original_utc,
-           s.state, s.lacks_json, s.reason, s.detail, s.attempts, s.seen_utc, s.changed_utc, r.id AS run_id, r.uuid AS run_uuid, r.finished_utc,
-           NULL AS objects, NULL AS multiples, NULL AS undecided, NULL AS validated, g.actor AS signed_by, g.signed_utc
+           s.state, s.lacks_json, s.reason, s.detail, s.attempts, s.seen_utc, s.changed_utc, r.id AS run_id, r.uuid AS run_uuid,
+           r.finished_utc, NULL AS objects, NULL AS multiples, NULL AS undecided, NULL AS validated, g.actor AS signed_by, g.signed_utc
     FROM zooscan_scans AS s
     JOIN zooscan_projects AS p ON p.id = s.project_id
     LEFT JOIN zooscan_runs AS r ON r.scan_id = s.id AND r.is_current = 1
