@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,3 +99,30 @@ def test_a_folder_that_is_watched_or_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(SettingsError, match="is not a folder"):
         put_files(tmp_path / "file", "told.json", {}, told={}, of=OF)
+
+
+_KILLED = """
+import os, sys
+from pathlib import Path
+from edge.export.zooscan.place import put_files
+def die(path):
+    path.write_text("half")
+    os._exit(9)
+put_files(Path(sys.argv[1]), "told.json", {"a.csv": die}, told={}, of={})
+"""
+
+
+def test_what_a_killed_export_left_is_taken_away_by_the_next(tmp_path: Path) -> None:
+    assert subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path)], check=False).returncode == 9
+    (left,) = tmp_path.iterdir()
+    assert (left / "a.csv").read_text() == "half"
+    other = tmp_path / ".notes.part"
+    other.mkdir()
+
+    def meanwhile(path: Path) -> None:
+        path.write_text("1")
+        _put(tmp_path, "1", "2")  # another export into the same folder does not take this one's away
+        assert path.read_text() == "1"
+
+    put_files(tmp_path, "told.json", {"a.csv": meanwhile, "b.csv": _writer("2")}, told={"objects": 2}, of=OF)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.csv", "b.csv", "told.json", ".notes.part"}

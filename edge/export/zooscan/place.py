@@ -1,7 +1,8 @@
 """Put the files of a scan's export into a folder: all or none, and never over what somebody made or changed.
 
-Everything is written into a hidden folder beside its place first and made durable. The text that tells about the files (the sidecar) is
-put in place first and names the hashes of what is replaced, so that after a power cut between two files it is still known which is which.
+Everything is written into a hidden folder beside its place first and made durable; one that a killed export left is taken away by the
+next. The text that tells about the files (the sidecar) is put in place first and names the hashes of what is replaced, so that after a
+power cut between two files it is still known which is which.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from edge.errors import DiskFullError, SettingsError
+from edge.errors import DiskFullError, EdgeError, SettingsError
 from edge.store.durable import file_sha256, sync_file, sync_folder, write_durably
+from edge.store.lock import LOCK_NAME, HomeLock
 
 MADE_BY = "imagine-edge zooscan"
 
@@ -52,7 +54,11 @@ def put_files(
     with os_errors_named(out_dir):
         out_dir.mkdir(parents=True, exist_ok=True)
         replaced = {name: _replaced_sha256(out_dir / name, out_dir / sidecar_name, of) for name in writers}
+        _remove_left(out_dir, sidecar_name)
         part.mkdir()
+        lock = HomeLock(part)
+        with suppress(EdgeError):  # some shares cannot lock: then what a killed export left stays there
+            lock.acquire()
         try:
             hashes = {name: _written(part / name, write) for name, write in writers.items()}
             files = {name: {"sha256": sha256, "replaces_sha256": replaced[name]} for name, sha256 in hashes.items()}
@@ -62,8 +68,22 @@ def put_files(
                 (part / name).replace(out_dir / name)
             sync_folder(out_dir)
         finally:
+            lock.release()
             shutil.rmtree(part, ignore_errors=True)
     return hashes
+
+
+def _remove_left(out_dir: Path, sidecar_name: str) -> None:
+    """Take away what killed exports of these files left: hidden folders whose lock nobody holds any more."""
+    for left in out_dir.iterdir():
+        is_ours = left.name.startswith(f".{sidecar_name}.") and left.name.endswith(".part") and (left / LOCK_NAME).is_file()
+        if not is_ours or left.is_symlink():
+            continue
+        lock = HomeLock(left)
+        with suppress(EdgeError):  # it is being written
+            lock.acquire()
+            lock.release()
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _written(path: Path, write: Callable[[Path], object]) -> str:
