@@ -113,9 +113,10 @@ class WithdrawBody(_Body):
 
 
 class ScanUndoBody(_Body):
-    """Which action: the newest, whoever did it; or by its uuid, which, asked for twice, is taken back once."""
+    """Which action: the newest, if it is one's own or `anyone` says so; or by its uuid, which, asked for twice, is taken back once."""
 
     action: str | None = Field(None, max_length=60)
+    anyone: bool = False
 
 
 @router.get("/scans/{scan_id}/objects", summary="The objects of a scan", responses=REFUSALS)
@@ -226,7 +227,7 @@ def decide(appliance: ApplianceHere, actor: Actor, scan_id: ScanId, body: ScanDe
 @router.post("/scans/{scan_id}/undo", summary="Undo the last act on a scan", responses=REFUSALS)
 def undo(appliance: ApplianceHere, actor: Actor, scan_id: ScanId, body: ScanUndoBody) -> ChangedAnswer:
     """Decisions stand no more, a line that was drawn is erased, one that was erased stands again."""
-    return _changed(appliance, scan_id, partial(appliance.scans.undo, actor=actor, action_uuid=body.action))
+    return _changed(appliance, scan_id, partial(appliance.scans.undo, actor=actor, action_uuid=body.action, anyone=body.anyone))
 
 
 @router.post("/scans/{scan_id}/lines/preview", summary="What a line would cut", responses=REFUSALS)
