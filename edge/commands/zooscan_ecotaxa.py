@@ -26,6 +26,8 @@ LOOK_S = 0.5
 _ENDED = ("done", "failed", "cancelled")
 _SHOWN = 20
 _WORDS = {
+    "reset": "were set back there: they have no category here any more",
+    "older": "are not taken: what stands here was said later",
     "retired": "belong to objects that are no more",
     "unclassified": "have no category",
     "numbered": "end in a number: which object of ours that is cannot be told",

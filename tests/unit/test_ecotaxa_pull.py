@@ -220,7 +220,7 @@ def test_what_was_set_back_there_is_called_nothing_here(ship: EcotaxaHome, world
     again.status, again.category, again.category_id = "", "", None
     row = ship.run(ship.desk.pull(SCAN, "rita"))
     assert row.report is not None
-    assert (row.report["objects"], row.report["reset"]["ids"]) == (1, [f"{SCAN}_{KEYS[0]}"])
+    assert (row.report["objects"], row.report["new_labels"], row.report["reset"]["ids"]) == (1, 0, [f"{SCAN}_{KEYS[0]}"])
     assert "1 set back there" in row.detail
     with ship.reader() as connection:
         assert set(labels_of(connection, scan_id)) == {KEYS[1]}

@@ -31,7 +31,7 @@ class Added(NamedTuple):
     """What became of labels.
 
     Attributes:
-        new: how many stand now that did not before.
+        new: how many stand now that did not before; those that were set back are not among them.
         reset: ids of objects that had a category here and have none any more.
         older: ids of objects whose label was not taken: what stands was said later.
     """
@@ -73,7 +73,7 @@ def add_labels(
     about = {"source": source, "labels": len(labels), "new": len(new), "older": len(old)}
     audit.append(connection, actor, "zooscan_labels", f"zooscan_scan/{scan_id}", about)
     return Added(
-        new=len(new),
+        new=sum(label.category is not None for label in new),
         reset=tuple(f"{scan}_{label.object_key}" for label in new if label.category is None),
         older=tuple(f"{scan}_{key}" for key in sorted(old)),
     )
