@@ -343,6 +343,7 @@ def test_every_version_of_a_text_is_kept_and_none_is_replaced_by_nothing(db: Con
     assert kept[-2:] == [b"Vol= 1\r\n", b"Vol= 2\r\n"]
     told = db.execute("SELECT detail_json FROM audit WHERE action = 'zooscan_text_changed'").fetchall()
     assert len(told) == len(kept) - 1
+    assert [one.detail[:12] for one in reads.history(db, seeded.scan_id) if one.what == "text"] == ["META changed"] * len(told)
     waiting = scans.put_scan(db, seeded.project_id, complete("st67_d1_1", meta=b"Vol= 3\r\n", lacks=("something",)))
     scans.put_scan(db, seeded.project_id, complete("st67_d1_1", meta=b"", lacks=("something",)))
     assert reads.scan_texts(db, waiting).meta == b"Vol= 3\r\n"

@@ -138,12 +138,19 @@ class EntryRow(NamedTuple):
 
 
 class HappenedRow(NamedTuple):
-    """Something that happened to a scan: when, who (empty: the appliance), what, and more about it."""
+    """Something that happened to a scan: when, who (empty: the appliance), what, more about it, of decisions how many of each."""
 
     at_utc: str
     actor: str
     what: str
     detail: str
+    multiples: int
+    singles: int
+
+    @property
+    def objects(self) -> dict[str, int]:
+        """How many objects were told to be of each kind."""
+        return {kind: count for kind, count in (("multiple", self.multiples), ("single", self.singles)) if count}
 
 
 class SignatureRow(NamedTuple):
@@ -339,16 +346,21 @@ _SCAN = f"""
 """
 _HISTORY = """
     SELECT * FROM (
-        SELECT done_utc AS at_utc, actor, what, CASE WHEN undone_utc IS NULL THEN '' ELSE 'undone by ' || undone_by END AS detail
-        FROM zooscan_actions WHERE scan_id = :scan
-        UNION ALL SELECT undone_utc, undone_by, 'undo', what FROM zooscan_actions WHERE scan_id = :scan AND undone_utc IS NOT NULL
-        UNION ALL SELECT entered_utc, actor, 'entry', field || ' = ' || coalesce(value, '(as in the META)')
+        SELECT a.done_utc AS at_utc, a.actor, a.what, CASE WHEN a.undone_utc IS NULL THEN '' ELSE 'undone by ' || a.undone_by END AS detail,
+               count(*) FILTER (WHERE d.decision = 'multiple') AS multiples, count(*) FILTER (WHERE d.decision = 'single') AS singles
+        FROM zooscan_actions AS a LEFT JOIN zooscan_decisions AS d ON d.action_id = a.id WHERE a.scan_id = :scan GROUP BY a.id
+        UNION ALL SELECT undone_utc, undone_by, 'undo', what, 0, 0 FROM zooscan_actions WHERE scan_id = :scan AND undone_utc IS NOT NULL
+        UNION ALL SELECT entered_utc, actor, 'entry', field || ' = ' || coalesce(value, '(as in the META)'), 0, 0
         FROM zooscan_entries WHERE scan_id = :scan
-        UNION ALL SELECT finished_utc, '', 'run', 'processed with ' || background FROM zooscan_runs WHERE scan_id = :scan
-        UNION ALL SELECT signed_utc, actor, 'sign', objects || ' objects' FROM zooscan_signatures WHERE scan_id = :scan
-        UNION ALL SELECT withdrawn_utc, withdrawn_by, 'withdraw', withdrawn_reason FROM zooscan_signatures
+        UNION ALL SELECT seen_utc, '', 'text', upper(kind) || ' changed: SHA-256 ' || substr(sha256, 1, 12), 0, 0
+        FROM zooscan_texts AS t WHERE scan_id = :scan
+             AND EXISTS (SELECT 1 FROM zooscan_texts AS b WHERE b.scan_id = t.scan_id AND b.kind = t.kind AND b.id < t.id)
+        UNION ALL SELECT finished_utc, '', 'run', 'processed with ' || background, 0, 0 FROM zooscan_runs WHERE scan_id = :scan
+        UNION ALL SELECT signed_utc, actor, 'sign', objects || ' objects', 0, 0 FROM zooscan_signatures WHERE scan_id = :scan
+        UNION ALL SELECT withdrawn_utc, withdrawn_by, 'withdraw', withdrawn_reason, 0, 0 FROM zooscan_signatures
         WHERE scan_id = :scan AND withdrawn_utc IS NOT NULL
-        UNION ALL SELECT asked_utc, actor, kind, server || ' project ' || ecotaxa_project_id FROM zooscan_uploads WHERE scan_id = :scan
+        UNION ALL SELECT asked_utc, actor, kind, server || ' project ' || ecotaxa_project_id, 0, 0
+        FROM zooscan_uploads WHERE scan_id = :scan
     ) ORDER BY at_utc DESC LIMIT :limit
 """
 
