@@ -72,7 +72,7 @@ NOTICES = {
     "seal_broken": "The seal is broken: what was signed can be read by everybody now.",
     "reference_set": "The known counts are kept. Nobody sees them before their own signature.",
     "rule_set": "What is asked of counters is set. Results that exist stay as they were judged.",
-    "scan_queued": "Scans that are queued now: {n}. What was decided and drawn stays.",
+    "scan_queued": "Processing was asked for: {n}. The state of the scan says how far it is; what was decided and drawn stays.",
     "scan_sent": "The scan is on its way to EcoTaxa. Without a link it waits here.",
     "scan_fetched": "The categories of the scan are fetched. Without a link that waits here.",
     "transfer_cancelled": "The transfer ends.",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from edge.store.reads import zooscan_check as reads
 from edge.store.reads.zooscan import ScanRow
 from edge.store.reads.zooscan_check import CheckRun, ObjectPlace
-from edge.store.reads.zooscan_objects import FamilyMember, LineRow, members_of_run, object_by_key, standing_lines
+from edge.store.reads.zooscan_objects import FamilyMember, LineRow, members_of_run, object_by_key, standing_lines, whole_of, wholes
 from edge.store.sqlite import Connection
 from edge.web.scan_answers import points_of
 from edge.web.text import number
@@ -132,6 +132,7 @@ def told_card(connection: Connection, run: CheckRun, place: ObjectPlace) -> Card
         if one.cut_from in family:
             family.add(key)
     whole = members[root]
+    cut_from = wholes(connection, run.scan_id)  # a line may have been drawn on a part that only an earlier run had
     around = crop_place(run, whole)
     measures = dict(row.measures) if row else {}
     return CardAnswer(
@@ -142,7 +143,7 @@ def told_card(connection: Connection, run: CheckRun, place: ObjectPlace) -> Card
         measures=measures,
         stage=StageAnswer(key=root, x_px=around.x_px, y_px=around.y_px, width_px=around.width_px, height_px=around.height_px),
         outlines=tuple(_outline(one) for one in members.values() if one.key in family and not one.is_retired),
-        lines=tuple(_line(one) for one in standing_lines(connection, run.scan_id) if one.object_key in family),
+        lines=tuple(_line(one) for one in standing_lines(connection, run.scan_id) if whole_of(one.object_key, cut_from) == root),
         words=_words(run, place, measures),
     )
 
@@ -216,7 +217,7 @@ def told_check(connection: Connection, scan: ScanRow, run: CheckRun, found: Sequ
     words = [
         ("objects", number(tally.objects)),
         ("looked at", f"{number(tally.decided)} of {number(tally.objects)}"),
-        ("multiple", f"{number(tally.multiples)}, of which the model proposed {number(tally.proposed)} by score"),
+        ("multiple", f"{number(tally.multiples)}; by its score the model proposed {number(tally.proposed)}"),
         ("cut from others", number(tally.parts)),
         ("separation lines", f"{number(tally.human_lines)} by people, {number(tally.separator_lines)} by the separator"),
     ]

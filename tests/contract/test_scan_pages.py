@@ -222,6 +222,15 @@ def test_decisions_and_their_undo(lab: Lab) -> None:
     assert lab.rita.post(f"{lab.api}/decisions", json={"objects": keys, "decision": "perhaps"}).status_code == 422
 
 
+def test_what_one_person_did_in_a_row_is_one_line_of_what_happened(lab: Lab) -> None:
+    for key in lab.of.keys[:3]:
+        lab.rita.post(f"{lab.api}/decisions", json={"objects": [key], "decision": "single"})
+    lab.rita.post(f"{lab.api}/decisions", json={"objects": list(lab.of.keys[3:5]), "decision": "multiple"})
+    happened = words_of(lab.vera.get(f"/scans/{lab.of.scan_id}"))
+    assert happened.count("decided about objects") == 1
+    assert "5 objects: 2 multiple, 3 single" in happened
+
+
 def test_a_line_is_previewed_kept_and_erased(lab: Lab) -> None:
     key = lab.of.keys[0]
     line = {"object": key, "points": lab.neck(key)}
@@ -327,6 +336,16 @@ def test_the_form_tells_what_is_wrong_with_a_field(lab: Lab) -> None:
     form = lab.jd.post(f"{lab.api}/form", json={"values": {"Latitude": "91.3", "Zmin": "200"}}).json()
     assert {one["field"]: one["problem"] for one in form["fields"]}["Latitude"].startswith("Latitude is no position")
     assert "Zmin is deeper than Zmax" in form["problems"]
+
+
+def test_what_an_export_would_refuse_and_what_cannot_be_stands_on_the_page(lab: Lab) -> None:
+    typed = lab.jd.post(f"/api/scans/{lab.of.scan_id}/form", json={"values": {"Observation": "y" * 300, "Zmax": "-5"}}).json()
+    told = {one["field"]: one["problem"] for one in typed["fields"]}
+    assert told["Observation"] == "it has 300 letters; EcoTaxa takes 250: shorten it"
+    assert "Zmax is below 0" in told["Zmax"]
+    words = words_of(lab.vera.get(f"/scans/{lab.of.scan_id}"))
+    assert "not exported so: acq_scan_observation: 300 letters; EcoTaxa keeps 250" in words or "300 letters; EcoTaxa keeps 250" in words
+    assert "Zmax is below 0" in words
 
 
 def test_the_light_stands_on_both_pages(lab: Lab) -> None:

@@ -24,6 +24,7 @@ from edge.web.pages import render
 from edge.web.routes.actions import PostedForm
 from edge.web.routes.api_scans import ScanId, find_scan
 from edge.web.scan_forms import told_form
+from edge.web.scan_history import folded_history
 from edge.web.scan_quality import ScanQuality
 from edge.web.text import utc
 from edge.zooscan.failing import scan_advice
@@ -34,14 +35,15 @@ router = APIRouter(include_in_schema=False)
 TransferId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 PER_PAGE = 60
-HISTORY = 200
+HISTORY = 2000
 AWAY = "its folder is away"
 HAPPENED = {
     "decide": "decided about objects",
     "draw": "drew a separation line",
     "erase": "erased a separation line",
-    "undo": "took back",
+    "undo": "took back what was done",
     "entry": "typed",
+    "text": "read anew",
     "run": "processed",
     "sign": "signed the check",
     "withdraw": "withdrew the signature",
@@ -150,7 +152,7 @@ def show_scan(request: Request, appliance: ApplianceHere, viewer: Viewer, scan_i
         form=form,
         findings=findings,
         retired=retired,
-        history=history,
+        history=folded_history(history),
         transfers=transfers,
         transfer_words=_TRANSFERS,
         model=f"{model.name} {model.version}" if model else "",
