@@ -11,7 +11,9 @@ import tifffile
 
 from edge.errors import Reason, ScanRefusedError
 from edge.store.reads import zooscan as reads
+from edge.store.reads.zooscan_check import check_run, object_place
 from edge.store.reads.zooscan_objects import ObjectRow, erased_machine_lines, standing_lines, standing_objects
+from edge.web.scan_cards import told_card
 from edge.zooscan.engine.engine import PixelEngine
 from models.runtime.vision import cv2
 from tests.helpers.scan_lab import ScanLab, scan_lab
@@ -233,6 +235,16 @@ def machine_lines(lab: ScanLab) -> list[tuple[str, str, float | None]]:
     return [(line.object_key, line.made_by, line.score) for line in lines]
 
 
+def lines_shown(lab: ScanLab, key: str) -> int:
+    """How many lines the check page shows on an object."""
+    with lab.desk.reader() as connection:
+        run = check_run(connection, lab.scan().id)
+        assert run is not None
+        place = object_place(connection, run.id, key)
+        assert place is not None
+        return len(told_card(connection, run, place).lines)
+
+
 def test_what_a_person_called_multiple_stays_cut_run_after_run(lab: ScanLab) -> None:
     pair, parts = parts_of_the_pair(lab)
     assert len(parts) == 2
@@ -253,6 +265,7 @@ def test_a_separators_cut_stays_when_a_person_went_on_from_it(lab: ScanLab) -> N
     lab.desk.engine = PixelEngine(lab.home, classifier=lambda: None, separate=False, processes=1)
     assert processed_again(lab) == stands
     assert machine_lines(lab) == made, "the lines are the new run's, and still of whom they were"
+    assert {lines_shown(lab, key) for key in stands if "p" in key} == {2}, "also those on a part that only the run before had"
     assert processed_again(lab) == stands
     lab.desk.undo(lab.scan().uuid, actor="mary")
     assert {part.key, other.key} <= standing_keys(lab), "they are still there to be gone back to"

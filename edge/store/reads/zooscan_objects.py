@@ -175,6 +175,15 @@ def wholes(connection: Connection, scan_id: int) -> dict[str, str]:
     return {row["key"]: row["cut_from"] for row in rows}
 
 
+def whole_of(key: str, cut_from: Mapping[str, str]) -> str:
+    """The object that the scan shows without any line, of one of its parts; `cut_from`: see `wholes`."""
+    seen = {key}
+    while (whole := cut_from.get(key)) is not None and whole not in seen:
+        seen.add(whole)
+        key = whole
+    return key
+
+
 def line_by_id(connection: Connection, scan_id: int, line_id: int) -> LineRow | None:
     """A line of a scan, standing or not."""
     row = connection.execute(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from edge.store.reads.zooscan_objects import decisions_standing, erased_machine_lines, pack_pixels, standing_lines, wholes
+from edge.store.reads.zooscan_objects import decisions_standing, erased_machine_lines, pack_pixels, standing_lines, whole_of, wholes
 from edge.store.sqlite import Connection
 from edge.store.zooscan.runs import NewLine
 from edge.values import Int32Array
@@ -39,9 +38,9 @@ def what_people_did(connection: Connection, scan_id: int) -> PeoplesWork:
     decided = decisions_standing(connection, scan_id)
     erased = {line.object_key for line in erased_machine_lines(connection, scan_id)}
     cut_from = wholes(connection, scan_id)
-    worked_on = {_root(key, cut_from) for key in decided if key in cut_from}
-    worked_on |= {_root(line.object_key, cut_from) for line in lines if line.is_human}
-    kept = [line for line in lines if not line.is_human and _root(line.object_key, cut_from) in worked_on]
+    worked_on = {whole_of(key, cut_from) for key in decided if key in cut_from}
+    worked_on |= {whole_of(line.object_key, cut_from) for line in lines if line.is_human}
+    kept = [line for line in lines if not line.is_human and whole_of(line.object_key, cut_from) in worked_on]
     drawn = [line for line in lines if line.is_human]
     return PeoplesWork(
         pixels=np.concatenate([np.zeros((0, 2), np.int32), *(line.pixels for line in (*drawn, *kept))]),
@@ -51,12 +50,3 @@ def what_people_did(connection: Connection, scan_id: int) -> PeoplesWork:
         spared=(*sorted(erased), *(key for key, decision in decided.items() if decision == "single" and key not in erased)),
         wanted=tuple(key for key, decision in decided.items() if decision == "multiple" and key not in erased),
     )
-
-
-def _root(key: str, cut_from: Mapping[str, str]) -> str:
-    """The object that the scan shows without any line, of one of its parts."""
-    seen = {key}
-    while (whole := cut_from.get(key)) is not None and whole not in seen:
-        seen.add(whole)
-        key = whole
-    return key
