@@ -289,7 +289,8 @@ class Service:
 
     def activate(self, name: str, version: str, recipe: str, actor: str) -> None:
         """Let an installed model serve a recipe from now on."""
-        self.keeper.activate(recipe, name, version or None, tasks=(one := find_served(recipe)).tasks, labels=one.labels, actor=actor)
+        one = find_served(recipe)
+        self.keeper.activate(recipe, name, version or None, tasks=one.tasks, labels=one.labels, foreign=one.foreign, actor=actor)
         self._prepare(recipe)
 
     def rollback(self, recipe: str, actor: str) -> None:

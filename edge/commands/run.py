@@ -36,6 +36,8 @@ def run(context: typer.Context, host: HostOption = None, port: PortOption = None
     with told(as_json=False), service_of(home, options=_options(host, port)) as service, serving(service) as (server, url):
         service.watch_all()
         say(f"iMagine Edge watches {service.home / 'inbox'}")
+        for watched in service.settings.watched:
+            say(f"  and {watched.path} (recipe {watched.recipe})")
         say(f"Pages: {url}   (Ctrl-C ends)")
         with suppress(KeyboardInterrupt):  # uvicorn raises it again after an orderly end
             server.run()

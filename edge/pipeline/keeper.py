@@ -153,13 +153,22 @@ class ModelKeeper:
         return max(offered, key=lambda verdict: verdict.images_per_s or 0.0)
 
     def activate(
-        self, recipe: str, name: str, version: str | None, *, tasks: Collection[Task], actor: str, labels: Collection[str] | None = None
+        self,
+        recipe: str,
+        name: str,
+        version: str | None,
+        *,
+        tasks: Collection[Task],
+        actor: str,
+        labels: Collection[str] | None = None,
+        foreign: Collection[str] | None = None,
     ) -> packs.PackRow:
         """Let an installed pack serve a recipe; it must work here.
 
         Args:
             tasks: what a model may do to serve that recipe.
             labels: the classes that it must have, neither more nor fewer; None if it may have any.
+            foreign: classes of models for another recipe, which is refused; None: of none.
 
         Raises:
             ModelError: it is not installed, does another task, has other classes, or no variant of it works on this machine.
@@ -171,6 +180,10 @@ class ModelKeeper:
             told, wanted = ", ".join(sorted(names)[:5]), " and ".join(sorted(labels))
             advice = f"Activate a model whose classes are {wanted}; `imagine-edge models show NAME` tells them."
             raise ModelUnfitError(f"{row.label} knows the classes {told}; the recipe {recipe} needs {wanted}", advice=advice)
+        if foreign is not None and names == set(foreign):
+            told = " and ".join(sorted(names))
+            advice = f"Activate a model whose classes are those of the recipe {recipe}; `imagine-edge models show NAME` tells them."
+            raise ModelUnfitError(f"{row.label} knows the classes {told}, which the recipe {recipe} has no use for", advice=advice)
         if task not in tasks:
             advice = f"Activate a model whose task is {' or '.join(sorted(tasks))}; `imagine-edge models show NAME` tells the task."
             raise ModelUnfitError(f"{row.label} does the task {task}, which the recipe {recipe} has no use for", advice=advice)

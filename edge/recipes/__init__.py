@@ -44,7 +44,8 @@ def find_served(name: str) -> Recipe | ProjectRecipe:
 def may_serve(recipe: str, task: str, labels: Collection[str]) -> bool:
     """Whether a model that does a task and knows some classes could serve a recipe; True for a recipe that nobody knows."""
     served = EVERY_RECIPE.get(recipe)
-    return served is None or (task in served.tasks and served.labels in {None, frozenset(labels)})
+    known = frozenset(labels)
+    return served is None or (task in served.tasks and served.labels in {None, known} and served.foreign != known)
 
 
 __all__ = ["EVERY_RECIPE", "PROJECT_RECIPES", "RECIPES", "ProjectRecipe", "Recipe", "find_recipe", "find_served", "may_serve"]

@@ -29,6 +29,7 @@ class Recipe:
         clip: how clips are read, as follows from the settings; None if it takes none.
         measure: of images that are crops of one particle each: what measures it, as `package.module:function`.
         labels: the classes that a model must have to serve it; None if it may have any.
+        foreign: the classes of models that serve another recipe and never this one; None: of none.
         on_demand: its worker and its inbox are there only where a folder is watched with it, or was ever taken from.
     """
 
@@ -41,6 +42,7 @@ class Recipe:
     clip: Callable[[Settings], ClipSettings] | None = None
     measure: str | None = None
     labels: frozenset[str] | None = None
+    foreign: frozenset[str] | None = None
     on_demand: bool = False
 
     def sha256(self, settings: Settings) -> str:
@@ -70,6 +72,7 @@ class ProjectRecipe:
         starter_pack: the bundled pack that serves it until another is activated.
         command: what takes one project once, in place of `ingest`.
         labels: the classes that a model must have to serve it; None if it may have any.
+        foreign: the classes of models that serve another recipe and never this one; None: of none.
     """
 
     name: str
@@ -78,6 +81,7 @@ class ProjectRecipe:
     starter_pack: str
     command: str
     labels: frozenset[str] | None = None
+    foreign: frozenset[str] | None = None
 
 
 def _sha256(content: dict[str, object]) -> str:

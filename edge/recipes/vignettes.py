@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edge.pipeline.plan import DetectSettings
 from edge.recipes.recipe import STILL_EXTENSIONS, Recipe
+from edge.recipes.zooscan import ZOOSCAN
 from edge.settings import Settings
 
 
@@ -20,4 +21,5 @@ VIGNETTES = Recipe(
     detect=_detect,
     measure="edge.zooscan.given_crop:measure_crop",
     on_demand=True,
+    foreign=ZOOSCAN.labels,
 )

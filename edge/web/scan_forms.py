@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edge.export.zooscan.rules import MAX_TEXT
 from edge.store.reads import zooscan as reads
 from edge.store.reads.zooscan import EntryRow
 from edge.store.sqlite import Connection
@@ -107,8 +108,15 @@ def _field(
         typed_utc=None if entry is None else entry.entered_utc,
         not_known=_says_nothing(holds),
         own_not_known=_says_nothing(stated),
-        problem="; ".join(problem for problem in problems if problem.split(" ")[0].casefold() == field.key.casefold()),
+        problem="; ".join(
+            (*(problem for problem in problems if problem.split(" ")[0].casefold() == field.key.casefold()), *_too_long(holds))
+        ),
     )
+
+
+def _too_long(value: str | None) -> tuple[str, ...]:
+    length = len(value or "")
+    return (f"it has {length} letters; EcoTaxa takes {MAX_TEXT}: shorten it",) if length > MAX_TEXT else ()
 
 
 def _says_nothing(value: str | None) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from edge.recipes.scan_gather import facts_of
+from edge.recipes.scan_checks import checks_of
 from edge.store.reads.zooscan_check import quality_stamp
 from edge.store.sqlite import Connection
-from edge.zooscan.quality import Finding, findings
+from edge.zooscan.quality import Finding
 
 _KEPT = 64
 
@@ -32,7 +32,7 @@ class ScanQuality:
             made = self._made.get(scan_id)
         if made is not None and made[0] == stamp:
             return made[1]
-        found = tuple(findings(facts_of(connection, self._home, scan_id)))
+        found = checks_of(connection, self._home, scan_id)
         with self._lock:
             self._made[scan_id] = (stamp, found)
             while len(self._made) > _KEPT:

@@ -78,6 +78,15 @@ def test_a_classification_of_other_classes_does_not_tell_multiples(keeper: Model
     assert keeper.active("zooscan", ZOOSCAN.starter_pack).name == ZOOSCAN.starter_pack
 
 
+def test_the_pack_that_tells_multiples_does_not_serve_crops_of_single_particles(keeper: ModelKeeper) -> None:
+    served = VIGNETTES
+    with pytest.raises(ModelUnfitError, match="multi and single, which the recipe vignettes has no use for"):
+        keeper.activate(
+            "vignettes", ZOOSCAN.starter_pack, None, tasks=served.tasks, labels=served.labels, foreign=served.foreign, actor="test"
+        )
+    assert keeper.active("vignettes", VIGNETTES.starter_pack).name == VIGNETTES.starter_pack
+
+
 def test_any_classification_may_serve_crops_of_single_particles(tmp_path: Path, keeper: ModelKeeper) -> None:
     assert keeper.active("vignettes", VIGNETTES.starter_pack).name == "vignettes-unclassified"
     keeper.install(
@@ -96,6 +105,8 @@ def test_any_classification_may_serve_crops_of_single_particles(tmp_path: Path, 
         ("zooscan", "classify", {"multi", "single", "unsure"}, False),
         ("zooscan", "detect", {"multi", "single"}, False),
         ("vignettes", "classify", {"Tripos"}, True),
+        ("vignettes", "classify", {"multi", "single"}, False),
+        ("vignettes", "classify", {"multi", "single", "Tripos"}, True),
         ("of another version", "detect", {"burrow opening"}, True),
     ],
 )

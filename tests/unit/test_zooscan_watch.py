@@ -114,8 +114,9 @@ def test_a_scan_says_what_it_lacks_until_it_lacks_nothing(look: Look) -> None:
 def test_a_picture_that_grows_or_is_empty_waits(look: Look) -> None:
     look.put_all()
     look.put(RAW, b"")
-    assert look.scan().state == "waiting"
-    assert look.scan().state == "waiting", "a file without bytes is never whole"
+    assert look.scan().lacks[0] == "the end of st66_d1_raw_1.tif, which may still be copied"
+    assert look.scan().lacks == ("st66_d1_raw_1.tif, which is empty (0 bytes): copy or scan it again",), "it is never whole"
+    assert not look.watch.is_settling, "and nobody looks at it every other second"
     for size in (100, 3000):
         look.put(RAW, b"r" * size)
         assert look.scan().state == "waiting"
@@ -289,7 +290,7 @@ def test_a_text_that_is_empty_or_still_copied_is_not_taken(look: Look) -> None:
     look.put_all()
     meta = look.put("Zooscan_scan/_raw/st66_d1_1_meta.txt", b"")
     look()
-    assert look.scan().lacks == ("the end of st66_d1_1_meta.txt, which may still be copied",)
+    assert look.scan().lacks == ("st66_d1_1_meta.txt, which is empty (0 bytes): copy it again",)
     meta.write_bytes(meta_text().encode())
     assert look.scan().state == "waiting"
     assert look.scan().state == "queued"

@@ -72,7 +72,9 @@ def activate_model(
             with service_of(home) as service:
                 service.keeper.install_bundled()
                 served = find_served(recipe)
-                row = service.keeper.activate(recipe, name, version, tasks=served.tasks, labels=served.labels, actor=_ACTOR)
+                row = service.keeper.activate(
+                    recipe, name, version, tasks=served.tasks, labels=served.labels, foreign=served.foreign, actor=_ACTOR
+                )
         except BusyError as error:
             with reading(home) as connection:
                 chosen = packs.get_pack(connection, name, version)

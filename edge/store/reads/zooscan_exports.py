@@ -103,10 +103,11 @@ def neighbours(connection: Connection, project_id: int) -> tuple[NeighbourRow, .
 
 
 def same_raw(connection: Connection, scan_id: int, raw_sha256: str) -> tuple[str, ...]:
-    """The names of other scans whose raw picture has the same bytes."""
+    """Other scans whose raw picture has the same bytes, each as `project/name`."""
     rows = connection.execute(
-        "SELECT s.name FROM zooscan_runs AS r JOIN zooscan_scans AS s ON s.id = r.scan_id "
-        "WHERE r.is_current = 1 AND r.raw_sha256 = ? AND s.id != ? ORDER BY s.name",
+        "SELECT p.name || '/' || s.name AS name FROM zooscan_runs AS r JOIN zooscan_scans AS s ON s.id = r.scan_id "
+        "JOIN zooscan_projects AS p ON p.id = s.project_id "
+        "WHERE r.is_current = 1 AND r.raw_sha256 = ? AND s.id != ? ORDER BY p.name, s.name",
         (raw_sha256, scan_id),
     )
     return tuple(row["name"] for row in rows)

@@ -15,11 +15,21 @@ STILL_COPIED = "still be copied"
 _SAME_BYTES = 0.1
 
 IsWhole = Callable[[Path], bool]
-"""Whether a file does not change any more; one that is not there is not."""
+"""Whether a file does not change any more; one that is not there, or is empty, is not."""
+
+
+def _never(_: Path) -> bool:
+    return False
 
 
 def seen_scan(
-    project: Project, files: ScanFiles, is_whole: IsWhole, *, read: Callable[[Path], bytes] = Path.read_bytes, is_loose: bool = False
+    project: Project,
+    files: ScanFiles,
+    is_whole: IsWhole,
+    *,
+    read: Callable[[Path], bytes] = Path.read_bytes,
+    is_empty: Callable[[Path], bool] = _never,
+    is_loose: bool = False,
 ) -> SeenScan:
     """A scan with its background, and what it lacks.
 
@@ -28,6 +38,7 @@ def seen_scan(
         files: of the scan.
         is_whole: see above; a text is taken when it is, since half a META reads like a whole one.
         read: gives the bytes of a text.
+        is_empty: whether a file had no bytes for so long that nobody is copying it.
         is_loose: it lies in no project and needs no texts.
 
     Raises:
@@ -41,8 +52,8 @@ def seen_scan(
     can_pair = at_local is not None or (is_loose and log is None)
     background = chosen_background(project, at_local, log, None if status is None else status.st_size) if can_pair else None
     pictures = () if background is None else (background.first, background.second)
-    lacks = [*(() if is_loose else files.lacks), *_unfinished((files.raw, *pictures), is_whole)]
-    lacks += [_copied(path) for path in unfinished]
+    lacks = [*(() if is_loose else files.lacks), *_unfinished((files.raw, *pictures), is_whole, is_empty)]
+    lacks += [_copied(path, is_empty) for path in unfinished]
     if log is not None and log.at_local is None:
         lacks.append(f"a Scanning_date in {files.name}_log.txt, YYYYMMDD_HHMM")
     elif can_pair and background is None:
@@ -84,13 +95,16 @@ def _fits(raw_bytes: int, background: Path) -> bool:
     return any(abs(shown * ratio**2 / raw_bytes - 1) < _SAME_BYTES for ratio in RATIOS)
 
 
-def _unfinished(paths: tuple[Path | None, ...], is_whole: IsWhole) -> Iterator[str]:
+def _unfinished(paths: tuple[Path | None, ...], is_whole: IsWhole, is_empty: Callable[[Path], bool]) -> Iterator[str]:
     for path in paths:
         if path is not None and not is_whole(path):
-            yield _copied(path)
+            yield _copied(path, is_empty)
 
 
-def _copied(path: Path) -> str:
+def _copied(path: Path, is_empty: Callable[[Path], bool]) -> str:
+    if is_empty(path):
+        again = "copy it again" if path.suffix.casefold() == ".txt" else "copy or scan it again"
+        return f"{path.name}, which is empty (0 bytes): {again}"
     return f"the end of {path.name}, which may {STILL_COPIED}"
 
 

@@ -135,9 +135,14 @@ class ScanWatch:
         before = self._looks.get(path)
         if before is None or (before.size_bytes, before.mtime_ns) != (status.st_size, status.st_mtime_ns):
             before = self._looks[path] = _Look(status.st_size, status.st_mtime_ns, now_s)
-        whole = status.st_size > 0 and (now_s - before.since_s >= self.settle_s or (status.st_size, status.st_mtime_ns) in known)
-        self.is_settling = self.is_settling or not whole
-        return whole
+        has_settled = now_s - before.since_s >= self.settle_s or (status.st_size, status.st_mtime_ns) in known
+        self.is_settling = self.is_settling or not has_settled
+        return has_settled and status.st_size > 0
+
+    def is_empty(self, path: Path, now_s: float) -> bool:
+        """Whether a file that was looked at has had no bytes for long enough."""
+        look = self._looks.get(path)
+        return look is not None and look.size_bytes == 0 and now_s - look.since_s >= self.settle_s
 
     def _read(self, path: Path) -> bytes:
         """A small file, read again only when it is another one: projects lie on slow shares."""
@@ -193,7 +198,12 @@ class ScanWatch:
             )
             if files.raw is None or _is_text(files.raw):
                 found[files.name] = seen_scan(
-                    project, files, partial(self.is_whole, now_s=now_s, known=remembered), read=self._read, is_loose=is_loose
+                    project,
+                    files,
+                    partial(self.is_whole, now_s=now_s, known=remembered),
+                    read=self._read,
+                    is_empty=partial(self.is_empty, now_s=now_s),
+                    is_loose=is_loose,
                 )
         folder = shown(os.fsencode(project.folder))
         # With the signature: the texts of a signed scan are not taken, and are news again when it was withdrawn.

@@ -103,6 +103,9 @@ def read_sample(meta: KeyedText, *, in_minutes: bool = True) -> Sample:
 
 def _contradictions(sample: Sample, method: str | None) -> Iterator[str]:
     """What cannot be, in words."""
+    for key, depth_m in (("Zmin", sample.depth_min_m), ("Zmax", sample.depth_max_m)):
+        if depth_m is not None and depth_m < 0:
+            yield f"{key} is below 0: depths count downwards from the surface"
     if _is_above(sample.depth_min_m, sample.depth_max_m):
         yield "Zmin is deeper than Zmax"
     if _is_above(sample.fraction_min_um, sample.fraction_max_um) or (
