@@ -2,6 +2,7 @@
 //
 // Each act has a uuid that is made here, so that an act that is sent twice (an answer was lost, the page was left) is one act.
 const AGAIN_MS = 3000;
+const ANSWER_MS = 30_000; // a link that is lost in the middle says nothing
 const KEEPALIVE_BYTES = 30_000; // a browser takes no more than 64 KiB of requests that outlive their page
 
 let count = 0;
@@ -49,7 +50,7 @@ export class ActQueue {
   /** Begin an act. `keep`: it may be sent again. Returns a promise of its answer; undefined if it was refused. */
   add(path, body, { keep = true, ...more } = {}) {
     const name = `${this.prefix}${String(Date.now()).padStart(15, "0")}-${String((count += 1)).padStart(6, "0")}-${newUuid()}`;
-    const act = { name, who: this.who, path, body, ...more };
+    const act = { name, who: this.who, path, body, isOnce: !keep, ...more };
     if (keep) {
       try {
         localStorage.setItem(name, JSON.stringify({ who: act.who, path, body, ...more }));
@@ -76,12 +77,12 @@ export class ActQueue {
   async send(act) {
     for (;;) {
       try {
-        const answer = await this.call(act.path, act.body, { keepalive: JSON.stringify(act.body).length < KEEPALIVE_BYTES });
+        const answer = await this.call(act.path, act.body, { keepalive: JSON.stringify(act.body).length < KEEPALIVE_BYTES, signal: AbortSignal.timeout(ANSWER_MS) });
         this.settle(act);
         this.ontaken(answer, act);
         return answer;
       } catch (error) {
-        if (error.status && error.status !== 401 && error.status < 500) {
+        if (act.isOnce || (error.status && error.status !== 401 && error.status < 500)) {
           this.settle(act);
           await this.onrefused(error, act);
           return undefined;
