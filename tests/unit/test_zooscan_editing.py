@@ -196,6 +196,13 @@ def test_a_line_that_cuts_nothing_is_refused_and_leaves_nothing(lab: Lab) -> Non
     assert sorted(path.name for path in (lab.home / lab.scan.folder).iterdir()) == ["clean.tif", "vignettes.zip"]
 
 
+def test_a_line_that_runs_far_beside_its_object_is_refused_before_it_is_drawn(lab: Lab) -> None:
+    key = lab.scan.keys[0]
+    whole = lab.standing()[key]
+    with pytest.raises(ScanRefusedError, match="lies beside the object"):
+        lab.desk.add_line(lab.scan.scan_uuid, key, [(whole.x_px, whole.y_px), (1_000_000, 1_000_000)], actor="mary")
+
+
 def test_an_action_that_is_sent_twice_is_done_once(lab: Lab) -> None:
     whole = lab.scan.keys[0]
     line = lab.across(whole)
