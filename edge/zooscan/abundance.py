@@ -37,7 +37,8 @@ class ClassAbundance:
         multiples: of these, those that hold as several animals.
         abundance_m3: individuals per m3; None as `objects`.
         ellipsoid_mm3_m3, sphere_mm3_m3: biovolume per m3.
-        is_complete: whether somebody said of every object of the sample what it is; else the figures are lower bounds.
+        is_complete: whether somebody said of every object of the sample what it is; else the figures are lower bounds. Of all objects
+            together they never are: each is counted, whatever it is.
         not_said: objects of which nobody did.
     """
 
@@ -57,6 +58,15 @@ class ClassAbundance:
     volume_m3: float
     volume_filtered_m3: float | None
     category_id: str = ""
+
+    @property
+    def looked_for(self) -> str:
+        """On how many objects it was looked for, in words."""
+        if self.category == ALL_CLASSES:
+            return "counted, whatever they are"
+        if self.category == NOT_SAID:
+            return "nobody said what these are"
+        return "on every object" if self.is_complete else f"at least so many: {self.not_said:,} objects are not classified"
 
     @property
     def taxon(self) -> Taxon:
@@ -145,7 +155,7 @@ def _class_row(scans: Sequence[CountedScan], taxon: Taxon, status: str, found: S
         abundance_m3=math.fsum(one.per_m3 for one in found) if is_known else None,
         ellipsoid_mm3_m3=math.fsum(one.per_m3 * one.one.ellipsoid_mm3 for one in found) if is_known else None,
         sphere_mm3_m3=math.fsum(one.per_m3 * one.one.sphere_mm3 for one in found) if is_known else None,
-        is_complete=is_own or not not_said,
+        is_complete=taxon == _ALL[0] or not not_said,
         not_said=not_said,
         volume_m3=volume,
         volume_filtered_m3=next((scan.volume_filtered_m3 for scan in scans if scan.volume_filtered_m3 is not None), None),

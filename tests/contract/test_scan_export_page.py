@@ -105,6 +105,10 @@ def test_figures_of_the_sample_or_why_there_are_none(lab: Lab) -> None:
     lab.sign()
     assert "nobody decided about proposed multiples: 1" in lab.words(f"/scans/{lab.of.scan_id}/export")
     assert lab.web.get(f"{lab.api}/figures?unsigned=true").json()["rows"]
+    page = lab.web.get(f"{lab.api.removeprefix('/api')}/export?unsigned=true").text
+    assert "Nothing is classified yet" in page
+    assert "nobody said what these are" in page
+    assert "on every object" not in page
     lab.web.post(f"{lab.api}/withdraw", json={"reason": "one was left"}).raise_for_status()
     lab.web.post(f"{lab.api}/decisions", json={"objects": [lab.of.keys[0]], "decision": "multiple"}).raise_for_status()
     lab.sign()

@@ -94,6 +94,13 @@ def test_none_found_is_nought_and_nobody_looked_is_not() -> None:
     assert (nobody["Salpida"].objects, nobody["Salpida"].abundance_m3, nobody["Salpida"].ellipsoid_mm3_m3) == (None, None, None)
 
 
+def test_where_nothing_is_classified_nothing_is_complete_but_the_count_of_all() -> None:
+    rows = {row.category: row for row in class_abundances([_scan("d1", (_object(None), _object(None)))], ASKED)}
+    assert {name: row.is_complete for name, row in rows.items()} == {"all objects": True, "not classified": False}
+    assert rows["not classified"].looked_for == "nobody said what these are"
+    assert rows["all objects"].looked_for == "counted, whatever they are"
+
+
 def test_a_scan_on_which_nothing_lay_is_an_abundance_of_nought() -> None:
     (everything,) = class_abundances([_scan("d1", ())], ASKED)
     assert (everything.objects, everything.abundance_m3, everything.is_complete) == (0, 0.0, True)

@@ -20,7 +20,7 @@ CLASS_COLUMNS: Mapping[str, str] = {
     "abundance_m3": "Individuals per m3: objects of a fraction x Fracnb / Vol, added up over the fractions.",
     "ellipsoid_mm3_m3": "Biovolume, mm3 per m3, of ellipsoids 4/3 pi (major/2) (minor/2)^2.",
     "sphere_mm3_m3": "Biovolume, mm3 per m3, of spheres 4/3 pi (ESD/2)^3.",
-    "is_complete": "1: of every object of the sample somebody said what it is; 0: the figures of classes are lower bounds.",
+    "is_complete": "1: of every object of the sample somebody said what it is, or all are counted; 0: the figures are lower bounds.",
     "not_classified": "Objects of the sample of which nobody did.",
     "volume_m3": "Vol as stated, which the figures are made with.",
     "volume_filtered_m3": "What the net filtered, where it was stated beside Vol; nothing is made with it.",
