@@ -15,13 +15,14 @@ from edge.errors import Reason
 from edge.store.reads import zooscan as reads
 from edge.store.reads import zooscan_check as check
 from edge.store.reads import zooscan_objects as objects
+from edge.store.reads.zooscan_exports import same_raw
 from edge.store.sqlite import Connection
 from edge.store.zooscan import actions, entries, runs, scans
 from edge.store.zooscan.actions import HumanLine
 from edge.store.zooscan.runs import NewLine, NewObject, NewRun
 from edge.store.zooscan.scans import SeenScan
 from tests.helpers.seed import open_database
-from tests.helpers.zooscan import seed_scan
+from tests.helpers.zooscan import SCAN, seed_scan
 
 PIXELS = np.array([[300, 40], [301, 41]], np.int32)
 
@@ -320,6 +321,17 @@ def test_a_signed_scan_that_failed_is_not_queued_by_itself_and_says_what_changed
     assert runs.record_run(db, seeded.scan_id, small_run()) is None
     assert actions.withdraw(db, seeded.scan_id, reason="another picture", actor="mary")
     assert runs.record_run(db, seeded.scan_id, small_run()) is not None
+
+
+def test_scans_with_the_same_picture_are_named_with_their_project(db: Connection) -> None:
+    seeded = seed_scan(db, objects=1)
+    seed_scan(db, objects=1, project="Zooscan_other_sn044")
+    db.execute("UPDATE zooscan_runs SET raw_sha256 = ?", ("5" * 64,))
+    names = {one.name: one.project for one in reads.list_scans(db)}
+    assert len(names) == 1, "two scans of one name"
+    (twin,) = same_raw(db, seeded.scan_id, "5" * 64)
+    project, _, name = twin.partition("/")
+    assert (project in {one.project for one in reads.list_scans(db)}, name) == (True, SCAN)
 
 
 def test_a_signature_is_of_the_result_that_was_signed(db: Connection) -> None:
