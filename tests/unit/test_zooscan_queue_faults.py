@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import pytest
+from structlog.testing import capture_logs
 
 from edge.errors import DiskFullError, Reason, ScanRefusedError
 from edge.store.durable import file_sha256
@@ -115,6 +116,26 @@ def test_whatever_goes_wrong_a_scan_is_in_hand_no_more(lab: ScanLab) -> None:
     lab.desk.may_begin = lambda: False
     lab.desk._work_once()
     assert lab.scan().state == "queued", "what nobody works on is reclaimed while the appliance runs"
+
+
+def test_a_project_that_goes_while_its_scan_is_in_hand_is_told_as_away_and_not_as_changed(lab: ScanLab) -> None:
+    write_project(project_of(lab), objects=3)
+    lab.look()
+    stage = lab.desk._set_stage
+
+    def unplug(name: str) -> None:
+        stage(name)
+        if name == "measure":
+            project_of(lab).rename(lab.folder.parent / "away")
+
+    lab.desk._set_stage = unplug  # type: ignore[assignment]
+    with capture_logs() as told:
+        row = lab.desk.process_next()
+    assert row is not None
+    assert (row.state, row.attempts, lab.run_folders()) == ("queued", 0, [])
+    (why,) = (one["why"] for one in told if one["event"] == "scan_put_back")
+    assert "its medium is out" in why
+    assert "its medium is out" in row.project_trouble
 
 
 def test_a_background_that_changes_while_it_is_read_is_noticed_and_both_are_kept_by_their_hashes(lab: ScanLab) -> None:
