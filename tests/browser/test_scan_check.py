@@ -42,14 +42,9 @@ class CheckWindow(Window):
         rows = self.appliance.writer.execute("SELECT object_key, decision FROM zooscan_decisions WHERE undone_utc IS NULL ORDER BY id")
         return {row[0]: row[1] for row in rows}
 
-    def link(self, *, is_there: bool) -> None:
-        """Between the browser and the appliance."""
-        rate = -1 if is_there else 0
-        self.driver.execute_cdp_cmd("Network.enable", {})
-        self.driver.execute_cdp_cmd(
-            "Network.emulateNetworkConditions",
-            {"offline": not is_there, "latency": 0, "downloadThroughput": rate, "uploadThroughput": rate},
-        )
+    def lose_link(self) -> None:
+        """Nothing that the page asks arrives, until another is opened: the browser's own switch is lifted before an old page is gone."""
+        self.driver.execute_script("window.fetch = () => Promise.reject(new TypeError('no link'))")
 
     def open_check(self) -> list[str]:
         self.resize(1366)
@@ -93,7 +88,7 @@ def test_keys_decide_accept_a_page_and_take_back(window: CheckWindow) -> None:
 
 def test_pages_accepted_without_a_link_are_kept_and_sent_once_when_the_page_is_opened_again(window: CheckWindow) -> None:
     order = window.open_check()
-    window.link(is_there=False)
+    window.lose_link()
     window.press("m")
     window.chord(Keys.SHIFT, Keys.ENTER)
     window.wait(lambda: window.find("#saving").text == "saving 3")  # one of m, of the page its singles and its multiples
@@ -101,7 +96,6 @@ def test_pages_accepted_without_a_link_are_kept_and_sent_once_when_the_page_is_o
     asks = "const e = new Event('beforeunload', { cancelable: true }); dispatchEvent(e); return e.defaultPrevented"
     assert window.driver.execute_script(asks), "leaving is warned of"
     window.driver.get("about:blank")
-    window.link(is_there=True)
     assert window.decisions() == {}
     window.open_check()
     window.wait(lambda: len(window.decisions()) == PER_PAGE)
@@ -179,10 +173,9 @@ def test_a_person_signs_and_what_was_typed_without_a_link_is_kept(window: CheckW
     window.find("input[name=password]").send_keys(PASSWORD, Keys.ENTER)
     window.wait(lambda: window.find(".who").text == "rita")
     window.open(f"/scans/{window.of.scan_id}")
-    window.link(is_there=False)
+    window.lose_link()
     window.find("#f-Vol").send_keys("12.5", Keys.TAB)
     window.wait(lambda: "NO LINK" in window.find("#keeping").text)
-    window.link(is_there=True)
     window.open(f"/scans/{window.of.scan_id}")  # loaded anew: what was typed is still there, and is sent
     typed = "SELECT value FROM zooscan_entries WHERE field = 'Vol'"
     window.wait(lambda: [row[0] for row in window.appliance.writer.execute(typed)] == ["12.5"])
