@@ -229,7 +229,12 @@ def _checked(facts: ScanFacts) -> Finding:
     if facts.signed:
         return Finding(check="signature", level="ok", words="the check is signed")
     left = f"; {facts.undecided} proposed multiples wait for a decision" if facts.undecided else ""
-    return Finding(check="signature", level="look", words=f"nobody signed the check{left}", advice="A reviewer with an account signs it on the check page, under Sign.")
+    return Finding(
+        check="signature",
+        level="look",
+        words=f"nobody signed the check{left}",
+        advice="A reviewer with an account signs it on the check page, under Sign.",
+    )
 
 
 def _separation(facts: ScanFacts) -> Finding:

@@ -34,9 +34,7 @@ def against_truth(home: Path, scan: str, project: Path) -> dict[str, Any]:
         if run is None:
             raise RuntimeError(f"{scan} has no result")
         members = members_of_run(connection, run.id)
-        flagged = {
-            one.key for one in standing_objects(connection, row.id) if (one.multiple_score or 0.0) > (run.multiple_threshold or 2.0)
-        }
+        flagged = {one.key for one in standing_objects(connection, row.id) if (one.multiple_score or 0.0) > (run.multiple_threshold or 2.0)}
     finally:
         connection.close()
     whole = [one for one in members.values() if one.cut_from is None]
