@@ -292,6 +292,7 @@ ZOOSCAN_TABLES = (
     ) STRICT
     """,
     "CREATE INDEX zooscan_uploads_scan ON zooscan_uploads (scan_id)",
+    "CREATE INDEX zooscan_uploads_signature ON zooscan_uploads (signature_id)",
     # The objects that stand, each with what people and EcoTaxa say of it; NULL in is_multiple: neither a model nor a person looked.
     f"""
     CREATE VIEW v_zooscan_objects AS
