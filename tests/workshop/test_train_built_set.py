@@ -41,7 +41,7 @@ def test_what_people_reviewed_becomes_a_pack(tmp_path: Path) -> None:
     assert built.returncode == 0, built.stdout + built.stderr
     summary = json.loads(built.stdout.splitlines()[-1])
     before = {path: path.stat().st_mtime_ns for path in data.rglob("*")}
-    words = ["--data", str(data), "--base", "burrow-openings-starter", "--epochs", "1", "--batch", "8", "--input", "128x96"]
+    words = ["--data", str(data), "--base", "burrow-openings-starter", "--epochs", "1", "--batch", "8", "--input", "320x192"]
     run = train(tmp_path, *words, "--name", "reviewed", "--json")
     assert run.returncode == 0, run.stdout + run.stderr
     answer = json.loads(run.stdout.splitlines()[-1])
