@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from edge.errors import DiskFullError, EdgeError, InputError, Reason
 from edge.zooscan.process.child import MeasureTask
-from edge.zooscan.process.cleaning import remake_clean
 from edge.zooscan.process.flow import process_scan
 from edge.zooscan.process.measurers import Measurers
 from edge.zooscan.process.values import MeasurerLostError, ProcessedScan, ScanInput, ScanStoppedError
@@ -243,25 +242,3 @@ def test_every_error_of_a_scan_says_what_to_do() -> None:
     for error in (ScanStoppedError("x"), MeasurerLostError("x")):
         assert isinstance(error, EdgeError)
         assert error.advice()
-
-
-# The clean picture again ---------------------------------------------------------------------------------------------
-
-
-def test_a_clean_picture_that_was_put_away_is_made_again_the_same(scan: ScanInput, tmp_path: Path) -> None:
-    found = processed(scan, tmp_path / "run")
-    clean = tmp_path / "run" / "clean.tif"
-    before = clean.read_bytes()
-    clean.unlink()
-    asked: dict[str, Any] = {"raw_sha256": found.raw_sha256, "threads": 2, "stopping": lambda: False}
-    assert remake_clean(scan, tmp_path / "run", **asked) == clean
-    assert clean.read_bytes() == before
-    made_ns = clean.stat().st_mtime_ns
-    remake_clean(scan, tmp_path / "run", **asked)
-    assert clean.stat().st_mtime_ns == made_ns
-    clean.unlink()
-    with pytest.raises(InputError, match="no longer the picture"):
-        remake_clean(scan, tmp_path / "run", **(asked | {"raw_sha256": "0" * 64}))
-    with pytest.raises(ScanStoppedError):
-        remake_clean(scan, tmp_path / "run", **(asked | {"stopping": lambda: True}))
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["overview.tif", "vignettes.zip"]

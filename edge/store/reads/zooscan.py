@@ -240,6 +240,11 @@ def current_run(connection: Connection, scan_id: int) -> RunRow | None:
     return None if row is None else _run(row)
 
 
+def run_by_id(connection: Connection, run_id: int) -> RunRow:
+    """A result of a scan that is known to be there, the current one or an earlier: results are never deleted."""
+    return _run(connection.execute("SELECT * FROM zooscan_runs WHERE id = ?", (run_id,)).fetchone())
+
+
 def count_cut(connection: Connection, run_id: int) -> int:
     """How many objects of a run were cut and stand no more."""
     row = connection.execute("SELECT count(*) FROM zooscan_objects WHERE run_id = ? AND retired_utc IS NOT NULL", (run_id,)).fetchone()

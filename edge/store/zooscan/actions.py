@@ -73,6 +73,11 @@ def draw_line(connection: Connection, scan_id: int, line: HumanLine, *, actor: s
     return line_id
 
 
+def line_uuid(connection: Connection, line_id: int) -> str:
+    """What a line is called outside of this database."""
+    return str(connection.execute("SELECT uuid FROM zooscan_lines WHERE id = ?", (line_id,)).fetchone()[0])
+
+
 def erase_line(connection: Connection, scan_id: int, line_id: int, *, actor: str, uuid: str | None = None) -> None:
     """A line, a person's or the separator's, stands no more."""
     _set_erased(connection, line_id, actor)

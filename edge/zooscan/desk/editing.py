@@ -154,7 +154,7 @@ class Editing(DeskCore):
 
             def note(connection: Connection) -> str:
                 line_id = actions.draw_line(connection, checked.scan.id, human, actor=actor, uuid=action_uuid)
-                return str(connection.execute("SELECT uuid FROM zooscan_lines WHERE id = ?", (line_id,)).fetchone()[0])
+                return actions.line_uuid(connection, line_id)
 
             line_uuid = self._write(checked, change, note)
         return Done(what="draw", retired=change.retired, standing=change.standing, line_uuid=line_uuid)

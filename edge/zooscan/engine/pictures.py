@@ -5,7 +5,6 @@ Kept in memory is only where each vignette lies in its archive. For any thread.
 
 from __future__ import annotations
 
-import json
 import threading
 import zipfile
 import zlib
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.errors import InputError, Reason
+from edge.store.reads.zooscan import run_by_id
 from edge.store.reads.zooscan_check import CheckRun, ObjectPlace
 from edge.store.reads.zooscan_objects import standing_lines, unpack_outline
 from edge.store.sqlite import Connection
@@ -124,8 +124,7 @@ class ScanPictures:
     def _settings(self, run: CheckRun) -> SegmentSettings:
         """What an object is on this run."""
         with self._reader() as connection:
-            row = connection.execute("SELECT settings_json FROM zooscan_runs WHERE id = ?", (run.id,)).fetchone()
-        return segment_settings(json.loads(row[0]))
+            return segment_settings(run_by_id(connection, run.id).settings)
 
     # Files -------------------------------------------------------------------------------------------------------
 

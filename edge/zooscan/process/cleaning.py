@@ -1,16 +1,13 @@
-"""From the files of a scan to its clean picture, and the clean picture again when it was put away."""
+"""From the files of a scan to its clean picture."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 from edge.errors import InputError, Reason
-from edge.store.durable import sync_folder
-from edge.zooscan.process.clean_file import CLEAN_NAME, write_clean
 from edge.zooscan.process.values import ScanInput, ScanStoppedError
 from edge.zooscan.raw import RawScan, open_raw
 from edge.zooscan.scan import CleanScan, Stopwatch, clean_scan
@@ -41,45 +38,6 @@ def _background(opened: ExitStack, path: Path) -> RawScan:
         if error.reason is Reason.VANISHED:
             raise InputError(Reason.NO_BACKGROUND, f"the background {path.name} is not there") from error
         raise
-
-
-def remake_clean(scan: ScanInput, folder: Path, *, raw_sha256: str, threads: int, stopping: Callable[[], bool]) -> Path:
-    """Make the clean picture of a run again, the same as it was; where it is there, nothing is done.
-
-    Args:
-        scan: what the run was made from.
-        folder: of the run.
-        raw_sha256: of the raw picture then.
-        threads: how many convert at a time.
-        stopping: says whether to give up.
-
-    Returns:
-        The file.
-
-    Raises:
-        InputError: CHANGED_WHILE_READ, the raw picture is not the one of the run; or see `cleaned`.
-        ScanStoppedError: `stopping` said so.
-        OSError: the disk is full, or broken.
-    """
-    path = folder / CLEAN_NAME
-    if path.exists():
-        return path
-    if file_sha256(scan.raw, stopping) != raw_sha256:
-        check_going_on(stopping)
-        raise InputError(
-            Reason.CHANGED_WHILE_READ,
-            f"{scan.raw.name} is no longer the picture that was processed",
-            advice="Put the original back, or process the scan again.",
-        )
-    clean = cleaned(scan, threads=threads, watch=Stopwatch(), stopping=stopping)
-    unfinished = folder / f".{CLEAN_NAME}.{os.getpid()}"
-    try:
-        write_clean(unfinished, clean.image, scan.settings.segment.resolution_dpi)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    sync_folder(folder)
-    return path
 
 
 def file_sha256(path: Path, stopping: Callable[[], bool]) -> str:
