@@ -174,6 +174,47 @@ class Settings(BaseSettings):
         title="EcoTaxa without TLS",
         description="Allow `ecotaxa_url` to be plain http on another machine. Passwords can then be read on their way: own networks only.",
     )
+    cvat_bridge: bool = Field(
+        default=True,
+        title="Models for CVAT",
+        description="Answer CVAT as Nuclio would, on `cvat_host` and `cvat_port`: models run when somebody calls them, not before.",
+    )
+    cvat_host: str = Field(
+        default="127.0.0.1",
+        title="Address for CVAT",
+        description="Where CVAT reaches the models; for a CVAT in Docker on this machine the address of its bridge, such as 172.17.0.1.",
+    )
+    cvat_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        default=8070, title="Port for CVAT", description="The port of the same, Nuclio's own by default; 0 takes a free one."
+    )
+    cvat_allowed_from: tuple[str, ...] = Field(
+        default=("127.0.0.0/8", "::1/128", "172.16.0.0/12"),
+        title="Callers of the models",
+        description="Networks from which models may be called; any other caller is refused. Docker's own lie in 172.16.0.0/12.",
+    )
+    cvat_token: str = Field(
+        default="",
+        title="Token of the callers",
+        description="If set, every call has to carry it as the first part of its path (`/TOKEN/api/functions`).",
+    )
+    cvat_body_mb: Annotated[int, Field(ge=1, le=1024)] = Field(
+        default=64, title="Largest call (MiB)", description="A call with a larger body is refused; two images in base64 have to fit in it."
+    )
+    cvat_url: str = Field(
+        default="",
+        title="CVAT",
+        description="The CVAT server that tasks go to, such as `http://localhost:8080`; empty: none, and nothing is contacted.",
+    )
+    cvat_plain_http: bool = Field(
+        default=False,
+        title="CVAT without TLS",
+        description="Allow `cvat_url` to be plain http on another machine. Passwords can then be read on their way: own networks only.",
+    )
+    cvat_job_frames: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=50,
+        title="Frames of a job in CVAT",
+        description="A task is divided into jobs of so many images, so that several people can share it.",
+    )
     backups_kept: Annotated[int, Field(ge=1, le=365)] = Field(
         default=7, title="Backups kept", description="How many of the daily backups stay."
     )

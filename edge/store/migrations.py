@@ -14,6 +14,7 @@ from edge.store.clip_tables import CLIP_TABLES
 from edge.store.comparison_tables import COMPARISON_TABLES
 from edge.store.counter_tables import COUNTER_TABLES
 from edge.store.crop_tables import CROP_TABLES
+from edge.store.cvat_tables import CVAT_TABLES
 from edge.store.decision_tables import DECISION_TABLES
 from edge.store.sqlite import Connection
 from edge.store.survey_tables import SURVEY_TABLES
@@ -56,11 +57,19 @@ def m004_zooscan(db: Database) -> None:
         connection.execute(statement)
 
 
+def m005_cvat(db: Database) -> None:
+    """Tasks in CVAT, and what people made of them there."""
+    connection: Connection = db.conn
+    for statement in CVAT_TABLES:
+        connection.execute(statement)
+
+
 MIGRATIONS: dict[str, Callable[[Database], None]] = {
     "m001_appliance": m001_appliance,
     "m002_survey": m002_survey,
     "m003_footage": m003_footage,
     "m004_zooscan": m004_zooscan,
+    "m005_cvat": m005_cvat,
 }
 """All of them by name, in their order."""
 
