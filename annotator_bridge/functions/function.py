@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
@@ -78,6 +79,33 @@ class FunctionInfo:
     starts_with_box: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class RawJson:
+    """An answer that is JSON text already: a mask of two million numbers takes a hundred times as long through `json`.
+
+    Attributes:
+        data: one JSON document, UTF-8.
+    """
+
+    data: bytes
+
+    def document(self) -> Any:
+        """What it says, read again."""
+        return json.loads(self.data)
+
+
+def answer_bytes(answer: Any) -> bytes:
+    """What `Function.invoke` returned, as the bytes that go over the wire.
+
+    Raises:
+        ValueError: a NaN or an infinity: neither is JSON.
+        TypeError: what JSON cannot hold.
+    """
+    if isinstance(answer, RawJson):
+        return answer.data
+    return json.dumps(answer, allow_nan=False, separators=(",", ":")).encode()
+
+
 class Function(Protocol):
     """A function that is ready to be called, from several threads at once."""
 
@@ -92,7 +120,8 @@ class Function(Protocol):
             payload: the document of the call; nothing in it was checked but that it is a JSON object.
 
         Returns:
-            What goes back as JSON: valid, clipped to the image, without NaN.
+            What goes back as JSON: valid, clipped to the image, without NaN; a `RawJson` where it is JSON text already. `answer_bytes`
+            makes the bytes of either.
 
         Raises:
             BadCallError: the call cannot be answered as it is.
