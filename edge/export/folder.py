@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from edge.errors import DiskFullError, SettingsError
+from edge.errors import SettingsError
 from edge.store.durable import sync_folder
 from edge.store.lock import LOCK_NAME, HomeLock
+from edge.store.out_folder import check_not_watched, os_errors_named
 
 MANIFEST_NAME = "export_manifest.json"
 MADE_BY = "imagine-edge export"
@@ -32,7 +32,7 @@ def replaced_folder(out_dir: Path, *, watched: Iterable[Path], may_replace: bool
     out_dir = out_dir.absolute()
     _check_place(out_dir, watched, may_replace=may_replace)
     part = out_dir.with_name(f".{out_dir.name}.part")
-    with _os_errors_named(out_dir):
+    with os_errors_named(out_dir):
         part.parent.mkdir(parents=True, exist_ok=True)
         part.mkdir(exist_ok=True)
         lock = HomeLock(part)
@@ -60,12 +60,7 @@ def count_entries(folder: Path) -> dict[str, int]:
 
 
 def _check_place(out_dir: Path, watched: Iterable[Path], *, may_replace: bool) -> None:
-    for root in watched:
-        if out_dir.resolve().is_relative_to(root.resolve()):
-            raise SettingsError(
-                f"{out_dir} lies in the watched folder {root}: the export would be taken for new files",
-                advice=f"Give --out a folder outside of {root}; any other will do, one on a stick too.",
-            )
+    check_not_watched(out_dir, watched)
     if out_dir.is_symlink() or (out_dir.exists() and not out_dir.is_dir()):
         raise SettingsError(f"{out_dir} is not a folder", advice="Name a new folder.")
     if os.path.ismount(out_dir):
@@ -136,13 +131,3 @@ def _put_in_place(part: Path, out_dir: Path) -> None:
     part.rename(out_dir)
     sync_folder(out_dir.parent)
     shutil.rmtree(before, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _os_errors_named(out_dir: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFullError(f"no room for the export to {out_dir}", advice="Free space, or name a folder on another disk.") from error
-        raise SettingsError(f"{out_dir} cannot be written: {error.strerror or error}", advice="Name another folder.") from error

@@ -16,7 +16,7 @@ from edge import __version__
 from edge.errors import ExportRefusedError, SettingsError
 from edge.export.folder import MADE_BY, MANIFEST_NAME, count_entries, replaced_folder
 from edge.export.zooscan.ecotaxa import VignetteReader, check_export, write_ecotaxa_zip
-from edge.export.zooscan.place import check_folder, put_files
+from edge.export.zooscan.place import put_files
 from edge.export.zooscan.rules import Problem
 from edge.export.zooscan.table import file_stem
 from edge.export.zooscan.tables import described_columns, write_objects, write_retired
@@ -25,6 +25,7 @@ from edge.recipes.scan_gather import Gathered, gather, one_scan
 from edge.recipes.scan_header import log_header
 from edge.store.clock import utc_now
 from edge.store.connection import snapshot
+from edge.store.out_folder import check_folder
 from edge.store.reads.zooscan import entries_standing, scan_by_id, scan_texts
 from edge.store.reads.zooscan_objects import outlines, standing_lines
 from edge.store.sqlite import Connection

@@ -26,6 +26,9 @@ for station in ("S1", "S2", "S3", "S4"):
         Opening(frames=list(range(8, 32, 4)), decision="accepted", x_px=70.0),
         Opening(frames=[4, 8], decision="rejected", x_px=100.0),
     ])
+    # Which part a station comes to hangs on its identity, which is drawn anew each time.
+    ship.connection.execute("UPDATE stations SET uuid = ? WHERE name = ?", (f"01980000-0000-7000-8000-00000000000{station[1]}", station))
+ship.connection.commit()
 ship.connection.close()
 """
 

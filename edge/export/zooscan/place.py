@@ -7,20 +7,18 @@ power cut between two files it is still known which is which.
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
-import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from edge.errors import DiskFullError, EdgeError, SettingsError
+from edge.errors import EdgeError, SettingsError
 from edge.store.durable import file_sha256, sync_file, sync_folder, write_durably
 from edge.store.lock import LOCK_NAME, HomeLock
+from edge.store.out_folder import check_folder, os_errors_named
 
 MADE_BY = "imagine-edge zooscan"
 
@@ -92,22 +90,6 @@ def _written(path: Path, write: Callable[[Path], object]) -> str:
     return file_sha256(path)
 
 
-def check_folder(out_dir: Path, watched: Iterable[Path]) -> None:
-    """Refuse a folder that cannot take an export.
-
-    Raises:
-        SettingsError: it lies in a watched folder, or is none.
-    """
-    for root in watched:
-        if out_dir.resolve().is_relative_to(root.resolve()):
-            raise SettingsError(
-                f"{out_dir} lies in the watched folder {root}: the export would be taken for new files",
-                advice=f"Give --out a folder outside of {root}; any other will do, one on a stick too.",
-            )
-    if out_dir.exists() and not out_dir.is_dir():
-        raise SettingsError(f"{out_dir} is not a folder", advice="Name a folder.")
-
-
 def _replaced_sha256(path: Path, sidecar: Path, of: Mapping[str, str]) -> str | None:
     """The hash of the earlier export that will be replaced; None where there is none.
 
@@ -125,21 +107,3 @@ def _replaced_sha256(path: Path, sidecar: Path, of: Mapping[str, str]) -> str | 
     raise SettingsError(
         f"{path} is not an export of the same as it was written: it would be lost", advice="Move it away, or give --out another folder."
     )
-
-
-@contextlib.contextmanager
-def os_errors_named(out_dir: Path) -> Iterator[None]:
-    """Failures of the disk as errors of ours.
-
-    Raises:
-        DiskFullError: no room.
-        SettingsError: it cannot be written.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise DiskFullError(f"the disk of {out_dir} has no room for the export", advice="Nothing was written; free space.") from error
-        raise SettingsError(
-            f"{out_dir} cannot be written: {os.strerror(error.errno or 0)}", advice="Give --out a folder that can be written."
-        ) from error

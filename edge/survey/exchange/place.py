@@ -6,19 +6,17 @@ names the hash of the table that it replaces, so that after a power cut between 
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
-import os
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from edge.errors import DiskFullError, SettingsError
+from edge.errors import SettingsError
 from edge.store.durable import file_sha256, sync_file, sync_folder, write_durably
+from edge.store.out_folder import check_folder, os_errors_named
 
 MADE_BY = "imagine-edge survey export"
 MAX_NAME_BYTES = 100
@@ -58,11 +56,11 @@ def put_export(
         DiskFullError: no room.
     """
     out_dir = out_dir.absolute()
-    _check_folder(out_dir, watched)
+    check_folder(out_dir, watched)
     path, sidecar = out_dir / name, out_dir / sidecar_name
     mark = secrets.token_hex(4)  # two exports to the same place at once must not write into one file
     part, sidecar_part = out_dir / f".{name}.{mark}.part", out_dir / f".{sidecar_name}.{mark}.part"
-    with _os_errors_named(out_dir):
+    with os_errors_named(out_dir):
         out_dir.mkdir(parents=True, exist_ok=True)
         replaced = _replaced_sha256(path, sidecar, list(identity))
         try:
@@ -78,17 +76,6 @@ def put_export(
             for left in (part, sidecar_part):
                 left.unlink(missing_ok=True)
     return sha256
-
-
-def _check_folder(out_dir: Path, watched: Iterable[Path]) -> None:
-    for root in watched:
-        if out_dir.resolve().is_relative_to(root.resolve()):
-            raise SettingsError(
-                f"{out_dir} lies in the watched folder {root}: the export would be taken for new files",
-                advice=f"Give --out a folder outside of {root}; any other will do, one on a stick too.",
-            )
-    if out_dir.exists() and not out_dir.is_dir():
-        raise SettingsError(f"{out_dir} is not a folder", advice="Name a folder.")
 
 
 def _replaced_sha256(path: Path, sidecar: Path, identity: list[str]) -> str | None:
@@ -107,15 +94,3 @@ def _replaced_sha256(path: Path, sidecar: Path, identity: list[str]) -> str | No
     raise SettingsError(
         f"{path} is not an export of the same as it was written: it would be lost", advice="Move it away, or give --out another folder."
     )
-
-
-@contextlib.contextmanager
-def _os_errors_named(out_dir: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise DiskFullError(f"the disk of {out_dir} has no room for the export", advice="Nothing was written; free space.") from error
-        raise SettingsError(
-            f"{out_dir} cannot be written: {os.strerror(error.errno or 0)}", advice="Give --out a folder that can be written."
-        ) from error

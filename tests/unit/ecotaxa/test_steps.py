@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from edge.zooscan.ecotaxa.desk import EcotaxaDesk
 from tests.helpers.ecotaxa_home import EcotaxaHome
 from tests.helpers.small_import import KEYS
-from tests.simulators.ecotaxa import Server, ecotaxa
+from tests.simulators.ecotaxa import Server
 from tests.simulators.ecotaxa_world import PROJECT, World
 
 
@@ -41,19 +40,6 @@ class Power:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    folder = tmp_path / "server"
-    folder.mkdir()
-    return World(folder)
-
-
-@pytest.fixture
-def server(world: World) -> Iterator[Server]:
-    with ecotaxa(world) as running:
-        yield running
-
-
-@pytest.fixture
 def power(monkeypatch: pytest.MonkeyPatch) -> Power:
     """Every request to the server, and every write to the database, is a step."""
     from edge.store.writer import Writer
@@ -63,14 +49,6 @@ def power(monkeypatch: pytest.MonkeyPatch) -> Power:
     for kind, name in ((Link, "_ask_once"), (Link, "send"), (Link, "fetch"), (Writer, "call")):
         monkeypatch.setattr(kind, name, power.around(getattr(kind, name)))
     return power
-
-
-@pytest.fixture
-def ship(tmp_path: Path, server: Server) -> Iterator[EcotaxaHome]:
-    home = EcotaxaHome(tmp_path / "home", server.url)
-    home.sign_in()
-    yield home
-    home.close()
 
 
 def run_once(ship: EcotaxaHome, upload_id: int, desk: EcotaxaDesk) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -16,43 +15,14 @@ from edge.zooscan.ecotaxa import push
 from edge.zooscan.ecotaxa.client import EcoTaxa
 from edge.zooscan.ecotaxa.desk import AGAIN_S
 from edge.zooscan.ecotaxa.link import _refusal
-from edge.zooscan.ecotaxa.login import PASSWORD_VARIABLE
 from tests.helpers.ecotaxa_home import EcotaxaHome
 from tests.helpers.small_import import KEYS, SAMPLE, SCAN
-from tests.simulators.ecotaxa import Server, ecotaxa
+from tests.simulators.ecotaxa import Server
 from tests.simulators.ecotaxa_world import PROJECT, USER, World
 
 IDS = {f"{SCAN}_{key}" for key in KEYS}
 IMPORT = r"POST /file_import/"
 UPLOAD = r"POST /user_files/$"
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    folder = tmp_path / "server"
-    folder.mkdir()
-    return World(folder)
-
-
-@pytest.fixture
-def server(world: World) -> Iterator[Server]:
-    with ecotaxa(world) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge.zooscan.ecotaxa.link._DELAYS_S", (0.0, 0.0))
-    monkeypatch.setattr("edge.zooscan.ecotaxa.link.MAX_ANSWER_BYTES", 1_000_000)
-    monkeypatch.delenv(PASSWORD_VARIABLE, raising=False)
-
-
-@pytest.fixture
-def ship(tmp_path: Path, server: Server) -> Iterator[EcotaxaHome]:
-    home = EcotaxaHome(tmp_path / "home", server.url)
-    home.sign_in()
-    yield home
-    home.close()
 
 
 def imported(world: World) -> set[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,34 +14,6 @@ from tests.helpers.ecotaxa_home import EcotaxaHome
 from tests.helpers.small_import import SCAN
 from tests.simulators.ecotaxa import Server, ecotaxa
 from tests.simulators.ecotaxa_world import NAME, PASSWORD, USER, World
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    folder = tmp_path / "server"
-    folder.mkdir()
-    return World(folder)
-
-
-@pytest.fixture
-def server(world: World) -> Iterator[Server]:
-    with ecotaxa(world) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge.zooscan.ecotaxa.link._DELAYS_S", (0.0, 0.0))
-    monkeypatch.setattr("edge.zooscan.ecotaxa.link.MAX_ANSWER_BYTES", 1_000_000)
-    monkeypatch.delenv(PASSWORD_VARIABLE, raising=False)
-
-
-@pytest.fixture
-def ship(tmp_path: Path, server: Server) -> Iterator[EcotaxaHome]:
-    home = EcotaxaHome(tmp_path / "home", server.url)
-    home.sign_in()
-    yield home
-    home.close()
 
 
 def test_an_expired_token_is_renewed_with_the_kept_password(ship: EcotaxaHome, world: World) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,33 +19,11 @@ from edge.zooscan.ecotaxa.client import EcoTaxa
 from edge.zooscan.ecotaxa.matching import KnownScan, match
 from tests.helpers.ecotaxa_home import EcotaxaHome
 from tests.helpers.small_import import KEYS, SAMPLE, SCAN
-from tests.simulators.ecotaxa import Server, ecotaxa
+from tests.simulators.ecotaxa import Server
 from tests.simulators.ecotaxa_world import FOREIGN_PROJECT, PROJECT, Object, World
 
 EXPORT = r"POST /object_set/export"
 HEADING = "object_id\tobject_annotation_status\tobject_annotation_category\tobject_annotation_category_id\tobject_annotation_hierarchy\n"
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    folder = tmp_path / "server"
-    folder.mkdir()
-    return World(folder)
-
-
-@pytest.fixture
-def server(world: World) -> Iterator[Server]:
-    with ecotaxa(world) as running:
-        yield running
-
-
-@pytest.fixture
-def ship(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[EcotaxaHome]:
-    monkeypatch.setattr("edge.zooscan.ecotaxa.link._DELAYS_S", (0.0, 0.0))
-    home = EcotaxaHome(tmp_path / "home", server.url)
-    home.sign_in()
-    yield home
-    home.close()
 
 
 def put(world: World, object_id: str, *, sample: str = SAMPLE, **what: Any) -> None:
