@@ -7,23 +7,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
-from edge.errors import EdgeError, InputError
+from edge.errors import EdgeError
 
 FunctionKind = Literal["detector", "tracker", "interactor", "reid"]
 ShapeType = Literal["rectangle", "polygon", "mask", "tag"]
 
 
-class BadCallError(InputError):
+class BadCallError(EdgeError):
     """A call that cannot be answered: what came is no image, no box, no state of ours, or lacks something."""
 
     code: ClassVar[str] = "bad_call"
+    exit_code: ClassVar[int] = 4
     default_advice: ClassVar[str] = "Look at the Annotate page: it names the last calls that failed, with the reason of each."
 
 
-class UnknownFunctionError(InputError):
+class UnknownFunctionError(EdgeError):
     """There is no function of that name."""
 
     code: ClassVar[str] = "unknown_function"
+    exit_code: ClassVar[int] = 4
     default_advice: ClassVar[str] = "Reload the list of models in CVAT: the pack was removed, or is not installed on this appliance."
 
 
