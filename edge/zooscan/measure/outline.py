@@ -40,16 +40,17 @@ def edge_lengths(chain: Int32Array) -> IntArray:
     """Pixels along each straight edge of the border, clockwise from the one along the top row's leftmost pixel."""
     if len(chain) == 1:
         return np.ones(4, np.intp)
-    step = np.roll(chain, -1, axis=0) - chain
+    step = np.concatenate([chain[1:], chain[:1]]) - chain
     out = _EIGHTH[step[:, 1] + 1, step[:, 0] + 1]
     # Sides of a pixel are 0 top, 1 right, 2 bottom, 3 left, each walked clockwise. Having come in a direction, the border goes on along
     # this side first; going out in a direction, it leaves after that one.
-    first, last = np.roll(out, 1) // 2, (out + 1) // 2 % 4
+    first, last = np.concatenate([out[-1:], out[:-1]]) // 2, (out + 1) // 2 % 4
     sides = (last - first) % 4 + 1
     begins = np.cumsum(sides) - sides
     walked = (np.repeat(first, sides) + np.arange(int(sides.sum())) - np.repeat(begins, sides)) % 4
-    walked = np.roll(walked, -int((walked == 0).argmax()))  # up to there it is the left side of the first pixel
-    turns = np.flatnonzero(walked != np.roll(walked, 1))
+    begin = int((walked == 0).argmax())  # up to there it is the left side of the first pixel
+    walked = np.concatenate([walked[begin:], walked[:begin]])
+    turns = np.flatnonzero(walked != np.concatenate([walked[-1:], walked[:-1]]))
     return np.diff(turns, append=len(walked))
 
 

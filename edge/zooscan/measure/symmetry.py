@@ -24,9 +24,10 @@ _INK = 255
 _COLUMN_EVERY_MM = 0.1
 _STEP_OF_EDGE = 100
 _MARGIN_PX = 4
-# How many of four pixels are inked: none, all, or a grey to be computed.
+_AROUND_PX = 2
+# How many of nine pixels are inked: none, all, or a grey to be computed.
 _MIXED = 1
-_GREY_OF_FOUR = np.array([0, _MIXED, _MIXED, _MIXED, _INK], np.uint8)
+_GREY_OF_NINE = np.array([0, *[_MIXED] * 8, _INK, *[0] * 246], np.uint8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,16 +44,34 @@ class Symmetry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Square:
+    """A square of paper with an object on it.
+
+    Attributes:
+        ink: (H, W) uint8, 1 where the object is; at least two pixels of nothing all around.
+        left, top: where it lies in the square; may begin before it.
+        side: of the square.
+    """
+
+    ink: UInt8Array
+    left: int
+    top: int
+    side: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Lying:
     """An object turned so that its major axis lies along x, in the middle of a square.
 
     Attributes:
         seen: (H, W) uint8, 255 on 0, the middle of the square as far as the object reaches on either side; all around it is 0.
         side: of the square.
+        edges: (N,) uint8, the greys of all pixels that may be neither 0 nor 255.
     """
 
     seen: UInt8Array
     side: int
+    edges: UInt8Array
 
     @property
     def first_column(self) -> int:
@@ -113,9 +132,9 @@ def _laid_along(holed: BoolArray, border: Int32Array, figure: Figure) -> _Lying:
     diagonal = _SQUARE * math.hypot(width, height)
     side = int(diagonal)
     left, top = max(0, int(diagonal / 2 - figure.x)), max(0, int(diagonal / 2 - figure.y))
-    paper = np.zeros((side + 1, side + 1), np.uint8)
-    pasted = holed[: side - top, : side - left]
-    paper[top : top + pasted.shape[0], left : left + pasted.shape[1]] = pasted
+    pasted = holed[: side - top, : side - left].view(np.uint8)
+    ink = cv2.copyMakeBorder(pasted, _AROUND_PX, _AROUND_PX, _AROUND_PX, _AROUND_PX, cv2.BORDER_CONSTANT)
+    square = _Square(ink=np.asarray(ink, np.uint8), left=left - _AROUND_PX, top=top - _AROUND_PX, side=side)
     # The macro passes the angle on as text of four decimals, half a turn added.
     turned = -math.radians(round(figure.angle_deg + 180.0, 4))
     cosine, sine, middle = math.cos(turned), math.sin(turned), (side - 1) / 2
@@ -125,66 +144,78 @@ def _laid_along(holed: BoolArray, border: Int32Array, figure: Figure) -> _Lying:
     reach_y = min(middle, np.abs(down * cosine - across * sine).max() + _MARGIN_PX)
     columns = np.arange(math.floor(middle - reach_x), side - math.floor(middle - reach_x))
     rows = np.arange(math.floor(middle - reach_y), side - math.floor(middle - reach_y))
-    # x and y of each pixel before the turn, summed up in ImageJ's order.
-    x = (columns * cosine)[None, :] + ((middle * sine - middle * cosine) - rows * sine + middle)[:, None]
-    y = (columns * sine)[None, :] + ((-middle * sine - middle * cosine) + rows * cosine + middle)[:, None]
-    return _Lying(seen=_turned(paper, x, y, side), side=side)
+    # x and y of each pixel before the turn are sums of what its column and its row give, in ImageJ's order.
+    x = columns * cosine, (middle * sine - middle * cosine) - rows * sine + middle
+    y = columns * sine, (-middle * sine - middle * cosine) + rows * cosine + middle
+    place = np.array([[cosine, -sine, x[0][0] + x[1][0] - square.left], [sine, cosine, y[0][0] + y[1][0] - square.top]])
+    seen = _turned_roughly(square, place, (len(columns), len(rows)))
+    mixed = np.flatnonzero(seen == _MIXED)
+    row, column = np.divmod(mixed, len(columns))
+    edges = _interpolated(square, x[0][column] + x[1][row], y[0][column] + y[1][row])
+    seen.ravel()[mixed] = edges
+    return _Lying(seen=seen, side=side, edges=edges)
 
 
-def _turned(paper: UInt8Array, x: Float64Array, y: Float64Array, side: int) -> UInt8Array:
-    """The greys at places of the paper; 0 beyond it."""
-    corners = np.ix_((0, -1), (0, -1))
-    if min(x[corners].min(), y[corners].min()) >= 1 and max(x[corners].max(), y[corners].max()) < side - 2:
-        return _interpolated(paper, x, y)
-    there = (x >= -0.01) & (y >= -0.01) & (x < side) & (y < side)
-    greys = _interpolated(paper, np.clip(x, 0, side - 1.001), np.clip(y, 0, side - 1.001))
-    greys[~there] = 0
-    return greys
+def _turned_roughly(square: _Square, place: Float64Array, size: tuple[int, int]) -> UInt8Array:
+    """0 or 255 where all pixels around a place are alike, so that only the others, a tenth, need to be computed as ImageJ does.
+
+    OpenCV computes places less exactly, but never half a pixel off: the four pixels to interpolate between are its nearest one and some
+    of the eight around that. (Half a pixel beyond the square's last one ImageJ goes back to the two before, but the farther of them
+    then weighs a thousandth, which is no grey.)
+
+    Args:
+        square: what is turned.
+        place: (2, 3), from x and y in what is seen to those in `square.ink`.
+        size: width and height of what is seen.
+    """
+    inked = np.asarray(cv2.boxFilter(square.ink, cv2.CV_8U, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT), np.uint8)
+    flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(cv2.LUT(inked, _GREY_OF_NINE), place, size, flags=flags), np.uint8)
 
 
-def _interpolated(paper: UInt8Array, x: Float64Array, y: Float64Array) -> UInt8Array:
-    """Greys between four pixels, rounded: 0 or 255 between four alike, so that only the others need to be computed."""
-    wide = paper.shape[1]
-    inked = cv2.boxFilter(paper, cv2.CV_8U, (2, 2), anchor=(0, 0), normalize=False, borderType=cv2.BORDER_CONSTANT).ravel()
-    column, row = x.astype(np.int32), y.astype(np.int32)
-    place = (row * np.int32(wide) + column).ravel()
-    four = inked[place]
-    greys = _GREY_OF_FOUR[four]
-    mixed = np.flatnonzero(greys == _MIXED)
-    place = place[mixed].astype(np.intp)
-    right, down = x.ravel()[mixed] - column.ravel()[mixed], y.ravel()[mixed] - row.ravel()[mixed]
-    flat = paper.ravel()
+def _interpolated(square: _Square, x: Float64Array, y: Float64Array) -> UInt8Array:
+    """(N,) uint8, the greys between four pixels, rounded; 0 beyond the square.
+
+    Args:
+        square: what is turned.
+        x, y: (N,), places in the square.
+    """
+    there = (x >= -0.01) & (y >= -0.01) & (x < square.side) & (y < square.side)
+    x, y = np.clip(x, 0, square.side - 1.001), np.clip(y, 0, square.side - 1.001)
+    column, row = x.astype(np.intp), y.astype(np.intp)
+    flat, wide = square.ink.ravel(), square.ink.shape[1]
+    place = (row - square.top) * wide + (column - square.left)
+    right, down = x - column, y - row
     corner = [flat[place + step] * float(_INK) for step in (0, 1, wide, wide + 1)]
     upper = corner[0] + right * (corner[1] - corner[0])
     lower = corner[2] + right * (corner[3] - corner[2])
-    greys[mixed] = (upper + down * (lower - upper) + 0.5).astype(np.uint8)
-    return np.asarray(greys).reshape(x.shape)
+    return np.asarray((upper + down * (lower - upper) + 0.5) * there, np.uint8)
 
 
 def _symmetry(lying: _Lying, area_px: int) -> Symmetry:
     """The second mirror image is made black and white before it is laid over the first picture, which stays grey at its edges."""
     seen = lying.seen
     same_across = lying.around + np.count_nonzero(seen == seen[:, ::-1])
-    upright = cv2.threshold(seen, _threshold(seen) - 1, _INK, cv2.THRESH_BINARY)[1]
+    upright = cv2.threshold(seen, _threshold(lying.edges) - 1, _INK, cv2.THRESH_BINARY)[1]
     same_down = lying.around + np.count_nonzero(seen == upright[::-1])
     return Symmetry(left_right=same_across / 2 / area_px, top_down=same_down / 2 / area_px)
 
 
-def _threshold(lying: UInt8Array) -> int:
+def _threshold(greys: UInt8Array) -> int:
     """The grey half way between the means of those below and above it, black and white left out (`getAutoThreshold`)."""
-    counts = cv2.calcHist([lying], [0], None, [256], [0, 256]).ravel().astype(np.float64)
+    counts = np.bincount(greys, minlength=256).astype(np.float64)
     counts[[0, _INK]] = 0
     there = np.flatnonzero(counts)
     if len(there) < 2:
         return 128
-    at, highest = int(there[0]), int(there[-1])
-    number: list[float] = counts.cumsum().tolist()
-    weight: list[float] = (counts * np.arange(256)).cumsum().tolist()
-    while True:
-        middle = (weight[at] / number[at] + (weight[highest] - weight[at]) / (number[highest] - number[at])) / 2
-        at += 1
-        if at + 1 > middle or at >= highest - 1:
-            return math.floor(middle + 0.5)
+    lowest, highest = int(there[0]), int(there[-1])
+    number, weight = counts.cumsum(), (counts * np.arange(256)).cumsum()
+    # For every grey that may be the last of those below.
+    below = np.arange(lowest, highest)
+    mean_below, mean_above = weight[below] / number[below], (weight[highest] - weight[below]) / (number[highest] - number[below])
+    middle = (mean_below + mean_above) / 2
+    ends = (below + 2 > middle) | (below + 1 >= highest - 1)
+    return math.floor(float(middle[ends.argmax()]) + 0.5)
 
 
 def _thickness_ratio(columns: UInt8Array) -> float:
