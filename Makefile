@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
-SOURCES := annotator_bridge edge models installer tools tests
+SOURCES := annotator_bridge edge models sync installer tools tests
 # Newer versions of pip repeat what setuptools says to packagers about editable installs.
 PIP_INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=

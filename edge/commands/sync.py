@@ -1,0 +1,24 @@
+"""`sync`: results go ashore, signed models come aboard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import typer
+
+from edge.commands.lazy import LazyGroup
+
+
+class _SyncGroup(LazyGroup):
+    where: ClassVar[Mapping[str, str]] = {
+        "read": "edge.commands.sync_read:read_command",
+    }
+
+
+sync_app = typer.Typer(cls=_SyncGroup, help="Results ashore over a bad link.", no_args_is_help=True)
+
+
+@sync_app.callback()
+def _group() -> None:
+    pass
