@@ -23,6 +23,7 @@ from models.manifest import Manifest
 from models.pack import Pack, read_pack, verify_pack
 from models.pack_zip import unpack_zip
 
+BUNDLED_PACKS = Path(__file__).resolve().parent / "packs"  # those that came with the program
 KEPT_VERSIONS = 2
 _STAGING_PREFIX = ".incoming-"
 _REMOVED_PREFIX = ".removed-"

@@ -16,6 +16,7 @@ from edge.errors import ModelError
 from edge.store import audit, packs
 from edge.store.sqlite import Connection
 from edge.store.writer import Writer
+from models import registry
 from models.manifest import Task
 from models.pack import Pack, read_pack
 from models.registry import Registry
@@ -27,7 +28,7 @@ log = structlog.get_logger()
 
 PACKS_FOLDER = "packs"
 DRIVER_CACHE_FOLDER = "cache/drivers"  # may be deleted at any time
-BUNDLED_PACKS = Path(__file__).resolve().parents[2] / "models" / "packs"
+BUNDLED_PACKS = registry.BUNDLED_PACKS
 
 
 class ModelUnfitError(ModelError):

@@ -207,6 +207,12 @@ def active_pack(connection: Connection, recipe: str) -> PackRow | None:
     return None if row is None else _pack(row)
 
 
+def active_packs(connection: Connection) -> list[PackRow]:
+    """The packs that serve recipes, each once, by name."""
+    rows = connection.execute("SELECT DISTINCT m.* FROM active_models AS a JOIN models AS m ON m.id = a.model_id ORDER BY m.name, m.id")
+    return [_pack(row) for row in rows]
+
+
 def activate(connection: Connection, recipe: str, model_id: int, *, actor: str) -> None:
     """Let a pack serve a recipe from now on; the one before is kept for rolling back."""
     before = connection.execute("SELECT model_id FROM active_models WHERE recipe = ?", (recipe,)).fetchone()
