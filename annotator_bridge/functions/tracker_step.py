@@ -1,0 +1,244 @@
+"""One object followed from the picture before into this one.
+
+    predict   the seabed's motion takes the box along; where none is found, that of the step before
+    look      the object with its surroundings, as given and as last seen, is searched for near there (normalised correlation)
+    decide    seen: there it is. Not seen: where the seabed took it, for some steps; then lost
+    remember  what the next step needs (tracker_state.py)
+
+The search is narrow on purpose. A field of burrows is full of openings that look alike, and the next one is two boxes away: an
+object that is not where the seabed took it is told lost rather than found again in its neighbour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from annotator_bridge.functions.checked import Box
+from annotator_bridge.functions.geometry import box_at, centre_of, share_inside, sides_of
+from annotator_bridge.functions.ground import GroundMotion, ground_motion, thumbnail
+from annotator_bridge.functions.tracker_state import Form, TrackState
+from edge.footage import Float64Array
+from edge.pipeline.seabed.plane import apply, homography_of
+from edge.values import UInt8Array
+from models.runtime.vision import cv2
+
+SURROUNDINGS = 2.0  # of the box's sides: what is looked for has the mud around it, which no other opening has
+LEAST_LOOK_PX = 24.0
+PATCH_PX = 56  # longer side of a view
+LEAST_PATCH_PX = 12
+SEEN = 0.55  # correlation from which on it is the object
+SEEN_IN_DOUBT = 0.75  # where the seabed's motion is not known and the search is wide, and of what was lost already
+FRESH = 0.7  # from which on the latest view is renewed
+REACH_WIDTH, REACH_SIDE = 0.004, 0.06  # standard deviation of the search, of the picture's width and of the box's side
+REACH_WITHOUT_MOTION = 0.02
+REACH_SDS = 2.5
+MOST_REACH_PX = 40  # of a view
+CARRIED_STEPS = 5  # unseen, but the seabed is: it is where the seabed took it
+LOOKED_FOR_STEPS = 20  # then nothing is looked for any more
+LEAST_INSIDE = 0.25  # of the box: with less of it in the picture it has left
+LEAST_LOOK_INSIDE = 0.8  # of the surroundings: with less nothing can be compared
+MOST_GROWN = 1.5  # of a side in one step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Step:
+    """An object after a step. `box` is where it is or would be, not clipped; `is_lost`: it is not in the picture, or hidden for long."""
+
+    state: TrackState
+    box: Box
+    is_lost: bool
+
+
+class Scene:
+    """A picture that came with a call, and what its objects have in common.
+
+    Args:
+        image: (H, W, 3) uint8 BGR.
+    """
+
+    def __init__(self, image: UInt8Array) -> None:
+        self.height_px, self.width_px = image.shape[:2]
+        self.grey = np.asarray(cv2.extractChannel(image, 1), np.uint8)
+        self.thumb = thumbnail(image)
+        self._motions: dict[bytes, GroundMotion | None] = {}
+
+    def motion_since(self, state: TrackState) -> GroundMotion | None:
+        """The seabed's motion since the state's picture; objects that were in one picture share it."""
+        key = state.thumb.tobytes()
+        if key not in self._motions:
+            self._motions[key] = ground_motion(state.thumb, self.thumb, state.hint)
+        return self._motions[key]
+
+
+def begin(scene: Scene, box: Box, form: Form) -> TrackState:
+    """An object as somebody drew it; `box` lies in the picture, at least in part."""
+    view = _view(scene.grey, box, _view_size(box), (0, 0))
+    return TrackState(
+        form=form,
+        width_px=scene.width_px,
+        height_px=scene.height_px,
+        box=box,
+        unseen=0,
+        gone=False,
+        hint=None,
+        thumb=scene.thumb,
+        first=view,
+        latest=view,
+    )
+
+
+def follow(scene: Scene, given: TrackState) -> Step:
+    """The object in the next picture, which may be of another size."""
+    state = _at_size(given, scene.width_px, scene.height_px)
+    if state.gone:
+        return Step(state=replace(state, thumb=scene.thumb), box=state.box, is_lost=True)
+    motion = scene.motion_since(given)
+    box = _moved(state, motion)
+    inside = share_inside(box, scene.width_px, scene.height_px)
+    if inside < LEAST_INSIDE:
+        return Step(state=replace(state, box=box, thumb=scene.thumb, gone=True), box=box, is_lost=True)
+    found = _look(scene, state, box, motion)
+    unseen = 0 if found is not None and found.is_seen else state.unseen + 1
+    if found is not None and found.is_seen:
+        box = found.box
+    elif found is None and motion is not None and state.unseen == 0:
+        unseen = 0  # at the edge of the picture, where it cannot be compared, the seabed's word is taken
+    if unseen and motion is None:
+        unseen = max(unseen, CARRIED_STEPS + 1)  # nothing tells where it is now
+    is_lost = unseen > CARRIED_STEPS
+    latest = state.latest
+    if found is not None and found.score >= FRESH and found.is_seen:
+        latest = _view(scene.grey, box, (state.first.shape[1], state.first.shape[0]), (0, 0))
+    kept = replace(
+        state,
+        box=box,
+        unseen=unseen,
+        gone=unseen > LOOKED_FOR_STEPS,
+        hint=state.hint if motion is None else motion.hint(),
+        thumb=scene.thumb,
+        latest=latest,
+    )
+    return Step(state=kept, box=box, is_lost=is_lost)
+
+
+def _at_size(state: TrackState, width_px: int, height_px: int) -> TrackState:
+    """The state in pixels of a picture of another size: the same scene at another scale."""
+    if (state.width_px, state.height_px) == (width_px, height_px):
+        return state
+    across, down = width_px / state.width_px, height_px / state.height_px
+    box = (state.box[0] * across, state.box[1] * down, state.box[2] * across, state.box[3] * down)
+    return replace(state, width_px=width_px, height_px=height_px, box=box)
+
+
+def _moved(state: TrackState, motion: GroundMotion | None) -> Box:
+    """Where the seabed takes the box: its centre, and its sides by what the motion does to lengths there."""
+    if motion is None and state.hint is None:
+        return state.box
+    half = state.width_px / 2
+    values = motion.values if motion is not None else state.hint.values if state.hint is not None else np.zeros(10)
+    homography = homography_of(values)
+    middle = np.array([half, state.height_px / 2])
+    centre, sides = centre_of(state.box), sides_of(state.box)
+    probes = np.array([[0, 0], [-0.5, 0], [0.5, 0], [0, -0.5], [0, 0.5]]) * sides + centre
+    moved = apply(homography, (probes - middle) / half) * half + middle
+    if not np.isfinite(moved).all():
+        return state.box
+    grown = np.array([moved[2, 0] - moved[1, 0], moved[4, 1] - moved[3, 1]]) / sides
+    sides = sides * np.clip(grown, 1 / MOST_GROWN, MOST_GROWN)
+    return box_at(moved[0], sides)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """The best place near the expected one, its correlation, and whether that makes it the object."""
+
+    box: Box
+    score: float
+    is_seen: bool
+
+
+def _look(scene: Scene, state: TrackState, box: Box, motion: GroundMotion | None) -> _Found | None:
+    """The object near `box`; None where too little of its surroundings is in the picture to tell."""
+    region = _look_box(box)
+    if share_inside(region, scene.width_px, scene.height_px) < LEAST_LOOK_INSIDE:
+        return None
+    size = (state.first.shape[1], state.first.shape[0])
+    scale = np.array([region[2] - region[0], region[3] - region[1]]) / size
+    side = float(np.sqrt(np.prod(sides_of(box))))
+    width = REACH_WITHOUT_MOTION if motion is None else max(REACH_WIDTH, min(motion.sd, REACH_WITHOUT_MOTION))
+    spread = np.hypot(width * scene.width_px, REACH_SIDE * side) * np.sqrt(1 + min(state.unseen, CARRIED_STEPS)) / scale
+    reach = np.clip(np.ceil(REACH_SDS * spread), 2, MOST_REACH_PX).astype(int)
+    area = _view(scene.grey, box, size, (int(reach[0]), int(reach[1])))
+    needed = SEEN if motion is not None and state.unseen <= CARRIED_STEPS else SEEN_IN_DOUBT
+    best: _Found | None = None
+    for view, trust in ((state.first, 1.0), (state.latest, 0.7)):
+        if view is state.latest and (state.latest is state.first or (best is not None and best.score >= FRESH)):
+            continue
+        offset, score = _best_place(area, view, spread)
+        if best is None or score > best.score:
+            shift = trust * (offset - reach) * scale
+            moved = (box[0] + shift[0], box[1] + shift[1], box[2] + shift[0], box[3] + shift[1])
+            best = _Found(box=moved, score=score, is_seen=score >= needed)
+    return best
+
+
+def _best_place(area: UInt8Array, view: UInt8Array, spread: Float64Array) -> tuple[Float64Array, float]:
+    """Where in `area` the view fits best, (2,) pixels of its upper left corner with parts, and the correlation there."""
+    surface = np.asarray(cv2.matchTemplate(area, view, cv2.TM_CCOEFF_NORMED), np.float64)
+    surface = np.where(np.isfinite(surface), surface, 0.0)  # of nothing but one grey
+    rows, columns = surface.shape
+    y, x = (np.arange(side) - (side - 1) / 2 for side in (rows, columns))
+    likely = np.exp(-0.5 * ((y[:, None] / spread[1]) ** 2 + (x[None, :] / spread[0]) ** 2) / REACH_SDS)
+    row, column = np.unravel_index(int((surface * likely).argmax()), surface.shape)
+    part_x = _peak(surface[row, max(0, column - 1) : column + 2]) if 0 < column < columns - 1 else 0.0
+    part_y = _peak(surface[max(0, row - 1) : row + 2, column]) if 0 < row < rows - 1 else 0.0
+    return np.array([column + part_x, row + part_y]), float(surface[row, column])
+
+
+def _peak(three: Float64Array) -> float:
+    """Where between three neighbours a parabola through them is highest, -0.5 to 0.5."""
+    curve = three[0] - 2 * three[1] + three[2]
+    return float(np.clip(0.5 * (three[0] - three[2]) / curve, -0.5, 0.5)) if curve < -1e-9 else 0.0
+
+
+def _view_size(box: Box) -> tuple[int, int]:
+    """Width and height of an object's views, pixels: no larger than what there is to see."""
+    region = _look_box(box)
+    sides = np.array([region[2] - region[0], region[3] - region[1]])
+    scale = min(1.0, PATCH_PX / float(sides.max()))
+    width, height = (int(side) for side in np.clip(np.round(sides * scale), LEAST_PATCH_PX, PATCH_PX))
+    return width, height
+
+
+def _view(grey: UInt8Array, box: Box, size: tuple[int, int], margin: tuple[int, int]) -> UInt8Array:
+    """The box with its surroundings at a size, and `margin` pixels of that scale around it; beyond the picture its edge goes on."""
+    region = _look_box(box)
+    scale_x, scale_y = (region[2] - region[0]) / size[0], (region[3] - region[1]) / size[1]
+    shrink = max(1, int(min(scale_x, scale_y)))
+    left, top = region[0] - margin[0] * scale_x, region[1] - margin[1] * scale_y
+    if shrink > 1:
+        grey, left, top = _shrunk(grey, (left, top, region[2] + margin[0] * scale_x, region[3] + margin[1] * scale_y), shrink)
+        scale_x, scale_y, left, top = scale_x / shrink, scale_y / shrink, left / shrink, top / shrink
+    # Places are measured at the edges of pixels, OpenCV's at their middles.
+    place = np.array([[scale_x, 0, left + 0.5 * scale_x - 0.5], [0, scale_y, top + 0.5 * scale_y - 0.5]])
+    whole = (size[0] + 2 * margin[0], size[1] + 2 * margin[1])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(grey, place, whole, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _shrunk(grey: UInt8Array, around: Box, shrink: int) -> tuple[UInt8Array, float, float]:
+    """The part of the picture around a box, with whole blocks of pixels averaged; and the box's corner in it, in pixels before that."""
+    height, width = grey.shape
+    left, top = (max(0, min(int(np.floor(edge)) - 2 * shrink, side - 1)) for edge, side in ((around[0], width), (around[1], height)))
+    right, bottom = (int(np.ceil(edge)) + 2 * shrink for edge in (around[2], around[3]))
+    part = grey[top : max(bottom, top + shrink), left : max(right, left + shrink)]
+    part = part[: max(1, part.shape[0] // shrink) * shrink, : max(1, part.shape[1] // shrink) * shrink]
+    size = (max(1, part.shape[1] // shrink), max(1, part.shape[0] // shrink))
+    return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8), around[0] - left, around[1] - top
+
+
+def _look_box(box: Box) -> Box:
+    sides = np.maximum(sides_of(box) * SURROUNDINGS, LEAST_LOOK_PX)
+    return box_at(centre_of(box), sides)
