@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 from edge.errors import CountRefusedError
+from edge.store.blindness import image_is_blind
 from edge.store.clock import utc_now
-from edge.store.sealed_runs import COUNTED_BLIND, image_is_blind
+from edge.store.sealed_runs import COUNTED_BLIND
 from edge.store.sqlite import Connection, Row
 
 KEPT_COMPARISONS = 20

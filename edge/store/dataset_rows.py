@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from edge.store.blindness import image_is_blind
 from edge.store.reads.decisions import ReviewedObject, reviewed_images, reviewed_objects
 from edge.store.reads.typed import as_value
-from edge.store.sealed_runs import image_is_blind
 from edge.store.sqlite import Connection
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from edge.store.blindness import BLIND_TOWS, image_is_blind
 from edge.store.reads.typed import as_values
-from edge.store.sealed_runs import BLIND_TOWS, image_is_blind
 from edge.store.sqlite import Connection
 
 

@@ -7,8 +7,8 @@ import random
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from edge.store.blindness import image_is_blind
 from edge.store.reads.typed import as_value, as_values
-from edge.store.sealed_runs import image_is_blind
 from edge.store.sqlite import Connection
 
 FileOrder = Literal["disagreement", "name"]

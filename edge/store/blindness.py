@@ -1,0 +1,27 @@
+"""When people count blind: conditions in SQL that every query and view shares, so that nothing tells what the seal hides."""
+
+from __future__ import annotations
+
+from edge.store.waiting import image_waits
+
+# A tow is blind from the moment its images are attached until its counts are revealed, or an administrator releases what models
+# found on it. It needs a protocol: without one nobody counts, and when a first protocol comes into force, what was found by then
+# is sealed in that transaction. Footage of a reference set stays blind for good: the next person is measured on it too.
+BLIND_TOWS = """
+    SELECT t.id FROM tows AS t JOIN stations AS s ON s.id = t.station_id JOIN surveys AS v ON v.id = s.survey_id
+    WHERE EXISTS (SELECT 1 FROM protocols AS p WHERE p.survey_id = s.survey_id)
+      AND (v.kind = 'reference' OR NOT EXISTS (SELECT 1 FROM releases AS e WHERE e.tow_id = t.id)
+           AND NOT EXISTS (SELECT 1 FROM counts AS c WHERE c.tow_id = t.id AND c.revealed_utc IS NOT NULL))
+"""
+
+
+def image_is_blind(image: str, besides: int = 0) -> str:
+    """A condition in SQL: the image belongs to a blind tow, left one, or waits for a station. `image`: its id, as the query has it.
+
+    `besides`: a tow that is not asked about.
+    """
+    return (
+        f"(EXISTS (SELECT 1 FROM tow_images AS now_of WHERE now_of.image_id = {image} AND now_of.tow_id <> {besides:d} "
+        f"AND now_of.tow_id IN ({BLIND_TOWS})) OR EXISTS (SELECT 1 FROM former_tows AS once_of WHERE once_of.image_id = {image} "
+        f"AND once_of.tow_id <> {besides:d} AND once_of.tow_id IN ({BLIND_TOWS})) OR {image_waits(image)})"
+    )
