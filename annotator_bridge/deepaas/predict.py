@@ -1,0 +1,129 @@
+"""From the files of a call to the answer of a model: the shapes of the YOLO base module and of the FlowCam module.
+
+    detection and segmentation   a list per image of {"name", "class", "confidence", "box": {"x1", "y1", "x2", "y2"}}, in its pixels
+    classification, field `files`            a list of {"file_name", "top5_prediction": {class: score}}
+    classification, field `image` or `zip`   {"filenames", "pred_lab", "pred_prob", "aphia_ids"}, five classes each, best first
+
+This module loads OpenCV and a runtime: it is imported where a model runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from annotator_bridge.deepaas.arguments import ArgumentsError, PredictArguments, Shape, Upload
+from edge.errors import InputError
+from edge.pipeline.decode import check_pixels, check_whole, decode, read_facts
+from edge.values import Detections, UInt8Array
+from models.runtime.predict import LoadedModel, classify, detect
+from models.runtime.protocols import Float32Array
+from models.runtime.vision import cv2
+
+_TOP = 5
+_DECIMALS = 5  # as ultralytics writes them
+_LINE_PX = 2
+_COLOURS = ((0, 128, 255), (255, 128, 0), (0, 200, 0), (200, 0, 200), (0, 200, 200), (200, 200, 0))  # BGR, by class
+
+
+def predict(uploads: Sequence[Upload], model: LoadedModel, arguments: PredictArguments, *, shape: Shape, max_pixels: int) -> Any:
+    """What a model says of images: a document, or the bytes of a PNG where `arguments.media` asks for it.
+
+    Raises:
+        ArgumentsError: a file is no image that is read; nothing is answered then.
+        ModelError: the model failed, or returned something that its manifest does not promise.
+    """
+    images = [_decoded(upload, max_pixels) for upload in uploads]
+    if model.manifest.task == "classify":
+        scores = [classify(image, model) for image in images]
+        names = [upload.name for upload in uploads]
+        return flowcam_document(names, scores, model) if shape == "flowcam" else top5_document(names, scores, model)
+    found = [_found(image, model, arguments) for image in images]
+    if arguments.media == "image/png":
+        return picture(images[0], found[0], model, arguments)
+    return [frame_document(detections, model) for detections in found]
+
+
+def frame_document(found: Detections, model: LoadedModel) -> list[dict[str, Any]]:
+    """The objects of one image as ultralytics' `Results.to_json` tells them, best score first."""
+    names = model.labels
+    return [
+        {
+            "name": names[label],
+            "class": label,
+            "confidence": round(score, _DECIMALS),
+            "box": {key: round(value, _DECIMALS) for key, value in zip(("x1", "y1", "x2", "y2"), xyxy, strict=True)},
+        }
+        for xyxy, score, label in zip(found.xyxy.tolist(), found.score.tolist(), found.label_index.tolist(), strict=True)
+    ]
+
+
+def top5_document(names: Sequence[str], scores: Sequence[Float32Array], model: LoadedModel) -> list[dict[str, Any]]:
+    """Five best classes of each image, as the YOLO base module tells a classification."""
+    return [
+        {"file_name": name, "top5_prediction": {model.labels[index]: round(float(row[index]), _DECIMALS) for index in _best(row)}}
+        for name, row in zip(names, scores, strict=True)
+    ]
+
+
+def flowcam_document(names: Sequence[str], scores: Sequence[Float32Array], model: LoadedModel) -> dict[str, Any]:
+    """Five best classes of each image with their AphiaIDs (None where the pack knows none), as the FlowCam module tells them."""
+    best = [_best(row) for row in scores]
+    labels = model.manifest.labels
+    return {
+        "filenames": list(names),
+        "pred_lab": [[labels[index].name for index in row] for row in best],
+        "pred_prob": [[round(float(values[index]), _DECIMALS) for index in row] for row, values in zip(best, scores, strict=True)],
+        "aphia_ids": [[labels[index].aphia_id for index in row] for row in best],
+    }
+
+
+def picture(image: UInt8Array, found: Detections, model: LoadedModel, arguments: PredictArguments) -> bytes:
+    """A PNG of the image with what was found drawn into it."""
+    drawn = image.copy()
+    scale = max(0.4, max(image.shape[:2]) / 2400)
+    for xyxy, score, label in zip(found.xyxy.round().astype(int).tolist(), found.score.tolist(), found.label_index.tolist(), strict=True):
+        colour = _COLOURS[label % len(_COLOURS)]
+        if arguments.show_boxes:
+            cv2.rectangle(drawn, (xyxy[0], xyxy[1]), (xyxy[2], xyxy[3]), colour, _LINE_PX)
+        if arguments.show_labels:
+            text = f"{model.labels[label]} {score:.2f}" if arguments.show_conf else model.labels[label]
+            place = (xyxy[0], max(12, xyxy[1] - 4))
+            cv2.putText(drawn, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 3, cv2.LINE_AA)
+            cv2.putText(drawn, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1, cv2.LINE_AA)
+    encoded, data = cv2.imencode(".png", drawn)
+    assert encoded
+    return bytes(data)
+
+
+def _found(image: UInt8Array, model: LoadedModel, arguments: PredictArguments) -> Detections:
+    """Objects at or above the score asked for, which may lie below the floor that the appliance keeps candidates from."""
+    thresholds = model.manifest.thresholds.model_copy(
+        update={"score": arguments.score, "score_floor": arguments.score, "nms_iou": arguments.iou}
+    )
+    asked = replace(model, pack=replace(model.pack, manifest=model.manifest.model_copy(update={"thresholds": thresholds})))
+    found = detect(image, asked)
+    if arguments.classes is not None:
+        found = found.select(np.flatnonzero(np.isin(found.label_index, sorted(arguments.classes))))
+    return found
+
+
+def _decoded(upload: Upload, max_pixels: int) -> UInt8Array:
+    try:
+        facts = read_facts(upload.data, "")  # the content decides, as for the modules ashore
+        check_pixels(facts, max_pixels)
+        check_whole(upload.data, facts)
+        return decode(upload.data, facts)
+    except InputError as error:
+        raise ArgumentsError({upload.argument: [f"{upload.name or 'the file'}: {error}. {error.advice()}"]}) from error
+    except MemoryError as error:
+        raise ArgumentsError({upload.argument: [f"{upload.name or 'the file'}: no room in memory for its pixels"]}) from error
+
+
+def _best(scores: Float32Array) -> list[int]:
+    """Indices of the best classes, best first; of equal scores the first class."""
+    order: list[int] = np.argsort(-scores, kind="stable")[:_TOP].tolist()
+    return order
