@@ -18,7 +18,7 @@ import structlog
 from edge import __version__
 from edge.errors import StoreError
 from edge.store.clock import utc_now, uuid7
-from edge.store.outbox import put_out
+from edge.store.outbox import hold_back, let_out, put_out
 from edge.store.seal import READING_STEP_BYTES, Seal
 from edge.store.sqlite import Connection
 
@@ -147,7 +147,7 @@ def record_analysis(connection: Connection, seal: Seal, tow_id: int, made: NewAn
     ).fetchone()
     if not is_sealed:
         _insert_rows(connection, int(row[0]), made)
-    put_out(connection, "tow_analysis", uuid)
+    put_out(connection, "tow_analysis", uuid, is_sealed=is_sealed)
     return int(row[0])
 
 
@@ -171,6 +171,7 @@ def seal_analyses(connection: Connection, seal: Seal, tow_id: int) -> int:
             "UPDATE tow_analyses SET openings = NULL, openings_sd = NULL, systems = NULL, systems_sd = NULL, sealed = ? WHERE id = ?",
             (_sealed(seal, uuid, made), analysis_id),
         )
+        hold_back(connection, "tow_analysis", uuid)
     return len(rows)
 
 
@@ -189,6 +190,7 @@ def open_analyses(connection: Connection, seal: Seal, tow_id: int) -> int:
             "UPDATE tow_analyses SET openings = ?, openings_sd = ?, systems = ?, systems_sd = ?, sealed = NULL WHERE id = ?",
             (*(getattr(made, name) for name in _FIGURES), analysis_id),
         )
+        let_out(connection, "tow_analysis", uuid)
         opened += 1
     return opened
 

@@ -18,6 +18,7 @@ from edge.store.cvat_tables import CVAT_TABLES
 from edge.store.decision_tables import DECISION_TABLES
 from edge.store.sqlite import Connection
 from edge.store.survey_tables import SURVEY_TABLES
+from edge.store.sync_tables import SYNC_TABLES
 from edge.store.zooscan_tables import ZOOSCAN_TABLES
 
 if TYPE_CHECKING:  # sqlite-utils loads NumPy: only whoever applies migrations waits for it
@@ -64,12 +65,20 @@ def m005_cvat(db: Database) -> None:
         connection.execute(statement)
 
 
+def m006_sync(db: Database) -> None:
+    """Bundles of results, where each has to arrive, and what the link costs; the outbox knows what is sealed."""
+    connection: Connection = db.conn
+    for statement in SYNC_TABLES:
+        connection.execute(statement)
+
+
 MIGRATIONS: dict[str, Callable[[Database], None]] = {
     "m001_appliance": m001_appliance,
     "m002_survey": m002_survey,
     "m003_footage": m003_footage,
     "m004_zooscan": m004_zooscan,
     "m005_cvat": m005_cvat,
+    "m006_sync": m006_sync,
 }
 """All of them by name, in their order."""
 

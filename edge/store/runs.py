@@ -63,7 +63,7 @@ def record_run(
     else:
         _insert_objects(connection, run_id, objects)
         record_crop(connection, run_id, _label_ids(connection, context.model_id), result)
-    put_out(connection, "run", run_uuid)
+    put_out(connection, "run", run_uuid, is_sealed=is_blind)
     return True
 
 

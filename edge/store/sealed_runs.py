@@ -22,6 +22,7 @@ from edge.store.analyses import open_analyses, seal_analyses
 from edge.store.blindness import BLIND_TOWS, image_is_blind
 from edge.store.clock import utc_now
 from edge.store.facts import get_fact, put_fact
+from edge.store.outbox import hold_back, let_out
 from edge.store.seal import RUN_STEP_BYTES, Seal
 from edge.store.sealed_decisions import open_decisions, seal_decisions
 from edge.store.sqlite import Connection
@@ -111,10 +112,12 @@ def _mark_open_counts(connection: Connection, tow_id: int) -> None:
 def seal_run(connection: Connection, seal: Seal, tow_id: int | None, run_id: int, found: FoundRun) -> None:
     """Keep what a run of a blind tow, or of a file that waits for one (None), found, sealed. Its row in `runs` must not tell the counts."""
     content = _HEAD.pack(found.counted, found.candidates) + b"".join(_OBJECT.pack(*one) for one in found.objects)
-    sealed = seal.close(content, _subject(_uuid_of(connection, run_id)), step_bytes=RUN_STEP_BYTES)
+    uuid = _uuid_of(connection, run_id)
+    sealed = seal.close(content, _subject(uuid), step_bytes=RUN_STEP_BYTES)
     connection.execute(
         "INSERT INTO sealed_runs (run_id, tow_id, sealed, sealed_utc) VALUES (?, ?, ?, ?)", (run_id, tow_id, sealed, utc_now())
     )
+    hold_back(connection, "run", uuid)
 
 
 def open_tow(connection: Connection, seal: Seal, tow_id: int) -> int:
@@ -181,8 +184,9 @@ def _no_longer_late(connection: Connection, tow_id: int) -> None:
 
 
 def _open_run(connection: Connection, seal: Seal, run_id: int, sealed: bytes) -> bool:
+    uuid = _uuid_of(connection, run_id)
     try:
-        found = _unpacked(seal.open(sealed, _subject(_uuid_of(connection, run_id))))
+        found = _unpacked(seal.open(sealed, _subject(uuid)))
     except StoreError as error:
         log.warning("seal_does_not_open", run_id=run_id, reason=str(error))
         return False
@@ -194,6 +198,7 @@ def _open_run(connection: Connection, seal: Seal, run_id: int, sealed: bytes) ->
     )
     connection.execute("UPDATE runs SET object_count = ?, candidate_count = ? WHERE id = ?", (found.counted, found.candidates, run_id))
     connection.execute("DELETE FROM sealed_runs WHERE run_id = ?", (run_id,))
+    let_out(connection, "run", uuid)
     return True
 
 

@@ -42,6 +42,10 @@ def public_rows(blind: BlindSurvey) -> int:
     return int(db.execute("SELECT (SELECT count(*) FROM count_minutes) + (SELECT count(*) FROM count_marks)").fetchone()[0])
 
 
+def outbox_states(blind: BlindSurvey) -> set[tuple[str, str]]:
+    return {tuple(row) for row in blind.appliance.writer.execute("SELECT kind, state FROM outbox WHERE kind IN ('run', 'counts')")}
+
+
 def state(blind: BlindSurvey) -> CountsState:
     with blind.appliance.reader() as connection:
         found = counts_of_tow(connection, blind.tow_id)
@@ -54,7 +58,9 @@ def test_two_signatures_reveal_everything_at_once(blind: BlindSurvey) -> None:
     assert counts(blind) == [("jd", "signed", False)]
     assert state(blind) is CountsState.COUNTER_MISSING
     assert public_rows(blind) == 0
+    assert outbox_states(blind) == {("run", "sealed")}
     blind.sign("cl", CLOSE)
+    assert outbox_states(blind) == {("run", "waiting"), ("counts", "waiting")}
     assert counts(blind) == [("jd", "signed", True), ("cl", "signed", True)]
     with blind.appliance.reader() as connection:
         first, second = revealed_counts(connection, blind.tow_id)

@@ -58,6 +58,35 @@ def _after(names: list[str], name: str) -> str | None:
     return following[0] if following else None
 
 
+def test_an_outbox_with_rows_is_kept_and_what_is_sealed_is_told(tmp_path: Path) -> None:
+    connection = open_writer(tmp_path / DATABASE_NAME)
+    migrations().apply(Database(connection), stop_before="m006_sync")
+    connection.execute("PRAGMA foreign_keys = OFF")
+    for number, kind in ((1, "run"), (2, "run"), (3, "counts"), (4, "tow_analysis")):
+        connection.execute(
+            "INSERT INTO outbox (id, uuid, kind, dedup_key, priority, attempts, created_utc) "
+            "VALUES (?1, 'u' || ?1, ?2, ?2 || '/r' || ?1, 1, ?1, 'then')",
+            (number, kind),
+        )
+    connection.execute(
+        "INSERT INTO runs (id, uuid, image_id, job_id, recipe, recipe_sha256, model_id, weights_sha256, runtime, precision, "
+        "software_version, score_threshold, mean_luminance, contrast, sharpness, read_ms, decode_ms, infer_ms, merge_ms, finished_utc, is_current) "
+        "VALUES (7, 'r2', 1, 1, 'burrows', '', 1, '', '', '', '', 0, 0, 0, 0, 0, 0, 0, 0, '', 1)"
+    )
+    connection.execute("INSERT INTO sealed_runs (run_id, sealed, sealed_utc) VALUES (7, x'00', '')")
+    migrations().apply(Database(connection))
+    rows = connection.execute(
+        "SELECT id, uuid, kind, dedup_key, state, bundle_id, attempts, created_utc FROM outbox ORDER BY id"
+    ).fetchall()
+    connection.close()
+    assert [tuple(row) for row in rows] == [
+        (1, "u1", "run", "run/r1", "waiting", None, 1, "then"),
+        (2, "u2", "run", "run/r2", "sealed", None, 2, "then"),
+        (3, "u3", "counts", "counts/r3", "waiting", None, 3, "then"),
+        (4, "u4", "tow_analysis", "tow_analysis/r4", "waiting", None, 4, "then"),
+    ]
+
+
 def test_preparing_again_changes_nothing(tmp_path: Path) -> None:
     connection = open_database(tmp_path)
     done(connection, add_station(connection, tmp_path / "inbox"), b"a.jpg", add_model(connection))
