@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -82,7 +83,7 @@ def answer(call: Call, pack: Pack, models: ServedModels, *, max_pixels: int, max
     from annotator_bridge.deepaas.predict import predict
 
     uploads = [image for upload in call.uploads for image in unpacked(upload, max_bytes=max_bytes)]
-    return predict(uploads, models.load(pack), call.arguments, shape=call.shape, max_pixels=max_pixels)
+    return predict(uploads, partial(models.load, pack), call.arguments, shape=call.shape, max_pixels=max_pixels)
 
 
 def unpacked(upload: Upload, *, max_bytes: int) -> tuple[Upload, ...]:

@@ -9,16 +9,18 @@ This module loads OpenCV and a runtime: it is imported where a model runs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from annotator_bridge.deepaas.arguments import ArgumentsError, PredictArguments, Shape, Upload
+from annotator_bridge.functions.detector import without_bar
 from edge.errors import InputError
 from edge.pipeline.decode import check_pixels, check_whole, decode, read_facts
 from edge.values import Detections, UInt8Array
+from edge.zooscan.multiples import MULTIPLE, SINGLE, PackClassifier
 from models.runtime.predict import LoadedModel, classify, detect
 from models.runtime.protocols import Float32Array
 from models.runtime.vision import cv2
@@ -29,22 +31,35 @@ _LINE_PX = 2
 _COLOURS = ((0, 128, 255), (255, 128, 0), (0, 200, 0), (200, 0, 200), (0, 200, 200), (200, 200, 0))  # BGR, by class
 
 
-def predict(uploads: Sequence[Upload], model: LoadedModel, arguments: PredictArguments, *, shape: Shape, max_pixels: int) -> Any:
+def predict(
+    uploads: Sequence[Upload], load: Callable[[], LoadedModel], arguments: PredictArguments, *, shape: Shape, max_pixels: int
+) -> Any:
     """What a model says of images: a document, or the bytes of a PNG where `arguments.media` asks for it.
 
+    Args:
+        uploads: looked at one by one, so that the pixels of one are in memory at a time.
+        load: gives the model; called once the first file is known to be an image.
+
     Raises:
-        ArgumentsError: a file is no image that is read; nothing is answered then.
-        ModelError: the model failed, or returned something that its manifest does not promise.
+        ArgumentsError: one of them is no image that is read; nothing is answered then.
+        ModelError: the model cannot be loaded, failed, or returned something that its manifest does not promise.
     """
-    images = [_decoded(upload, max_pixels) for upload in uploads]
-    if model.manifest.task == "classify":
-        scores = [classify(image, model) for image in images]
-        names = [upload.name for upload in uploads]
-        return flowcam_document(names, scores, model) if shape == "flowcam" else top5_document(names, scores, model)
-    found = [_found(image, model, arguments) for image in images]
-    if arguments.media == "image/png":
-        return picture(images[0], found[0], model, arguments)
-    return [frame_document(detections, model) for detections in found]
+    scores: list[Float32Array] = []
+    frames: list[list[dict[str, Any]]] = []
+    for upload in uploads:
+        image = _decoded(upload, max_pixels)
+        model = load()
+        if model.manifest.task == "classify":
+            scores.append(_class_scores(image, model))
+            continue
+        found = _found(image, model, arguments)
+        if arguments.media == "image/png":
+            return picture(image, found, model, arguments)
+        frames.append(frame_document(found, model))
+    if not scores:
+        return frames
+    names = [upload.name for upload in uploads]
+    return flowcam_document(names, scores, load()) if shape == "flowcam" else top5_document(names, scores, load())
 
 
 def frame_document(found: Detections, model: LoadedModel) -> list[dict[str, Any]]:
@@ -97,6 +112,15 @@ def picture(image: UInt8Array, found: Detections, model: LoadedModel, arguments:
     encoded, data = cv2.imencode(".png", drawn)
     assert encoded
     return bytes(data)
+
+
+def _class_scores(image: UInt8Array, model: LoadedModel) -> Float32Array:
+    """Score per class, (C,) float32. What tells multiples sees a vignette as on the scans that it was made for."""
+    if {MULTIPLE, SINGLE} != set(model.labels):
+        return classify(image, model)
+    grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
+    score = float(PackClassifier(model).scores([without_bar(grey)])[0])
+    return np.array([score if label == MULTIPLE else 1.0 - score for label in model.labels], np.float32)
 
 
 def _found(image: UInt8Array, model: LoadedModel, arguments: PredictArguments) -> Detections:

@@ -315,11 +315,12 @@ def test_a_damaged_model_is_a_failure_and_not_an_empty_answer(tmp_path: Path, st
 
     installed = tmp_path / "packs" / "burrow-openings-starter" / "1.1.0"
     shutil.copytree(BUNDLED_PACKS / "burrow-openings-starter", installed)
-    (installed / "model.onnx").write_bytes(b"damaged")
+    for weights in (*installed.rglob("*.onnx"), *installed.rglob("*.bin")):
+        weights.write_bytes(b"damaged")
     with client_of(tmp_path) as client:
         answer = client.post(f"{BURROWS}/predict/", files={"files": still})
     assert answer.status_code == 500
-    assert "model.onnx" in answer.json()["message"]
+    assert "no variant of burrow-openings-starter@1.1.0 works" in answer.json()["message"]
 
 
 def test_the_description_can_be_read_by_deepaas_ui(deepaas: AsgiClient) -> None:
