@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 DECIMALS = 2
+OUTSIDE = "out:"
 
 
 def sent_points(points: Sequence[float]) -> list[float]:
@@ -26,12 +27,13 @@ def shape_digest(label: str, shape: str, points: Sequence[float], *, rotation_de
         shape: "rectangle", "polygon", ..., or "tag", which has no points.
         points: as CVAT has them, flat.
         rotation_deg: 0 to 360.
-        is_outside: of a keyframe, that the object is not to be seen from there on.
+        is_outside: of a keyframe, that the object is not to be seen from there on; the digest begins with `OUTSIDE` then.
     """
     # -0.0 and 0.0 are one place; an integer and its float are one number.
     numbers = [f"{value + 0.0:.{DECIMALS}f}" for value in sent_points(points)]
     turned = f"{round(rotation_deg % 360, DECIMALS) % 360 + 0.0:.{DECIMALS}f}"
-    return hashlib.sha256(json.dumps([label, shape, numbers, turned, is_outside]).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([label, shape, numbers, turned, is_outside]).encode()).hexdigest()
+    return f"{OUTSIDE}{digest}" if is_outside else digest
 
 
 def track_digest(keyframes: Mapping[int, str]) -> str:

@@ -20,7 +20,6 @@ from typing import Any, Literal
 from edge.store import audit
 from edge.store.clock import utc_now, uuid7
 from edge.store.cvat_pulls import (
-    JobKind,
     NewAnnotation,
     NewJob,
     NewPull,
@@ -33,7 +32,6 @@ from edge.store.cvat_pulls import (
 from edge.store.sqlite import Connection
 
 __all__ = [
-    "JobKind",
     "Media",
     "NewAnnotation",
     "NewFrame",

@@ -17,13 +17,15 @@ from edge.store import audit
 from edge.store.clock import utc_now, uuid7
 from edge.store.sqlite import Connection
 
-JobKind = Literal["annotation", "ground_truth", "consensus_replica"]
 Verdict = Literal["kept", "moved", "relabelled", "added", "removed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """A job as the server has it now; frames from `first_frame` to `last_frame`, both included."""
+    """A job as the server has it now; frames from `first_frame` to `last_frame`, both included.
+
+    `kind`: "annotation"; "ground_truth", "consensus_replica" and what later servers have are copies for checking.
+    """
 
     remote_id: int
     first_frame: int
@@ -32,7 +34,7 @@ class NewJob:
     state: str
     assignee: str | None = None
     remote_updated_utc: str | None = None
-    kind: JobKind = "annotation"
+    kind: str = "annotation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +135,7 @@ def record_pull(connection: Connection, job_id: int, pull: NewPull) -> int | Non
     """Write down what stands in a job as a new version, which is the current one from now on.
 
     Returns:
-        Its id; None if the version before is the same, of which then at most is noted that its job is completed.
+        Its id; None if the version before is the same, of which then is noted when its job was changed, and that it is completed.
 
     Raises:
         StoreRefusedError: an annotation lies on a frame that the task does not have; the transaction must not be kept.
@@ -143,7 +145,10 @@ def record_pull(connection: Connection, job_id: int, pull: NewPull) -> int | Non
     completed_utc = now if pull.state == "completed" else None
     before = connection.execute("SELECT id, content_sha256 FROM cvat_pulls WHERE job_id = ? AND is_current = 1", (job_id,)).fetchone()
     if before is not None and before["content_sha256"] == digest:
-        connection.execute("UPDATE cvat_pulls SET completed_utc = coalesce(completed_utc, ?) WHERE id = ?", (completed_utc, before["id"]))
+        connection.execute(
+            "UPDATE cvat_pulls SET completed_utc = coalesce(completed_utc, ?), remote_updated_utc = ? WHERE id = ?",
+            (completed_utc, pull.remote_updated_utc, before["id"]),
+        )
         return None
     connection.execute("UPDATE cvat_pulls SET is_current = 0 WHERE job_id = ? AND is_current = 1", (job_id,))
     row = connection.execute(
@@ -210,4 +215,4 @@ def _put_annotations(connection: Connection, job_id: int, pull_id: int, rows: Se
 
 
 def _text(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")

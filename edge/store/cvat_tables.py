@@ -83,7 +83,7 @@ CVAT_TABLES = (
         id INTEGER PRIMARY KEY,
         task_id INTEGER NOT NULL REFERENCES cvat_tasks (id),
         remote_id INTEGER NOT NULL,
-        kind TEXT NOT NULL CHECK (kind IN ('annotation', 'ground_truth', 'consensus_replica')),
+        kind TEXT NOT NULL,
         first_frame INTEGER NOT NULL CHECK (first_frame >= 0),
         last_frame INTEGER NOT NULL,
         stage TEXT NOT NULL,

@@ -34,6 +34,7 @@ __all__ = [
     "find_tasks",
     "frames_of",
     "jobs_of",
+    "proposal_boxes",
     "proposals_of",
     "task_by_id",
     "task_by_uuid",
@@ -169,6 +170,7 @@ class PullRow(NamedTuple):
     pulled_by: str
     pulled_utc: str
     completed_utc: str | None
+    remote_updated_utc: str | None
 
 
 class AnnotationRow(NamedTuple):
@@ -276,6 +278,16 @@ def proposals_of(connection: Connection, task_id: int) -> tuple[ProposalRow, ...
     return tuple(ProposalRow._make([*row[:5], _keyframes(row[5]), *row[6:]]) for row in rows)
 
 
+def proposal_boxes(connection: Connection, task_id: int) -> dict[str, tuple[float, float, float, float]]:
+    """Where the model saw what went along, by uuid, in pixels, half open; of objects of stills that are not sealed now."""
+    rows = connection.execute(
+        "SELECT p.uuid, o.x_min_px, o.y_min_px, o.x_max_px, o.y_max_px FROM cvat_proposals AS p "
+        "JOIN objects AS o ON o.run_id = p.run_id AND o.ordinal = p.ordinal WHERE p.task_id = ?",
+        (task_id,),
+    )
+    return {row[0]: (row[1], row[2], row[3], row[4]) for row in rows}
+
+
 def jobs_of(connection: Connection, task_id: int) -> tuple[JobRow, ...]:
     """The jobs of a task, by their first frame; those that are gone too."""
     rows = connection.execute(
@@ -292,7 +304,7 @@ def current_pulls(connection: Connection, task_id: int) -> tuple[PullRow, ...]:
     """The current version of each job of a task; those of jobs that are gone too."""
     rows = connection.execute(
         "SELECT p.id, p.uuid, p.job_id, j.remote_id, j.task_id, p.stage, p.state, p.assignee, p.server_version, p.pulled_by, p.pulled_utc, "
-        "p.completed_utc FROM cvat_pulls AS p JOIN cvat_jobs AS j ON j.id = p.job_id WHERE j.task_id = ? AND p.is_current = 1 "
+        "p.completed_utc, p.remote_updated_utc FROM cvat_pulls AS p JOIN cvat_jobs AS j ON j.id = p.job_id WHERE j.task_id = ? AND p.is_current = 1 "
         "ORDER BY j.first_frame, j.remote_id",
         (task_id,),
     )
