@@ -34,6 +34,7 @@ class _Commands(LazyGroup):
         "survey": "edge.commands.survey:survey_app",
         "zooscan": "edge.commands.zooscan:zooscan_app",
         "vignettes": "edge.commands.vignettes:vignettes_app",
+        "cvat": "edge.commands.cvat:cvat_app",
         "sync": "edge.commands.sync:sync_app",
         "shore": "edge.commands.shore:shore_app",
         "api": "edge.commands.api:api_app",

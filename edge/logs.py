@@ -14,13 +14,13 @@ _MAX_BYTES = 10_000_000
 _KEPT = 5
 
 
-def configure_logs(home: Path | None, *, level: int = logging.INFO) -> None:
-    """Write events of this level and above to `logs/edge.jsonl` in the home folder (None: nowhere)."""
+def configure_logs(home: Path | None, *, level: int = logging.INFO, name: str = LOG_NAME) -> None:
+    """Write events of this level and above to `logs/edge.jsonl`, or the file of that name, in the home folder (None: nowhere)."""
     handler: logging.Handler = logging.NullHandler()
     if home is not None:
         folder = home / LOG_FOLDER
         folder.mkdir(parents=True, exist_ok=True)
-        handler = logging.handlers.RotatingFileHandler(folder / LOG_NAME, maxBytes=_MAX_BYTES, backupCount=_KEPT, encoding="utf-8")
+        handler = logging.handlers.RotatingFileHandler(folder / name, maxBytes=_MAX_BYTES, backupCount=_KEPT, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(message)s"))
     root = logging.getLogger()
     for old in root.handlers[:]:

@@ -1,0 +1,24 @@
+"""`cvat`: people annotate in a CVAT nearby, with the appliance's models, and their work comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import typer
+
+from edge.commands.lazy import LazyGroup
+
+
+class _CvatCommands(LazyGroup):
+    where: ClassVar[Mapping[str, str]] = {
+        "serve": "edge.commands.cvat_serve:serve_command",
+    }
+
+
+cvat_app = typer.Typer(cls=_CvatCommands, help="A CVAT nearby: models for it, tasks out, annotations in.", no_args_is_help=True)
+
+
+@cvat_app.callback()
+def _group() -> None:
+    pass
