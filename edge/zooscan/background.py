@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.values import UInt8Array
 from edge.zooscan.strips import in_strips
 from models.runtime.vision import cv2
+
+UInt16Array = NDArray[np.uint16]
 
 # Pixels within a radius of 3, as ImageJ 1.41o's rank filters take them.
 _DISC = np.array(
@@ -21,9 +24,6 @@ _DISC = np.array(
     ],
     np.float32,
 )
-
-
-_PARTS = np.uint16(64)
 
 
 def combine_backgrounds(first: UInt8Array, second: UInt8Array) -> UInt8Array:
@@ -62,15 +62,32 @@ def enlarged_rows(background: UInt8Array, ratio: int, top: int, bottom: int) -> 
         ratio: how many times larger: 2, 4 or 8.
         top, bottom: the first row, and the one after the last.
     """
-    # In 64ths nothing is lost: with a ratio of 2, 4 or 8 each weight is a whole number of them.
-    place = np.array([[1.0 / ratio, 0.0, -0.5], [0.0, 1.0 / ratio, top / ratio - 0.5]])
-    size = (background.shape[1] * ratio, bottom - top)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    enlarged = cv2.warpAffine(background.astype(np.uint16) * _PARTS, place, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray((np.asarray(enlarged, np.uint16) + _PARTS // 2) // _PARTS, np.uint8)
+    half = ratio // 2
+    first, last = (top - half) // ratio, (bottom - 1 - half) // ratio
+    # Each weight is a whole number of parts, so whole numbers lose nothing; half a grey was added, so that shifting rounds.
+    wide = _enlarged_across(background[np.arange(first, last + 2).clip(0, len(background) - 1)], ratio)
+    weights = np.arange(ratio, dtype=np.uint16)[:, None]
+    parts = np.empty((ratio, wide.shape[1]), np.uint16)
+    enlarged = np.empty((last - first + 1, ratio, wide.shape[1]), np.uint8)
+    for upper, lower, between in zip(wide[:-1], wide[1:], enlarged, strict=True):
+        np.multiply(lower - upper, weights, out=parts)
+        np.add(parts, upper * np.uint16(ratio), out=parts)
+        between[:] = np.right_shift(parts, np.uint16(2 * (ratio.bit_length() - 1)), out=parts)
+    begin = top - first * ratio - half
+    return enlarged.reshape(-1, wide.shape[1])[begin : begin + bottom - top]
 
 
-def without_background(scan: UInt8Array, background: UInt8Array, ratio: int, *, rows_together: int = 256, threads: int = 1) -> UInt8Array:
+def _enlarged_across(rows: UInt8Array, ratio: int) -> UInt16Array:
+    """(H, W * ratio) uint16: rows enlarged along themselves only, greys times the ratio; half of it is added, to be rounded later."""
+    greys = np.pad(rows, ((0, 0), (1, 1)), mode="edge").astype(np.uint16)
+    left, right = greys[:, :-1], greys[:, 1:]
+    wide = np.empty((len(rows), left.shape[1] * ratio), np.uint16)
+    for part in range(ratio):
+        wide[:, part::ratio] = left * np.uint16(ratio - part) + right * np.uint16(part) + np.uint16(ratio // 2)
+    return wide[:, ratio // 2 : ratio // 2 + rows.shape[1] * ratio]
+
+
+def without_background(scan: UInt8Array, background: UInt8Array, ratio: int, *, rows_together: int = 128, threads: int = 1) -> UInt8Array:
     """255 less the difference from the background ("neutral"), in place of the scan; cut to the smaller of both.
 
     Args:
@@ -85,7 +102,8 @@ def without_background(scan: UInt8Array, background: UInt8Array, ratio: int, *, 
 
     def take_away(top: int, bottom: int) -> None:
         rows = seen[top:bottom]
-        rows[:] = cv2.bitwise_not(cv2.absdiff(rows, enlarged_rows(background, ratio, top, bottom)[:, :width]))
+        cv2.absdiff(rows, enlarged_rows(background, ratio, top, bottom)[:, :width], dst=rows)
+        cv2.bitwise_not(rows, dst=rows)
 
     in_strips(take_away, 0, height, rows_together, threads)
     return seen

@@ -6,6 +6,7 @@ followed anew in its own box. What lies inside another's border is left out, whe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,12 +40,15 @@ class _Piece:
         return int(self.chain[0, 1]), int(self.chain[0, 0])
 
 
-def outer_borders(image: UInt8Array, upper_grey: int, *, rows_together: int = 2048, threads: int = 1) -> list[Int32Array]:
+def outer_borders(
+    image: UInt8Array, upper_grey: int, *, least_box_px: int = 1, rows_together: int = 512, threads: int = 1
+) -> list[Int32Array]:
     """The border of each dark region that lies in no other one's, by the row and column of its first pixel.
 
     Args:
         image: (H, W) uint8.
         upper_grey: a pixel is dark when it is not brighter; regions are 8-connected.
+        least_box_px: pixels of a region's box; smaller ones may be left out, as the specks on a scan, a dozen for each object.
         rows_together: how many rows are looked at in one go.
         threads: how many look at a time.
 
@@ -56,7 +60,7 @@ def outer_borders(image: UInt8Array, upper_grey: int, *, rows_together: int = 20
     whole: list[_Piece] = []
     cut: list[_Piece] = []
     for own_whole, own_cut in in_strips(
-        lambda top, bottom: _strip(image, upper_grey, top, bottom), 0, image.shape[0], rows_together, threads
+        lambda top, bottom: _strip(image, upper_grey, top, bottom, least_box_px), 0, image.shape[0], rows_together, threads
     ):
         whole += own_whole
         cut += own_cut
@@ -70,26 +74,29 @@ def outer_borders(image: UInt8Array, upper_grey: int, *, rows_together: int = 20
     return [piece.chain for piece in sorted(found, key=lambda piece: piece.first)]
 
 
-def _strip(image: UInt8Array, upper_grey: int, top: int, bottom: int) -> tuple[list[_Piece], list[_Piece]]:
-    """The regions of some rows: those that touch no seam, and those that do."""
+def _strip(image: UInt8Array, upper_grey: int, top: int, bottom: int, least_box_px: int) -> tuple[list[_Piece], list[_Piece]]:
+    """The regions of some rows: those that touch no seam and are not too small, and those that do."""
     whole: list[_Piece] = []
     cut: list[_Piece] = []
-    for piece in _pieces(image[top:bottom], upper_grey, top):
-        at_seam = (piece.top == top and top > 0) or (piece.bottom == bottom and bottom < image.shape[0])
-        (cut if at_seam else whole).append(piece)
+    for chain in _chains(image[top:bottom], upper_grey, (0, top)):
+        _, first, width, height = cv2.boundingRect(chain)
+        if (first == top and top > 0) or (first + height == bottom and bottom < image.shape[0]):
+            cut.append(_piece(chain))
+        elif width * height >= least_box_px:
+            whole.append(_piece(chain))
     return whole, cut
 
 
-def _pieces(part: UInt8Array, upper_grey: int, top: int) -> list[_Piece]:
-    """The outermost dark regions of a part of the picture that begins at a row."""
+def _chains(part: UInt8Array, upper_grey: int, offset: tuple[int, int]) -> Sequence[cv2.typing.MatLike]:
+    """The borders of the outermost dark regions of a part of the picture, whose first pixel lies at x and y."""
     dark = (part <= upper_grey).view(np.uint8)
-    chains, _ = cv2.findContours(dark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(0, top))
-    return [_piece(np.asarray(chain, np.int32)[:, 0, :]) for chain in chains]
+    chains, _ = cv2.findContours(dark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=offset)
+    return chains
 
 
-def _piece(chain: Int32Array) -> _Piece:
+def _piece(chain: cv2.typing.MatLike) -> _Piece:
     left, top, width, height = cv2.boundingRect(chain)
-    return _Piece(chain=chain, top=top, bottom=top + height, left=left, right=left + width)
+    return _Piece(chain=np.asarray(chain, np.int32)[:, 0, :], top=top, bottom=top + height, left=left, right=left + width)
 
 
 def _groups(cut: list[_Piece], seams: list[int], width: int) -> list[list[_Piece]]:
@@ -132,22 +139,21 @@ def _followed_anew(image: UInt8Array, upper_grey: int, group: list[_Piece]) -> _
     touches_edge = top == 0 or left == 0 or bottom == image.shape[0] or right == image.shape[1]
     if touches_edge and (bottom - top) * (right - left) > _NOT_FOLLOWED_PX:
         return None
-    dark = (image[top:bottom, left:right] <= upper_grey).view(np.uint8)
-    chains, _ = cv2.findContours(dark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(left, top))
     first = min(one.first for one in group)
-    for chain in chains:
+    for chain in _chains(image[top:bottom, left:right], upper_grey, (left, top)):
         if (int(chain[0, 0, 1]), int(chain[0, 0, 0])) == first:
-            return _piece(np.asarray(chain, np.int32)[:, 0, :])
+            return _piece(chain)
     return None  # it lies inside another one
 
 
 def _outermost(pieces: list[_Piece], joined: list[_Piece]) -> list[_Piece]:
     """The regions that lie in the border of none of those that were joined across seams."""
-    boxes = np.array([(one.top, one.left, -one.bottom, -one.right) for one in pieces], np.int64).reshape(-1, 4)
+    boxes = np.array([(one.top, one.left, -one.bottom, -one.right) for one in pieces], np.int32).reshape(-1, 4)
+    top, left, bottom, right = np.ascontiguousarray(boxes.T)
     hidden: set[int] = set()
     for other in joined:
-        around = np.array((other.top, other.left, -other.bottom, -other.right))
-        for number in np.flatnonzero((boxes > around).all(axis=1)):
+        inside = (top > other.top) & (left > other.left) & (bottom > -other.bottom) & (right > -other.right)
+        for number in np.flatnonzero(inside):
             row, column = pieces[number].first
             if cv2.pointPolygonTest(other.chain.reshape(-1, 1, 2), (float(column), float(row)), measureDist=False) > 0:
                 hidden.add(int(number))

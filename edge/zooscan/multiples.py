@@ -109,7 +109,7 @@ class PackClassifier:
     def _score(self, crop: UInt8Array) -> float:
         spec = self._model.manifest.input
         seen = prepare(crop, spec.width_px, spec.height_px)
-        return float(classify(np.repeat(seen[:, :, None], 3, axis=2), self._model)[self._multiple])
+        return float(classify(np.asarray(cv2.merge([seen, seen, seen]), np.uint8), self._model)[self._multiple])
 
 
 def load_classifier(spec: ClassifierSpec, *, threads: int = 1) -> PackClassifier:
@@ -182,8 +182,8 @@ def prepare(crop: UInt8Array, width_px: int, height_px: int) -> UInt8Array:
         InputError: nothing in the crop is darker than white.
     """
     bright = cv2.bitwise_not(crop)
-    rows = np.flatnonzero(bright.sum(axis=1, dtype=np.int64) > _EMPTY_SUM)
-    columns = np.flatnonzero(bright.sum(axis=0, dtype=np.int64) > _EMPTY_SUM)
+    rows = np.flatnonzero(cv2.reduce(bright, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S) > _EMPTY_SUM)
+    columns = np.flatnonzero(cv2.reduce(bright, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S) > _EMPTY_SUM)
     if not len(rows) or not len(columns):
         raise InputError(Reason.UNSUPPORTED_PIXELS, "a crop without an object cannot be classified")
     cut = bright[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

@@ -76,7 +76,7 @@ class LeftOut:
 
 
 def find_particles(
-    image: UInt8Array, settings: SegmentSettings, *, rows_together: int = 2048, threads: int = 1, left_out: LeftOut | None = None
+    image: UInt8Array, settings: SegmentSettings, *, rows_together: int = 512, threads: int = 1, left_out: LeftOut | None = None
 ) -> Iterator[Particle]:
     """The objects of a picture, by the row and column of their first pixel, as ImageJ comes upon them.
 
@@ -90,7 +90,7 @@ def find_particles(
     height_px, width_px = image.shape
     tally = LeftOut() if left_out is None else left_out
     min_area_px = settings.min_area_px
-    for chain in outer_borders(image, settings.upper_grey, rows_together=rows_together, threads=threads):
+    for chain in outer_borders(image, settings.upper_grey, least_box_px=min_area_px, rows_together=rows_together, threads=threads):
         left, top, width, height = cv2.boundingRect(chain)
         if width * height < min_area_px:
             continue

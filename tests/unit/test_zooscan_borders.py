@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -31,6 +33,18 @@ def told(borders: list[NDArray[np.int32]]) -> list[list[list[int]]]:
 def test_seams_change_nothing(seed: int, rows_together: int) -> None:
     image = rough(seed)
     assert told(outer_borders(image, LIMIT, rows_together=rows_together)) == told(outer_borders(image, LIMIT, rows_together=1000))
+
+
+@given(st.integers(0, 100_000), st.integers(1, 25), st.integers(1, 200))
+@settings(max_examples=100, deadline=None)
+def test_only_small_ones_are_left_out(seed: int, rows_together: int, least_box_px: int) -> None:
+    def large(borders: list[NDArray[np.int32]]) -> list[list[list[int]]]:
+        return told([border for border in borders if math.prod(cv2.boundingRect(border)[2:]) >= least_box_px])
+
+    image = rough(seed)
+    asked = outer_borders(image, LIMIT, least_box_px=least_box_px, rows_together=rows_together)
+    assert large(asked) == large(outer_borders(image, LIMIT))
+    assert len(outer_borders(image, LIMIT, least_box_px=least_box_px)) == len(large(asked))
 
 
 @pytest.mark.parametrize("rows_together", [7, 13, 100])

@@ -61,12 +61,12 @@ class _Canvas:
     @property
     def height(self) -> int:
         """Of the canvas, pixels."""
-        return self.far.shape[0] + sum(self.rows)
+        return int(self.far.shape[0]) + sum(self.rows)
 
     @property
     def width(self) -> int:
         """Of the canvas, pixels."""
-        return self.far.shape[1] + sum(self.columns)
+        return int(self.far.shape[1]) + sum(self.columns)
 
     @property
     def gap(self) -> int:
