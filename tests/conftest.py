@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from models.workshop.synthetic import write_tow
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # some tests import ONNX Runtime themselves
+os.environ.setdefault("IMAGINE_EDGE_CVAT_BRIDGE", "false")  # or every appliance of the suite would want the one port
 if TYPE_CHECKING:
     from tests.helpers.chromium import Chromium
 

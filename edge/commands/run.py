@@ -30,14 +30,22 @@ PortOption = Annotated[int | None, typer.Option(help="Port to serve the pages on
 
 def run(context: typer.Context, host: HostOption = None, port: PortOption = None) -> None:
     """Watch the folders and serve the pages, until Ctrl-C."""
+    from annotator_bridge.facade.listen import bridge_beside
     from edge.commands.serving import serving
 
     home = home_of(context)
-    with told(as_json=False), service_of(home, options=_options(host, port)) as service, serving(service) as (server, url):
+    with (
+        told(as_json=False),
+        service_of(home, options=_options(host, port)) as service,
+        serving(service) as (server, url),
+        bridge_beside(home, service.settings) as bridge,
+    ):
         service.watch_all()
         say(f"iMagine Edge watches {service.home / 'inbox'}")
         for watched in service.settings.watched:
             say(f"  and {watched.path} (recipe {watched.recipe})")
+        if bridge is not None:
+            say(f"Models for CVAT: {bridge.url}")
         say(f"Pages: {url}   (Ctrl-C ends)")
         with suppress(KeyboardInterrupt):  # uvicorn raises it again after an orderly end
             server.run()
