@@ -77,7 +77,12 @@ class BridgeRecord:
     @property
     def is_serving(self) -> bool:
         """Whether the process that wrote it is still there and serves."""
-        return bool(self.url) and psutil.pid_exists(self.pid)
+        return bool(self.url) and self.is_running
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process that wrote it is still there."""
+        return psutil.pid_exists(self.pid)
 
 
 def read_record(home: Path) -> BridgeRecord | None:
@@ -148,12 +153,14 @@ class Recorder:
         self._changed.set()
 
     def close(self) -> None:
-        """Write the last state: nobody serves any more."""
+        """Write the last state: nobody serves any more, unless another process does by now, whose record stays."""
         self._ending.set()
         self._changed.set()
         self._writer.join()
         self._url = ""
-        self._write()
+        after = read_record(self._path.parents[1])
+        if after is None or after.pid == os.getpid() or not after.is_serving:
+            self._write()
 
     def snapshot(self) -> BridgeRecord:
         """The record as of now."""
@@ -182,7 +189,8 @@ class Recorder:
         while not self._ending.is_set():
             self._changed.wait()
             self._changed.clear()
-            self._write()
+            if not self._ending.is_set():  # `close` decides whether the last state is written
+                self._write()
             self._ending.wait(_REST_S)
 
     def _write(self) -> None:

@@ -19,6 +19,10 @@ class IssueCode(StrEnum):
 
     BACKUP_MISSING = "backup_missing"
     BACKUP_TOO_OLD = "backup_too_old"
+    BRIDGE_CALLERS_REFUSED = "bridge_callers_refused"
+    BRIDGE_CALLS_FAILED = "bridge_calls_failed"
+    BRIDGE_NOT_SERVING = "bridge_not_serving"
+    BRIDGE_PACK_LEFT_OUT = "bridge_pack_left_out"
     CHECK_FAILED = "check_failed"
     CLOCK_BEHIND = "clock_behind"
     DATABASE_DAMAGED = "database_damaged"

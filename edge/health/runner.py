@@ -13,6 +13,7 @@ import structlog
 
 from edge.health.checks import (
     backups,
+    bridge,
     clock,
     disk_space,
     failures,
@@ -88,6 +89,7 @@ CHECKS: dict[str, Check] = {
     "backups": backups,
     "scans": scans,
     "transfers": transfers,
+    "bridge": bridge,
     "sqlite_version": sqlite_version,
     "network_home": network_home,
     "clock": clock,
