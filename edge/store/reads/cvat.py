@@ -304,8 +304,8 @@ def current_pulls(connection: Connection, task_id: int) -> tuple[PullRow, ...]:
     """The current version of each job of a task; those of jobs that are gone too."""
     rows = connection.execute(
         "SELECT p.id, p.uuid, p.job_id, j.remote_id, j.task_id, p.stage, p.state, p.assignee, p.server_version, p.pulled_by, p.pulled_utc, "
-        "p.completed_utc, p.remote_updated_utc FROM cvat_pulls AS p JOIN cvat_jobs AS j ON j.id = p.job_id WHERE j.task_id = ? AND p.is_current = 1 "
-        "ORDER BY j.first_frame, j.remote_id",
+        "p.completed_utc, p.remote_updated_utc FROM cvat_pulls AS p JOIN cvat_jobs AS j ON j.id = p.job_id "
+        "WHERE j.task_id = ? AND p.is_current = 1 ORDER BY j.first_frame, j.remote_id",
         (task_id,),
     )
     return tuple(PullRow._make(row) for row in rows)
