@@ -13,6 +13,7 @@ from edge.commands.lazy import LazyGroup
 class _CvatCommands(LazyGroup):
     where: ClassVar[Mapping[str, str]] = {
         "serve": "edge.commands.cvat_serve:serve_command",
+        "nuclio": "edge.commands.cvat_nuclio:nuclio_command",
     }
 
 
