@@ -18,6 +18,7 @@ from models.runtime.vision import cv2
 _Pixel = TypeVar("_Pixel", bound=np.generic)
 
 _SQUARE = np.ones((3, 3), np.uint8)
+_LABELS = 1 << 16
 # Four of the eight directions to a neighbour; the other four are the same pairs seen from the other side.
 _DIRECTIONS = ((0, 1), (1, -1), (1, 0), (1, 1))
 
@@ -46,13 +47,15 @@ def flood(height: Float32Array, seeds: Int32Array, *, step: float = 1.0) -> Int3
         (H, W) int32, the number of each pixel's seed; 0 outside and where no seed hangs together with.
     """
     labels = np.where(height > 0, seeds, 0).astype(np.uint16)
+    reached = cv2.countNonZero(labels)
     for level in range(int(np.ceil(height.max() / step)), -1, -1):
         allowed = (height > level * step) if level else (height > 0)
         while True:
-            grown = np.where(allowed & (labels == 0), cv2.dilate(labels, _SQUARE), labels)
-            if np.array_equal(grown, labels):
+            free = (allowed & (labels == 0)).view(np.uint8)
+            cv2.copyTo(cv2.dilate(labels, _SQUARE), free, dst=labels)
+            before, reached = reached, cv2.countNonZero(labels)
+            if reached == before:
                 break
-            labels = grown
     return labels.astype(np.int32)
 
 
@@ -63,15 +66,17 @@ def passes(height: Float32Array, labels: Int32Array) -> dict[tuple[int, int], fl
         height: (H, W) float32.
         labels: (H, W) int32, 0 is no part.
     """
-    found: dict[tuple[int, int], float] = {}
+    pairs, lows = [], []
     for dy, dx in _DIRECTIONS:
         here, there = _pair(labels, dy, dx)
         touch = (here != there) & (here > 0) & (there > 0)
-        lower = np.minimum(*_pair(height, dy, dx))[touch]
-        pairs = np.sort(np.stack([here[touch], there[touch]], axis=1), axis=1)
-        for (one, other), low in zip(pairs.tolist(), lower.tolist(), strict=True):
-            found[one, other] = max(low, found.get((one, other), 0.0))
-    return found
+        one, other = here[touch], there[touch]
+        pairs.append(np.minimum(one, other).astype(np.int64) * _LABELS + np.maximum(one, other))
+        lows.append(np.minimum(*_pair(height, dy, dx))[touch])
+    both, place = np.unique(np.concatenate(pairs), return_inverse=True)
+    highest = np.zeros(len(both), np.float32)
+    np.maximum.at(highest, place, np.concatenate(lows))
+    return {divmod(pair, _LABELS): low for pair, low in zip(both.tolist(), highest.tolist(), strict=True)}
 
 
 def between(labels: Int32Array) -> BoolArray:
