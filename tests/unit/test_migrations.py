@@ -70,7 +70,8 @@ def test_an_outbox_with_rows_is_kept_and_what_is_sealed_is_told(tmp_path: Path) 
         )
     connection.execute(
         "INSERT INTO runs (id, uuid, image_id, job_id, recipe, recipe_sha256, model_id, weights_sha256, runtime, precision, "
-        "software_version, score_threshold, mean_luminance, contrast, sharpness, read_ms, decode_ms, infer_ms, merge_ms, finished_utc, is_current) "
+        "software_version, score_threshold, mean_luminance, contrast, sharpness, read_ms, decode_ms, infer_ms, merge_ms, finished_utc, "
+        "is_current) "
         "VALUES (7, 'r2', 1, 1, 'burrows', '', 1, '', '', '', '', 0, 0, 0, 0, 0, 0, 0, 0, '', 1)"
     )
     connection.execute("INSERT INTO sealed_runs (run_id, sealed, sealed_utc) VALUES (7, x'00', '')")
