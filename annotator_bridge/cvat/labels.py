@@ -28,12 +28,28 @@ def make_labels(names: Iterable[str], shape: ShapeType) -> tuple[Label, ...]:
 
 def labels_to_json(labels: Sequence[Label]) -> list[dict[str, Any]]:
     """As they are kept in the database."""
-    return [{"name": label.name, "type": label.shape} for label in labels]
+    return [
+        {
+            "name": label.name,
+            "shape": label.shape,
+            "attributes": [{"name": one.name, "input_type": one.input_type, "values": list(one.values)} for one in label.attributes],
+        }
+        for label in labels
+    ]
 
 
 def labels_from_json(found: Sequence[Mapping[str, Any]]) -> tuple[Label, ...]:
     """As they were kept."""
-    return tuple(Label(name=one["name"], shape=one["type"], attributes=ATTRIBUTES) for one in found)
+    return tuple(
+        Label(
+            name=label["name"],
+            shape=label["shape"],
+            attributes=tuple(
+                Attribute(name=one["name"], input_type=one["input_type"], values=tuple(one["values"])) for one in label["attributes"]
+            ),
+        )
+        for label in found
+    )
 
 
 def attribute_values(edge_id: str, score: float | None) -> dict[str, str]:

@@ -55,7 +55,7 @@ def read_login(home: Path, server: str) -> Login | None:
     if kept is not None and kept.server == server:
         return kept
     token = os.environ.get(TOKEN_VARIABLE)
-    return None if not token else Login(server=server, username="", token=token, scheme=_scheme_of(token))
+    return None if not token else Login(server=server, username="", token=token, scheme=scheme_of(token))
 
 
 def needed_login(home: Path, server: str) -> Login:
@@ -69,6 +69,11 @@ def needed_login(home: Path, server: str) -> Login:
     if login is None:
         raise LoginNeededError(f"nobody is signed in at {server}", advice=LOGIN_ADVICE)
     return login
+
+
+def scheme_of(token: str) -> Scheme:
+    """A personal access token has a point in it; the older kind is forty hexadecimal digits."""
+    return "Token" if len(token) == 40 and all(one in "0123456789abcdef" for one in token) else "Bearer"
 
 
 def keep_login(home: Path, login: Login) -> None:
@@ -107,6 +112,4 @@ def _kept(home: Path) -> Login | None:
         raise StoreError(f"{path} cannot be used", advice=advice) from error
 
 
-def _scheme_of(token: str) -> Scheme:
-    """A personal access token has a point in it; the older kind is forty hexadecimal digits."""
-    return "Token" if len(token) == 40 and all(one in "0123456789abcdef" for one in token) else "Bearer"
+_scheme_of = scheme_of

@@ -36,7 +36,7 @@ def plan(tools: PushTools, request: PushRequest, actor: str) -> Planned:
         raise SettingsError(f"a job has at least one frame, not {job_size}")
     with tools.reader() as connection, snapshot(connection):
         found = gather(connection, tools, request)
-    task = _new_task(server, found, request, job_size, actor)
+    task = new_task(server, found, request, job_size, actor)
 
     def work(connection: Connection) -> Planned:
         stands = None if request.again else standing_task(connection, task)
@@ -51,17 +51,8 @@ def plan(tools: PushTools, request: PushRequest, actor: str) -> Planned:
     return tools.writer.call(work)
 
 
-def remote_name(title: str, uuid: str) -> str:
-    """What a task is called in CVAT: it ends in digits of its uuid, by which it is found again."""
-    return f"{title[:LONGEST_TITLE].strip()}{remote_suffix(uuid)}"
-
-
-def remote_suffix(uuid: str) -> str:
-    """The end of a task's name in CVAT."""
-    return f" [{uuid.replace('-', '')[:UUID_DIGITS]}]"
-
-
-def _new_task(server: str, found: Gathered, request: PushRequest, job_size: int, actor: str) -> NewTask:
+def new_task(server: str, found: Gathered, request: PushRequest, job_size: int, actor: str) -> NewTask:
+    """The task that a request makes, not yet written down."""
     title = " ".join("".join(letter if letter.isprintable() else " " for letter in request.title or found.title).split())
     return NewTask(
         server_url=server,
@@ -81,7 +72,20 @@ def _new_task(server: str, found: Gathered, request: PushRequest, job_size: int,
     )
 
 
+def remote_name(title: str, uuid: str) -> str:
+    """What a task is called in CVAT: it ends in digits of its uuid, by which it is found again."""
+    return f"{title[:LONGEST_TITLE].strip()}{remote_suffix(uuid)}"
+
+
+def remote_suffix(uuid: str) -> str:
+    """The end of a task's name in CVAT."""
+    return f" [{uuid.replace('-', '')[:UUID_DIGITS]}]"
+
+
 def _planned(connection: Connection, task_id: int, left_out: tuple[LeftOut, ...], *, stood: bool) -> Planned:
     row = task_by_id(connection, task_id)
     assert row is not None  # it was written or found in this transaction
     return Planned(task_id=task_id, task_uuid=row.uuid, stood=stood, withheld=row.withheld, left_out=left_out)
+
+
+_new_task = new_task

@@ -56,7 +56,7 @@ class StillProposals:
 
     def __init__(self, task: TaskRow, frames: Sequence[FrameRow], vocabulary: Vocabulary) -> None:
         self._task, self._frames, self._vocabulary = task, frames, vocabulary
-        self._is_tag = bool(task.labels) and task.labels[0]["type"] == "tag"
+        self._is_tag = bool(task.labels) and task.labels[0]["shape"] == "tag"
 
     def batch(self, connection: Connection, first_frame: int) -> Batch:
         """See `ProposalSource`."""
