@@ -6,6 +6,7 @@ import threading
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from edge.annotation_work import open_annotation_desk
 from edge.footage import FrameGiven, FrameWanted, SheetWanted, StripGiven, StripWanted
 from edge.footage_work import open_tow_desk
 from edge.pipeline.frame_server import FrameServer
@@ -49,6 +50,7 @@ class SurveyDesks:
         self.tows = open_tow_desk(service, self.seal, wanted=tow_due)
         self.scans = open_scan_desk(service)
         self.ecotaxa = open_ecotaxa_desk(service)
+        self.annotation = open_annotation_desk(service)
         self._home, self._reader = service.home, reader
 
     @cached_property
@@ -66,6 +68,7 @@ class SurveyDesks:
         if self.scans.folders:
             self.scans.start()
         self.ecotaxa.start()
+        self.annotation.start()
 
     def close(self) -> None:
         """End it."""
@@ -74,6 +77,7 @@ class SurveyDesks:
         self.tows.stop()
         self.scans.stop()
         self.ecotaxa.stop()
+        self.annotation.stop()
         self._clip_frames.close()
         self._strips.close()
         self.copies.close()

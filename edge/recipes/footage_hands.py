@@ -1,4 +1,4 @@
-"""Hands for exports and data sets: where a tow's footage lies, and what is in its files, looked at in processes of their own."""
+"""Hands for exports, data sets and tasks: where a tow's footage lies, and what is in its files, looked at in processes of their own."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ from edge.survey.waiting_desk import WaitingDesk
 from edge.zooscan.check_values import CheckPictures
 
 if TYPE_CHECKING:
+    from annotator_bridge.cvat.desk import AnnotationDesk
     from edge.zooscan.desk.desk import ScanDesk
     from edge.zooscan.ecotaxa.desk import EcotaxaDesk
 
@@ -221,6 +222,10 @@ class Appliance(Protocol):
     @property
     def ecotaxa(self) -> EcotaxaDesk:
         """What goes to EcoTaxa and comes back."""
+
+    @property
+    def annotation(self) -> AnnotationDesk:
+        """Tasks that go to CVAT, and what people made of them there."""
 
     @property
     def scans(self) -> ScanDesk:

@@ -82,6 +82,13 @@ NOTICES = {
     "ecotaxa_signed_in": "Signed in at EcoTaxa; what waits goes on.",
     "ecotaxa_kept": "EcoTaxa was not reached: name and password are kept, and tried when there is a link.",
     "ecotaxa_forgotten": "Token and password are forgotten.",
+    "cvat_queued": "The task is queued. It goes as soon as CVAT answers; this page says how far it is.",
+    "cvat_stood": "A task of this stands already: it is this one. Nothing was sent again.",
+    "cvat_pulls": "Asked for what people made, of tasks: {n}. It comes as soon as CVAT answers.",
+    "cvat_retried": "Tried again now: {n}.",
+    "cvat_cancelled": "The task is cancelled. What came back stays.",
+    "cvat_signed_in": "Signed in at CVAT; what waits goes on.",
+    "cvat_forgotten": "The sign-in at CVAT is forgotten.",
 }
 
 

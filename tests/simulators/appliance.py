@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from edge.annotation_work import annotation_desk
 from edge.errors import ModelError, SettingsError
 from edge.footage import FrameGiven, FrameWanted, SheetWanted, StripGiven, StripWanted
 from edge.pipeline.frame_server import FrameServer
 from edge.recipes.choices import FilesChoice, VariantChoice
 from edge.recipes.model_tasks import ModelTask
+from edge.settings import Settings
 from edge.store import comparisons, jobs, packs
 from edge.store.clock import utc_now
 from edge.store.comparisons import ComparedSide, NewComparison
@@ -47,7 +49,7 @@ T = TypeVar("T")
 class SimulatedAppliance:
     """Reads and changes a real database; `set_live` says what is happening, `asked` is what was asked for."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, settings: Settings | None = None) -> None:
         self._home = home
         home.mkdir(parents=True, exist_ok=True)
         self.writer = open_writer(home / DATABASE_NAME)
@@ -75,6 +77,7 @@ class SimulatedAppliance:
         self.ecotaxa = EcotaxaDesk(
             home, DirectWriter(self), self.reader, server="http://127.0.0.1:9/api", project_id=42, make_archive=lambda _, folder: folder
         )
+        self.annotation = annotation_desk(home, settings or Settings(), DirectWriter(self), self.reader)
         self._clip_frames = FrameServer(max_pixels=100_000_000)
         self.people = PeopleDesk(DirectWriter(self), self.reader, cost=Cost(log2_n=4, r=8, p=1))
         self.counting = CountingDesk(DirectWriter(self), self.reader, self.seal, check_pin=self.people.check_pin)
