@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from annotator_bridge.cvat.bounds import Box
 from annotator_bridge.cvat.digest import OUTSIDE, shape_digest
+from annotator_bridge.cvat.labels import LONGEST_NAME
 from annotator_bridge.cvat.returned import Returned, ReturnedJob, ReturnedTrack
 from annotator_bridge.cvat.values import EDGE_ID
 from edge.store.cvat import NewAnnotation, Verdict
@@ -108,13 +109,13 @@ def _rank(one: Returned | ReturnedTrack, proposal: ProposalRow, box: Box | None)
     """Smallest: the one that the proposal is."""
     if isinstance(one, ReturnedTrack):
         sent = proposal.keyframes or {proposal.frame: proposal.digest}
-        unlike = sum(_digest(key) != sent[key.frame] for key in one.keyframes if key.frame in sent)
+        unlike = sum(_digest(key, proposal) != sent[key.frame] for key in one.keyframes if key.frame in sent)
         differs, distance = unlike > 0, 0.0
         fewer = -sum(key.frame in sent for key in one.keyframes) + unlike
     else:
-        differs, fewer = _digest(one) != proposal.digest, 0
+        differs, fewer = _digest(one, proposal) != proposal.digest, 0
         distance = _distance(one.box, box)
-    return differs, fewer, one.label != proposal.label, distance, float("inf") if one.number is None else one.number
+    return differs, fewer, not _has_label(one, proposal), distance, float("inf") if one.number is None else one.number
 
 
 def _distance(one: Box | None, other: Box | None) -> float:
@@ -129,32 +130,37 @@ def _distance(one: Box | None, other: Box | None) -> float:
 def _of_shape(shape: Returned, proposal: ProposalRow | None) -> tuple[Verdict, int | None]:
     if proposal is None:
         return "added", None
-    if shape.label != proposal.label:
+    if not _has_label(shape, proposal):
         return "relabelled", proposal.id
-    return "kept" if _digest(shape) == proposal.digest else "moved", proposal.id
+    return "kept" if _digest(shape, proposal) == proposal.digest else "moved", proposal.id
 
 
 def _of_track(track: ReturnedTrack, proposal: ProposalRow, span: Span, sent: Sent) -> Verdict:
-    if track.label != proposal.label:
+    if not _has_label(track, proposal):
         return "relabelled"
     here = {one.frame: one for one in track.keyframes}
     if proposal.keyframes is None:  # a box that a person made a track of
-        return "kept" if _digest(here[proposal.frame]) == proposal.digest else "moved"
-    for frame, digest in proposal.keyframes.items():
-        if span.first <= frame <= span.last and not _is_as_sent(here.get(frame), digest, is_before=frame < min(here)):
+        return "kept" if _digest(here[proposal.frame], proposal) == proposal.digest else "moved"
+    shows_something = False
+    for frame, digest in sorted(proposal.keyframes.items()):
+        if not span.first <= frame <= span.last:
+            continue
+        if not _is_as_sent(here.get(frame), digest, proposal, is_first=not shows_something):
             return "moved"
+        shows_something = shows_something or not digest.startswith(OUTSIDE)
     seen = {**sent.seen.get(proposal.uuid, {}), **here}
     extra = [one for one in track.keyframes if one.frame not in proposal.keyframes]
-    return "kept" if all(_is_on_the_line(one, proposal.keyframes, seen, span) for one in extra) else "moved"
+    return "kept" if all(_is_on_the_line(one, proposal, seen, span) for one in extra) else "moved"
 
 
-def _is_as_sent(one: Returned | None, digest: str, *, is_before: bool) -> bool:
-    """Of a keyframe that begins a gap nothing may be left: CVAT drops those before the first that shows something in a job."""
-    return is_before and digest.startswith(OUTSIDE) if one is None else _digest(one) == digest
+def _is_as_sent(one: Returned | None, digest: str, proposal: ProposalRow, *, is_first: bool) -> bool:
+    """Of a keyframe that begins a gap nothing may be left: CVAT drops those before the first in a job that shows something."""
+    return is_first and digest.startswith(OUTSIDE) if one is None else _digest(one, proposal) == digest
 
 
-def _is_on_the_line(one: Returned, sent: Mapping[int, str], seen: Mapping[int, Returned], span: Span) -> bool:
+def _is_on_the_line(one: Returned, proposal: ProposalRow, seen: Mapping[int, Returned], span: Span) -> bool:
     """Whether a keyframe that did not go out changes nothing: it lies between two that did as the line between them has it."""
+    sent = proposal.keyframes or {}
     before = max((frame for frame in sent if frame < one.frame), default=None)
     if before is None:
         return False  # it is longer than it was
@@ -163,11 +169,11 @@ def _is_on_the_line(one: Returned, sent: Mapping[int, str], seen: Mapping[int, R
     if one.is_outside:
         return False
     left = seen.get(before)
-    if left is None or _digest(left) != sent[before]:
+    if left is None or _digest(left, proposal) != sent[before]:
         return one.frame in span  # what lies before is not as it went, or not here: CVAT's own keyframe where jobs meet
     after = min((frame for frame in sent if frame > one.frame), default=None)
     right = left if after is None else seen.get(after)
-    if right is None or (after is not None and _digest(right) != sent[after]):
+    if right is None or (after is not None and _digest(right, proposal) != sent[after]):
         return one.frame in span
     share = 0.0 if after is None else (one.frame - before) / (after - before)
     if one.kind != left.kind or len(one.points) != len(left.points) or len(right.points) != len(left.points):
@@ -188,8 +194,14 @@ def _shown_frames(keyframes: Mapping[int, str], span: Span) -> Iterable[int]:
             yield from range(max(frame, span.first), min(following, span.last + 1))
 
 
-def _digest(one: Returned) -> str:
-    return shape_digest(one.label, one.kind, one.points, rotation_deg=one.rotation_deg, is_outside=one.is_outside)
+def _has_label(one: Returned | ReturnedTrack, proposal: ProposalRow) -> bool:
+    """CVAT keeps so many letters of a label's name and no more."""
+    return one.label == proposal.label[:LONGEST_NAME]
+
+
+def _digest(one: Returned, proposal: ProposalRow) -> str:
+    label = proposal.label if _has_label(one, proposal) else one.label
+    return shape_digest(label, one.kind, one.points, rotation_deg=one.rotation_deg, is_outside=one.is_outside)
 
 
 def _row(
