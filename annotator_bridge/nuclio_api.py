@@ -179,6 +179,9 @@ class Facade:
         return Answer(status=504, code="timed_out", reason="the function gave no answer before its caller stops waiting")
 
     async def _catalogue(self) -> Catalogue:
+        catalogue = self._parts.catalogue.fresh
+        if catalogue is not None:
+            return catalogue
         catalogue = await asyncio.get_running_loop().run_in_executor(None, self._parts.catalogue.read)
         self._parts.recorder.leave_out([(one.name, one.reason) for one in catalogue.left_out])
         return catalogue

@@ -82,7 +82,7 @@ class BridgeRecord:
     @property
     def is_running(self) -> bool:
         """Whether the process that wrote it is still there."""
-        return psutil.pid_exists(self.pid)
+        return bool(psutil.pid_exists(self.pid))
 
 
 def read_record(home: Path) -> BridgeRecord | None:

@@ -94,9 +94,17 @@ class CatalogueReader:
     def read(self) -> Catalogue:
         """The functions that there are now."""
         with self._lock:
-            if self._read is None or self._clock() - self._read[0] > _GOOD_FOR_S:
-                self._read = (self._clock(), read_catalogue(self._home))
-            return self._read[1]
+            fresh = self.fresh
+            if fresh is None:
+                fresh = read_catalogue(self._home)
+                self._read = (self._clock(), fresh)
+            return fresh
+
+    @property
+    def fresh(self) -> Catalogue | None:
+        """What was read within the last second, without waiting for a disk; None if that is to be read again."""
+        kept = self._read
+        return None if kept is None or self._clock() - kept[0] > _GOOD_FOR_S else kept[1]
 
 
 def list_functions(home: Path) -> tuple[FunctionInfo, ...]:

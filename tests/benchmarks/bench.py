@@ -26,6 +26,7 @@ from tests.benchmarks.bench_metrics import metrics
 from tests.benchmarks.bench_seabed import seabed
 from tests.benchmarks.bench_tracking import tracking
 from tests.benchmarks.bench_video import video
+from tests.benchmarks.cvat_facade import cvat_facade
 from tests.benchmarks.efficiency import efficiency
 from tests.benchmarks.idle import idle, memory_with_backlog
 from tests.benchmarks.latency import drop_to_row, start_to_ready
@@ -48,6 +49,7 @@ FIGURES: dict[str, Callable[..., dict[str, Any]]] = {
     "tow_speed": tow_speed,
     "zooscan_agreement": zooscan_agreement,
     "zooscan_speed": zooscan_speed,
+    "cvat_facade": cvat_facade,
 }
 
 
