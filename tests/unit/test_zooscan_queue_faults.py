@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import NoReturn, TypeVar
 import pytest
 from structlog.testing import capture_logs
 
-from edge.errors import DiskFullError, Reason, ScanRefusedError
+from edge.errors import DiskFullError, ModelError, Reason, ScanRefusedError
 from edge.store.durable import file_sha256
 from edge.store.reads import zooscan as reads
 from edge.store.writer import Work, Writes
 from edge.zooscan.desk.queueing import CLEAN_PICTURES
+from edge.zooscan.engine.engine import PixelEngine
 from edge.zooscan.process.clean_file import CLEAN_NAME
 from edge.zooscan.process.pictures import OVERVIEW_NAME
 from tests.helpers.scan_lab import ScanLab, scan_lab
@@ -99,6 +101,23 @@ def test_a_process_that_cannot_be_started_is_an_attempt_and_the_scan_is_queued(l
     row = lab.desk.process_next()
     assert row is not None
     assert (row.state, row.attempts) == ("done", 2)
+
+
+def test_no_process_is_left_when_the_classifier_cannot_be_had(lab: ScanLab) -> None:
+    write_project(project_of(lab), objects=3)
+    lab.look()
+    engine = lab.desk.engine
+    assert isinstance(engine, PixelEngine)
+
+    def refuse() -> NoReturn:
+        raise ModelError("no variant works here")
+
+    engine._classifier = refuse
+    done = lab.desk._work_once()
+    assert done is not None
+    assert (done.state, done.run_id, lab.run_folders()) == ("failed", None, [])
+    assert "no variant works here" in (done.detail or "")
+    assert not multiprocessing.active_children()
 
 
 def test_whatever_goes_wrong_a_scan_is_in_hand_no_more(lab: ScanLab) -> None:

@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,23 +76,27 @@ class PixelEngine:
         began_s = time.monotonic()
         run_uuid = uuid7()
         folder = f"{RUNS_FOLDER}/{task.scan_uuid}/{run_uuid}"
-        serving = self._classifier()
-        work = WorkerTask(
-            scan=task,
-            folder=self._home / folder,
-            classifier=None if serving is None else serving.spec,
-            threshold=self._threshold,
-            separate=self._separate,
-            processes=self._processes,
-        )
+        serving: list[ServingClassifier | None] = []
+
+        def given() -> WorkerTask:
+            serving.append(self._classifier())
+            return WorkerTask(
+                scan=task,
+                folder=self._home / folder,
+                classifier=None if serving[0] is None else serving[0].spec,
+                threshold=self._threshold,
+                separate=self._separate,
+                processes=self._processes,
+            )
+
         try:
-            answer = _asked(work, stopping, on_stage)
+            answer = _asked(task.raw.name, given, stopping, on_stage)
             _refuse(answer)
         except BaseException:
             shutil.rmtree(self._home / folder, ignore_errors=True)
             forget_unfinished((self._home / folder).parent)  # of a process that was killed; one scan is in hand at a time
             raise
-        return self._run(task, answer, run_uuid, folder, serving, elapsed_s=time.monotonic() - began_s)
+        return self._run(task, answer, run_uuid, folder, serving[0], elapsed_s=time.monotonic() - began_s)
 
     def clip(self, member: FamilyMember, pixels: Int32Array) -> Int32Array:
         """See `ScanEngine.clip`."""
@@ -144,44 +149,63 @@ class PixelEngine:
         )
 
 
-def _asked(work: WorkerTask, stopping: Callable[[], bool], on_stage: Callable[[str], None]) -> Answer:
-    """Have a process do it, and wait for its answer."""
+def _asked(name: str, given: Callable[[], WorkerTask], stopping: Callable[[], bool], on_stage: Callable[[str], None]) -> Answer:
+    """Have a process do it, and wait for its answer.
+
+    Args:
+        name: of the scan's file.
+        given: makes the task, while the process imports what it needs: either takes some tenths of a second.
+        stopping, on_stage: see `PixelEngine.process`.
+    """
     ours, theirs = _CONTEXT.Pipe(duplex=True)
     # No daemon: it has children of its own. It ends with this process whatever happens (`die_with_parent`).
-    process = _CONTEXT.Process(target=worker_main, args=(theirs, work), name="imagine-edge-scan", daemon=False)
+    process = _CONTEXT.Process(target=worker_main, args=(theirs,), name="imagine-edge-scan", daemon=False)
     try:
         process.start()
     except OSError as error:  # no process or no memory is to be had
         ours.close()
-        raise ScanWorkerLostError(f"no process could be started for {work.scan.raw.name}: {error.strerror}") from error
+        raise ScanWorkerLostError(f"no process could be started for {name}: {error.strerror}") from error
     finally:
         theirs.close()
-    began_s, told_s = time.monotonic(), None
     try:
-        while True:
-            if told_s is None and stopping():
-                told_s = time.monotonic()
-                with contextlib.suppress(OSError):
-                    ours.send(STOP)
-            if ours.poll(_LOOK_S):
-                answer: Answer | str = ours.recv()
-                if isinstance(answer, Answer):
-                    return answer
-                on_stage(answer)
-            if told_s is not None and time.monotonic() - told_s > _GRACE_S:
-                return Answer(kind="stopped")
-            if time.monotonic() - began_s > _MOST_S:
-                advice = "Look at the medium or the share that it lies on, then press Retry."
-                raise InputError(Reason.TIMED_OUT, f"{work.scan.raw.name} was not processed within an hour", advice=advice)
-    except (EOFError, OSError) as error:
-        process.join(_GRACE_S)
-        raise ScanWorkerLostError(f"the process that worked on {work.scan.raw.name} ended with exit code {process.exitcode}") from error
+        work = given()
+        try:
+            ours.send(work)
+            return _listened(ours, name, stopping, on_stage)
+        except (EOFError, OSError) as error:
+            process.join(_GRACE_S)
+            raise ScanWorkerLostError(f"the process that worked on {name} ended with exit code {process.exitcode}") from error
     finally:
         ours.close()
         process.join(1.0)
         if process.is_alive():
             process.kill()
             process.join()
+
+
+def _listened(link: Connection, name: str, stopping: Callable[[], bool], on_stage: Callable[[str], None]) -> Answer:
+    """What a process that works on a scan answers, after it told its stages.
+
+    Raises:
+        EOFError or OSError: it ended.
+        InputError: TIMED_OUT.
+    """
+    began_s, told_s = time.monotonic(), None
+    while True:
+        if told_s is None and stopping():
+            told_s = time.monotonic()
+            with contextlib.suppress(OSError):
+                link.send(STOP)
+        if link.poll(_LOOK_S):
+            answer: Answer | str = link.recv()
+            if isinstance(answer, Answer):
+                return answer
+            on_stage(answer)
+        if told_s is not None and time.monotonic() - told_s > _GRACE_S:
+            return Answer(kind="stopped")
+        if time.monotonic() - began_s > _MOST_S:
+            advice = "Look at the medium or the share that it lies on, then press Retry."
+            raise InputError(Reason.TIMED_OUT, f"{name} was not processed within an hour", advice=advice)
 
 
 def _refuse(answer: Answer) -> None:

@@ -72,10 +72,17 @@ class Answer:
     stages_s: dict[str, float] = field(default_factory=dict)
 
 
-def worker_main(link: Connection, task: WorkerTask) -> None:
-    """Process a scan, and tell each stage as it begins; a word on the link, or its end, says stop."""
+def worker_main(link: Connection) -> None:
+    """Process the scan that the link gives, and tell each stage as it begins; a second word on the link, or its end, says stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     die_with_parent()
+    import edge.zooscan.multiples
+    import edge.zooscan.process.flow  # noqa: F401 (while the parent still looks for the classifier)
+
+    try:
+        task: WorkerTask = link.recv()
+    except (EOFError, OSError):
+        os._exit(0)  # there is none
     stopping = threading.Event()
     threading.Thread(target=_listen, args=(link, stopping), name="listen", daemon=True).start()
     answer = _answer(task, link, stopping)
