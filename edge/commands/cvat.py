@@ -13,6 +13,10 @@ from edge.commands.lazy import LazyGroup
 class _CvatCommands(LazyGroup):
     where: ClassVar[Mapping[str, str]] = {
         "serve": "edge.commands.cvat_serve:serve_command",
+        "push": "edge.commands.cvat_push:push_command",
+        "login": "edge.commands.cvat_login:login_command",
+        "doctor": "edge.commands.cvat_doctor:doctor_command",
+        "kit": "edge.commands.cvat_doctor:kit_command",
         "nuclio": "edge.commands.cvat_nuclio:nuclio_command",
     }
 
