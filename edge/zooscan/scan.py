@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ from edge.values import UInt8Array
 from edge.zooscan.background import combine_backgrounds, smooth_background, without_background
 from edge.zooscan.frame import SIDES, FrameLimits, black_share, clear_frame, find_frame
 from edge.zooscan.frame_lines import is_closed, things_across
-from edge.zooscan.grey import GreyWindow, convert_upright, find_window, grey_table
+from edge.zooscan.grey import GreyWindow, UInt16Array, convert_upright, find_window, grey_table
 from edge.zooscan.project.config import ProcessSettings
 from edge.zooscan.raw import RawScan
 
@@ -63,8 +63,17 @@ def clean_scan(
     *,
     threads: int,
     watch: Stopwatch | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> CleanScan:
     """Convert, take the background away, clear the frame.
+
+    Args:
+        raw: the scan.
+        backgrounds: two of the empty glass.
+        settings: of the project.
+        threads: how many work at a time.
+        watch: is told how long each stage took.
+        check: is called before rows are read, which takes minutes from a slow share; what it raises ends the work.
 
     Raises:
         InputError: WRONG_RESOLUTION; BACKGROUND_MISMATCH, the backgrounds do not fit the scan; NO_FRAME or FRAME_CLOSED; TRUNCATED or
@@ -74,9 +83,9 @@ def clean_scan(
     _check_resolution(raw, backgrounds, settings.segment.resolution_dpi)
     ratio = _ratio(raw, backgrounds)
     with watch.stage("background"):
-        empty = combine_backgrounds(*(_eight_bits(one, settings, threads)[0] for one in backgrounds))
+        empty = combine_backgrounds(*(_eight_bits(one, settings, threads, check)[0] for one in backgrounds))
     with watch.stage("convert"):
-        image, window = _eight_bits(raw, settings, threads)
+        image, window = _eight_bits(raw, settings, threads, check)
     with watch.stage("frame"):
         frame = find_frame(image, settings.segment.resolution_dpi, settings.frame_darker)
         if len(frame.missing) == len(SIDES):
@@ -106,10 +115,15 @@ def _check_resolution(raw: RawScan, backgrounds: tuple[RawScan, RawScan], asked_
         raise InputError(Reason.WRONG_RESOLUTION, f"the scan has {found_dpi:.0f} dpi, the project asks for {asked_dpi:.0f}")
 
 
-def _eight_bits(raw: RawScan, settings: ProcessSettings, threads: int) -> tuple[UInt8Array, GreyWindow]:
+def _eight_bits(raw: RawScan, settings: ProcessSettings, threads: int, check: Callable[[], None]) -> tuple[UInt8Array, GreyWindow]:
     height, width = raw.header.height_px, raw.header.width_px
-    window = find_window(raw.rows, height, width, settings.grey, threads=threads)
-    return convert_upright(raw.rows, height, width, grey_table(window), threads=threads), window
+
+    def rows(top: int, bottom: int) -> UInt16Array:
+        check()
+        return raw.rows(top, bottom)
+
+    window = find_window(rows, height, width, settings.grey, threads=threads)
+    return convert_upright(rows, height, width, grey_table(window), threads=threads), window
 
 
 def _ratio(raw: RawScan, backgrounds: tuple[RawScan, RawScan]) -> int:

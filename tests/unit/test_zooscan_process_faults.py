@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,8 @@ from edge.errors import DiskFullError, EdgeError, InputError, Reason
 from edge.zooscan.process.child import MeasureTask
 from edge.zooscan.process.flow import process_scan
 from edge.zooscan.process.measurers import Measurers
-from edge.zooscan.process.values import MeasurerLostError, ProcessedScan, ScanInput, ScanStoppedError
+from edge.zooscan.process.values import MeasurerLostError, ProcessedScan, ScanInput, ScanStoppedError, UInt16Array
+from edge.zooscan.raw import RawScan
 from edge.zooscan.scan import Stopwatch
 from tests.helpers.scans import Animal, lone, write_raw
 from tests.helpers.small_disk import small_disk
@@ -45,14 +47,16 @@ def nothing_left(runs: Path) -> bool:
 
 def test_a_measuring_process_that_is_killed_is_an_error_and_leaves_nothing(scan: ScanInput, tmp_path: Path) -> None:
     killed: list[int] = []
+    asking = threading.Lock()  # several threads ask whether to stop
 
     def kill() -> bool:
-        if not killed:
-            child = multiprocessing.active_children()[0]
-            assert child.pid is not None
-            os.kill(child.pid, signal.SIGKILL)
-            child.join()
-            killed.append(child.pid)
+        with asking:
+            if not killed:
+                child = multiprocessing.active_children()[0]
+                assert child.pid is not None
+                os.kill(child.pid, signal.SIGKILL)
+                child.join()
+                killed.append(child.pid)
         return False
 
     with pytest.raises(MeasurerLostError):
@@ -66,6 +70,24 @@ def test_a_scan_that_is_stopped_leaves_nothing(scan: ScanInput, tmp_path: Path, 
     with pytest.raises(ScanStoppedError):
         processed(scan, tmp_path / "run", stopping=(tmp_path / ".run.unfinished" / written).exists)
     assert nothing_left(tmp_path)
+
+
+def test_a_stop_within_the_conversion_reads_no_further(scan: ScanInput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[int] = []
+    read = RawScan.rows
+
+    def counted(raw: RawScan, top: int, bottom: int) -> UInt16Array:
+        reads.append(top)
+        return read(raw, top, bottom)
+
+    monkeypatch.setattr(RawScan, "rows", counted)
+    processed(scan, tmp_path / "whole")
+    needed = len(reads)
+    reads.clear()
+    with pytest.raises(ScanStoppedError):
+        processed(scan, tmp_path / "run", stopping=lambda: len(reads) >= needed - 2)
+    assert len(reads) == needed - 2
+    assert [path.name for path in tmp_path.iterdir()] == ["whole"]
 
 
 def test_what_was_not_finished_is_replaced_and_what_is_there_is_not(scan: ScanInput, tmp_path: Path) -> None:

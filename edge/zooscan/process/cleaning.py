@@ -26,7 +26,7 @@ def cleaned(scan: ScanInput, *, threads: int, watch: Stopwatch, stopping: Callab
     with ExitStack() as opened:
         raw = opened.enter_context(open_raw(scan.raw))
         first, second = (_background(opened, path) for path in scan.backgrounds)
-        clean = clean_scan(raw, (first, second), scan.settings, threads=threads, watch=watch)
+        clean = clean_scan(raw, (first, second), scan.settings, threads=threads, watch=watch, check=lambda: check_going_on(stopping))
     check_going_on(stopping)
     return clean
 
