@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from annotator_bridge.functions.checked import Box
+from annotator_bridge.functions.geometry import box_at, centre_of, sides_of
 from edge.footage import Float64Array
-from edge.pipeline.seabed.plane import Horizon, homography_of
+from edge.pipeline.seabed.plane import Horizon, apply, homography_of
 from edge.pipeline.seabed.plate import Plate, PlateMaker
 from edge.pipeline.seabed.register import Expected, Registrar
 from edge.values import UInt8Array
@@ -22,6 +24,7 @@ from models.runtime.vision import cv2
 THUMB_WIDTH_PX = 480
 LEAST_WIDTH_PX, LEAST_HEIGHT_PX = 160, 90  # of a thumbnail: in less the registration's windows do not fit
 HINT_STEPS = 2.0  # sixths of a second for which a motion is taken to hold: the frames' rate is not known
+MOST_GROWN = 1.5  # of a side in one step
 LINE_HEIGHT = 0.83  # where the motion must be known well: the counting row of surveys, for lack of a better one
 
 
@@ -56,16 +59,21 @@ class GroundMotion:
     sd: float
     horizon: Horizon
 
-    def in_pixels(self, width_px: int, height_px: int) -> Float64Array:
-        """(3, 3) homography from pixels of a picture of this size to pixels of the next one of the same size."""
-        half = width_px / 2
-        to_pixels = np.array([[half, 0, half], [0, half, height_px / 2], [0, 0, 1.0]])
-        whole = to_pixels @ homography_of(self.values) @ np.linalg.inv(to_pixels)
-        return np.asarray(whole / whole[2, 2], np.float64)
-
     def hint(self) -> Hint:
         """What it makes expect of the next step."""
         return Hint(values=self.values, matched=self.matched, horizon=self.horizon)
+
+
+def carried(box: Box, values: Float64Array, width_px: int, height_px: int) -> Box:
+    """Where a motion takes a box of a picture of this size: its middle, and its sides by what the motion does to lengths there."""
+    half, middle = width_px / 2, np.array([width_px / 2, height_px / 2])
+    sides = sides_of(box)
+    probes = np.array([[0, 0], [-0.5, 0], [0.5, 0], [0, -0.5], [0, 0.5]]) * sides + centre_of(box)
+    moved = apply(homography_of(values), (probes - middle) / half) * half + middle
+    if not np.isfinite(moved).all():
+        return box
+    grown = np.array([moved[2, 0] - moved[1, 0], moved[4, 1] - moved[3, 1]]) / sides
+    return box_at(moved[0], sides * np.clip(grown, 1 / MOST_GROWN, MOST_GROWN))
 
 
 def thumbnail(image: UInt8Array, width_px: int = THUMB_WIDTH_PX) -> UInt8Array:

@@ -16,18 +16,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from annotator_bridge.functions.checked import Box
-from annotator_bridge.functions.geometry import box_at, centre_of, share_inside, sides_of
-from annotator_bridge.functions.ground import GroundMotion, ground_motion, thumbnail
+from annotator_bridge.functions.geometry import share_inside, sides_of
+from annotator_bridge.functions.ground import GroundMotion, carried, ground_motion, thumbnail
 from annotator_bridge.functions.tracker_state import Form, TrackState
-from edge.footage import Float64Array
-from edge.pipeline.seabed.plane import apply, homography_of
+from annotator_bridge.functions.views import best_place, look_box, view, view_size
 from edge.values import UInt8Array
 from models.runtime.vision import cv2
 
-SURROUNDINGS = 2.0  # of the box's sides: what is looked for has the mud around it, which no other opening has
-LEAST_LOOK_PX = 24.0
-PATCH_PX = 56  # longer side of a view
-LEAST_PATCH_PX = 12
 SEEN = 0.55  # correlation from which on it is the object
 SEEN_IN_DOUBT = 0.75  # where the seabed's motion is not known and the search is wide, and of what was lost already
 FRESH = 0.7  # from which on the latest view is renewed
@@ -39,7 +34,6 @@ CARRIED_STEPS = 5  # unseen, but the seabed is: it is where the seabed took it
 LOOKED_FOR_STEPS = 20  # then nothing is looked for any more
 LEAST_INSIDE = 0.25  # of the box: with less of it in the picture it has left
 LEAST_LOOK_INSIDE = 0.8  # of the surroundings: with less nothing can be compared
-MOST_GROWN = 1.5  # of a side in one step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,7 +68,7 @@ class Scene:
 
 def begin(scene: Scene, box: Box, form: Form) -> TrackState:
     """An object as somebody drew it; `box` lies in the picture, at least in part."""
-    view = _view(scene.grey, box, _view_size(box), (0, 0))
+    seen = view(scene.grey, box, view_size(box), (0, 0))
     return TrackState(
         form=form,
         width_px=scene.width_px,
@@ -84,8 +78,8 @@ def begin(scene: Scene, box: Box, form: Form) -> TrackState:
         gone=False,
         hint=None,
         thumb=scene.thumb,
-        first=view,
-        latest=view,
+        first=seen,
+        latest=seen,
     )
 
 
@@ -110,7 +104,7 @@ def follow(scene: Scene, given: TrackState) -> Step:
     is_lost = unseen > CARRIED_STEPS
     latest = state.latest
     if found is not None and found.score >= FRESH and found.is_seen:
-        latest = _view(scene.grey, box, (state.first.shape[1], state.first.shape[0]), (0, 0))
+        latest = view(scene.grey, box, (state.first.shape[1], state.first.shape[0]), (0, 0))
     kept = replace(
         state,
         box=box,
@@ -133,21 +127,11 @@ def _at_size(state: TrackState, width_px: int, height_px: int) -> TrackState:
 
 
 def _moved(state: TrackState, motion: GroundMotion | None) -> Box:
-    """Where the seabed takes the box: its centre, and its sides by what the motion does to lengths there."""
+    """Where the seabed takes the box; by the motion of the step before where there is none."""
     if motion is None and state.hint is None:
         return state.box
-    half = state.width_px / 2
-    values = motion.values if motion is not None else state.hint.values if state.hint is not None else np.zeros(10)
-    homography = homography_of(values)
-    middle = np.array([half, state.height_px / 2])
-    centre, sides = centre_of(state.box), sides_of(state.box)
-    probes = np.array([[0, 0], [-0.5, 0], [0.5, 0], [0, -0.5], [0, 0.5]]) * sides + centre
-    moved = apply(homography, (probes - middle) / half) * half + middle
-    if not np.isfinite(moved).all():
-        return state.box
-    grown = np.array([moved[2, 0] - moved[1, 0], moved[4, 1] - moved[3, 1]]) / sides
-    sides = sides * np.clip(grown, 1 / MOST_GROWN, MOST_GROWN)
-    return box_at(moved[0], sides)
+    values = motion.values if motion is not None else state.hint.values if state.hint is not None else None
+    return state.box if values is None else carried(state.box, values, state.width_px, state.height_px)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +145,7 @@ class _Found:
 
 def _look(scene: Scene, state: TrackState, box: Box, motion: GroundMotion | None) -> _Found | None:
     """The object near `box`; None where too little of its surroundings is in the picture to tell."""
-    region = _look_box(box)
+    region = look_box(box)
     if share_inside(region, scene.width_px, scene.height_px) < LEAST_LOOK_INSIDE:
         return None
     size = (state.first.shape[1], state.first.shape[0])
@@ -170,75 +154,15 @@ def _look(scene: Scene, state: TrackState, box: Box, motion: GroundMotion | None
     width = REACH_WITHOUT_MOTION if motion is None else max(REACH_WIDTH, min(motion.sd, REACH_WITHOUT_MOTION))
     spread = np.hypot(width * scene.width_px, REACH_SIDE * side) * np.sqrt(1 + min(state.unseen, CARRIED_STEPS)) / scale
     reach = np.clip(np.ceil(REACH_SDS * spread), 2, MOST_REACH_PX).astype(int)
-    area = _view(scene.grey, box, size, (int(reach[0]), int(reach[1])))
+    area = view(scene.grey, box, size, (int(reach[0]), int(reach[1])))
     needed = SEEN if motion is not None and state.unseen <= CARRIED_STEPS else SEEN_IN_DOUBT
     best: _Found | None = None
-    for view, trust in ((state.first, 1.0), (state.latest, 0.7)):
-        if view is state.latest and (state.latest is state.first or (best is not None and best.score >= FRESH)):
+    for known, trust in ((state.first, 1.0), (state.latest, 0.7)):
+        if known is state.latest and (state.latest is state.first or (best is not None and best.score >= FRESH)):
             continue
-        offset, score = _best_place(area, view, spread)
+        offset, score = best_place(area, known, spread)
         if best is None or score > best.score:
             shift = trust * (offset - reach) * scale
             moved = (box[0] + shift[0], box[1] + shift[1], box[2] + shift[0], box[3] + shift[1])
             best = _Found(box=moved, score=score, is_seen=score >= needed)
     return best
-
-
-def _best_place(area: UInt8Array, view: UInt8Array, spread: Float64Array) -> tuple[Float64Array, float]:
-    """Where in `area` the view fits best, (2,) pixels of its upper left corner with parts, and the correlation there."""
-    surface = np.asarray(cv2.matchTemplate(area, view, cv2.TM_CCOEFF_NORMED), np.float64)
-    surface = np.where(np.isfinite(surface), surface, 0.0)  # of nothing but one grey
-    rows, columns = surface.shape
-    y, x = (np.arange(side) - (side - 1) / 2 for side in (rows, columns))
-    likely = np.exp(-0.5 * ((y[:, None] / spread[1]) ** 2 + (x[None, :] / spread[0]) ** 2) / REACH_SDS)
-    row, column = np.unravel_index(int((surface * likely).argmax()), surface.shape)
-    part_x = _peak(surface[row, max(0, column - 1) : column + 2]) if 0 < column < columns - 1 else 0.0
-    part_y = _peak(surface[max(0, row - 1) : row + 2, column]) if 0 < row < rows - 1 else 0.0
-    return np.array([column + part_x, row + part_y]), float(surface[row, column])
-
-
-def _peak(three: Float64Array) -> float:
-    """Where between three neighbours a parabola through them is highest, -0.5 to 0.5."""
-    curve = three[0] - 2 * three[1] + three[2]
-    return float(np.clip(0.5 * (three[0] - three[2]) / curve, -0.5, 0.5)) if curve < -1e-9 else 0.0
-
-
-def _view_size(box: Box) -> tuple[int, int]:
-    """Width and height of an object's views, pixels: no larger than what there is to see."""
-    region = _look_box(box)
-    sides = np.array([region[2] - region[0], region[3] - region[1]])
-    scale = min(1.0, PATCH_PX / float(sides.max()))
-    width, height = (int(side) for side in np.clip(np.round(sides * scale), LEAST_PATCH_PX, PATCH_PX))
-    return width, height
-
-
-def _view(grey: UInt8Array, box: Box, size: tuple[int, int], margin: tuple[int, int]) -> UInt8Array:
-    """The box with its surroundings at a size, and `margin` pixels of that scale around it; beyond the picture its edge goes on."""
-    region = _look_box(box)
-    scale_x, scale_y = (region[2] - region[0]) / size[0], (region[3] - region[1]) / size[1]
-    shrink = max(1, int(min(scale_x, scale_y)))
-    left, top = region[0] - margin[0] * scale_x, region[1] - margin[1] * scale_y
-    if shrink > 1:
-        grey, left, top = _shrunk(grey, (left, top, region[2] + margin[0] * scale_x, region[3] + margin[1] * scale_y), shrink)
-        scale_x, scale_y, left, top = scale_x / shrink, scale_y / shrink, left / shrink, top / shrink
-    # Places are measured at the edges of pixels, OpenCV's at their middles.
-    place = np.array([[scale_x, 0, left + 0.5 * scale_x - 0.5], [0, scale_y, top + 0.5 * scale_y - 0.5]])
-    whole = (size[0] + 2 * margin[0], size[1] + 2 * margin[1])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(grey, place, whole, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
-
-
-def _shrunk(grey: UInt8Array, around: Box, shrink: int) -> tuple[UInt8Array, float, float]:
-    """The part of the picture around a box, with whole blocks of pixels averaged; and the box's corner in it, in pixels before that."""
-    height, width = grey.shape
-    left, top = (max(0, min(int(np.floor(edge)) - 2 * shrink, side - 1)) for edge, side in ((around[0], width), (around[1], height)))
-    right, bottom = (int(np.ceil(edge)) + 2 * shrink for edge in (around[2], around[3]))
-    part = grey[top : max(bottom, top + shrink), left : max(right, left + shrink)]
-    part = part[: max(1, part.shape[0] // shrink) * shrink, : max(1, part.shape[1] // shrink) * shrink]
-    size = (max(1, part.shape[1] // shrink), max(1, part.shape[0] // shrink))
-    return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8), around[0] - left, around[1] - top
-
-
-def _look_box(box: Box) -> Box:
-    sides = np.maximum(sides_of(box) * SURROUNDINGS, LEAST_LOOK_PX)
-    return box_at(centre_of(box), sides)
