@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from annotator_bridge.cvat.login import Login, _scheme_of, forget_login, keep_login, read_login
+from annotator_bridge.cvat.login import forget_login, read_login
 from annotator_bridge.cvat.reach import ReachState
 from annotator_bridge.cvat.rounds import AGAIN_S, AskedPull, Rounds
 from annotator_bridge.cvat.tools import PushTools
-from annotator_bridge.cvat.values import Finding
 from edge.errors import SettingsError
 from edge.store import audit
 from edge.store import cvat as store
@@ -35,7 +34,7 @@ from edge.store.writer import Writes
 if TYPE_CHECKING:
     from annotator_bridge.cvat.preview import Preview
     from annotator_bridge.cvat.shown import FacadeStatus
-    from annotator_bridge.cvat.values import Planned, PushRequest
+    from annotator_bridge.cvat.values import Finding, Planned, PushRequest
     from edge.export.footage import FootageHands
     from edge.settings import Settings
 
@@ -80,7 +79,7 @@ class AnnotationDesk:
             now: the clock.
         """
         self.server, self.facade_status = server, facade
-        self._home, self._writer, self._reader = home, writer, reader
+        self._writer, self._reader = writer, reader
         self._stopping, self._wanted = threading.Event(), threading.Event()
         self._tools = PushTools(home=home, settings=settings, writer=writer, reader=reader, hands=hands, wait=self._stopping.wait)
         self._rounds = Rounds(self._tools, server=server, now=now)
@@ -191,13 +190,10 @@ class AnnotationDesk:
         return self._rounds.step() if self.server else AGAIN_S
 
     def doctor(self) -> tuple[Finding, ...]:
-        """What of CVAT and of the appliance is as it has to be; without a server nothing is contacted."""
-        if not self.server:
-            advice = "Set `cvat_url` in settings.toml, such as http://localhost:8080, and start the appliance again."
-            return (Finding(check="address of CVAT", state="error", words="no CVAT server is configured", advice=advice),)
-        state = self._rounds.reach.state
-        found = Finding(check="address of CVAT", state="ok" if state.answers else "error", words=state.words or self.server)
-        return (found,)
+        """What of CVAT and of the appliance is as it has to be, looked at now; without a server nobody is contacted."""
+        from annotator_bridge.cvat.doctor import examine
+
+        return examine(self._tools.home, self._tools.settings, wait=self._stopping.wait)
 
     # What pages show ---------------------------------------------------------------------------------------------
 
@@ -217,17 +213,10 @@ class AnnotationDesk:
             LoginNeededError: the server does not accept it; nothing is kept.
             TransportError: the server was not reached; nothing is kept.
         """
-        from annotator_bridge.cvat.rest import sign_in
-        from annotator_bridge.cvat.session import open_anonymously, open_server
+        from annotator_bridge.cvat.signing import log_in
 
         self._need_server()
-        if not token:
-            with open_anonymously(self.server, wait=self._stopping.wait) as (link, _):
-                token = sign_in(link, username, password)
-        login = Login(server=self.server, username=username, token=token, scheme=_scheme_of(token))
-        with open_server(login, wait=self._stopping.wait) as server:
-            login = replace(login, username=server.who())
-        keep_login(self._home, login)
+        login = log_in(self._tools.home, self.server, username=username, password=password, token=token, wait=self._stopping.wait)
         about = {"server": self.server, "username": login.username}
         self._writer.call(lambda connection: audit.append(connection, actor, "cvat_login", "cvat", about))
         self._kick()
@@ -235,7 +224,7 @@ class AnnotationDesk:
 
     def logout(self, actor: str) -> bool:
         """Forget the token. Returns whether any was kept."""
-        had = forget_login(self._home)
+        had = forget_login(self._tools.home)
         if had:
             self._writer.call(lambda connection: audit.append(connection, actor, "cvat_logout", "cvat", {"server": self.server}))
         return had
@@ -243,7 +232,7 @@ class AnnotationDesk:
     def _username(self) -> str | None:
         if not self.server:
             return None
-        login = read_login(self._home, self.server)
+        login = read_login(self._tools.home, self.server)
         return None if login is None else login.username or "a token"
 
     def _kick(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from annotator_bridge.cvat.plan import _new_task as new_task
+from annotator_bridge.cvat.plan import new_task
 from annotator_bridge.cvat.sources import gather
 from annotator_bridge.cvat.tools import PushTools
 from annotator_bridge.cvat.values import LeftOut, PushRequest

@@ -22,7 +22,6 @@ from edge.web.annotation_told import (
     told_server,
 )
 from edge.web.annotation_words import HIDDEN, STATES, ListedTask, TaskStateName, listed, listed_jobs, steps_of
-from edge.web.appliance import Appliance
 from edge.web.deps import MAX_ID, ApplianceHere
 from edge.web.errors import no_such
 from edge.web.pages import query, render
@@ -31,6 +30,19 @@ router = APIRouter(include_in_schema=False)
 
 PER_PAGE = 40
 SHOWN_FRAMES, SHOWN_CONFLICTS, SHOWN_VERSIONS = 500, 200, 100
+CHECKS = {
+    "models_served": "The models answer",
+    "models_address": "CVAT can reach them",
+    "models": "There are models",
+    "server_address": "CVAT's address",
+    "server": "CVAT answers",
+    "server_version": "CVAT's version",
+    "sdk": "CVAT's own package",
+    "models_plugin": "CVAT's Models page",
+    "login": "Signed in at CVAT",
+    "models_seen": "CVAT sees the models",
+    "disk": "Room on the disk",
+}
 DOCTOR_MARKS = {"ok": "good", "warning": "warning", "error": "bad", "unknown": "unknown"}
 
 _Blank = BeforeValidator(lambda value: value or None)
@@ -136,16 +148,13 @@ def show_doctor(request: Request, appliance: ApplianceHere) -> Response:
     return render(
         request,
         "annotate_doctor.html",
-        findings=sorted(findings, key=lambda one: list(DOCTOR_MARKS).index(one.state) if one.state == "ok" else -1),
+        findings=sorted(findings, key=lambda one: ("error", "warning", "unknown", "ok").index(one.state)),
+        checks=CHECKS,
         wrong=states["error"],
         looks=states["warning"] + states["unknown"],
         shapes=DOCTOR_MARKS,
-        url=_url(appliance),
+        url=appliance.annotation.server,
     )
-
-
-def _url(appliance: Appliance) -> str:
-    return appliance.annotation.server
 
 
 def _cancel_words(one: ListedTask) -> str:
