@@ -55,8 +55,9 @@ class Listener:
         turns = Turns(slots=spec.threads, limit=MOST_WAITING)
         self.worker = Worker(spec, turns, call_limit_s=settings.worker_timeout_s, memory_mb=settings.worker_memory_mb)
         self.recorder = Recorder(home, url=self.url)
+        self.catalogue = CatalogueReader(home)
         parts = FacadeParts(
-            catalogue=CatalogueReader(home),
+            catalogue=self.catalogue,
             worker=self.worker,
             doorman=doorman,
             recorder=self.recorder,

@@ -100,6 +100,10 @@ class CatalogueReader:
                 self._read = (self._clock(), fresh)
             return fresh
 
+    def forget(self) -> None:
+        """Something was just installed or removed: read again at the next question."""
+        self._read = None
+
     @property
     def fresh(self) -> Catalogue | None:
         """What was read within the last second, without waiting for a disk; None if that is to be read again."""
