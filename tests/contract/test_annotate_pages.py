@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,7 +13,9 @@ import pytest
 
 from edge.store import cvat as store
 from edge.store.connection import immediate
+from edge.store.sealed_runs import release_tow
 from tests.contract.test_pages import Outline
+from tests.helpers.counted import make_blind_survey
 from tests.helpers.cvat import URL, SeededTask, seed_pull, seed_sent, seed_task
 from tests.helpers.people import browser, make_people
 from tests.helpers.web import make_survey, serving
@@ -163,3 +166,51 @@ def test_cancelling_is_asked_twice_and_says_who(desk: Desk) -> None:
     with desk.appliance.reader() as connection:
         actor = connection.execute("SELECT actor FROM audit WHERE action = 'cvat_cancel' ORDER BY id DESC").fetchone()[0]
     assert actor.startswith("rita ")
+
+
+def test_the_form_says_what_would_go_before_anything_happens(desk: Desk) -> None:
+    page = desk.rita.get("/annotate/new?source=selection&folder=station-011").text
+    words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page)).replace("&#39;", "'")
+    assert re.search(r"\b4 images, 1 job\b", words), words
+    assert "Left out" in words
+    assert re.search(r'name="with_model" value="1" checked', page)
+    assert re.search(r'<button class="primary" disabled>Send to CVAT', page), "without a server nothing can be sent"
+    assert "no file was ever seen in nowhere" in desk.words("/annotate/new?source=selection&folder=nowhere")
+    assert desk.rita.get("/annotate/new?source=station").status_code == 422
+    assert desk.rita.get("/annotate/new?source=station&tow=77").status_code == 404
+    told = desk.rita.post("/api/annotate/preview", json={"source": "selection", "folder": "station-011", "job_frames": 3}).json()
+    assert (told["images"], told["jobs"], told["can_have_model"], told["stands"]) == (4, 2, True, None)
+    folder = re.search(r'<option value="(\d+)"[^>]*>[^<]*station-011', desk.rita.get("/files").text)
+    assert folder is not None
+    assert "/annotate/new?source=selection&amp;folder=station-011" in desk.rita.get(f"/files?folder={folder[1]}").text
+    assert "/annotate/new" not in desk.vera.get(f"/files?folder={folder[1]}").text
+
+
+def test_nothing_of_a_station_that_is_counted_blind_is_told(tmp_path: Path) -> None:
+    appliance = SimulatedAppliance(tmp_path / "home")
+    blind = make_blind_survey(appliance, stills=6)
+    sizes = appliance.writer.execute("SELECT s.path, i.size_bytes FROM sightings AS s JOIN images AS i ON i.id = s.image_id").fetchall()
+    for path, size_bytes in sizes:
+        Path(path).write_bytes(bytes(size_bytes))  # what goes is looked at by its size
+    with immediate(appliance.writer) as connection:
+        task = seed_task(connection, title="station 101", image_ids=blind.image_ids, tow_id=blind.tow_id, with_model=True)
+        jobs = seed_sent(connection, task, states=("completed",), job_frames=6)
+        seed_pull(connection, task, jobs[0], {"kept": 31, "removed": 3, "added": 17})
+    with serving(appliance) as client, browser(client, "anna") as anna:
+        addresses = ["/annotate", f"/annotate/tasks/{task.uuid}", "/annotate/conflicts", "/annotate/agreement"]
+        addresses += ["/api/annotate/tasks", f"/api/annotate/tasks/{task.uuid}", "/api/annotate/agreement", "/api/annotate/conflicts"]
+        for address in addresses:
+            text = re.sub(r"[0-9a-f-]{16,}|\d\d:\d\d:\d\d", "", anna.get(address).raise_for_status().text)
+            assert not re.search(r"\b(31|17|51|91)\b", re.sub(r"<svg.*?</svg>|<[^>]+>", " ", text, flags=re.DOTALL)), address
+        assert "hidden: its station is counted blind" in anna.get("/annotate").text
+        told = anna.get(f"/api/annotate/tasks/{task.uuid}").json()
+        assert (told["verdicts"], told["stood_percent"], told["verdicts_by_image"]) == (None, None, [])
+        form = anna.get(f"/annotate/new?source=station&tow={blind.tow_id}").text
+        assert re.search(r'name="with_model" value="1" disabled', form), form
+        assert "Without what the model found" in form
+        station = anna.get(f"/stations/{blind.station_id}").text
+        assert f"/annotate/new?source=station&amp;tow={blind.tow_id}" in station
+        with immediate(appliance.writer) as connection:
+            release_tow(connection, appliance.seal, blind.tow_id, "the counts are signed", actor="anna")
+        assert anna.get(f"/api/annotate/tasks/{task.uuid}").json()["verdicts"] == {"kept": 31, "removed": 3, "added": 17}
+    appliance.close()
