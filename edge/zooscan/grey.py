@@ -105,9 +105,8 @@ def convert_upright(
     upright = np.empty((width, height), np.uint8)
 
     def convert(top: int, bottom: int) -> None:
-        converted = cv2.LUT(read_rows(top, bottom), table)
-        cv2.flip(converted, -1, dst=converted)
-        cv2.transpose(converted, dst=upright[:, height - bottom : height - top])
+        turned = cv2.flip(cv2.LUT(read_rows(top, bottom), table), -1)
+        cv2.transpose(turned, dst=upright[:, height - bottom : height - top])
 
     in_strips(convert, 0, height, rows_together, threads)
     return upright
