@@ -14,6 +14,9 @@ class _CvatCommands(LazyGroup):
     where: ClassVar[Mapping[str, str]] = {
         "serve": "edge.commands.cvat_serve:serve_command",
         "push": "edge.commands.cvat_push:push_command",
+        "pull": "edge.commands.cvat_pull:pull_command",
+        "status": "edge.commands.cvat_status:status_command",
+        "conflicts": "edge.commands.cvat_status:conflicts_command",
         "login": "edge.commands.cvat_login:login_command",
         "doctor": "edge.commands.cvat_doctor:doctor_command",
         "kit": "edge.commands.cvat_doctor:kit_command",

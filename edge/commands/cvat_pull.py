@@ -1,0 +1,183 @@
+"""`cvat pull`: what people made in CVAT comes back, as versions beside what the model found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edge.commands.common import JsonOption, answer, home_of, or_running, plain, reading, say, told
+from edge.commands.holding import held_store
+from edge.errors import BusyError, SettingsError, TransportError
+
+if TYPE_CHECKING:
+    from annotator_bridge.cvat.pull import PullSummary
+    from edge.store.reads.cvat import TaskRow
+    from edge.store.writer import Writer
+
+ACTOR = "cli"
+LOOK_S = 0.5
+_HIDDEN = "what became of what the model found is not told while its station is counted blind"
+
+
+def pull_command(
+    context: typer.Context,
+    task: Annotated[
+        str | None, typer.Argument(metavar="TASK", help="Its uuid or CVAT's number of it, its title or its station; else every task.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring in what stands in the jobs of tasks, completed or not. Nothing of it enters a count, and CVAT is not changed."""
+    home = home_of(context)
+    with told(as_json=as_json):
+        results = _pulled(home, task)
+    if as_json:
+        answer({"tasks": results})
+        return
+    if not results:
+        say("no task was sent to this CVAT yet: `imagine-edge cvat status` lists what is on its way")
+    for one in results:
+        _tell(one)
+
+
+def _pulled(home: Path, named: str | None) -> list[dict[str, Any]]:
+    from annotator_bridge.cvat.address import checked_address
+    from edge.settings import load_settings
+
+    settings = load_settings(home)
+    server = checked_address(settings.cvat_url, plain_allowed=settings.cvat_plain_http)
+    try:
+        with held_store(home) as writer:
+            chosen = _chosen(home, named, server)
+            return _pull_here(home, writer, server, chosen) if chosen else []
+    except BusyError as error:
+        return [_pull_there(error, home, row) for row in _chosen(home, named, server)]
+
+
+def _chosen(home: Path, named: str | None, server: str) -> list[TaskRow]:
+    """The tasks that are meant, oldest first.
+
+    Raises:
+        SettingsError: there is none of that name, or it cannot be pulled.
+    """
+    from edge.store.reads.cvat import find_tasks, tasks
+
+    with reading(home) as connection:
+        found = tasks(connection) if named is None else find_tasks(connection, named)
+    can = [row for row in found if row.step == "sent" and row.server_url == server and not (row.cancelled_utc or row.gone_utc)]
+    if named is not None and not can:
+        hindrance = "there is no such task" if not found else f"{found[0].title}: {_hindrance(found[0], server)}"
+        raise SettingsError(f"nothing can be pulled of {named}: {hindrance}", advice="`imagine-edge cvat status` lists the tasks.")
+    return can[::-1]
+
+
+def _hindrance(row: TaskRow, server: str) -> str:
+    if row.cancelled_utc or row.gone_utc:
+        return "it was cancelled" if row.cancelled_utc else "it is no longer in CVAT"
+    return f"it is in {row.server_url}" if row.server_url != server else "it is still on its way to CVAT"
+
+
+def _pull_here(home: Path, writer: Writer, server: str, chosen: Sequence[TaskRow]) -> list[dict[str, Any]]:
+    """Task by task: one that is refused stops none of the others, a server that does not answer all of them."""
+    from annotator_bridge.cvat.login import needed_login
+    from annotator_bridge.cvat.pull import pull_task
+    from annotator_bridge.cvat.session import open_server
+    from edge.errors import ServerRefusedError
+
+    results = []
+    refused: ServerRefusedError | None = None
+    with open_server(needed_login(home, server), wait=_waited) as opened:
+        for row in chosen:
+            try:
+                results.append(_as_result(pull_task(writer, partial(reading, home), opened, row.id, actor=ACTOR)))
+            except ServerRefusedError as error:
+                refused = error
+                results.append({"task_uuid": row.uuid, "title": row.title, "error": str(error), "advice": error.advice()})
+    if refused is not None and len(chosen) == 1:
+        raise refused
+    return results
+
+
+def _pull_there(error: BusyError, home: Path, row: TaskRow) -> dict[str, Any]:
+    """The running appliance does it, and is waited for.
+
+    Raises:
+        TransportError: the server does not answer, or what stands there is not the task.
+    """
+    from edge.store.clock import utc_now
+    from edge.store.reads.cvat import task_by_id
+
+    begin_utc = utc_now()
+    or_running(error, home, "POST", f"/api/annotate/tasks/{row.uuid}/pull", {})
+    while True:
+        with reading(home) as connection:
+            now = task_by_id(connection, row.id)
+        assert now is not None  # it was read before, and rows stay
+        if now.gone_utc or now.cancelled_utc or (now.pulled_utc or "") >= begin_utc:
+            return _since(home, now, begin_utc)
+        there = or_running(error, home, "GET", f"/api/annotate/tasks/{row.uuid}", {})
+        server = or_running(error, home, "GET", "/api/annotate", {})["server"]
+        if there["trouble"] or server["answers"] is False:
+            words = there["trouble"] or server["words"]
+            raise TransportError(f"{row.title}: {words}", advice="It comes when CVAT answers, or when you ask again on the Annotate page.")
+        time.sleep(LOOK_S)
+
+
+def _since(home: Path, row: TaskRow, begin_utc: str) -> dict[str, Any]:
+    """What the appliance brought in, read from the database."""
+    from edge.store.reads.cvat import frames_of, jobs_of
+
+    with reading(home) as connection:
+        jobs = [one for one in jobs_of(connection, row.id) if one.kind == "annotation"]
+        deleted = sum(one.is_deleted for one in frames_of(connection, row.id))
+    here = [one for one in jobs if one.gone_utc is None]
+    new = sum((one.pulled_utc or "") >= begin_utc for one in here)
+    refused = [{"remote_id": one.remote_id, "reason": one.trouble} for one in here if one.trouble]
+    return {
+        "task_uuid": row.uuid,
+        "title": row.title,
+        "gone": row.gone_utc is not None,
+        "jobs": len(here),
+        "completed": row.completed,
+        "gone_jobs": len(jobs) - len(here),
+        "new": new,
+        "unchanged": len(here) - new - len(refused),
+        "refused": refused,
+        "deleted_frames": deleted,
+        "is_blind": row.is_blind,
+        "verdicts": None,
+    }
+
+
+def _as_result(summary: PullSummary) -> dict[str, Any]:
+    return {**plain(summary), "is_blind": summary.verdicts is None and not summary.gone}
+
+
+def _waited(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
+
+
+def _tell(one: dict[str, Any]) -> None:
+    if "error" in one:
+        say(f"{one['title']}: {one['error']}")
+        say(f"  {one['advice']}")
+        return
+    if one["gone"]:
+        say(f"{one['title']}: it is no longer in CVAT; what was brought in before stays")
+        return
+    say(f"{one['title']}: {one['new']} of {one['jobs']} jobs brought something new, {one['completed']} are completed")
+    if one["verdicts"] is not None and one["new"]:
+        say("  " + ", ".join(f"{count} {verdict}" for verdict, count in one["verdicts"].items()))
+    elif one["is_blind"]:
+        say(f"  {_HIDDEN}")
+    for refused in one["refused"]:
+        say(f"  job {refused['remote_id']} cannot be taken: {refused['reason']}")
+    if one["gone_jobs"]:
+        say(f"  {one['gone_jobs']} jobs are no longer there; what came of them stays")
+    if one["deleted_frames"]:
+        say(f"  {one['deleted_frames']} images were taken out there")

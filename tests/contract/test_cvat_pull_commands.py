@@ -1,0 +1,115 @@
+"""`cvat pull`, `cvat status` and `cvat conflicts`, as a person types them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from annotator_bridge.cvat.login import keep_login
+from edge.cli import app
+from tests.helpers.cvat_bench import FOUND, Bench
+from tests.simulators.cvat import Server, cvat
+from tests.simulators.cvat_world import OLD, World
+
+EXIT_SETTINGS, EXIT_TRANSPORT = 2, 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typed:
+    """A home folder whose appliance does not run, beside a server."""
+
+    bench: Bench
+    server: Server
+
+    def run(self, *words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["--home", str(self.bench.home), "cvat", *words])
+        return done.exit_code, done.output
+
+    def json(self, *words: str) -> Any:
+        code, output = self.run(*words, "--json")
+        assert code == 0, output
+        return json.loads(output.splitlines()[-1])
+
+
+@pytest.fixture
+def typed(tmp_path: Path) -> Iterator[Typed]:
+    world = World(tmp_path / "server", version=OLD)
+    with cvat(world) as server:
+        bench = Bench(tmp_path, world, server.url)
+        keep_login(bench.home, bench.login)
+        (bench.home / "settings.toml").write_text(f'cvat_url = "{server.url}"\n')
+        yield Typed(bench=bench, server=server)
+
+
+def test_a_task_is_pulled_by_any_of_its_names(typed: Typed) -> None:
+    task = typed.bench.send([typed.bench.image(), typed.bench.image()], boxes={0: FOUND}, job_size=1)
+    task.edit(0, lambda document: document["shapes"].pop())
+    task.set_state(0, "completed")
+    (first,) = typed.json("pull", task.uuid[:8])["tasks"]
+    assert (first["jobs"], first["new"], first["completed"]) == (2, 2, 1)
+    assert first["verdicts"] == {"kept": 1, "moved": 0, "relabelled": 0, "added": 0, "removed": 1}
+    for name in (str(task.remote_id), "station 101", task.uuid):
+        (again,) = typed.json("pull", name)["tasks"]
+        assert (again["task_uuid"], again["new"], again["unchanged"]) == (task.uuid, 0, 2)
+
+
+def test_without_a_name_every_task_comes_and_one_that_is_not_ours_stops_none(typed: Typed) -> None:
+    first, second = typed.bench.send(boxes={0: FOUND}, title="one"), typed.bench.send(boxes={0: FOUND}, title="two")
+    other = typed.bench.send([typed.bench.image(), typed.bench.image()], title="three")
+    typed.bench.db.execute("UPDATE cvat_tasks SET remote_id = ? WHERE id = ?", (other.remote_id, first.id))
+    found = {one["title"]: one for one in typed.json("pull")["tasks"]}
+    assert "other frames" in found["one"]["error"]
+    assert (found["two"]["new"], found["three"]["new"]) == (1, 1)
+    assert typed.bench.verdicts(second) == [(0, "kept"), (0, "kept")]
+    code, output = typed.run("pull", "one")
+    assert (code, "other frames" in output) == (EXIT_TRANSPORT, True)
+
+
+def test_what_cannot_be_pulled_is_said(typed: Typed) -> None:
+    assert typed.json("pull") == {"tasks": []}
+    code, output = typed.run("pull", "nobody knows it")
+    assert (code, "there is no such task" in output) == (EXIT_SETTINGS, True)
+    task = typed.bench.send(boxes={0: FOUND})
+    typed.server.dies_after(0)
+    code, _ = typed.run("pull")
+    assert code == EXIT_TRANSPORT
+    assert typed.bench.rows(task) == []
+
+
+def test_status_tells_tasks_jobs_and_agreement(typed: Typed) -> None:
+    code, output = typed.run("status")
+    assert (code, "no task was made" in output) == (0, True)
+    task = typed.bench.send([typed.bench.image(), typed.bench.image(())], boxes={0: FOUND}, job_size=1)
+    task.edit(1, lambda document: document["shapes"].append(task.shape(1, (1, 1, 9, 9))))
+    for place in (0, 1):
+        task.set_state(place, "completed")
+    typed.run("pull")
+    told = typed.json("status")
+    (row,) = told["tasks"]
+    assert (row["uuid"], row["completed"], row["url"]) == (task.uuid, 2, f"{typed.server.url}/tasks/{task.remote_id}")
+    assert [job["state"] for job in row["jobs_there"]] == ["completed", "completed"]
+    (agreement,) = told["agreement"]["tasks"]
+    assert (agreement["kept"], agreement["added"], agreement["matched"], agreement["only_person"]) == (2, 1, 2, 1)
+    code, output = typed.run("status")
+    assert code == 0
+    for words in ("station 101", "2 of 2", "100 %", "67 %", "-0.50 per image"):
+        assert words in output
+
+
+def test_conflicts_are_told_with_both_sides(typed: Typed) -> None:
+    assert "nobody disagrees" in typed.run("conflicts")[1]
+    image_id = typed.bench.image()
+    first, second = typed.bench.send([image_id], boxes={0: FOUND}), typed.bench.send([image_id], title="again")
+    for task in (first, second):
+        task.set_state(0, "completed")
+    typed.run("pull")
+    (row,) = typed.json("conflicts")
+    assert (row["kind"], [side["words"] for side in row["sides"]]) == ("two_tasks", ["2 opening; 2 only here", "nothing on it"])
+    code, output = typed.run("conflicts")
+    assert (code, "nothing on it (anna" in output, "training set" in output) == (0, True, True)
