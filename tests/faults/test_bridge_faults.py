@@ -226,7 +226,7 @@ def test_serve_answers_on_its_port_without_a_database_and_ends_when_asked(
     serving: subprocess.Popen[str], free_port: int, tmp_path: Path
 ) -> None:
     assert serving.stdout is not None
-    said = []
+    said: list[str] = []
     while not said or "Models for CVAT" not in said[-1]:
         said.append(serving.stdout.readline())
         assert said[-1], "it ended before it served"

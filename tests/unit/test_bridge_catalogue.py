@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,12 @@ from edge.errors import ModelError
 from edge.store import packs
 from edge.store.connection import immediate
 from edge.store.packs import VariantVerdict
+from edge.values import UInt8Array
 from models.pack import Pack
 from models.registry import BUNDLED_PACKS
+from models.runtime import goldens, predict
 from models.runtime.machine import machine_fingerprint
+from models.runtime.negotiate import GoldenProof
 from tests.helpers.bridge import tiny_pack
 from tests.helpers.seed import open_database
 from tests.unit.tiny_models import detector_onnx
@@ -85,9 +89,9 @@ def test_the_list_is_read_again_after_a_second(tmp_path: Path) -> None:
     assert "late" not in reader.read().entries
     tiny_pack(tmp_path, "late")
     assert "late" not in reader.read().entries
-    assert reader.fresh is not None
+    was_fresh = reader.fresh is not None
     now_s[0] = 1.5
-    assert reader.fresh is None
+    assert [was_fresh, reader.fresh is not None] == [True, False]
     assert "late" in reader.read().entries
 
 
@@ -115,7 +119,7 @@ def test_what_was_measured_on_this_machine_chooses_the_variant(tmp_path: Path, m
     ]
     register(tmp_path, pack, *shown)
     chosen = []
-    real = loading.load_model
+    real = predict.load_model
 
     def spy(folder: Path, variant: str, **options: object) -> object:
         chosen.append((variant, options["device"]))
@@ -148,8 +152,12 @@ def test_what_was_chosen_before_is_loaded_without_trying_and_a_damaged_note_is_n
     pack = tiny_pack(tmp_path, "tiny")
     loading.load_fastest(tmp_path, pack, threads=1)
     tried: list[str] = []
-    real = loading.check_goldens
-    monkeypatch.setattr(loading, "check_goldens", lambda model, images: (tried.append(model.key.name), real(model, images))[1])
+
+    def spy(model: predict.LoadedModel, images: Sequence[UInt8Array]) -> tuple[GoldenProof, ...]:
+        tried.append(model.key.name)
+        return goldens.check_goldens(model, images)
+
+    monkeypatch.setattr(loading, "check_goldens", spy)
     loading.load_fastest(tmp_path, pack, threads=1)
     assert tried == []
     (tmp_path / loading.CHOSEN_NAME).write_text("[1", "utf-8")
