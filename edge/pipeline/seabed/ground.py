@@ -38,33 +38,37 @@ _SIDES = np.ones((3, 3), np.uint8)
 
 
 class Light:
-    """The light of one camera along one clip."""
+    """The light of one camera along one clip.
+
+    Attributes:
+        lit: (13, 24) bool, cells of the frame that was last looked at which are not dark.
+    """
 
     def __init__(self) -> None:
         x, y = np.meshgrid(np.linspace(-1, 1, GRID[0]), np.linspace(-1, 1, GRID[1]))
         self._terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
         self._known: Float64Array | None = None
         self._frames, self._lost, self._exposure = 0, 0, 0.0
-        self._lit, self._off = np.zeros((GRID[1], GRID[0]), np.bool_), np.zeros((GRID[1], GRID[0]))
+        self.lit, self._off = np.zeros((GRID[1], GRID[0]), np.bool_), np.zeros((GRID[1], GRID[0]))
 
     def off(self, grey: Float32Array) -> BoolArray:
         """(13, 24): cells of a frame (h, w) that are darker or brighter than the light makes plain mud."""
         mean = cell_means(grey).astype(np.float64)
-        self._lit = mean >= DARK_GREY
+        self.lit = mean >= DARK_GREY
         self._off = np.zeros(mean.shape)
-        if np.count_nonzero(self._lit) < GRID[0]:
+        if np.count_nonzero(self.lit) < GRID[0]:
             return np.zeros(mean.shape, np.bool_)
         level = np.log(mean + LOG_OFFSET)
         if self._known is None:
-            self._known, self._frames, self._exposure = self._surface(level, self._lit), 0, 0.0
-        self._off = np.where(self._lit, level - self._known - self._exposure, 0.0)
-        return _pieces(self._off, OFF if self._frames >= KNOWN_AFTER else OFF_AT_FIRST) & self._lit
+            self._known, self._frames, self._exposure = self._surface(level, self.lit), 0, 0.0
+        self._off = np.where(self.lit, level - self._known - self._exposure, 0.0)
+        return _pieces(self._off, OFF if self._frames >= KNOWN_AFTER else OFF_AT_FIRST) & self.lit
 
     def learn(self, hidden: BoolArray) -> None:
         """Take in the frame that was last looked at, but for the cells (13, 24) that a cloud hides."""
         if self._known is None:
             return
-        clear, lit = self._lit & ~hidden, int(np.count_nonzero(self._lit))
+        clear, lit = self.lit & ~hidden, int(np.count_nonzero(self.lit))
         self._lost = self._lost + 1 if np.count_nonzero(clear) < 0.5 * lit else 0
         if self._lost > LOST_AFTER:
             self._known, self._lost = None, 0

@@ -129,10 +129,11 @@ def _round_spot(excess: UInt8Array, column: int, row: int, peak: float) -> tuple
     _, labels = cv2.connectedComponents((part >= peak / 2).astype(np.uint8), connectivity=8)
     rows, columns = np.nonzero(labels == labels[row - top, column - left])
     weight = part[rows, columns].astype(np.float64)
-    x, y = np.average(columns, weights=weight), np.average(rows, weights=weight)
+    whole = weight.sum()
+    x, y = (columns * weight).sum() / whole, (rows * weight).sum() / whole
     off = np.stack([columns - x, rows - y])
     # A pixel has a spread of its own: 1/12 along each axis.
-    narrow, wide = np.linalg.eigvalsh((off * weight) @ off.T / weight.sum() + np.eye(2) / 12)
+    narrow, wide = np.linalg.eigvalsh((off * weight) @ off.T / whole + np.eye(2) / 12)
     if wide > MOST_ELONGATED**2 * narrow or wide > MOST_SPREAD_PX**2:
         return None
     return left + float(x), top + float(y), float(np.sqrt(wide))

@@ -115,7 +115,7 @@ class SeabedObserver:
             motion = self._motion(found, at_s, doubtful)
             following = None if found is None else found.cells
         self._before, self._doubtful_before = (plate, at_s), float(np.mean(cloudy))
-        hidden = hidden_cells(plate, off_light=off_light, cloudy=cloudy, following=following)
+        hidden = hidden_cells(lit=self._light.lit, off_light=off_light, cloudy=cloudy, following=following)
         self._light.learn(hidden)
         self._texture.learn(hidden)
         return Seen(motion=motion, lasers=pair_of(dots, self._width_px), visibility=measure(plate, hidden))
@@ -162,7 +162,7 @@ class SeabedObserver:
     def _motion(self, found: Registration | None, at_s: float, doubtful: float) -> Motion | None:
         """In pixels of the full frame; carried where nothing was registered, None where there is nothing to carry."""
         if found is not None:
-            sd = np.hypot(FIT_FACTOR * found.fit.sd_at(self._registrar.line_point), SHARED_RESIDUAL * found.fit.residual)
+            sd = np.hypot(FIT_FACTOR * found.sd, SHARED_RESIDUAL * found.fit.residual)
             sd_px = max(float(sd) * (1 + DOUBT_FACTOR * doubtful) * self._width_px / 2, LEAST_SD * self._width_px)
             return Motion(homography=self._in_pixels(found.fit.values), sd_px=sd_px, source="registered")
         assert self._before is not None

@@ -24,12 +24,14 @@ from edge.values import UInt8Array
 from models.runtime.vision import cv2
 
 BoolArray = NDArray[np.bool_]
+_AT_HALF = np.array([[1, 1, 0.5], [1, 1, 0.5], [2, 2, 1]])  # times a homography in pixels: the one of pictures of half the size
 
 MAP_SIZE = (240, 144)  # pixels of the map: sizes that the Fourier transform likes
 MAP_REACH = 1.12  # half the width of the map in units of half the frame's width
 PEAKS = 4
 PEAK_APART_PX = 9
 CELL_PX = 20  # of the grid at working size
+ALL_USABLE = 250  # of 255
 MATCH = 0.45  # correlation of a cell that shows what it should
 LEAST_MATCHED = 8  # cells
 LEAST_USABLE = 0.04  # of the frame
@@ -60,12 +62,14 @@ class Registration:
 
     Attributes:
         fit: of the plane.
+        sd: standard deviation, one axis, of where the fit takes the middle of the counting row.
         points: corners that were tracked.
         cells: (rows, columns) float32, correlation of each cell with what it should show, -1 where nothing can be compared.
         matched: share of the cells that can be compared and show it, 0..1.
     """
 
     fit: PlaneFit
+    sd: float
     points: int
     cells: Float32Array
     matched: float
@@ -73,10 +77,21 @@ class Registration:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Halves:
-    """A plate at half its size, for cells: `texture` (h, w) uint8, `usable` (h, w) uint8 0 or 255."""
+    """A plate at half its size, for cells.
 
+    Attributes:
+        plate: of which it is made.
+        texture: (h, w) uint8.
+        usable: (h, w) uint8, 0 or 255.
+        levels: (h, w) float32, the texture about zero.
+        clear: (h, w) bool, where all that is beneath a pixel is usable.
+    """
+
+    plate: Plate
     texture: UInt8Array
     usable: UInt8Array
+    levels: Float32Array
+    clear: BoolArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -111,7 +126,7 @@ class Registrar:
         self._to_centred = np.asarray(np.linalg.inv(to_pixels), np.float64)
         self._window = np.asarray(cv2.createHanningWindow(MAP_SIZE, cv2.CV_32F), np.float32)
         self.horizon = Horizon.unknown()
-        self._halves: tuple[_Halves, _Halves]
+        self._halves: tuple[_Halves, _Halves] | None = None
 
     def register(self, before: Plate, now: Plate, expected: Expected | None, *, doubtful: float) -> Registration | None:
         """The motion from one plate into the other; None where the two do not tell.
@@ -121,7 +136,8 @@ class Registrar:
         self.horizon = self.horizon.drifted()
         if min(np.count_nonzero(plate.usable) for plate in (before, now)) < LEAST_USABLE * before.usable.size:
             return None
-        self._halves = _halved(before), _halved(now)
+        known = None if self._halves is None or self._halves[1].plate is not before else self._halves[1]
+        self._halves = known or _halved(before), _halved(now)
         refined: list[Registration] = []
         for start in self._candidates(before, now, expected):
             found = self._refine(before, now, start)
@@ -209,9 +225,11 @@ class Registrar:
         spectra = [cv2.dft(self._on_map(plate, to_map), flags=cv2.DFT_COMPLEX_OUTPUT) for plate in (before, now)]
         cross = np.asarray(cv2.mulSpectrums(spectra[1], spectra[0], 0, conjB=True), np.float32)
         # Whitened, but not where there is next to nothing: noise would speak as loud as mud.
-        power = cv2.magnitude(cross[..., 0], cross[..., 1])
-        cross /= (power + np.float32(0.05) * np.float32(power.mean()) + np.float32(1e-6))[..., None]
-        surface = np.asarray(cv2.idft(cross, flags=cv2.DFT_REAL_OUTPUT | cv2.DFT_SCALE), np.float32)
+        real, imaginary = cv2.split(cross)
+        power = np.asarray(cv2.magnitude(real, imaginary), np.float32)
+        floor = power + np.float32(0.05) * np.float32(power.mean()) + np.float32(1e-6)
+        white = cv2.merge([real / floor, imaginary / floor])  # plane by plane: NumPy is slow where the last axis is two long
+        surface = np.asarray(cv2.idft(white, flags=cv2.DFT_REAL_OUTPUT | cv2.DFT_SCALE), np.float32)
         surface = np.asarray(cv2.GaussianBlur(surface, (0, 0), 1.0, borderType=cv2.BORDER_REFLECT), np.float32)
         unit = MAP_REACH / (MAP_SIZE[0] / 2)
         peaks = []
@@ -248,13 +266,13 @@ class Registrar:
 
     def _cells(self, homography: Float64Array) -> Float32Array:
         """Correlation by cell of the frame with the frame before, moved; (rows, columns) float32, -1 where nothing can be compared."""
+        assert self._halves is not None
         before, now = self._halves
         size = (self._size[0] // 2, self._size[1] // 2)
-        half = np.diag([0.5, 0.5, 1.0])
-        warp = half @ self._in_pixels(homography) @ np.linalg.inv(half)
+        warp = self._in_pixels(homography) * _AT_HALF
         moved, there = (cv2.warpPerspective(part, warp, size, flags=cv2.INTER_LINEAR) for part in (before.texture, before.usable))
-        mask = ((np.asarray(there) > 250) & (now.usable > 250)).astype(np.float32)
-        a, b = ((np.asarray(part, np.float32) - np.float32(128)) * mask for part in (moved, now.texture))
+        mask = ((np.asarray(there) > ALL_USABLE) & now.clear).astype(np.float32)
+        a, b = (np.asarray(moved, np.float32) - np.float32(128)) * mask, now.levels * mask
         grid = (size[0] * 2 // CELL_PX, size[1] * 2 // CELL_PX)
         sums = np.asarray(cv2.resize(cv2.merge([a * a, b * b, a * b]), grid, interpolation=cv2.INTER_AREA))
         means = np.asarray(cv2.resize(cv2.merge([mask, a, b]), grid, interpolation=cv2.INTER_AREA))
@@ -286,10 +304,13 @@ class Registrar:
             return None
         at_now, at_before = at_now[agreed], at_before[agreed]
         fitted = fit(at_before, at_now, start, self.horizon, noise=NOISE_PX / self._half)
-        if fitted is None or np.count_nonzero(fitted.weights > 0.1) < LEAST_POINTS or fitted.sd_at(self.line_point) > MOST_SD:
+        if fitted is None:
+            return None
+        points, sd = int(np.count_nonzero(fitted.weights > 0.1)), fitted.sd_at(self.line_point)
+        if points < LEAST_POINTS or sd > MOST_SD:
             return None
         cells = self._cells(fitted.homography())
-        return Registration(fit=fitted, points=int(np.count_nonzero(fitted.weights > 0.1)), cells=cells, matched=_matched(cells))
+        return Registration(fit=fitted, sd=sd, points=points, cells=cells, matched=_matched(cells))
 
 
 def _matched(cells: Float32Array) -> float:
@@ -304,8 +325,11 @@ def _start(shift: Float64Array, line: Float64Array) -> Float64Array:
 
 def _halved(plate: Plate) -> _Halves:
     size = (plate.texture.shape[1] // 2, plate.texture.shape[0] // 2)
-    texture, usable = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (plate.texture, plate.usable * 255))
-    return _Halves(texture=np.asarray(texture, np.uint8), usable=np.asarray(usable, np.uint8))
+    texture, usable = (
+        np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8) for part in (plate.texture, plate.usable * 255)
+    )
+    levels = texture.astype(np.float32) - np.float32(128)
+    return _Halves(plate=plate, texture=texture, usable=usable, levels=levels, clear=usable > ALL_USABLE)
 
 
 def _corners(texture: UInt8Array, usable: UInt8Array) -> Float32Array:

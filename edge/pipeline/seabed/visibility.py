@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge.footage import Visibility
-from edge.pipeline.seabed.ground import GRID, BoolArray, cell_means
+from edge.pipeline.seabed.ground import GRID, BoolArray
 from edge.pipeline.seabed.plate import DARK_GREY, GREY_PER_UNIT, LOG_OFFSET, Float32Array, Plate
 from models.runtime.vision import cv2
 
@@ -41,14 +41,14 @@ def measure(plate: Plate, hidden: BoolArray) -> Visibility:
     )
 
 
-def hidden_cells(plate: Plate, *, off_light: BoolArray, cloudy: BoolArray, following: Float32Array | None) -> BoolArray:
+def hidden_cells(*, lit: BoolArray, off_light: BoolArray, cloudy: BoolArray, following: Float32Array | None) -> BoolArray:
     """(13, 24): cells that a cloud hides; what is merely dark is not silt.
 
     Args:
+        lit: (13, 24), cells that are not dark.
         off_light, cloudy: (13, 24), cells whose light is off and cells before which a cloud lies (ground.py).
         following: (rows, columns), correlation of the plate's cells with the frame before under the motion; None not registered.
     """
-    lit = np.asarray(cell_means(plate.grey) >= DARK_GREY, np.bool_)
     if following is None:
         return np.asarray((off_light | cloudy) & lit, np.bool_)
     known, lost, found = (np.asarray(cv2.resize(part.astype(np.float32), GRID, interpolation=cv2.INTER_AREA)) for part in _told(following))
