@@ -222,6 +222,7 @@ WRONG_CALLS: dict[str, Any] = {
     "a text file": {"image": text_of(b"Station;Depth\nS1;32\n")},
     "a clip": {"image": text_of(b"\x00\x00\x00\x18ftypmp42" + bytes(64))},
     "a truncated png": {"image": text_of(picture()[:-40])},
+    "a png without its end": {"image": text_of(picture()[:-12])},
     "a truncated jpeg": {"image": text_of(picture(".jpg", width_px=256, height_px=256)[:-200])},
     "a truncated webp": {"image": text_of(picture(".webp", width_px=256, height_px=256)[:-20])},
     "too many pixels": {"image": text_of(picture(width_px=1200, height_px=1000))},
@@ -294,7 +295,8 @@ def test_a_body_of_100_mb_is_413_by_its_announced_length_and_while_it_is_read(tm
         pieces = (huge[start : start + 1_000_000] for start in range(0, len(huge), 1_000_000))
         chunked = cvat.post("/api/function_invocations", content=pieces, headers=headers)
         assert (announced.status_code, chunked.status_code) == (413, 413)
-        assert "cvat_body_mb" in reason_of(announced)
+        assert "a body of 95 MiB is more than the 64 MiB of cvat_body_mb" in reason_of(announced)  # known before it was read
+        assert "cvat_body_mb" in reason_of(chunked)
         assert listener.worker.child_pid is None
 
 
