@@ -95,6 +95,13 @@ def note_upload(connection: Connection, bundle_id: int, sink: str, upload: Mappi
     connection.execute("UPDATE deliveries SET upload_json = ? WHERE bundle_id = ? AND sink = ?", (text, bundle_id, sink))
 
 
+def take_back(connection: Connection, bundle_id: int) -> None:
+    """The file of a bundle is gone or damaged: what no far side has yet waits again, and the bundle goes to nobody any more."""
+    connection.execute("UPDATE outbox SET state = 'waiting', bundle_id = NULL WHERE bundle_id = ? AND state = 'bundled'", (bundle_id,))
+    connection.execute("DELETE FROM deliveries WHERE bundle_id = ? AND state <> 'confirmed'", (bundle_id,))
+    drop_file(connection, bundle_id)
+
+
 def drop_file(connection: Connection, bundle_id: int) -> None:
     """The file of a bundle is let go."""
     connection.execute("UPDATE bundles SET dropped_utc = ? WHERE id = ?", (utc_now(), bundle_id))

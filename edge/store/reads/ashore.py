@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from edge.store.sqlite import Connection
@@ -30,6 +31,33 @@ def waiting(connection: Connection, kinds: Sequence[str], *, now_utc: str, limit
         (json.dumps(list(kinds)), now_utc, limit),
     ).fetchall()
     return [Waiting(*row[:3]) for row in rows if row[3] == rows[0][3]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenDelivery:
+    """A bundle that a far side has not confirmed. `upload`: where an upload in parts stands."""
+
+    bundle_id: int
+    sequence: int
+    sha256: str
+    size_bytes: int
+    priority: int
+    made_utc: str
+    attempts: int
+    upload: dict[str, Any] | None
+
+
+def open_deliveries(connection: Connection, sink: str, *, now_utc: str, limit: int) -> list[OpenDelivery]:
+    """What a far side gets next: the most urgent first, then the oldest; without what has to wait or was refused."""
+    rows = connection.execute(
+        "SELECT b.id AS bundle_id, b.sequence, b.sha256, b.size_bytes, b.priority, b.made_utc, d.attempts, d.upload_json "
+        "FROM deliveries AS d JOIN bundles AS b ON b.id = d.bundle_id "
+        "WHERE d.sink = ? AND d.state IN ('waiting', 'sending') AND (d.next_try_utc IS NULL OR d.next_try_utc <= ?) "
+        "ORDER BY b.priority, b.sequence LIMIT ?",
+        (sink, now_utc, limit),
+    )
+    found = [dict(zip(row.keys(), row, strict=True)) for row in rows]
+    return [OpenDelivery(upload=json.loads(one.pop("upload_json") or "null"), **one) for one in found]
 
 
 def kept_bundles(connection: Connection) -> set[str]:
