@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from annotator_bridge.functions.clicks import BoolArray
 from annotator_bridge.functions.function import RawJson, answer_bytes
-
-BoolArray = NDArray[np.bool_]
 
 _ZERO, _COMMA, _OPEN, _CLOSE = (ord(letter) for letter in "0,[]")
 

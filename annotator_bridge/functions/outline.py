@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from annotator_bridge.functions.clicks import Clicks, pixel_of
-from annotator_bridge.functions.mask_json import BoolArray
+from annotator_bridge.functions.clicks import BoolArray, Clicks, extent, pixel_of
 from annotator_bridge.functions.outline_ground import ground_outline
-from annotator_bridge.functions.outline_plain import plain_background, plain_mask
+from annotator_bridge.functions.outline_plain import NEAR_CLICK_PX, plain_background, plain_mask
+from edge.footage import Float64Array
 from edge.values import UInt8Array
 from models.runtime.vision import cv2
 
 _FIXED_POINT_BITS = 4  # of OpenCV's coordinates: a sixteenth of a pixel
 _MOST_CLICK_PX = 3
+_TIE_PX = 3
 
 
 def outline_mask(image: UInt8Array, clicks: Clicks) -> BoolArray:
@@ -32,7 +33,10 @@ def outline_mask(image: UInt8Array, clicks: Clicks) -> BoolArray:
 
 def outline_points(mask: BoolArray, clicks: Clicks) -> list[list[int]]:
     """The outer border of the part of a mask that was clicked first, or of its largest part, as [[x, y], ...]: three points or more."""
-    contours, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    place = extent(mask)
+    shift = (place[1].start, place[0].start)
+    part = np.ascontiguousarray(mask[place]).view(np.uint8)
+    contours, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=shift)
     height, width = mask.shape
     chosen = max(contours, key=cv2.contourArea)
     for point in clicks.inside[:1]:
@@ -45,7 +49,7 @@ def outline_points(mask: BoolArray, clicks: Clicks) -> list[list[int]]:
     return found
 
 
-def _filled(line: np.ndarray[tuple[int, ...], np.dtype[np.float64]], shape: tuple[int, ...]) -> BoolArray:
+def _filled(line: Float64Array, shape: tuple[int, ...]) -> BoolArray:
     filled = np.zeros(shape, np.uint8)
     # A pixel's middle lies half a pixel from its edges, at which places are measured.
     corners = np.round((line - 0.5) * (1 << _FIXED_POINT_BITS)).astype(np.int32)
@@ -60,13 +64,29 @@ def _bound(mask: BoolArray, clicks: Clicks) -> BoolArray:
     held = mask.astype(np.uint8)
     for place in inside:
         cv2.circle(held, place, _radius(place, outside), 1, cv2.FILLED)
+        _tied(held, mask, place)
     for place in outside:
         cv2.circle(held, place, _radius(place, inside), 0, cv2.FILLED)
     if not inside:
         return held.astype(np.bool_) if held.any() else _middle_of_box(clicks, outside, (height, width))
-    _, labels = cv2.connectedComponents(held, connectivity=8)
-    clicked = np.unique([labels[row, column] for column, row in inside])
-    return np.asarray(np.isin(labels, clicked[clicked > 0]), np.bool_)
+    part = extent(held.view(np.bool_))
+    _, labels = cv2.connectedComponents(np.ascontiguousarray(held[part]), connectivity=8)
+    clicked = {int(labels[row - part[0].start, column - part[1].start]) for column, row in inside}
+    kept = np.zeros_like(mask)
+    kept[part] = np.isin(labels, list(clicked))
+    return kept
+
+
+def _tied(held: UInt8Array, mask: BoolArray, place: tuple[int, int]) -> None:
+    """Join a click that just missed what was found to it, in place."""
+    column, row = place
+    if mask[row, column]:
+        return
+    top, left = max(0, row - NEAR_CLICK_PX), max(0, column - NEAR_CLICK_PX)
+    rows, columns = np.nonzero(mask[top : row + NEAR_CLICK_PX + 1, left : column + NEAR_CLICK_PX + 1])
+    if len(rows):
+        nearest = int(np.hypot(rows + top - row, columns + left - column).argmin())
+        cv2.line(held, place, (int(columns[nearest]) + left, int(rows[nearest]) + top), 1, _TIE_PX)
 
 
 def _radius(place: tuple[int, int], others: list[tuple[int, int]]) -> int:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from annotator_bridge.functions.checked import Box
-from annotator_bridge.functions.clicks import Clicks, Point, pixel_of
-from annotator_bridge.functions.mask_json import BoolArray
+from annotator_bridge.functions.clicks import BoolArray, Clicks, Point, extent, pixel_of
 from edge.values import UInt8Array
+from edge.zooscan.watershed import flood
 from models.runtime.vision import cv2
 
 LEAST_SHARE = 0.27  # of the pixels that are background
@@ -25,7 +25,7 @@ LEAST_OFF, MOST_OFF = 6.0, 40.0  # levels by which an object differs from the ba
 NOISES = 3.5
 LEAST_AREA_PX = 9
 NEAR_CLICK_PX = 8  # a click that misses an object by so much meant it
-MARKER_PX = 2
+LEVELS = 40  # of the watershed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,10 +127,14 @@ def _seed(objects: UInt8Array, point: Point) -> tuple[int, int] | None:
 
 
 def _filled(body: BoolArray) -> BoolArray:
-    contours, _ = cv2.findContours(body.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    filled = np.zeros(body.shape, np.uint8)
-    cv2.drawContours(filled, contours, -1, 1, cv2.FILLED)
-    return filled.astype(np.bool_)
+    """The body without holes."""
+    place = extent(body)
+    contours, _ = cv2.findContours(np.ascontiguousarray(body[place]).view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    part = np.zeros(body[place].shape, np.uint8)
+    cv2.drawContours(part, contours, -1, 1, cv2.FILLED)
+    filled = np.zeros_like(body)
+    filled[place] = part.view(np.bool_)
+    return filled
 
 
 def _parted(body: BoolArray, clicks: Clicks) -> BoolArray:
@@ -139,16 +143,16 @@ def _parted(body: BoolArray, clicks: Clicks) -> BoolArray:
     inside, outside = ([pixel_of(point, width, height) for point in some] for some in (clicks.inside, clicks.outside))
     if not inside or not any(body[row, column] for column, row in outside):
         return body
-    rows, columns = np.nonzero(body.any(axis=1))[0], np.nonzero(body.any(axis=0))[0]
-    top, bottom, left, right = max(0, rows[0] - 1), rows[-1] + 2, max(0, columns[0] - 1), columns[-1] + 2
-    part = np.ascontiguousarray(body[top:bottom, left:right])
+    place = extent(body)
+    top, left = place[0].start, place[1].start
+    part = np.ascontiguousarray(body[place])
     thickness = np.asarray(cv2.distanceTransform(part.view(np.uint8), cv2.DIST_L2, 5), np.float32)
-    relief = np.clip(255 * (1 - thickness / max(1.0, float(thickness.max()))), 0, 255).astype(np.uint8)
-    markers = np.where(part, 0, 3).astype(np.int32)
+    seeds = np.zeros(part.shape, np.int32)
     for number, some in ((1, inside), (2, outside)):
         for column, row in some:
-            cv2.circle(markers, (column - int(left), row - int(top)), MARKER_PX, number, cv2.FILLED)
-    cv2.watershed(np.asarray(cv2.merge([relief] * 3), np.uint8), markers)
+            if 0 <= row - top < part.shape[0] and 0 <= column - left < part.shape[1]:
+                seeds[row - top, column - left] = number
+    step = max(1.0, float(thickness.max()) / LEVELS)
     kept = np.zeros_like(body)
-    kept[top:bottom, left:right] = (markers == 1) & part
+    kept[place] = flood(thickness, seeds, step=step) == 1
     return kept
