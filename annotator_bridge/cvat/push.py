@@ -32,7 +32,7 @@ from edge.errors import DiskFullError, InputError, ServerRefusedError
 from edge.export.names import flat_stem, split_name
 from edge.store import cvat as store
 from edge.store.connection import snapshot
-from edge.store.cvat_sending import drop_unsent, withhold
+from edge.store.cvat_sending import drop_unsent, settle_withheld, withhold
 from edge.store.durable import file_sha256
 from edge.store.reads.cvat import FrameRow, TaskRow, frames_of, proposals_of, task_by_id
 from edge.store.reads.cvat_sources import originals_of
@@ -249,6 +249,7 @@ class _Push:
             hands = self._tools.hands() if row.media == "clip" else nullcontext()
             with hands as opened:
                 self._send_batches(row, vocabulary, _source(row, frames, vocabulary, opened))
+            self._tools.writer.call(partial(settle_withheld, task_id=row.id))
         self._note(row, "sent", sent_frames=row.frames)
         self._tools.tell(Progress(step="sent", frames_sent=row.frames, frames_total=row.frames))
         return True
@@ -277,7 +278,7 @@ class _Push:
             if known:
                 drop_unsent(connection, row.id, known)
             store.put_proposals(connection, row.id, batch.proposals)
-            if batch.withheld and batch.withheld != row.withheld:
+            if batch.withheld:
                 withhold(connection, row.id, batch.withheld)
 
         self._tools.writer.call(work)

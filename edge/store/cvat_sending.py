@@ -44,9 +44,14 @@ def drop_unsent(connection: Connection, task_id: int, uuids: list[str]) -> None:
 
 
 def withhold(connection: Connection, task_id: int, words: str) -> None:
-    """From now on nothing of what a model found goes along, and why; what went before went with the model."""
+    """Something of what a model found does not go along, and why; the first reason stays."""
+    connection.execute("UPDATE cvat_tasks SET withheld = ? WHERE id = ? AND withheld = ''", (words, task_id))
+
+
+def settle_withheld(connection: Connection, task_id: int) -> None:
+    """At the end: a task of which everything was withheld went without the model."""
     connection.execute(
-        "UPDATE cvat_tasks SET withheld = ?, with_model = EXISTS (SELECT 1 FROM cvat_proposals AS p WHERE p.task_id = cvat_tasks.id) "
-        "WHERE id = ?",
-        (words, task_id),
+        "UPDATE cvat_tasks SET with_model = EXISTS (SELECT 1 FROM cvat_proposals AS p WHERE p.task_id = cvat_tasks.id) "
+        "WHERE id = ? AND withheld <> ''",
+        (task_id,),
     )
