@@ -126,7 +126,7 @@ def _kept_as(pack: Pack) -> str:
 
 
 def _tried(home: Path, pack: Pack) -> Choice:
-    """The first of the variants, those that tend to be fast before the others, that is accurate enough and holds its goldens, on the CPU."""
+    """The first variant that is accurate enough and holds its goldens, those that tend to be fast before the others, on the CPU."""
     faults = []
     for variant in sorted(pack.manifest.variants, key=lambda one: _TRIED_FIRST.index(one.precision)):
         try:
