@@ -68,7 +68,7 @@ class _About(NamedTuple):
 
 def conflicts(connection: Connection, *, task_id: int | None = None) -> tuple[ConflictRow, ...]:
     """Every disagreement as it stands now, newest task first; of one task if it is named. None of what is counted blind."""
-    frames = [one for group in _disputable(connection).values() for one in group]
+    frames = [one for group in _disputable(connection, task_id).values() for one in group]
     found = [*_between_jobs(connection, frames), *_with_reviews(connection, frames), *_rejected(connection), *_changed(connection)]
     ids = dict(connection.execute("SELECT uuid, id FROM cvat_tasks").fetchall())
     wanted = None if task_id is None else {uuid for uuid, number in ids.items() if number == task_id}
@@ -87,12 +87,19 @@ def disputed_images(connection: Connection, frames: Collection[FrameResult]) -> 
     return reasons
 
 
-def _disputable(connection: Connection) -> dict[tuple[int | None, int | None, str | None], list[FrameResult]]:
+def _disputable(connection: Connection, task_id: int | None) -> dict[tuple[int | None, int | None, str | None], list[FrameResult]]:
     """Frames of decided jobs by what they show: an image, or an object of a scan. Of two recipes they say two things."""
     groups: dict[tuple[int | None, int | None, str | None], list[FrameResult]] = defaultdict(list)
-    for frame in decided_frames(connection):
+    images = None if task_id is None else _images_of(connection, task_id)
+    for frame in decided_frames(connection, image_ids=images):
         groups[frame.image_id, frame.scan_id, frame.object_key].append(frame)
     return groups
+
+
+def _images_of(connection: Connection, task_id: int) -> list[int] | None:
+    """The images of a task, so that only what was said of them is read; None of one that has objects of a scan."""
+    found = [row[0] for row in connection.execute("SELECT DISTINCT image_id FROM cvat_frames WHERE task_id = ?", (task_id,))]
+    return None if None in found else found
 
 
 def _disagreeing(frames: Iterable[FrameResult]) -> Iterator[tuple[FrameResult, FrameResult]]:
