@@ -1,4 +1,7 @@
-"""The functions that need no model pack: what each says of itself, and where it stands. Light, so that a list of functions loads no OpenCV."""
+"""The functions that need no model pack: what each says of itself, and where it stands.
+
+Light, so that a list of functions loads no OpenCV.
+"""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -208,6 +209,26 @@ def test_a_record_that_cannot_be_written_stops_no_call(home: Path, tmp_path: Pat
     with bridge(tmp_path) as listener, client(listener) as cvat:
         assert cvat.get("/api/functions").status_code == 200
         assert cvat.get("/api/functions/nowhere").status_code == 404
+
+
+LISTS_LIGHTLY = """
+import sys, urllib.request
+from pathlib import Path
+from annotator_bridge.facade.listen import Listener
+from edge.settings import Settings
+
+listener = Listener(Path(sys.argv[1]), Settings(cvat_port=0))
+listener.start()
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+assert b"burrow-openings-starter" in opener.open(listener.url + "/api/functions").read()
+listener.stop()
+sys.exit(sorted({"cv2", "openvino", "onnxruntime", "av", "PIL"} & sys.modules.keys()) or None)
+"""
+
+
+def test_the_appliances_own_process_loads_no_image_library_for_it(tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", LISTS_LIGHTLY, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 # The command -----------------------------------------------------------------------------------------------------

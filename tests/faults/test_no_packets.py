@@ -72,7 +72,7 @@ telemetry.force_shutdown(5)
 """
 
 SERVE_AND_LOOK = """
-import json, shutil, subprocess, sys, time, urllib.request
+import base64, json, os, shutil, subprocess, sys, time, urllib.request
 from pathlib import Path
 
 home, stills, program = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
@@ -94,7 +94,15 @@ def wait_for(condition, what):
         time.sleep(0.2)
     raise SystemExit(f"{what} did not come")
 
-service = subprocess.Popen([*program, "--home", str(home), "run", "--port", "18765"])
+def call_model(still):
+    body = json.dumps({"image": base64.b64encode(still.read_bytes()).decode()}).encode()
+    headers = {"x-nuclio-function-name": "burrow-openings-starter"}
+    request = urllib.request.Request("http://127.0.0.1:18766/api/function_invocations", body, headers)
+    with opener.open(request, timeout=60) as answer:
+        assert isinstance(json.loads(answer.read()), list)
+
+bridge = {"IMAGINE_EDGE_CVAT_BRIDGE": "true", "IMAGINE_EDGE_CVAT_PORT": "18766"}
+service = subprocess.Popen([*program, "--home", str(home), "run", "--port", "18765"], env={**os.environ, **bridge})
 try:
     wait_for(lambda: get("/healthz"), "the service")
     inbox = home / "inbox" / "burrows"
@@ -102,6 +110,7 @@ try:
     wait_for(lambda: len(json.loads(get("/api/files?state=done&limit=100"))["files"]) >= len(names), "a result for every still")
     for page in ("/", "/files", "/failures", "/health", "/api/openapi.json"):
         get(page)
+    call_model(next(stills.iterdir()))
 finally:
     service.terminate()
     service.wait(60)
