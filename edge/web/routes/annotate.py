@@ -29,7 +29,7 @@ from edge.web.pages import query, render
 router = APIRouter(include_in_schema=False)
 
 PER_PAGE = 40
-SHOWN_FRAMES, SHOWN_CONFLICTS, SHOWN_VERSIONS = 500, 200, 100
+SHOWN_FRAMES, SHOWN_CONFLICTS, SHOWN_HERE, SHOWN_VERSIONS = 500, 200, 30, 100
 CHECKS = {
     "models_served": "The models answer",
     "models_address": "CVAT can reach them",
@@ -114,7 +114,8 @@ def show_task(request: Request, appliance: ApplianceHere, task_uuid: TaskUuid) -
         frames=frames[:SHOWN_FRAMES],
         frames_total=len(frames),
         verdict_order=page_reads.VERDICTS,
-        conflicts=conflicts[:SHOWN_CONFLICTS],
+        conflicts=conflicts[:SHOWN_HERE],
+        conflicts_total=len(conflicts),
         versions=versions[:SHOWN_VERSIONS],
         versions_total=len(versions),
         cancel_words=_cancel_words(one),
