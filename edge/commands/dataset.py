@@ -30,6 +30,7 @@ def build_command(
     form: Annotated[str, typer.Option("--format", help="yolo, coco or yolo+coco.")] = "yolo+coco",
     licence: Annotated[str | None, typer.Option(help="The licence of pictures and labels, such as CC-BY-4.0.")] = None,
     recipe: Annotated[str, typer.Option(help="Whose objects.")] = "burrows",
+    with_cvat: Annotated[bool, typer.Option("--with-cvat/--no-cvat", help="Pictures of completed jobs in CVAT too.")] = True,
     overlap: Annotated[float, typer.Option(help="Share of a frame's height that two frames of a tow may share.")] = 0.25,
     val: Annotated[float, typer.Option(help="Share of the stations for validation.")] = 0.15,
     test: Annotated[float, typer.Option(help="Share of the stations for the test.")] = 0.15,
@@ -45,7 +46,15 @@ def build_command(
         licence = typer.prompt("Licence of pictures and labels (Enter: not stated)", default="", show_default=False) or None
     home = home_of(context)
     request = BuildRequest(
-        form=form, survey=survey, recipe=recipe, licence=licence, overlap_limit=overlap, val_share=val, test_share=test, seed=seed
+        form=form,
+        survey=survey,
+        recipe=recipe,
+        with_cvat=with_cvat,
+        licence=licence,
+        overlap_limit=overlap,
+        val_share=val,
+        test_share=test,
+        seed=seed,
     )
     with (
         told(as_json=as_json),
@@ -69,9 +78,13 @@ def _show(summary: BuildSummary, licence: str | None) -> None:
     for part, count in summary.pictures.items():
         stations = summary.stations[part]
         say(f"{part}: {count} pictures, {summary.objects[part]} objects, {len(stations)} stations")
+    if summary.from_cvat:
+        say(f"{summary.from_cvat} of the pictures were corrected in CVAT")
     if summary.repeated:
         say(f"{summary.repeated} pictures are left out: others show the same seabed")
     for why, count in summary.unusable.items():
+        say(f"{count} pictures are left out: {why}")
+    for why, count in summary.cvat_left_out.items():
         say(f"{count} pictures are left out: {why}")
     for tow in summary.tows_left_out:
         say(f"tow {tow['tow']} of {tow['station']} is left out: {tow['reason']}")

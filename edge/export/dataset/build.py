@@ -13,6 +13,7 @@ from typing import Any
 
 from edge import __version__
 from edge.errors import InputError, SettingsError
+from edge.export.dataset.cvat import Corrected, with_corrected
 from edge.export.dataset.divide import PARTS, Part, divide
 from edge.export.dataset.sources import ReviewedPicture, reviewed_pictures
 from edge.export.dataset.thin import Lookalikes, without_overlap
@@ -47,6 +48,7 @@ class BuildRequest:
         form: yolo, coco or yolo+coco.
         survey: only stations of this survey.
         recipe: whose objects.
+        with_cvat: with what people corrected in CVAT.
         licence: of pictures and labels, as the user states it; None where nobody said.
         overlap_limit: share of a frame's height that two frames of a tow may share.
         val_share, test_share: of the stations.
@@ -56,6 +58,7 @@ class BuildRequest:
     form: str = "yolo+coco"
     survey: str | None = None
     recipe: str = "burrows"
+    with_cvat: bool = True
     licence: str | None = None
     overlap_limit: float = 0.25
     val_share: float = 0.15
@@ -71,6 +74,9 @@ class BuildSummary:
         pictures, objects, stations: by part.
         repeated: pictures left out because a kept one shows the same seabed.
         unusable: why pictures could not be had, and how many.
+        from_cvat: of the pictures, how many were corrected in CVAT.
+        cvat_left_out: why pictures of tasks in CVAT, or that somebody disputes there, are left out, and how many.
+        disputed: the pictures about which people disagree.
         tows_left_out: tows that could not be had, with a reason; never how much there was.
     """
 
@@ -80,6 +86,9 @@ class BuildSummary:
     stations: dict[str, list[str]] = field(default_factory=lambda: {part: [] for part in PARTS})
     repeated: int = 0
     unusable: dict[str, int] = field(default_factory=dict)
+    from_cvat: int = 0
+    cvat_left_out: dict[str, int] = field(default_factory=dict)
+    disputed: list[dict[str, Any]] = field(default_factory=list)
     tows_left_out: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -110,7 +119,8 @@ def build_dataset(
     with moment, replaced_folder(out_dir, watched=[root.path for root in list_roots(connection)], may_replace=False) as folder:
         left_out: list[LeftOutTow] = []
         unusable: Counter[str] = Counter()
-        pictures = _without_lost(_gathered(connection, hands, request, left_out, tell), unusable, tell)
+        gathered = _gathered(connection, hands, request, left_out, tell)
+        pictures = _without_lost(gathered.pictures, unusable, tell)
         counts = Counter(picture.station.key for picture in pictures)
         parts = divide(counts, val_share=request.val_share, test_share=request.test_share, seed=request.seed)
         classes = _classes(pictures)
@@ -118,6 +128,8 @@ def build_dataset(
         summary = _written(pictures, parts, writer, unusable, hands=hands, limit=request.overlap_limit, tell=tell)
         summary.folder = out_dir
         summary.tows_left_out = [one._asdict() for one in left_out]
+        summary.from_cvat = sum(one["cvat"] is not None for one in writer.sources)
+        summary.cvat_left_out, summary.disputed = gathered.left_out, [one._asdict() for one in gathered.disputed]
         writer.finish(
             {"description": f"Reviewed objects, {request.survey or 'all surveys'}", "contributor": MADE_BY, "date_created": utc_now()}
         )
@@ -125,19 +137,22 @@ def build_dataset(
     return summary
 
 
-def _gathered(
-    connection: Connection, hands: FootageHands, request: BuildRequest, left_out: list[LeftOutTow], tell: Progress
-) -> list[ReviewedPicture]:
-    """Every reviewed picture, those of each tow in the order of their times."""
-    pictures = []
+def _gathered(connection: Connection, hands: FootageHands, request: BuildRequest, left_out: list[LeftOutTow], tell: Progress) -> Corrected:
+    """Every reviewed and corrected picture, those of each tow in the order of their times."""
+    pictures: list[ReviewedPicture] = []
     for picture in reviewed_pictures(connection, hands, recipe=request.recipe, survey=request.survey, left_out=left_out):
         pictures.append(picture)
         tell("gather", len(pictures), 0)
-    if not pictures:
+    found = Corrected(pictures=pictures, left_out={}, disputed=[])
+    if request.with_cvat:
+        found = with_corrected(connection, hands, pictures, recipe=request.recipe, survey=request.survey, left_out=left_out)
+    if not found.pictures:
         where = f" in survey {request.survey}" if request.survey else ""
         blind = f"; {len(left_out)} tows could not be had, such as {left_out[0].station}: {left_out[0].reason}" if left_out else ""
-        raise NothingReviewedError(f"there is no picture{where} on which everything is reviewed{blind}")
-    return sorted(pictures, key=lambda one: (one.station.key, one.tow or "", one.order, one.frame or 0))
+        lost = "".join(f"; {count} pictures are left out: {why}" for why, count in found.left_out.items())
+        raise NothingReviewedError(f"there is no picture{where} on which everything is reviewed{blind}{lost}")
+    ordered = sorted(found.pictures, key=lambda one: (one.station.key, one.tow or "", one.order, one.frame or 0))
+    return found._replace(pictures=ordered)
 
 
 def _without_lost(pictures: Sequence[ReviewedPicture], unusable: Counter[str], tell: Progress) -> list[ReviewedPicture]:
@@ -230,7 +245,12 @@ def _write_manifest(
         },
         "reviewers": sorted({name for source in sources for name in source["reviewers"]}),
         "models": sorted({source["model"] for source in sources}),
-        "left_out": {"same_seabed": summary.repeated, "unusable": summary.unusable, "tows": summary.tows_left_out},
+        "left_out": {
+            "same_seabed": summary.repeated,
+            "unusable": summary.unusable,
+            "tows": summary.tows_left_out,
+            "cvat": summary.cvat_left_out,
+        },
         "sources": list(sources),
         "files": {path.relative_to(folder).as_posix(): {"sha256": file_sha256(path), "size_bytes": path.stat().st_size} for path in files},
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -61,6 +61,7 @@ class ReviewedPicture:
         tow: identity of its tow; None where it has none.
         order: its place in time among those of the tow: seconds of the tow, else the capture time.
         along_px: how far the seabed had passed the line by then, pixels; None where that is not known.
+        cvat: of a picture that was corrected in CVAT: task, job with its state, version; None of one that was reviewed here.
     """
 
     station: StationKey
@@ -79,6 +80,7 @@ class ReviewedPicture:
     objects: tuple[LabelledObject, ...]
     reviewers: tuple[str, ...]
     model: str
+    cvat: Mapping[str, str | int | None] | None = None
 
 
 def reviewed_pictures(
@@ -138,7 +140,7 @@ def _of_tow(connection: Connection, hands: FootageHands, tow: ExportTow, left_ou
     for one in found:
         if one.piece.is_clip:
             for frame, seen in complete_frames(one):
-                yield _of_frame(one, frame, seen, _along_px(speeds, one.piece.from_s + one.piece.times_s[frame]))
+                yield _of_frame(one, frame, seen, along_px(speeds, one.piece.from_s + one.piece.times_s[frame]))
 
 
 def complete_frames(found: PieceTracks) -> Iterator[tuple[int, list[tuple[Track, TrackBox]]]]:
@@ -203,7 +205,7 @@ def _spans(track: Track, frame: int) -> bool:
     return track.boxes[0].frame <= frame <= track.boxes[-1].frame
 
 
-def _along_px(speeds: dict[int, float | None], tow_s: float) -> float | None:
+def along_px(speeds: Mapping[int, float | None], tow_s: float) -> float | None:
     """How far the seabed had passed since the tow's first second; None from the first second on whose speed is not known."""
     whole = int(tow_s)
     passed = 0.0

@@ -141,6 +141,7 @@ class SetWriter:
                 "objects": len(boxes),
                 "reviewers": list(picture.reviewers),
                 "model": picture.model,
+                "cvat": None if picture.cvat is None else dict(picture.cvat),
             }
         )
 
