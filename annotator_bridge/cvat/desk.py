@@ -219,6 +219,9 @@ class AnnotationDesk:
         login = log_in(self._tools.home, self.server, username=username, password=password, token=token, wait=self._stopping.wait)
         about = {"server": self.server, "username": login.username}
         self._writer.call(lambda connection: audit.append(connection, actor, "cvat_login", "cvat", about))
+        for task_id, asked in list(self._rounds.pulls.items()):
+            if asked.trouble:  # that account may see what the one before could not
+                self._rounds.pulls.pop(task_id, None)
         self._kick()
         return login.username
 
