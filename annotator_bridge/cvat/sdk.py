@@ -56,6 +56,7 @@ class SdkServer(RestServer):
 
     def close(self) -> None:
         """Let the connections go."""
+        self._api.rest_client.pool_manager.clear()
         self._api.close()
 
     def about(self) -> ServerAbout:
@@ -149,7 +150,13 @@ class SdkServer(RestServer):
             content = error.body if isinstance(error.body, bytes) else str(error.body or "").encode()
             headers = {str(name).lower(): str(value) for name, value in (error.headers or {}).items()}
             raise refusal(self._server, Reply(status=error.status, headers=headers, content=content)) from error
-        except OpenApiException as error:
+        except (
+            OpenApiException,
+            TypeError,
+            ValueError,
+            KeyError,
+            AttributeError,
+        ) as error:  # its own code stumbles over what lacks a field
             raise ServerFailedError(f"the answer of {self._server} is not what cvat-sdk expects: {wire.one_line(error)}") from error
         except urllib3.exceptions.HTTPError as error:
             raise LinkDownError(f"{self._server} cannot be reached: {wire.one_line(error)}") from error
