@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from edge.store.reads.tow_media import EntryRow
 from edge.survey.sheet.bring_in import SheetOutcome
@@ -19,6 +19,18 @@ from edge.survey.sheet_desk import SheetImport
 Short = Annotated[str, Field(max_length=200)]
 ReasonText = Annotated[str, Field(max_length=500, description="Why, where counts stand that the change concerns.")]
 Text = Annotated[str, Field(max_length=10_000)]
+
+
+def _of_characters(secret: SecretStr) -> SecretStr:
+    """Refuse halves of surrogate pairs: JSON can hold them, no encoding can, and a `SecretStr` is not looked at as a `str` is."""
+    try:
+        secret.get_secret_value().encode()
+    except UnicodeEncodeError:
+        raise ValueError("half of a surrogate pair is no character") from None
+    return secret
+
+
+Secret = Annotated[SecretStr, Field(min_length=1, max_length=1000), AfterValidator(_of_characters)]
 
 
 class Body(BaseModel):

@@ -136,6 +136,8 @@ def read_table(path: Path, dialect: Dialect, *, name: str | None = None) -> Read
         TableError: the file cannot be read; its faults are named by row and column.
     """
     faults = Faults()
+    if "\0" in str(path):
+        raise TableError("a path with a NUL in it is none", advice="Check the path.")
     try:
         sha256 = file_sha256(path)
     except OSError as error:

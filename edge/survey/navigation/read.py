@@ -41,6 +41,8 @@ def read_log(path: Path, window: Window, *, table_source: Source = "usbl", name:
         LogError: it cannot be used; nothing of it was taken.
     """
     name = name or path.name
+    if "\0" in str(path):
+        raise LogError("a path with a NUL in it is none", advice="Check the path.")
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for, and never end
             raise LogError(f"{name} is no file", advice="Name the log itself, not its folder or a device.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field
 
 from annotator_bridge.cvat.values import PushRequest
 from edge.store.connection import snapshot
@@ -17,7 +17,7 @@ from edge.web.annotation_words import TaskStateName, listed, task_address
 from edge.web.appliance import Appliance
 from edge.web.deps import MAX_ID, Actor, ApplianceHere
 from edge.web.errors import Problem, invalid, no_such
-from edge.web.survey_answers import Body
+from edge.web.survey_answers import Body, Secret
 
 REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in (403, 404, 409, 422, 503)}
 router = APIRouter(prefix="/api/annotate", tags=["annotation"], responses=REFUSALS)
@@ -55,8 +55,8 @@ class LoginBody(Body):
     """A token of CVAT's, or an account with its password, of which only CVAT's token is kept."""
 
     username: Annotated[str, Field(min_length=1, max_length=255)] | None = None
-    password: Annotated[SecretStr, Field(min_length=1, max_length=1000)] | None = None
-    token: Annotated[SecretStr, Field(min_length=1, max_length=1000)] | None = None
+    password: Secret | None = None
+    token: Secret | None = None
 
 
 class Amount(BaseModel):

@@ -6,13 +6,13 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field
 
 from edge.store.reads import zooscan_uploads as reads
 from edge.web.appliance import Appliance
 from edge.web.deps import MAX_ID, Actor, ApplianceHere
 from edge.web.errors import Problem, no_such
-from edge.web.survey_answers import Body
+from edge.web.survey_answers import Body, Secret
 
 REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Problem} for status in (403, 404, 409, 422, 503)}
 router = APIRouter(prefix="/api/ecotaxa", tags=["scans"], responses=REFUSALS)
@@ -96,7 +96,7 @@ class LoginBody(Body):
     """An account of EcoTaxa. Without `keep_password` only the token is kept, for 31 days."""
 
     username: Annotated[str, Field(min_length=1, max_length=255)]
-    password: Annotated[SecretStr, Field(min_length=1, max_length=1000)]
+    password: Secret
     keep_password: bool = False
 
 
