@@ -15,8 +15,9 @@ _VERSIONS = {"interactor": "2"}
 def function_document(info: FunctionInfo, *, port: int) -> dict[str, Any]:
     """The answer to `GET /api/functions/{id}`.
 
-    `startswith_box` is left out where it does not hold, because CVAT takes any text there for yes. `supported_shape_types` is left out:
-    then servers of every version send flat rectangles to a tracker.
+    `startswith_box` is left out, because CVAT takes any text there for yes and then begins with a box always: newer servers let people
+    choose (`startswith_box_optional`), 2.15 begins with a click. A browser that may send a box alone must not wait for clicks, hence 0 of them.
+    `supported_shape_types` is left out: then servers of every version send flat rectangles to a tracker.
     """
     annotations = {
         "name": info.title,
@@ -27,9 +28,10 @@ def function_document(info: FunctionInfo, *, port: int) -> dict[str, Any]:
         "animated_gif": "",
     }
     if info.kind == "interactor":
-        annotations |= {"min_pos_points": str(info.min_pos_points), "min_neg_points": str(info.min_neg_points)}
+        least = 0 if info.starts_with_box else info.min_pos_points
+        annotations |= {"min_pos_points": str(least), "min_neg_points": str(info.min_neg_points)}
         if info.starts_with_box:
-            annotations |= {"startswith_box": "true", "startswith_box_optional": "true"}
+            annotations |= {"startswith_box_optional": "true"}
     return {
         "metadata": {"name": info.id, "namespace": "nuclio", "labels": {"nuclio.io/project-name": "cvat"}, "annotations": annotations},
         "spec": {"description": info.description},

@@ -18,6 +18,9 @@ from PIL import Image
 
 from annotator_bridge.facade.listen import Listener
 from tests.helpers.bridge import bridge, client, invoke, make_home, picture, record_of, text_of, tiny_pack
+from tests.simulators.cvat_lambda import Caller
+from tests.simulators.cvat_refusal import RefusedError
+from tests.simulators.cvat_world import NEW, OLD, World
 from tests.unit.tiny_models import coloured
 
 SHAPE_KEYS = {"label", "type", "points", "confidence", "attributes"}
@@ -85,11 +88,11 @@ def test_the_burrow_detector_is_found_by_its_name(cvat: httpx.Client) -> None:
 def test_an_interactor_has_what_its_browser_demands_and_no_flag_that_is_no(cvat: httpx.Client) -> None:
     for function in functions(cvat).values():
         annotations = function["metadata"]["annotations"]
-        assert annotations.get("startswith_box") in {None, "true"}  # "false" would count as yes
+        assert "startswith_box" not in annotations  # "false" would count as yes, and yes forbids to begin with a click
         if annotations["type"] == "interactor":
             assert int(annotations["version"]) >= 2
-            assert int(annotations["min_pos_points"]) >= 0
-            assert int(annotations["min_neg_points"]) >= -1
+            assert (annotations["min_pos_points"], annotations["min_neg_points"]) == ("0", "0")  # or a box alone would wait for a click
+            assert annotations["startswith_box_optional"] == "true"
 
 
 def test_one_function_is_told_alone_as_in_the_list(cvat: httpx.Client) -> None:
@@ -120,6 +123,36 @@ def test_a_pack_that_is_installed_meanwhile_appears(tmp_path: Path) -> None:
         tiny_pack(tmp_path, "late")
         listener.catalogue.forget()  # in place of a second's waiting
         assert cvat.get("/api/functions/late").status_code == 200
+
+
+# As a server of each generation does it, without mercy ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", [OLD, NEW])
+def test_a_server_reads_the_list_and_annotates_a_task(listener: Listener, tmp_path: Path, version: str) -> None:
+    caller = Caller(World(tmp_path, version=version), listener.url)
+    seen = {function.id: function for function in caller.functions()}
+    assert {function.kind for function in seen.values()} <= {"detector", "tracker", "interactor", "reid"}
+    assert "burrow" in seen["burrow-openings-starter"].name
+    assert set(caller.function("tiny").labels) == {"red", "green", "blue"}
+    found = caller.detect("tiny", picture(), threshold=0.5)
+    assert sorted(shape["label"] for shape in found) == ["green", "red"]
+    for function in ("tiny-nan", "nowhere"):
+        with pytest.raises(RefusedError):
+            caller.detect(function, picture())
+
+
+@pytest.mark.parametrize("version", [OLD, NEW])
+def test_a_person_calls_the_tracker_and_the_interactor(listener: Listener, tmp_path: Path, version: str) -> None:
+    caller = Caller(World(tmp_path, version=version), listener.url)
+    ground = np.random.default_rng(5).integers(60, 120, (240, 320, 3), np.uint8)
+    scene = cv2.circle(cv2.GaussianBlur(ground, (7, 7), 2), (150, 120), 14, (20, 20, 20), -1)
+    image = np.asarray(cv2.imencode(".png", scene)[1]).tobytes()
+    first = caller.begin_track("seabed-tracker", image, [[130.0, 100.0, 170.0, 140.0]])
+    second = caller.go_on("seabed-tracker", image, first)
+    assert np.allclose(second["shapes"][0], [130.0, 100.0, 170.0, 140.0], atol=2.0)
+    outline = caller.interact("outline-interactor", image, [[150.0, 120.0]])
+    assert np.asarray(outline["mask"]).shape == (240, 320)
 
 
 # Request 3: a detector -------------------------------------------------------------------------------------------
