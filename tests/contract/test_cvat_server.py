@@ -35,7 +35,7 @@ def at_once(_seconds: float) -> bool:
 def asked(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[CvatServer, Server]]:
     version, by_sdk = request.param
     if not by_sdk:
-        monkeypatch.setattr(sdk_module.metadata, "version", lambda _: "2.1.0")
+        monkeypatch.setattr("importlib.metadata.version", lambda _: "2.1.0")
     with cvat(World(tmp_path / "server", version=version)) as server:
         token = server.world.login({"username": USER, "password": PASSWORD})
         with open_server(Login(server=server.url, username=USER, token=token), wait=at_once) as opened:
@@ -175,7 +175,12 @@ def test_what_is_no_answer_is_an_error_with_advice(
 
 def test_what_may_be_asked_twice_is_tried_again(tmp_path: Path) -> None:
     waited: list[float] = []
-    with cvat(World(tmp_path / "server")) as server, open_anonymously(server.url, wait=lambda s: bool(waited.append(s))) as (_, rest):
+
+    def wait(seconds: float) -> bool:
+        waited.append(seconds)
+        return False
+
+    with cvat(World(tmp_path / "server")) as server, open_anonymously(server.url, wait=wait) as (_, rest):
         server.breaks("about", "status", times=2, status=503, after_s=3)
         assert rest.about().version == OLD
     assert waited == [3.0, 4.0]
