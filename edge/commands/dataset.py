@@ -14,6 +14,8 @@ from edge.commands.common import JsonOption, answer, err, home_of, reading, say,
 if TYPE_CHECKING:
     from edge.export.dataset import BuildSummary
 
+_SHOWN = 20
+
 dataset_app = typer.Typer(help="Training sets of what people reviewed.", no_args_is_help=True)
 
 
@@ -86,6 +88,9 @@ def _show(summary: BuildSummary, licence: str | None) -> None:
         say(f"{count} pictures are left out: {why}")
     for why, count in summary.cvat_left_out.items():
         say(f"{count} pictures are left out: {why}")
+    for one in summary.disputed[:_SHOWN]:
+        frame = "" if one["frame"] is None else f", frame {one['frame']}"
+        say(f"  {one['station']}: {one['name']}{frame}")
     for tow in summary.tows_left_out:
         say(f"tow {tow['tow']} of {tow['station']} is left out: {tow['reason']}")
     if licence is None:

@@ -250,6 +250,7 @@ def _write_manifest(
             "unusable": summary.unusable,
             "tows": summary.tows_left_out,
             "cvat": summary.cvat_left_out,
+            "disputed": summary.disputed,
         },
         "sources": list(sources),
         "files": {path.relative_to(folder).as_posix(): {"sha256": file_sha256(path), "size_bytes": path.stat().st_size} for path in files},
