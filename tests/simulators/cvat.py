@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -56,7 +57,7 @@ class Server:
         self.delay_s = 0.0
         self.left: int | None = None
         self.lock = threading.RLock()
-        self.http = ThreadingHTTPServer((host, 0), type("Handler", (_Handler,), {"server_of": self}))
+        self.http = _Http((host, 0), type("Handler", (_Handler,), {"server_of": self}))
         self.http.daemon_threads = True
         self.url = f"http://{host}:{self.http.server_port}"
 
@@ -93,6 +94,13 @@ def cvat(world: World, *, host: str = "127.0.0.1") -> Iterator[Server]:
         server.http.shutdown()
         server.http.server_close()
         thread.join()
+
+
+class _Http(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A peer that went away is no news; anything else is a fault of the simulator."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class _CutError(Exception):
