@@ -114,8 +114,8 @@ class Facade:
             status = 404 if isinstance(error, UnknownFunctionError) else 400
             await self._fail(send, Answer(status=status, code=error.code, reason=str(error)), name, caller)
             return
-        claimed = max(0, length)
-        answer = await self._room_for(length, receive)
+        claimed = length if length >= 0 else self._parts.body_bytes
+        answer = await self._room_for(claimed, receive)
         if answer is None:
             self._held_bytes += claimed
             try:
@@ -126,18 +126,18 @@ class Facade:
             gone = Answer(status=499, code="caller_gone", reason="the caller went away before its answer was ready")
             self._parts.recorder.failed(name, gone.status, gone.code, gone.reason, caller=caller)
         elif answer.status == 200:
-            self._parts.recorder.answered(name, s_to_ms(time.monotonic() - begun_s))
+            self._parts.recorder.answered(name, s_to_ms(time.monotonic() - begun_s) - answer.loaded_ms)
             await _send(send, 200, answer.body)
         else:
             await self._fail(send, answer, name, caller)
 
     async def _room_for(self, length: int, receive: Receive) -> Answer | None:
-        """None where a body of that length (-1: not told) may come."""
+        """None where a body of that length may come."""
         most = self._parts.body_bytes
         if length > most:
             await discard_body(receive, most_bytes=_DISCARDED_BODIES * most)
             return _too_large(length, most)
-        if self._held_bytes + max(0, length) > _BODIES_AT_ONCE * most:
+        if self._held_bytes + length > _BODIES_AT_ONCE * most:
             await discard_body(receive, most_bytes=most)
             return _busy("the bodies of other calls fill the memory that is set aside for them")
         return None

@@ -31,6 +31,7 @@ from models.runtime.machine import usable_cores
 log = structlog.get_logger()
 
 MOST_WAITING = 64
+_MOST_SLOTS = 8  # each holds an image and the memory of an inference
 _SILENT_S = 15.0
 _MOST_CONNECTIONS = 256
 _STOP_GRACE_S = 3
@@ -51,7 +52,7 @@ class Listener:
         self._socket = _bound(settings.cvat_host, settings.cvat_port)
         port = self._socket.getsockname()[1]
         self.url = f"http://{_shown(settings.cvat_host)}:{port}"
-        spec = ChildSpec(home=home, threads=usable_cores(), max_pixels=settings.max_pixels)
+        spec = ChildSpec(home=home, threads=min(usable_cores(), _MOST_SLOTS), max_pixels=settings.max_pixels)
         turns = Turns(slots=spec.threads, limit=MOST_WAITING)
         self.worker = Worker(spec, turns, call_limit_s=settings.worker_timeout_s, memory_mb=settings.worker_memory_mb)
         self.recorder = Recorder(home, url=self.url)

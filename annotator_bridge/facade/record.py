@@ -43,7 +43,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionCalls:
-    """Calls of a function since the start: all, those that failed, and the 95th percentile of the last answered, in ms."""
+    """Calls of a function since the start: all, those that failed, and the 95th percentile of the last answered, in ms, without loading."""
 
     calls: int = 0
     failed: int = 0
@@ -59,7 +59,8 @@ class BridgeRecord:
         url: where it serves; empty if it does not.
         since_utc: when it started.
         fault: why it does not serve, such as a taken port; empty if it does.
-        failures: the newest first, those of earlier starts too.
+        calls, failed: of functions that there are; p95_ms: of all of them.
+        failures: the newest first, those of earlier starts too, and requests that were no call of a function.
         left_out: packs that give no function, with the reason.
     """
 
@@ -136,7 +137,7 @@ class Recorder:
         log.warning("bridge_call_failed", function=shown, status=status, code=code, reason=reason[:_MOST_TEXT], caller=caller)
         failure = Failure(at_utc=utc_now(), function=shown, status=status, code=code, reason=reason[:_MOST_TEXT], caller=caller)
         with self._lock:
-            if code != "unknown_function":  # or anybody could make this grow
+            if shown and code != "unknown_function":  # or anybody could make this grow
                 self._counts[function] += 1
                 self._failed[function] += 1
             self._failures.appendleft(failure)

@@ -17,13 +17,17 @@ _LONG: frozenset[FunctionKind] = frozenset({"reid"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What became of a call: 200 and a JSON document, or another status with `code` and `reason`."""
+    """What became of a call: 200 and a JSON document, or another status with `code` and `reason`.
+
+    `loaded_ms`: how long it took of it to load the function first.
+    """
 
     status: int
     body: bytes = b""
     code: str = ""
     reason: str = ""
     retry_after_s: int | None = None
+    loaded_ms: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -16,8 +16,8 @@ def function_document(info: FunctionInfo, *, port: int) -> dict[str, Any]:
     """The answer to `GET /api/functions/{id}`.
 
     `startswith_box` is left out, because CVAT takes any text there for yes and then begins with a box always: newer servers let people
-    choose (`startswith_box_optional`), 2.15 begins with a click. A browser that may send a box alone must not wait for clicks, hence 0 of them.
-    `supported_shape_types` is left out: then servers of every version send flat rectangles to a tracker.
+    choose (`startswith_box_optional`), 2.15 begins with a click. A browser that may send a box alone must not wait for clicks,
+    hence 0 of them. `supported_shape_types` is left out: then servers of every version send flat rectangles to a tracker.
     """
     annotations = {
         "name": info.title,

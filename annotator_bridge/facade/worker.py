@@ -146,7 +146,7 @@ class Worker:
         if said.loaded_ms is not None:
             log.info("bridge_function_loaded", function=call.function_id, took_ms=round(said.loaded_ms))
             child.loaded.add((call.function_id, call.mark))
-        return Answer(status=said.status, body=body, code=said.code, reason=said.reason)
+        return Answer(status=said.status, body=body, code=said.code, reason=said.reason, loaded_ms=said.loaded_ms or 0.0)
 
     def _ready_child(self) -> _Child:
         """The child, a new one if there is none or if it ended. Called with the lock."""
