@@ -118,6 +118,12 @@ def _login(world: World, call: Call) -> Answer:
     return Answer(value={"key": world.login(call.json())}, headers={"Set-Cookie": "sessionid=s1; HttpOnly; Path=/"})
 
 
+def _logout(ask: _Ask) -> Answer:
+    """Signing out ends the account's one token, whoever else holds it."""
+    ask.world.tokens = {token: name for token, name in ask.world.tokens.items() if name != ask.account.name}
+    return Answer(value={"detail": "Successfully logged out."})
+
+
 def _self(ask: _Ask) -> Answer:
     return Answer(value=_user(ask.account.name, ask.account.id, ask.url))
 
@@ -364,6 +370,7 @@ _OPEN: tuple[tuple[str, str, Callable[[World, Call], Answer]], ...] = (
 )
 _UPLOAD = r"(?:\d+_)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _ROUTES: tuple[tuple[str, str, Callable[[_Ask], Answer]], ...] = (
+    ("POST", "/api/auth/logout", _logout),
     ("GET", "/api/users/self", _self),
     ("GET POST", "/api/tasks", _tasks),
     ("GET DELETE", r"/api/tasks/(?P<id>\d+)", _task),
