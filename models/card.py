@@ -41,6 +41,7 @@ _TASKS = {
     "detect": "finds objects and draws a box around each",
     "segment": "finds objects and draws a box around each; the outlines that it could give are not kept by this version",
     "classify": "says of a whole image which class it shows",
+    "prompt": "outlines what was clicked",
 }
 _FITS = {
     "letterbox": "scaled to fit, with grey borders",

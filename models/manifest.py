@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 MANIFEST_NAME = "manifest.json"
 MANIFEST_FORMAT = 1
 
-Task = Literal["detect", "segment", "classify"]
-Head = Literal["yolo_v8", "yolo_end2end", "yolo_v8_seg", "yolo_end2end_seg", "classify"]
+Task = Literal["detect", "segment", "classify", "prompt"]
+Head = Literal["yolo_v8", "yolo_end2end", "yolo_v8_seg", "yolo_end2end_seg", "classify", "prompt_mask"]
 Runtime = Literal["openvino", "onnxruntime"]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -25,6 +25,7 @@ HEADS: dict[Task, tuple[Head, ...]] = {
     "detect": ("yolo_v8", "yolo_end2end"),
     "segment": ("yolo_v8_seg", "yolo_end2end_seg"),
     "classify": ("classify",),
+    "prompt": ("prompt_mask",),
 }
 
 
@@ -122,6 +123,10 @@ class Manifest(_Part):
     """`manifest.json` of a pack, format 1.
 
     `documents` are what people and tools may want to read besides the card: how it was quantised, evaluated, trained.
+
+    A pack of the task `prompt` outlines what somebody clicked (an annotator's interactor); see `models.runtime.prompt` for the inputs
+    and the output of its network. It runs on ONNX Runtime, its `fit` is `letterbox`, and its goldens hold what it outlines when the
+    middle of the image is clicked.
     """
 
     format: Literal[1] = 1
@@ -152,6 +157,8 @@ class Manifest(_Part):
             raise ValueError("label names must differ")
         if self.head not in HEADS[self.task]:
             raise ValueError(f"the task {self.task} has one of the heads {', '.join(HEADS[self.task])}, not {self.head}")
+        if self.task == "prompt" and (self.input.fit != "letterbox" or any(one.runtime != "onnxruntime" for one in self.variants)):
+            raise ValueError("a pack of the task prompt has variants for onnxruntime only, and its fit is letterbox")
         return self
 
     def all_files(self) -> tuple[PackFile, ...]:

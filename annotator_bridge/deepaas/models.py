@@ -29,8 +29,9 @@ class ServedModels:
         self._loaded: dict[str, LoadedModel] = {}
 
     def all(self) -> tuple[Pack, ...]:
-        """Those that can be asked, by name."""
-        return tuple(entry.pack for entry in self._catalogue.read().entries.values() if entry.pack is not None)
+        """Those that can be asked, by name: a promptable one waits for clicks, which these routes do not know."""
+        entries = self._catalogue.read().entries.values()
+        return tuple(entry.pack for entry in entries if entry.pack is not None and entry.info.kind == "detector")
 
     def get(self, name: str) -> Pack | None:
         """The pack of that name."""

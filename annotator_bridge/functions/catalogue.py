@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from annotator_bridge.functions.function import Attribute, FunctionInfo, Label, ShapeType, UnknownFunctionError
-from annotator_bridge.functions.methods import METHODS, Method
+from annotator_bridge.functions.methods import INTERACTOR, METHODS, Method
 from edge.errors import EdgeError, StoreError
 from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.packs import active_packs
@@ -142,9 +142,17 @@ def read_catalogue(home: Path) -> Catalogue:
 
 
 def describe(manifest: Manifest) -> FunctionInfo:
-    """What the function of a pack says of itself: rectangles where it detects or segments, a tag where it classifies."""
+    """What the function of a pack says of itself: rectangles where it detects or segments, a tag where it classifies, else an outline."""
     shape: ShapeType = "tag" if manifest.task == "classify" else "rectangle"
     pack = f"{manifest.name}@{manifest.version}"
+    if manifest.task == "prompt":
+        return replace(
+            INTERACTOR,
+            id=manifest.name,
+            title=f"{manifest.title} [{manifest.name} {manifest.version}]",
+            description=f"A click, or a box, becomes the outline of what lies there. Pack {pack}, licence {manifest.licence}.",
+            pack=pack,
+        )
     said = "the class of the whole image" if manifest.task == "classify" else f"boxes from a score of {manifest.thresholds.score:g} on"
     return FunctionInfo(
         id=manifest.name,

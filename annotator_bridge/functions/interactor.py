@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from annotator_bridge.functions.checked import Box, sent_box, sent_list, sent_point
-from annotator_bridge.functions.clicks import Clicks, pixel_of
+from annotator_bridge.functions.clicks import BoolArray, Clicks, pixel_of
 from annotator_bridge.functions.function import BadCallError, FunctionInfo, RawJson
 from annotator_bridge.functions.images import decode_image
 from annotator_bridge.functions.mask_json import answer_with_mask
@@ -38,8 +38,12 @@ class OutlineInteractor:
         image = decode_image(payload.get("image"), max_pixels=self._max_pixels)
         height, width = image.shape[:2]
         clicks = read_clicks(payload, width_px=width, height_px=height)
-        mask = outline_mask(image, clicks)
-        return answer_with_mask(mask, {"points": outline_points(mask, clicks)})
+        return answer_of(outline_mask(image, clicks), clicks)
+
+
+def answer_of(mask: BoolArray, clicks: Clicks) -> RawJson:
+    """A mask (H, W), not empty, as CVAT wants it."""
+    return answer_with_mask(mask, {"points": outline_points(mask, clicks)})
 
 
 def read_clicks(payload: Mapping[str, Any], *, width_px: int, height_px: int) -> Clicks:

@@ -58,8 +58,11 @@ def make_function(home: Path, entry: Entry, *, threads: int, max_pixels: int) ->
         made: Function = getattr(import_module(module), name)(max_pixels=max_pixels)
         return made
     from annotator_bridge.functions.detector import PackDetector
+    from annotator_bridge.functions.pack_interactor import PackInteractor
 
     assert entry.pack is not None, "an entry is of a method or of a pack"
+    if entry.info.kind == "interactor":
+        return PackInteractor(entry.info, load_fastest(home, entry.pack, threads=threads), max_pixels=max_pixels)
     return PackDetector(entry.info, load_fastest(home, entry.pack, threads=threads), max_pixels=max_pixels)
 
 

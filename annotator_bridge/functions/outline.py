@@ -28,7 +28,27 @@ def outline_mask(image: UInt8Array, clicks: Clicks) -> BoolArray:
     mask = None if background is None else plain_mask(green, background, clicks)
     if mask is None:
         mask = _filled(ground_outline(image, clicks), green.shape)
-    return _bound(mask, clicks)
+    return held_to(clicks, mask)
+
+
+def held_to(clicks: Clicks, mask: BoolArray) -> BoolArray:
+    """The mask, held to the clicks; only what hangs together with one of them is kept. Never empty."""
+    height, width = mask.shape
+    inside, outside = ([pixel_of(point, width, height) for point in some] for some in (clicks.inside, clicks.outside))
+    held = mask.astype(np.uint8)
+    for place in inside:
+        cv2.circle(held, place, _radius(place, outside), 1, cv2.FILLED)
+        _tied(held, mask, place)
+    for place in outside:
+        cv2.circle(held, place, _radius(place, inside), 0, cv2.FILLED)
+    if not inside:
+        return held.astype(np.bool_) if held.any() else _middle_of_box(clicks, outside, (height, width))
+    part = extent(held.view(np.bool_))
+    _, labels = cv2.connectedComponents(np.ascontiguousarray(held[part]), connectivity=8)
+    clicked = {int(labels[row - part[0].start, column - part[1].start]) for column, row in inside}
+    kept = np.zeros_like(mask)
+    kept[part] = np.isin(labels, list(clicked))
+    return kept
 
 
 def outline_points(mask: BoolArray, clicks: Clicks) -> list[list[int]]:
@@ -55,26 +75,6 @@ def _filled(line: Float64Array, shape: tuple[int, ...]) -> BoolArray:
     corners = np.round((line - 0.5) * (1 << _FIXED_POINT_BITS)).astype(np.int32)
     cv2.fillPoly(filled, [corners], 1, shift=_FIXED_POINT_BITS)
     return filled.astype(np.bool_)
-
-
-def _bound(mask: BoolArray, clicks: Clicks) -> BoolArray:
-    """The mask, held to the clicks; only what hangs together with one of them is kept."""
-    height, width = mask.shape
-    inside, outside = ([pixel_of(point, width, height) for point in some] for some in (clicks.inside, clicks.outside))
-    held = mask.astype(np.uint8)
-    for place in inside:
-        cv2.circle(held, place, _radius(place, outside), 1, cv2.FILLED)
-        _tied(held, mask, place)
-    for place in outside:
-        cv2.circle(held, place, _radius(place, inside), 0, cv2.FILLED)
-    if not inside:
-        return held.astype(np.bool_) if held.any() else _middle_of_box(clicks, outside, (height, width))
-    part = extent(held.view(np.bool_))
-    _, labels = cv2.connectedComponents(np.ascontiguousarray(held[part]), connectivity=8)
-    clicked = {int(labels[row - part[0].start, column - part[1].start]) for column, row in inside}
-    kept = np.zeros_like(mask)
-    kept[part] = np.isin(labels, list(clicked))
-    return kept
 
 
 def _tied(held: UInt8Array, mask: BoolArray, place: tuple[int, int]) -> None:

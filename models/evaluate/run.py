@@ -64,10 +64,12 @@ def measure_variant(
 
     Raises:
         PackInvalidError: the pack has no such variant, or its files are damaged.
-        ModelError: the runtime cannot load it, or failed on an image.
+        ModelError: the runtime cannot load it, or failed on an image; or the model is promptable.
         DatasetImageError: an image cannot be decoded.
     """
     threads = threads or usable_cores() + 1
+    if pack.manifest.task == "prompt":
+        raise ModelError(f"{pack.manifest.name} waits for a click: it finds nothing by itself that could be compared with boxes")
     model = load_model(pack.path, variant_name, threads=threads, device=device)
     low = _with_low_floor(model)
     begun_s = time.perf_counter()

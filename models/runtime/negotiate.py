@@ -10,7 +10,7 @@ from models.manifest import Manifest, Precision, Runtime, Variant
 
 _POINTS = 100.0  # mAP is a fraction, its drop is told in points
 # What accuracy means by task: the name of the metric, and what people call it.
-ACCURACY = {"detect": ("map50", "mAP50"), "segment": ("map50", "mAP50"), "classify": ("top1", "top-1 accuracy")}
+ACCURACY = {"detect": ("map50", "mAP50"), "segment": ("map50", "mAP50"), "classify": ("top1", "top-1 accuracy"), "prompt": ("iou", "IoU")}
 SAME_SCORES = "score_difference_max"  # metric of a variant: the most that any score on any image differs from those of the original
 SAME_SCORES_LIMIT = 0.02
 

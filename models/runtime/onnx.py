@@ -39,24 +39,8 @@ class OnnxRuntimeEngine:
         Raises:
             ModelError: ONNX Runtime cannot open it, cannot use the device, or the model wants another input.
         """
-        onnxruntime = import_onnxruntime()
-        onnxruntime.set_default_logger_severity(_SEVERITY_ERROR)
-        self._failures = _failures()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _SEVERITY_ERROR
-        providers = _providers(onnxruntime, device, precision, cache_dir)
-        try:
-            self._session: Any = onnxruntime.InferenceSession(os.fspath(path), options, providers=providers)
-        except self._failures as error:
-            raise ModelError(f"ONNX Runtime cannot load {path.name}: {error}") from error
-        used = self._session.get_providers()[0]
-        if used != PROVIDERS[device]:  # it goes on on the CPU and says so in its log only
-            raise ModelError(
-                f"ONNX Runtime could not start {device} and would compute with {used}",
-                advice="Check the GPU's driver (nvidia-smi) and that the CUDA libraries of onnxruntime-gpu are installed.",
-            )
+        self._failures = failures()
+        self._session = open_session(path, precision=precision, device=device, cache_dir=cache_dir)
         self._input = _checked_input(self._session, input_shape)
         self._streams = streams
         self._device = f"{device} {'f16' if device == 'TensorRT' and precision == 'fp16' else 'f32'}"
@@ -80,6 +64,32 @@ class OnnxRuntimeEngine:
             raise ModelError(f"ONNX Runtime failed on an image: {error}") from error
 
 
+def open_session(path: Path, *, precision: Precision, device: str, cache_dir: Path | None) -> Any:
+    """An inference session of the `.onnx` at `path`, one core per call; arguments as of `OnnxRuntimeEngine`.
+
+    Raises:
+        ModelError: ONNX Runtime cannot open it, or cannot use the device.
+    """
+    onnxruntime = import_onnxruntime()
+    onnxruntime.set_default_logger_severity(_SEVERITY_ERROR)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _SEVERITY_ERROR
+    providers = _providers(onnxruntime, device, precision, cache_dir)
+    try:
+        session: Any = onnxruntime.InferenceSession(os.fspath(path), options, providers=providers)
+    except failures() as error:
+        raise ModelError(f"ONNX Runtime cannot load {path.name}: {error}") from error
+    used = session.get_providers()[0]
+    if used != PROVIDERS[device]:  # it goes on on the CPU and says so in its log only
+        raise ModelError(
+            f"ONNX Runtime could not start {device} and would compute with {used}",
+            advice="Check the GPU's driver (nvidia-smi) and that the CUDA libraries of onnxruntime-gpu are installed.",
+        )
+    return session
+
+
 def _providers(onnxruntime: Any, device: str, precision: Precision, cache_dir: Path | None) -> list[Any]:
     """The providers to ask for, each with what it needs: the wanted one, then those that take the layers it lacks."""
     if device == CPU:
@@ -99,7 +109,8 @@ def _providers(onnxruntime: Any, device: str, precision: Precision, cache_dir: P
     return [(PROVIDERS["TensorRT"], options), cuda, PROVIDERS[CPU]]
 
 
-def _failures() -> tuple[type[Exception], ...]:
+def failures() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     names = (

@@ -19,6 +19,7 @@ from models.runtime.machine import usable_cores
 from models.runtime.merge import merge_views
 from models.runtime.onnx import OnnxRuntimeEngine
 from models.runtime.openvino import OpenVinoEngine
+from models.runtime.prompt import PromptEngine, outlined
 from models.runtime.protocols import Engine, Float32Array
 from models.runtime.quiet import keep_freed_memory
 from models.runtime.tiling import Fit, View, plan_views
@@ -77,7 +78,10 @@ def load_model(pack_dir: Path, variant_name: str, *, threads: int, device: str =
         "cache_dir": cache_dir,
     }
     engine: Engine
-    engine = OpenVinoEngine(path, **options) if variant.runtime == "openvino" else OnnxRuntimeEngine(path, **options)
+    if pack.manifest.task == "prompt":
+        engine = PromptEngine(path, **options)
+    else:
+        engine = OpenVinoEngine(path, **options) if variant.runtime == "openvino" else OnnxRuntimeEngine(path, **options)
     key = ModelKey(
         name=pack.manifest.name,
         version=pack.manifest.version,
@@ -91,7 +95,8 @@ def load_model(pack_dir: Path, variant_name: str, *, threads: int, device: str =
 def detect(image: UInt8Array, model: LoadedModel, *, fit: Fit | None = None) -> Detections:
     """What a model finds in an image (H, W, 3) uint8 BGR at or above `score_floor`, in its pixels, best score first.
 
-    A classification gives one detection: the whole image, with its best class.
+    A classification gives one detection: the whole image, with its best class. A promptable model gives the box around what it
+    outlines when the middle is clicked: that is how such a pack is proven and its speed measured.
 
     Args:
         fit: overrules the manifest's way to bring an image into the network.
@@ -124,7 +129,8 @@ def look(view: View, content: UInt8Array, model: LoadedModel) -> Detections:
     """
     if model.manifest.task == "classify":
         return best_class(view, class_scores(view, content, model))
-    found = read_detections(model.engine.infer(view.tensor(content, model.manifest.input)), model.manifest)
+    outputs = model.engine.infer(view.tensor(content, model.manifest.input))
+    found = outlined(outputs, model.manifest) if model.manifest.task == "prompt" else read_detections(outputs, model.manifest)
     placed = Detections(xyxy=view.to_image(found.xyxy), score=found.score, label_index=found.label_index)
     size = placed.xyxy[:, 2:] - placed.xyxy[:, :2]
     return placed.select(np.flatnonzero((size > 0).all(axis=1)))

@@ -45,10 +45,12 @@ def cut(box: Sequence[float], size_px: tuple[int, int] = SIZE_PX) -> list[float]
     return [float(value) for value in np.clip(box, 0, [*size_px, *size_px])]
 
 
-def clear_openings(frame: TowFrame, least_px: float = 10.0) -> dict[int, list[float]]:
+def clear_openings(frame: TowFrame, least_px: float = 10.0, size_px: tuple[int, int] = SIZE_PX) -> dict[int, list[float]]:
     """The openings that lie wholly in clear view, by their number in the tow: their boxes."""
     boxes = zip(frame.opening_id.tolist(), frame.boxes_xyxy_px.tolist(), frame.visible.tolist(), strict=True)
-    return {number: cut(box) for number, box, visible in boxes if visible > 0.95 and min(box[2] - box[0], box[3] - box[1]) > least_px}
+    return {
+        number: cut(box, size_px) for number, box, visible in boxes if visible > 0.95 and min(box[2] - box[0], box[3] - box[1]) > least_px
+    }
 
 
 def overlap(one: Sequence[float], other: Sequence[float]) -> float:

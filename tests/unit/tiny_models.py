@@ -42,8 +42,9 @@ def tensor(name: str, values: NDArray[Any]) -> bytes:
     return dims + field(2, kind) + field(8, name) + field(9, values.tobytes())
 
 
-def value_info(name: str, shape: Sequence[int]) -> bytes:
-    dims = b"".join(field(1, field(1, side)) for side in shape)
+def value_info(name: str, shape: Sequence[int | str]) -> bytes:
+    """A side with a name is free."""
+    dims = b"".join(field(1, field(2 if isinstance(side, str) else 1, side)) for side in shape)
     return field(1, name) + field(2, field(1, field(1, _FLOAT) + field(2, dims)))
 
 
@@ -58,7 +59,10 @@ def node(kind: str, inputs: Sequence[str], output: str, **attributes: int | list
 
 
 def model(
-    nodes: Sequence[bytes], constants: dict[str, NDArray[Any]], inputs: dict[str, Sequence[int]], outputs: dict[str, Sequence[int]]
+    nodes: Sequence[bytes],
+    constants: dict[str, NDArray[Any]],
+    inputs: dict[str, Sequence[int | str]],
+    outputs: dict[str, Sequence[int | str]],
 ) -> bytes:
     graph = b"".join(field(1, one) for one in nodes) + field(2, "tiny")
     graph += b"".join(field(5, tensor(name, values)) for name, values in constants.items())
@@ -140,6 +144,64 @@ def classifier_onnx(width_px: int = 64, height_px: int = 64, *, softmax: bool = 
         {"images": (1, 3, height_px, width_px)},
         {"output": (1, 3)},
     )
+
+
+PROMPT_REACH_PX = 20
+
+
+def prompt_onnx(width_px: int = 64, height_px: int = 64, *, points: int | str = "n", factor: float = 1.0) -> bytes:
+    """A promptable network: what is darker than mid grey and nearer than PROMPT_REACH_PX to a click inside; clicks outside take away.
+
+    `factor` scales its logits, NaN included.
+    """
+    return model(
+        [
+            node("ReduceMean", ["image"], "grey", axes=[1], keepdims=1),
+            node("Sub", ["half", "grey"], "below"),
+            node("Relu", ["below"], "dark"),
+            node("Gather", ["points", "first"], "xs", axis=2),
+            node("Gather", ["points", "second"], "ys", axis=2),
+            node("Unsqueeze", ["xs", "last_axes"], "px"),
+            node("Unsqueeze", ["ys", "last_axes"], "py"),
+            node("Sub", ["columns", "px"], "dx"),
+            node("Sub", ["rows", "py"], "dy"),
+            node("Mul", ["dx", "dx"], "dx2"),
+            node("Mul", ["dy", "dy"], "dy2"),
+            node("Add", ["dx2", "dy2"], "apart"),
+            node("Sub", ["reach", "apart"], "nearness"),
+            node("Relu", ["nearness"], "near"),
+            node("Mul", ["labels", "two"], "doubled"),
+            node("Sub", ["doubled", "one"], "signs"),
+            node("Unsqueeze", ["signs", "last_axes"], "sign"),
+            node("Mul", ["near", "sign"], "said"),
+            node("ReduceSum", ["said", "over_points"], "sum", keepdims=1),
+            node("Mul", ["sum", "dark"], "both"),
+            node("Sub", ["both", "one"], "clear"),
+            node("Mul", ["clear", "factor"], "logits"),
+        ],
+        {
+            "half": np.array([0.5], np.float32),
+            "first": np.array(0),
+            "second": np.array(1),
+            "last_axes": np.array([2, 3]),
+            "columns": (np.arange(width_px, dtype=np.float32) + 0.5)[None, None, None, :],
+            "rows": (np.arange(height_px, dtype=np.float32) + 0.5)[None, None, :, None],
+            "reach": np.array([PROMPT_REACH_PX**2], np.float32),
+            "two": np.array([2.0], np.float32),
+            "one": np.array([1.0], np.float32),
+            "over_points": np.array([1]),
+            "factor": np.array([factor], np.float32),
+        },
+        {"image": (1, 3, height_px, width_px), "points": (1, points, 2), "labels": (1, points)},
+        {"logits": (1, 1, height_px, width_px)},
+    )
+
+
+def make_prompt_pack(folder: Path, *, onnx: bytes | None = None, name: str = "tiny-prompt", **changes: Any) -> Pack:
+    """A pack of the promptable network; in its golden image a click into the middle outlines a dark disc."""
+    disc = {"xyxy": [[12, 12, 52, 52]], "score": [1.0], "label_index": [0]}
+    fields = {"name": name, "task": "prompt", "head": "prompt_mask", "labels": [{"name": "object"}], **changes}
+    return make_tiny_pack(folder, onnx=onnx or prompt_onnx(), ir=False, expected=disc, **fields)
 
 
 def endless_onnx(width_px: int = 64, height_px: int = 64) -> bytes:
