@@ -19,8 +19,8 @@ from edge.store.keys import write_private
 LOGIN_NAME = "keys/cvat.json"
 TOKEN_VARIABLE = "IMAGINE_EDGE_CVAT_TOKEN"  # noqa: S105 (where it stands, not what it is)
 LOGIN_ADVICE = (
-    "Run `imagine-edge cvat login`, or sign in on the Annotate page; what waits goes on by itself. Signing out in CVAT ends the token of that "
-    "account: give the appliance one of its own."
+    "Run `imagine-edge cvat login`, or sign in on the Annotate page; what waits goes on by itself. Signing out in CVAT ends the token of "
+    "that account: give the appliance one of its own."
 )
 
 Scheme = Literal["Token", "Bearer"]

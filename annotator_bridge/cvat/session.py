@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import structlog
+
 from annotator_bridge.cvat.link import Link, Wait
 from annotator_bridge.cvat.rest import RestServer
 from annotator_bridge.cvat.sdk import SdkServer, sdk_generation
@@ -16,6 +18,8 @@ from edge.zooscan.ecotaxa.address import is_own_machine
 if TYPE_CHECKING:
     from annotator_bridge.cvat.login import Login
     from annotator_bridge.cvat.server import CvatServer, ServerAbout
+
+log = structlog.get_logger()
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
@@ -33,7 +37,12 @@ def open_server(login: Login, *, wait: Wait) -> Iterator[CvatServer]:
         if not sdk_fits(rest.about(), login.server):
             yield rest
             return
-        sdk = SdkServer(login, link, wait=wait)
+        try:
+            sdk = SdkServer(login, link, wait=wait)
+        except ImportError as error:  # it is there, and what it needs is not
+            log.warning("cvat_sdk_not_loaded", reason=str(error))
+            yield rest
+            return
         try:
             yield sdk
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -209,6 +210,26 @@ def test_a_package_of_another_version_is_not_used(tmp_path: Path, version: str) 
         token = server.world.login({"username": USER, "password": PASSWORD})
         with open_server(Login(server=server.url, username=USER, token=token), wait=at_once) as opened:
             assert (opened.how, opened.who()) == ("rest", USER)
+
+
+def test_a_package_that_cannot_be_loaded_is_not_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cvat_sdk.api_client", None)
+    with cvat(World(tmp_path / "server", version=NEW)) as server:
+        token = server.world.login({"username": USER, "password": PASSWORD})
+        with open_server(Login(server=server.url, username=USER, token=token), wait=at_once) as opened:
+            assert (opened.how, opened.who()) == ("rest", USER)
+
+
+def test_signing_out_in_cvat_ends_the_token(tmp_path: Path) -> None:
+    with cvat(World(tmp_path / "server")) as server:
+        login = log_in(tmp_path / "home", server.url, username=USER, password=PASSWORD, wait=at_once)
+        with open_server(login, wait=at_once) as opened:
+            link = link_module.Link(server.url, authorization=login.authorization)
+            assert link.carry("POST", "/api/auth/logout").status == 200
+            link.close()
+            with pytest.raises(LoginNeededError) as told:
+                opened.who()
+    assert "account" in told.value.advice()
 
 
 def test_signing_in_keeps_a_token_that_nobody_else_can_read(tmp_path: Path) -> None:
