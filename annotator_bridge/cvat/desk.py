@@ -168,7 +168,7 @@ class AnnotationDesk:
         return count
 
     def cancel(self, task_uuid: str, actor: str) -> None:
-        """Let a task be: nothing more goes out or comes in. What stands on the server stays there.
+        """Let a task be: nothing more goes out or comes in. What stands on the server stays there, but for a task without any data.
 
         Raises:
             SettingsError: there is no such task, or it was cancelled before.
@@ -177,6 +177,8 @@ class AnnotationDesk:
         if not self._writer.call(partial(store.cancel_task, task_id=task.id, actor=actor)):
             raise SettingsError(f"{task.title} was cancelled before")
         self._rounds.cancelled.add(task.id)
+        if task.step == "created" and task.remote_id is not None and self.server == task.server_url:
+            self._rounds.empty_there[task.uuid] = task.remote_id
         self._rounds.pulls.pop(task.id, None)
         self._wanted.set()
 

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from annotator_bridge.cvat.login import needed_login
+from annotator_bridge.cvat.login import Login, needed_login, read_login
 from annotator_bridge.cvat.reach import Reach
 from annotator_bridge.cvat.tools import PushTools, StoppedError
-from edge.errors import DiskFullError, EdgeError, LinkDownError, LoginNeededError, ServerFailedError
+from edge.errors import DiskFullError, EdgeError, LinkDownError, LoginNeededError, ServerFailedError, ServerRefusedError
 from edge.store import cvat as store
 from edge.store.clock import utc_text
 from edge.store.reads.cvat_page import OpenTask, open_tasks
@@ -60,6 +60,8 @@ class Rounds:
         self.pulls: dict[int, AskedPull] = {}
         self.at_work: tuple[str, str] | None = None
         self.cancelled: set[int] = set()
+        self.empty_there: dict[str, int] = {}
+        self._blocked_login: Login | None = None
         self._told_s = 0.0
 
     def page_is_open(self) -> bool:
@@ -71,6 +73,8 @@ class Rounds:
     def step(self) -> float:
         """Go on with everything that is due. Returns in how many seconds something is due again."""
         with self._one_at_a_time:
+            if self.reach.state.is_blocked and read_login(self._tools.home, self._server) != self._blocked_login:
+                self.reach.kick()  # somebody signed in, by a command perhaps
             if self.reach.left_s() > 0:
                 return min(AGAIN_S, self.reach.left_s())
             with self._tools.reader() as connection:
@@ -80,17 +84,19 @@ class Rounds:
             pulls = [one for one in tasks if one.id in self.pulls and not self.pulls[one.id].trouble]
             for gone in set(self.pulls) - {one.id for one in tasks}:
                 del self.pulls[gone]
-            if not (pushes or pulls or looks is not None):
+            if not (pushes or pulls or self.empty_there or looks is not None):
                 return self._left_s()
             try:
                 self._round(pushes, pulls, looks or [])
-            except _LATER as error:
+            except EdgeError as error:
                 self._put_off(error)
             return self._left_s()
 
     def _round(self, pushes: list[OpenTask], pulls: list[OpenTask], looks: list[OpenTask]) -> None:
         with self._open() as server:
             self._answered(server.about().version)
+            for uuid in list(self.empty_there):
+                self._tidy(server, uuid)
             for one in pushes:
                 self._one(one, "is sent", partial(self._advance, server, one))
             for one in pulls:
@@ -147,6 +153,15 @@ class Rounds:
         if look_at_jobs(self._tools.writer, self._tools.reader, server, task_id):
             self._bring_in(server, task_id, APPLIANCE)
 
+    def _tidy(self, server: CvatServer, uuid: str) -> None:
+        """A task that was cancelled before it had any data is of no use there; one with data is people's, and stays."""
+        number = self.empty_there.pop(uuid)
+        try:
+            if (task := server.task(number)) is not None and task.frames == 0 and server.data_status(number, None).state == "none":
+                server.delete_task(number)
+        except ServerRefusedError as error:
+            log.info("cvat_task_left", task=uuid, cvat_task=number, reason=str(error))
+
     def _fetch(self, server: CvatServer, task_id: int) -> None:
         asked = self.pulls[task_id]
         self._bring_in(server, task_id, asked.actor)
@@ -181,6 +196,8 @@ class Rounds:
     def _put_off(self, error: EdgeError) -> None:
         before = self.reach.state
         self.reach.failed(error)
+        if self.reach.state.is_blocked:
+            self._blocked_login = read_login(self._tools.home, self._server)
         log.warning("cvat_waits", code=error.code, reason=str(error))
         if before.answers is not False or before.words != self.reach.state.words:
             self._tell()

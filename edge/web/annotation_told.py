@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from annotator_bridge.cvat.shown import FacadeStatus
     from edge.web.appliance import Appliance
 
-AT_WORK_ADVICE = "It goes on by itself."
+_SILENT = {"link_down": "unreachable", "server_failed": "cannot answer", "disk_full": "waits for room on the disk"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ def told_server(appliance: Appliance) -> ToldServer:
     if reach.is_blocked:
         words, shape, colour = "waits for a sign-in", "warning", "warning"
     elif reach.answers is False:
-        words, shape, colour = f"unreachable since {utc(reach.since_utc)}", "bad", "error"
+        words, shape, colour = f"{_SILENT.get(reach.code, 'nothing goes on')} since {utc(reach.since_utc)}", "bad", "error"
     elif reach.answers:
         words, shape, colour = "answers", "good", "good"
     uuid, doing = state.at_work or ("", "")

@@ -14,6 +14,7 @@ import pytest
 from annotator_bridge.cvat import rounds
 from annotator_bridge.cvat.desk import AnnotationDesk
 from annotator_bridge.cvat.login import LOGIN_NAME
+from annotator_bridge.cvat.signing import log_in
 from annotator_bridge.cvat.values import PushRequest
 from edge.annotation_work import annotation_desk, facade_status
 from edge.errors import LinkDownError, LoginNeededError, SettingsError
@@ -262,6 +263,32 @@ def test_a_task_that_was_cancelled_or_deleted_there_is_let_be(ship: Ship, monkey
         ship.desk.pull(ship.task(second).uuid, ACTOR)
     with ship.appliance.reader() as connection:
         assert tasks(connection, only_open=True) == ()
+
+
+def test_a_task_without_data_is_taken_away_there_when_it_is_cancelled(ship: Ship) -> None:
+    sign_in(ship)
+    ship.server.breaks(r"POST /api/tasks/\d+/data", "status", status=400)
+    first = ship.push()
+    ship.desk.step()
+    assert (ship.task(first).step, len(ship.server.world.tasks)) == ("created", 1)
+    ship.desk.cancel(ship.task(first).uuid, ACTOR)
+    ship.desk.step()
+    assert ship.server.world.tasks == {}
+    second = ship.push()
+    ship.desk.step()
+    assert ship.task(second).step == "sent"
+    ship.desk.cancel(ship.task(second).uuid, ACTOR)
+    ship.desk.step()
+    assert len(ship.server.world.tasks) == 1, "what people may have worked on stays"
+
+
+def test_a_sign_in_by_a_command_is_seen(ship: Ship) -> None:
+    task_id = ship.push()
+    ship.desk.step()
+    assert ship.desk.server_state().reach.is_blocked
+    log_in(ship.appliance.home, ship.server.url, username=USER, password=PASSWORD, wait=lambda _: False)
+    ship.desk.step()
+    assert ship.task(task_id).step == "sent"
 
 
 def test_the_thread_does_it_too_and_ends_with_the_appliance(ship: Ship) -> None:
