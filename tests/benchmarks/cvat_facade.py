@@ -55,7 +55,7 @@ def cvat_facade(workspace: Path, *, quick: bool) -> dict[str, Any]:
         return {
             "body_bytes": len(body),
             "variant": f"{model.key.precision} on {model.key.runtime}, {model.device}",
-            "overhead": _overhead(url, body, model, calls=20 if quick else 200),
+            "overhead": _overhead(pid, url, body, model, calls=20 if quick else 200),
             "hour": _hour(pid, url, body, calls=3 if quick else 20),
             "annotators": _annotators(url, body, calls=5 if quick else 40),
             "pss_mb": round(tree_memory(pid).pss_bytes / 1e6, 1),
@@ -109,7 +109,7 @@ def call(url: str, body: bytes) -> float:
     return took_ms
 
 
-def _overhead(url: str, body: bytes, model: LoadedModel, *, calls: int) -> dict[str, Any]:
+def _overhead(pid: int, url: str, body: bytes, model: LoadedModel, *, calls: int) -> dict[str, Any]:
     text = json.loads(body)["image"]
     sent = read_image(text, max_pixels=100_000_000)
     views = plan_views(sent.width_px, sent.height_px, model.manifest.input)
@@ -123,10 +123,14 @@ def _overhead(url: str, body: bytes, model: LoadedModel, *, calls: int) -> dict[
         read_image(text, max_pixels=100_000_000).pixels_for(views)
 
     called_ms, bare_ms, decoded_ms = [], [], []
+    bare_cpu_s, served_cpu_s = 0.0, tree_cpu_s(pid)
     for _ in range(calls):
         called_ms.append(call(url, body))
+        begun_s = time.process_time()
         bare_ms.append(_timed_ms(infer))
+        bare_cpu_s += time.process_time() - begun_s
         decoded_ms.append(_timed_ms(read))
+    served_cpu_s = tree_cpu_s(pid) - served_cpu_s
     overhead_ms = statistics.median(called_ms) - statistics.median(bare_ms)
     return {
         "call_ms": round(statistics.median(called_ms), 2),
@@ -134,6 +138,7 @@ def _overhead(url: str, body: bytes, model: LoadedModel, *, calls: int) -> dict[
         "overhead_ms": round(overhead_ms, 2),
         "of_it_base64_and_decoding_ms": round(statistics.median(decoded_ms), 2),
         "best_overhead_ms": round(min(called_ms) - min(bare_ms), 2),
+        "overhead_in_processor_time_ms": round(s_to_ms(served_cpu_s - bare_cpu_s) / calls, 2),
         "over_limit": round(overhead_ms / LIMIT_OVERHEAD_MS, 3),
         "limit": f"at most {LIMIT_OVERHEAD_MS:g} ms: a ratio of at most 1",
     }
