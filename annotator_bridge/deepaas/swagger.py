@@ -20,7 +20,6 @@ def document(manifests: Sequence[Manifest], *, version: str, host: str = "") -> 
             "get": {
                 "tags": ["debug"],
                 "summary": "Nothing: this appliance does not show its output to callers",
-                "produces": ["text/plain"],
                 "parameters": [],
                 "responses": {"204": {"description": "No debug output"}},
             }
