@@ -60,7 +60,10 @@ class ClipJob:
 
 
 class Keyframe(NamedTuple):
-    """A keyframe of a track, or a shape that is none (`track` None)."""
+    """A keyframe of a track, or a shape that is none (`track` None).
+
+    `is_own`: CVAT may have made it itself, where jobs meet: it did not go out, and nothing says that a person put it there.
+    """
 
     uuid: str
     frame: int
@@ -73,6 +76,7 @@ class Keyframe(NamedTuple):
     y_min_px: float | None
     x_max_px: float | None
     y_max_px: float | None
+    is_own: bool = False
 
 
 _FILE = f"""
@@ -125,11 +129,14 @@ def clip_jobs(connection: Connection, *, recipe: str) -> tuple[ClipJob, ...]:
 def keyframes_of(connection: Connection, pull_id: int) -> tuple[Keyframe, ...]:
     """What stands in a version of a clip's job, by frame."""
     rows = connection.execute(
-        "SELECT uuid, frame, track, shape, label, verdict, is_outside, x_min_px, y_min_px, x_max_px, y_max_px FROM cvat_annotations "
-        "WHERE pull_id = ? AND shape IS NOT NULL ORDER BY frame, id",
+        "SELECT a.uuid, a.frame, a.track, a.shape, a.label, a.verdict, a.is_outside, a.x_min_px, a.y_min_px, a.x_max_px, a.y_max_px, "
+        "o.keyframes_json IS NOT NULL AND NOT EXISTS (SELECT 1 FROM json_each(o.keyframes_json) AS k WHERE k.key = CAST(a.frame AS TEXT)) "
+        "AND (a.verdict = 'kept' OR a.frame = j.first_frame) FROM cvat_annotations AS a JOIN cvat_pulls AS q ON q.id = a.pull_id "
+        "JOIN cvat_jobs AS j ON j.id = q.job_id LEFT JOIN cvat_proposals AS o ON o.id = a.proposal_id "
+        "WHERE a.pull_id = ? AND a.shape IS NOT NULL ORDER BY a.frame, a.id",
         (pull_id,),
     )
-    return tuple(Keyframe._make([*row[:6], bool(row[6]), *row[7:]]) for row in rows)
+    return tuple(Keyframe._make([*row[:6], bool(row[6]), *row[7:11], bool(row[11])]) for row in rows)
 
 
 def deleted_frames(connection: Connection, task_id: int) -> frozenset[int]:

@@ -1,8 +1,8 @@
 """Pictures that people corrected in CVAT, of completed jobs only: a completed job says that all of its pictures are right as a whole.
 
 A still teaches with the boxes that stand on it, or with none. Of a clip a frame teaches if it is a keyframe of every track that is to be
-seen on it: between keyframes CVAT draws a line, and nobody looked. Shapes that are no rectangles give what they cover. A picture about
-which people disagree teaches nothing; what agrees is taken once.
+seen on it: between keyframes, and where it cuts a track, CVAT draws a line, and nobody looked. Shapes that are no rectangles give what
+they cover. A picture about which people disagree teaches nothing; what agrees is taken once.
 """
 
 from __future__ import annotations
@@ -278,7 +278,7 @@ def whole_frames(keyframes: Sequence[Keyframe]) -> dict[int, list[Keyframe]]:
 def _is_drawn(track: Sequence[Keyframe], frame: int) -> bool:
     """Whether a track is not to be seen on a frame, or has a keyframe there. It is seen from a keyframe on until an outside one."""
     before = [one for one in track if one.frame <= frame]
-    return not before or before[-1].frame == frame or before[-1].is_outside
+    return not before or before[-1].is_outside or (before[-1].frame == frame and not before[-1].is_own)
 
 
 def _picture(
