@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from annotator_bridge.cvat.address import checked_address
@@ -34,7 +35,9 @@ def examine(home: Path, settings: Settings, *, wait: Wait = lambda _: False) -> 
         settings: of it.
         wait: where retries wait.
     """
-    return (*_of_models(home, settings), *_of_server(home, settings, wait), *_of_disk(home, settings))
+    found = (*_of_models(home, settings), *_of_server(home, settings, wait), *_of_disk(home, settings))
+    is_seen = any(one.check == "models_seen" and one.state == "ok" for one in found)
+    return tuple(replace(one, state="ok", advice="") if is_seen and one.check == "models_address" else one for one in found)
 
 
 def _of_models(home: Path, settings: Settings) -> Iterator[Finding]:
@@ -71,7 +74,7 @@ def _address(settings: Settings, record: BridgeRecord) -> Finding:
     except ValueError:
         is_own = settings.cvat_host == "localhost"
     if is_own:
-        words = f"models are served on this machine only ({settings.cvat_host}): a CVAT in Docker cannot reach them"
+        words = f"models are served on this machine only ({settings.cvat_host}): a CVAT in Docker would not reach them"
         advice = (
             "Set cvat_host to the address of Docker's bridge (`ip addr show docker0`, mostly 172.17.0.1) and start the appliance again."
         )
