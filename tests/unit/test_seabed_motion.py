@@ -13,6 +13,7 @@ from edge.footage import Float64Array, Motion
 from edge.pipeline.plan import Mask
 from edge.pipeline.seabed.observer import SeabedObserver, Seen
 from edge.pipeline.seabed.plane import apply
+from edge.pipeline.seabed.register import MAP_SIZE, _power
 from edge.values import UInt8Array
 from tests.helpers.sledge import HEIGHT_PX, LINE_HEIGHT, WIDTH_PX, Pose, Sight, Sledge, Weather, swell
 from tests.helpers.still_times import taken_s
@@ -176,3 +177,13 @@ def test_boxes_of_neighbouring_real_stills_meet_when_moved(real_stills: list[Pat
     met = [one for one in apart if one < 15]
     assert len(met) > 0.75 * len(apart)  # people did not box every opening in both
     assert float(np.median(met)) < 4.0
+
+
+def test_a_packed_spectrum_is_whitened_as_a_whole_one_is() -> None:
+    picture = np.random.default_rng(0).normal(size=MAP_SIZE[::-1]).astype(np.float32)
+    packed = np.asarray(cv2.dft(picture), np.float32)
+    whole = np.fft.fft2(picture.astype(np.float64))
+    power = _power(packed)
+    assert np.isclose(power.mean(), np.abs(whole).mean(), rtol=1e-5)
+    white = np.asarray(cv2.idft(packed / power, flags=cv2.DFT_SCALE))
+    assert np.allclose(white, np.fft.ifft2(whole / np.abs(whole)).real, atol=1e-6)

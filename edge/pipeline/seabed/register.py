@@ -26,7 +26,7 @@ from models.runtime.vision import cv2
 BoolArray = NDArray[np.bool_]
 _AT_HALF = np.array([[1, 1, 0.5], [1, 1, 0.5], [2, 2, 1]])  # times a homography in pixels: the one of pictures of half the size
 
-MAP_SIZE = (240, 144)  # pixels of the map: sizes that the Fourier transform likes
+MAP_SIZE = (240, 144)  # pixels of the map: even sizes that the Fourier transform likes
 MAP_REACH = 1.12  # half the width of the map in units of half the frame's width
 PEAKS = 4
 PEAK_APART_PX = 9
@@ -222,14 +222,12 @@ class Registrar:
     def _peaks(self, before: Plate, now: Plate, line: Float64Array) -> list[Float64Array]:
         """Shifts (2,) of the map, centred units, where phase correlation peaks (Kuglin and Hines 1975)."""
         to_map = self._map_transform(line)
-        spectra = [cv2.dft(self._on_map(plate, to_map), flags=cv2.DFT_COMPLEX_OUTPUT) for plate in (before, now)]
+        spectra = [cv2.dft(self._on_map(plate, to_map)) for plate in (before, now)]
         cross = np.asarray(cv2.mulSpectrums(spectra[1], spectra[0], 0, conjB=True), np.float32)
         # Whitened, but not where there is next to nothing: noise would speak as loud as mud.
-        real, imaginary = cv2.split(cross)
-        power = np.asarray(cv2.magnitude(real, imaginary), np.float32)
-        floor = power + np.float32(0.05) * np.float32(power.mean()) + np.float32(1e-6)
-        white = cv2.merge([real / floor, imaginary / floor])  # plane by plane: NumPy is slow where the last axis is two long
-        surface = np.asarray(cv2.idft(white, flags=cv2.DFT_REAL_OUTPUT | cv2.DFT_SCALE), np.float32)
+        power = _power(cross)
+        white = cross / (power + np.float32(0.05) * np.float32(power.mean()) + np.float32(1e-6))
+        surface = np.asarray(cv2.idft(white, flags=cv2.DFT_SCALE), np.float32)
         surface = np.asarray(cv2.GaussianBlur(surface, (0, 0), 1.0, borderType=cv2.BORDER_REFLECT), np.float32)
         unit = MAP_REACH / (MAP_SIZE[0] / 2)
         peaks = []
@@ -311,6 +309,22 @@ class Registrar:
             return None
         cells = self._cells(fitted.homography())
         return Registration(fit=fitted, sd=sd, points=points, cells=cells, matched=_matched(cells))
+
+
+def _power(spectrum: Float32Array) -> Float32Array:
+    """(h, w) float32: the magnitude of each coefficient of a packed spectrum (h, w), both even, where its real and its imaginary part are.
+
+    A real picture's spectrum is half redundant. OpenCV packs it as IPP does (CCS): real and imaginary parts side by side in a row, those
+    of the first and the last column below one another, and at the four corners the coefficients that are real. Packed spectra take a
+    third of the time of complex ones: 0.4 ms a frame.
+    """
+    squared = np.square(spectrum)
+    power = np.empty_like(squared)
+    power[:, 1:-1] = np.repeat(squared[:, 1:-1:2] + squared[:, 2:-1:2], 2, axis=1)
+    for column in (0, -1):
+        power[[0, -1], column] = squared[[0, -1], column]
+        power[1:-1, column] = np.repeat(squared[1:-1:2, column] + squared[2:-1:2, column], 2)
+    return np.sqrt(power, out=power)
 
 
 def _matched(cells: Float32Array) -> float:
