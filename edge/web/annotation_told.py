@@ -109,9 +109,10 @@ def told_bridge(appliance: Appliance) -> ToldBridge:
 
 
 def pull_state(appliance: Appliance) -> PullState:
-    """Pulls that were asked for."""
+    """The server that is set, and pulls that were asked for."""
     asked = appliance.annotation.asked_pulls()
     return PullState(
+        server=appliance.annotation.server,
         asked=frozenset(task_id for task_id, one in asked.items() if not one.trouble),
         troubles={task_id: one.trouble for task_id, one in asked.items() if one.trouble},
     )

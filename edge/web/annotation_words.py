@@ -89,14 +89,15 @@ class ListedJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullState:
-    """A pull that was asked for and has not come about: whether it waits for the server, or what hinders it."""
+    """The server that is set (empty: none), and pulls that were asked for and have not come about: they wait, or something hinders them."""
 
+    server: str = ""
     asked: frozenset[int] = frozenset()
     troubles: dict[int, str] = field(default_factory=dict)
 
 
 def listed(connection: Connection, tasks: Sequence[TaskRow], pulls: PullState) -> list[ListedTask]:
-    """These tasks with everything that the list tells of them."""
+    """These tasks with everything that the list tells of them; `pulls` says which server is set."""
     ids = [one.id for one in tasks]
     tallies = page_reads.job_tallies(connection, ids)
     last = page_reads.last_pulls(connection, ids)
@@ -107,6 +108,7 @@ def listed(connection: Connection, tasks: Sequence[TaskRow], pulls: PullState) -
         tally, pulled, verdicts = tallies.get(task.id, JobTally()), last.get(task.id), counts.get(task.id)
         state = task_state(task, tally, pulls)
         is_open = task.cancelled_utc is None and task.gone_utc is None
+        is_ours = is_open and task.server_url == pulls.server
         address = task_address(task)
         found.append(
             ListedTask(
@@ -123,8 +125,8 @@ def listed(connection: Connection, tasks: Sequence[TaskRow], pulls: PullState) -
                 pulled_by=pulled.pulled_by if pulled else None,
                 task_address=address,
                 job_address=f"{address}/jobs/{tally.open_job}" if address and is_open and tally.open_job is not None else "",
-                can_retry=is_open and state.name == "trouble",
-                can_pull=is_open and task.step == "sent",
+                can_retry=is_ours and state.name == "trouble",
+                can_pull=is_ours and task.step == "sent",
                 can_cancel=is_open,
             )
         )
@@ -138,6 +140,10 @@ def task_state(task: TaskRow, tally: JobTally, pulls: PullState) -> TaskState:
     if task.gone_utc is not None:
         advice = "Somebody deleted the task in CVAT. What had come back stays; send it again if it is needed."
         return TaskState(name="gone", words="gone from CVAT", shape="unknown", colour="warning", advice=advice)
+    if pulls.server and task.server_url != pulls.server:
+        advice = "Set `cvat_url` to that address again to go on with it, or cancel it here and send it anew."
+        detail = f"it is in {task.server_url}, and the appliance is set to {pulls.server}"
+        return TaskState(name="trouble", words="in another CVAT", shape="unknown", colour="warning", detail=detail, advice=advice)
     if task.trouble:
         waits = task.next_try_utc is not None
         words = f"{STEPS[task.step]}, waits" if waits else f"{STEPS[task.step]}, stopped"

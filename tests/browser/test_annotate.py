@@ -34,8 +34,8 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Sim
         appliance = SimulatedAppliance(tmp_path / "home", Settings(cvat_url=server.url))
         make_survey(appliance)
         with immediate(appliance.writer) as connection:
-            long = seed_task(connection, title="a title that goes on " * 20, frames=12_000, server_url="http://elsewhere:8080")
-            assert long.frames == 12_000
+            long = seed_task(connection, title="a title that goes on " * 20, frames=1200, server_url="http://elsewhere:8080")
+            assert long.frames == 1200
         appliance.annotation.start()
         yield appliance, server
         appliance.annotation.stop()

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from edge.settings import Settings
 from edge.store import cvat as store
 from edge.store.connection import immediate
 from edge.store.sealed_runs import release_tow
@@ -54,7 +55,7 @@ class Desk:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    appliance = SimulatedAppliance(tmp_path_factory.mktemp("annotate") / "home")
+    appliance = SimulatedAppliance(tmp_path_factory.mktemp("annotate") / "home", Settings(cvat_url=URL))  # its desk is not started
     make_survey(appliance)
     with immediate(appliance.writer) as connection:
         tasks = {
@@ -64,6 +65,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             "cancelled": seed_task(connection, title="station 14"),
             "gone": seed_task(connection, title="station 15"),
             "complete": seed_task(connection, title="station 16"),
+            "elsewhere": seed_task(connection, title="station 18", server_url="http://elsewhere:8080"),
         }
         jobs = seed_sent(connection, tasks["worked"], states=("completed", "in progress", "new"))
         assert seed_pull(connection, tasks["worked"], jobs[0], {"kept": 31, "moved": 4, "removed": 3, "added": 6})
@@ -95,13 +97,25 @@ def test_every_page_is_sound_and_escapes_what_others_typed(desk: Desk) -> None:
     assert all('rel="noopener noreferrer"' in one for one in outside)
 
 
-def test_without_a_server_it_says_what_to_set_and_nothing_can_be_sent(desk: Desk) -> None:
-    words = desk.words("/annotate")
-    assert "not configured" in words
-    assert "cvat_url" in words
-    refused = desk.rita.post("/api/annotate/pull")
-    assert (refused.status_code, refused.json()["message"]) == (409, "no CVAT server is configured")
-    assert desk.told("/api/annotate")["server"]["answers"] is None
+def test_without_a_server_it_says_what_to_set_and_nothing_can_be_sent(tmp_path: Path) -> None:
+    appliance = SimulatedAppliance(tmp_path / "home")
+    make_survey(appliance)
+    with serving(appliance) as client:
+        page = client.get("/annotate").text
+        assert Outline(page).faults == []
+        assert "not configured" in page
+        assert "cvat_url" in page
+        assert "No task yet." in page
+        assert "/actions/annotate/login" not in page
+        refused = client.post("/api/annotate/pull")
+        assert (refused.status_code, refused.json()["message"]) == (409, "no CVAT server is configured")
+        assert client.get("/api/annotate").json()["server"]["answers"] is None
+        form = client.get("/annotate/new?source=selection&folder=station-011").text
+        assert re.search(r'<button class="primary" disabled>Send to CVAT', form)
+        doctor = client.get("/annotate/doctor").text
+        assert "no CVAT server is set" in doctor
+        assert Outline(doctor).faults == []
+    appliance.close()
 
 
 def test_a_task_says_in_words_where_it_is_and_what_to_do(desk: Desk) -> None:
@@ -114,13 +128,16 @@ def test_a_task_says_in_words_where_it_is_and_what_to_do(desk: Desk) -> None:
     assert "Try again" in desk.row("refused")
     assert "every job completed" in desk.row("complete")
     assert "gone from CVAT" in desk.row("gone")
+    assert "in another CVAT" in desk.row("elsewhere")
+    assert "Try again" not in desk.row("elsewhere")
     assert f'href="{URL}/tasks/71/jobs/7101"' in desk.rita.get("/annotate").text
     words = desk.words(f"/annotate/tasks/{desk.tasks['gone'].uuid}")
     assert "Somebody deleted the task in CVAT." in words
 
 
 def test_filters_show_what_passes_and_only_that(desk: Desk) -> None:
-    assert {one["uuid"] for one in desk.told("/api/annotate/tasks?state=trouble")} == {desk.tasks["refused"].uuid}
+    troubled = {one["uuid"] for one in desk.told("/api/annotate/tasks?state=trouble")}
+    assert troubled == {desk.tasks["refused"].uuid, desk.tasks["elsewhere"].uuid}
     words = desk.words("/annotate?state=back")
     assert "station 16" in words
     assert "station 11" not in words
@@ -174,7 +191,7 @@ def test_the_form_says_what_would_go_before_anything_happens(desk: Desk) -> None
     assert re.search(r"\b4 images, 1 job\b", words), words
     assert "Left out" in words
     assert re.search(r'name="with_model" value="1" checked', page)
-    assert re.search(r'<button class="primary" disabled>Send to CVAT', page), "without a server nothing can be sent"
+    assert re.search(r'<button class="primary">Send to CVAT', page)
     assert "no file was ever seen in nowhere" in desk.words("/annotate/new?source=selection&folder=nowhere")
     assert desk.rita.get("/annotate/new?source=station").status_code == 422
     assert desk.rita.get("/annotate/new?source=station&tow=77").status_code == 404
