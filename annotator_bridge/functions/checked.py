@@ -136,4 +136,5 @@ def confidence_attributes(score: float, *, text: str = "confidence", percent: st
     """
     if not 0.0 <= score <= 1.0:  # false of a NaN too
         raise ModelError(f"a score of {score} came out of a model")
-    return [{"name": text, "value": f"{score:.2f}"}, {"name": percent, "value": str(round(score * 100))}]
+    rounded = f"{score:.2f}"
+    return [{"name": text, "value": rounded}, {"name": percent, "value": str(round(float(rounded) * 100))}]
