@@ -33,6 +33,7 @@ from annotator_bridge.deepaas.guard import CallerGuard
 from annotator_bridge.deepaas.models import ServedModels, metadata
 from annotator_bridge.deepaas.page import page
 from annotator_bridge.deepaas.swagger import document
+from annotator_bridge.facade.access import Doorman
 from edge import __version__
 from edge.errors import EdgeError
 from edge.settings import Settings
@@ -59,6 +60,9 @@ def create_app(models: ServedModels, settings: Settings, *, allowed_hosts: Seque
         settings: who may call (`cvat_allowed_from`), how much may be sent (`cvat_body_mb`), how large an image may be (`max_pixels`).
         allowed_hosts: names under which it may be called; an IPv6 address stands in brackets.
         threads: predictions that run at once; further calls wait.
+
+    Raises:
+        SettingsError: a network of `cvat_allowed_from` is none.
     """
     app = Starlette(
         routes=[
@@ -75,7 +79,9 @@ def create_app(models: ServedModels, settings: Settings, *, allowed_hosts: Seque
             Route("/ui", _to_page),
         ],
         middleware=[
-            Middleware(CallerGuard, networks=settings.cvat_allowed_from, max_body_bytes=mib_to_bytes(settings.cvat_body_mb)),
+            Middleware(
+                CallerGuard, doorman=Doorman(settings.cvat_allowed_from, token=""), max_body_bytes=mib_to_bytes(settings.cvat_body_mb)
+            ),
             Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts), www_redirect=False),
             Middleware(_OneSlash),
         ],

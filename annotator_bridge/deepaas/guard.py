@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-
 import structlog
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from annotator_bridge.facade.access import Doorman
+from annotator_bridge.facade.bodies import discard_body
+
 log = structlog.get_logger()
 
-
-def networks_of(texts: Sequence[str]) -> tuple[IPv4Network | IPv6Network, ...]:
-    """The networks of `cvat_allowed_from`.
-
-    Raises:
-        ValueError: one of them is none.
-    """
-    return tuple(ip_network(text, strict=False) for text in texts)
-
-
-def may_call(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
-    """Whether an address lies in one of the networks; what is no address never does."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
-    return any(found in network for network in networks)
+_DISCARDED_BODIES = 8  # read for nothing: whoever still sends when the connection is closed never reads the answer
 
 
 class CallerGuard:
     """Refuses callers from elsewhere (403), and bodies that are too large (413), before and while they are read."""
 
-    def __init__(self, app: ASGIApp, *, networks: Sequence[str], max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, doorman: Doorman, max_body_bytes: int) -> None:
         self._app = app
-        self._networks = networks_of(networks)
+        self._doorman = doorman
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,13 +28,14 @@ class CallerGuard:
             await self._app(scope, receive, send)
             return
         address = (scope.get("client") or ("", 0))[0]
-        if not may_call(address, self._networks):
+        if not self._doorman.allows(address):
             log.warning("caller_refused", address=address)
             message = f"calls from {address} are not taken; the setting cvat_allowed_from says from where they are"
             await JSONResponse({"message": message}, status_code=403)(scope, receive, send)
             return
         length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
         if length.isdigit() and int(length) > self._max_body_bytes:
+            await discard_body(receive, most_bytes=_DISCARDED_BODIES * self._max_body_bytes)
             await self._too_large()(scope, receive, send)
             return
         await self._counted(scope, receive, send)
@@ -79,6 +62,7 @@ class CallerGuard:
         except _TooLargeError:
             if has_begun:
                 raise
+            await discard_body(receive, most_bytes=_DISCARDED_BODIES * self._max_body_bytes)
             await self._too_large()(scope, receive, send)
 
     def _too_large(self) -> JSONResponse:

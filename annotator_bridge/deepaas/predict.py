@@ -18,6 +18,7 @@ import numpy as np
 from annotator_bridge.deepaas.arguments import ArgumentsError, PredictArguments, Shape, Upload
 from annotator_bridge.functions.detector import without_bar
 from edge.errors import InputError
+from edge.formats import HEAD_BYTES, is_clip_format, sniff
 from edge.pipeline.decode import check_pixels, check_whole, decode, read_facts
 from edge.values import Detections, UInt8Array
 from edge.zooscan.multiples import MULTIPLE, SINGLE, PackClassifier
@@ -26,6 +27,7 @@ from models.runtime.protocols import Float32Array
 from models.runtime.vision import cv2
 
 _TOP = 5
+_NO_CLIPS = "clips are not looked at here. Drop it into a watched folder of the appliance: there its frames get times, tracks and counts."
 _DECIMALS = 5  # as ultralytics writes them
 _LINE_PX = 2
 _COLOURS = ((0, 128, 255), (255, 128, 0), (0, 200, 0), (200, 0, 200), (0, 200, 200), (200, 200, 0))  # BGR, by class
@@ -137,6 +139,8 @@ def _found(image: UInt8Array, model: LoadedModel, arguments: PredictArguments) -
 
 def _decoded(upload: Upload, max_pixels: int) -> UInt8Array:
     try:
+        if is_clip_format(sniff(upload.data[:HEAD_BYTES])):
+            raise ArgumentsError({upload.argument: [f"{upload.name or 'the file'}: {_NO_CLIPS}"]})
         facts = read_facts(upload.data, "")  # the content decides, as for the modules ashore
         check_pixels(facts, max_pixels)
         check_whole(upload.data, facts)

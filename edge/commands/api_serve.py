@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edge.settings import Settings
 
 _STOP_GRACE_S = 5
-_WAITING = 64  # calls at once; one more is answered 503
+_WAITING = 16  # calls at once, each with a body in memory; one more is answered 503
 
 
 def serve_command(

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import io
+import json
+import re
+import shutil
+import signal
+import subprocess
 import zipfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
+import httpx
 import numpy as np
 import pytest
 
 from annotator_bridge.deepaas.app import create_app
 from annotator_bridge.deepaas.models import ServedModels
+from annotator_bridge.functions.loading import CHOSEN_NAME
+from edge.errors import SettingsError
+from edge.pipeline.keeper import BUNDLED_PACKS
 from edge.settings import Settings
+from models.pack import read_pack
+from models.runtime.machine import machine_fingerprint
 from models.workshop.synthetic import render_still
 from tests.helpers.asgi import AsgiClient
 
@@ -52,7 +63,12 @@ def client_of(home: Path, *, address: str = "127.0.0.1", **options: Any) -> Asgi
 
 @pytest.fixture(scope="module")
 def deepaas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AsgiClient]:
-    with client_of(tmp_path_factory.mktemp("home")) as client:
+    home = tmp_path_factory.mktemp("home")
+    (home / "cvat").mkdir()
+    packs = [read_pack(path.parent) for path in BUNDLED_PACKS.glob("*/manifest.json")]
+    chosen = {f"{pack.manifest_sha256}:{machine_fingerprint()}": "onnx-fp32" for pack in packs}
+    (home / CHOSEN_NAME).write_text(json.dumps(chosen))  # saves the seconds in which the fastest variant is looked for
+    with client_of(home) as client:
         yield client
 
 
@@ -309,10 +325,6 @@ def test_a_foreign_name_is_refused(deepaas: AsgiClient) -> None:
 
 
 def test_a_damaged_model_is_a_failure_and_not_an_empty_answer(tmp_path: Path, still: bytes) -> None:
-    import shutil
-
-    from edge.pipeline.keeper import BUNDLED_PACKS
-
     installed = tmp_path / "packs" / "burrow-openings-starter" / "1.1.0"
     shutil.copytree(BUNDLED_PACKS / "burrow-openings-starter", installed)
     for weights in (*installed.rglob("*.onnx"), *installed.rglob("*.bin")):
@@ -344,3 +356,38 @@ def test_the_page_for_people_needs_nothing_from_elsewhere(deepaas: AsgiClient) -
     assert f"POST {BURROWS}/predict/" in answer.text
     assert "<script" not in answer.text
     assert "http://" not in answer.text.replace("http://ADDRESS:PORT", "")
+
+
+def test_a_clip_is_told_where_it_belongs(deepaas: AsgiClient) -> None:
+    head = b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(64)
+    answer = deepaas.post(f"{BURROWS}/predict/", files={"files": ("tow.mp4", head)})
+    assert answer.status_code == 422
+    assert "Drop it into a watched folder" in answer.json()["files"][0]
+
+
+def test_a_network_that_is_none_is_told_before_anything_is_served(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cvat_allowed_from"):
+        client_of(tmp_path, cvat_allowed_from=("172.16.0.0/64",))
+
+
+def test_the_command_serves_on_a_port_of_its_own_until_ctrl_c(edge_command: list[str], tmp_path: Path, still: bytes) -> None:
+    command = [*edge_command, "--home", str(tmp_path), "api", "serve", "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert process.stdout is not None
+        url = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+        assert url is not None
+        with httpx.Client(base_url=url[0], timeout=60, trust_env=False) as client:
+            assert client.get("/v2/models", follow_redirects=True).json()["models"]
+            answer = client.post(f"{BURROWS}/predict", files={"files": ("still.jpg", still)}, follow_redirects=True)
+            assert answer.json()["status"] == "OK"
+            large = client.post(f"{BURROWS}/predict/", files={"files": bytes(70 * 1024 * 1024)})
+            assert large.status_code == 413
+        port = url[0].rsplit(":", 1)[1]
+        taken = subprocess.run([*command[:-1], port], capture_output=True, text=True, timeout=60, check=False)
+        assert taken.returncode == 2
+        assert "cannot be served" in taken.stderr
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
