@@ -112,7 +112,8 @@ def test_boxes_and_points_that_people_drew_are_cut_or_refused() -> None:
 
 def test_a_list_of_a_call_may_be_left_out_but_is_bounded() -> None:
     assert sent_list({}, "shapes", at_most=2) == sent_list({"shapes": None}, "shapes", at_most=2) == []
-    for wrong in ({}, [1, 2, 3], "text"):
+    bad: list[object] = [{}, [1, 2, 3], "text"]
+    for wrong in bad:
         with pytest.raises(BadCallError):
             sent_list({"shapes": wrong}, "shapes", at_most=2)
 
