@@ -113,6 +113,3 @@ def _kept(home: Path) -> Login | None:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path} cannot be used", advice=advice) from error
-
-
-_scheme_of = scheme_of

@@ -86,6 +86,3 @@ def _planned(connection: Connection, task_id: int, left_out: tuple[LeftOut, ...]
     row = task_by_id(connection, task_id)
     assert row is not None  # it was written or found in this transaction
     return Planned(task_id=task_id, task_uuid=row.uuid, stood=stood, withheld=row.withheld, left_out=left_out)
-
-
-_new_task = new_task

@@ -14,7 +14,8 @@ from uuid import UUID, uuid5
 from annotator_bridge.cvat.digest import sent_points, shape_digest, track_digest
 from annotator_bridge.cvat.labels import MULTIPLE, SINGLE, Vocabulary, attribute_values
 from annotator_bridge.cvat.server import Document
-from edge.export.footage import LEFT_BLIND, FootageHands, PlacedTow, Track, TrackBox, join_tracks, pieces_of
+from annotator_bridge.cvat.tools import WITHHELD_BLIND
+from edge.export.footage import FootageHands, PlacedTow, Track, TrackBox, join_tracks, pieces_of
 from edge.store.cvat import NewProposal
 from edge.store.export_tows import ExportTow, export_tows, openings_of
 from edge.store.reads import cvat_sources as reads
@@ -70,7 +71,7 @@ class StillProposals:
             result = None if frame.image_id in kept_back else reads.result_to_send(connection, frame.image_id, self._task.recipe)
             for found in () if result is None else result.objects:
                 self._add(made, frame, result, found)
-        words = next(iter(kept_back.values()), "") or (LEFT_BLIND if blind else "")
+        words = next(iter(kept_back.values()), "") or (WITHHELD_BLIND if blind else "")
         return made.batch(first_frame, first_frame + len(frames), words)
 
     def _add(self, made: _Made, frame: FrameRow, result: reads.SentResult | None, found: reads.SentObject) -> None:
@@ -147,7 +148,7 @@ class TrackProposals:
         tow = next((one for one in export_tows(connection) if one.tow_id == self._task.tow_id), None)
         if tow is None or clip_id is None:
             return Batch(first_frame=first_frame, next_frame=count, withheld="its tow has no footage any more")
-        why = LEFT_BLIND if clip_id in reads.blind_images(connection, (clip_id,)) else ""
+        why = WITHHELD_BLIND if tow.is_blind or clip_id in reads.blind_images(connection, (clip_id,)) else ""
         tracks, not_to_be_had = ([], why) if why else self._tracks(connection, tow, clip_id)
         if not_to_be_had:
             return Batch(first_frame=first_frame, next_frame=count, withheld=not_to_be_had)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from annotator_bridge.cvat.labels import MULTIPLE, SINGLE, make_labels
-from annotator_bridge.cvat.tools import PushRefusedError, PushTools
+from annotator_bridge.cvat.tools import WITHHELD_BLIND, PushRefusedError, PushTools
 from annotator_bridge.cvat.values import LeftOut, PushRequest
 from annotator_bridge.cvat.vignettes import VignetteFiles
 from annotator_bridge.functions.function import Label, ShapeType
 from edge.errors import REASON_ADVICE, InputError, Reason
-from edge.export.footage import DEFAULT_LABEL, LEFT_BLIND
+from edge.export.footage import DEFAULT_LABEL
 from edge.export.names import flat_stem, split_name
 from edge.store.cvat import Media, NewFrame
 from edge.store.export_tows import ExportTow, export_tows
@@ -107,7 +107,7 @@ def _stills(connection: Connection, request: PushRequest, tow: ExportTow, files:
     frames, left_out = _frames_of_stills(connection, files)
     _need(frames, left_out, f"station {tow.station} tow {tow.ordinal} has no stills that can go")
     ids = [one.image_id for one in frames if one.image_id is not None]
-    withheld = "" if not request.with_model else LEFT_BLIND if tow.is_blind else ""
+    withheld = "" if not request.with_model else WITHHELD_BLIND if tow.is_blind else ""
     names, shape, model_id = _classes(connection, ids, STATION_RECIPE, is_blind=bool(tow.is_blind))
     return Gathered(
         media="images",
@@ -154,7 +154,7 @@ def _clip(connection: Connection, tools: PushTools, request: PushRequest, tow: E
         frames=frames,
         labels=make_labels(names or (DEFAULT_LABEL,), "rectangle"),
         model_id=model_id,
-        withheld=LEFT_BLIND if is_blind and request.with_model else "",
+        withheld=WITHHELD_BLIND if is_blind and request.with_model else "",
         is_withheld=is_blind,
         tow_id=tow.tow_id,
     )
@@ -183,7 +183,7 @@ def _selection(connection: Connection, request: PushRequest) -> Gathered:
         frames=frames,
         labels=make_labels(names, shape),
         model_id=model_id,
-        withheld=f"{LEFT_BLIND}{some}" if blind and request.with_model else "",
+        withheld=f"{WITHHELD_BLIND}{some}" if blind and request.with_model else "",
         is_withheld=len(blind) == len(ids),
         left_out=left_out,
     )

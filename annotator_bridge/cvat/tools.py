@@ -15,6 +15,8 @@ from edge.settings import Settings
 from edge.store.sqlite import Connection
 from edge.store.writer import Writes
 
+WITHHELD_BLIND = "people count it blind: nothing of what a model found goes along before their signatures"
+
 
 class PushRefusedError(SettingsError):
     """There is nothing to push, or it is not told which of several things is meant."""

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from annotator_bridge.cvat.tools import DataFailedError, FramesDifferError, PushRefusedError, SourceChangedError, TaskGoneError
+from annotator_bridge.cvat.tools import (
+    WITHHELD_BLIND,
+    DataFailedError,
+    FramesDifferError,
+    PushRefusedError,
+    SourceChangedError,
+    TaskGoneError,
+)
 from annotator_bridge.cvat.values import PushRequest
 from edge.errors import LinkDownError, LoginNeededError, ServerFailedError, ServerRefusedError, SettingsError, TransportError
-from edge.export.footage import LEFT_BLIND
 from edge.store import cvat as store
 from edge.store.connection import immediate
+from edge.store.decisions import BoxPx, Decision
 from edge.store.reads.cvat import frames_of, jobs_of, proposals_of
+from edge.survey.boxes_desk import BoxesDesk
 from tests.helpers import seed
+from tests.helpers.cvat_bench import Writes
 from tests.helpers.cvat_push import BOX, HEIGHT_PX, OTHER, WIDTH_PX, PushHome
 from tests.helpers.reviewed import Opening, Ship
 from tests.simulators.cvat import Server, cvat
@@ -210,7 +221,7 @@ def test_a_blind_station_goes_without_anything_of_the_model(either: tuple[PushHo
     tow_id = here.station("101", {"a.jpg": [BOX], "b.jpg": [OTHER]})
     here.blind()
     row = here.push(STATION)
-    assert (row.step, row.with_model, row.withheld, row.is_blind) == ("sent", False, LEFT_BLIND, True)
+    assert (row.step, row.with_model, row.withheld, row.is_blind) == ("sent", False, WITHHELD_BLIND, True)
     assert stored(here, "shapes") == []
     assert proposals_of(here.db, row.id) == ()
     here.release(tow_id)
@@ -228,7 +239,7 @@ def test_a_station_that_becomes_blind_on_the_way_goes_without(old: tuple[PushHom
         here.advance(planned.task_id)
     here.blind()
     row = here.advance(planned.task_id)
-    assert (row.step, row.withheld, row.with_model) == ("sent", LEFT_BLIND, False)
+    assert (row.step, row.withheld, row.with_model) == ("sent", WITHHELD_BLIND, False)
     assert stored(here, "shapes") == []
     assert proposals_of(here.db, row.id) == ()
 
@@ -246,7 +257,7 @@ def test_one_blind_still_in_a_selection_goes_without(old: tuple[PushHome, Server
         seal_survey(here.db, here.seal, here.survey_id)
     row = here.push(PushRequest(source="selection", folder="tow"))
     assert row.with_model
-    assert row.withheld == f"{LEFT_BLIND} (1 of 2 stills)"
+    assert row.withheld == f"{WITHHELD_BLIND} (1 of 2 stills)"
     assert [one["points"] for one in stored(here, "shapes")] == [[4.0, 5.5, 20.25, 21.0]]
 
 
@@ -355,3 +366,54 @@ def test_a_limit_of_tasks_is_told_in_the_servers_words(old: tuple[PushHome, Serv
     here.world.max_tasks = 0
     with pytest.raises(ServerRefusedError, match="maximum number of tasks"):
         here.push(STATION)
+
+
+def test_what_stands_after_review_goes_out_and_not_the_models_result(old: tuple[PushHome, Server]) -> None:
+    """One moved, one added; the score belongs to what the model said, and not to what a person said instead."""
+    here, _ = old
+    image_id = here.still("a.jpg", [BOX, OTHER])
+    here.still("b.jpg", [BOX])
+    run_id, run_uuid = here.db.execute("SELECT id, uuid FROM runs WHERE image_id = ?", (image_id,)).fetchone()
+    ids = [row[0] for row in here.db.execute("SELECT id FROM objects WHERE run_id = ? ORDER BY ordinal", (run_id,))]
+    decisions = (
+        Decision(uuid=str(uuid4()), object_id=ids[0], added_uuid=None, decision="moved", label=None, box=BoxPx(5, 6, 22, 23)),
+        Decision(uuid=str(uuid4()), object_id=ids[1], added_uuid=None, decision="rejected", label=None, box=None),
+        Decision(uuid=str(uuid4()), object_id=None, added_uuid=str(uuid4()), decision="added", label="Munida", box=BoxPx(40, 30, 60, 44)),
+    )
+    desk = BoxesDesk(Writes(here.db), here.reader)
+    desk.decide(run_uuid, decisions, revision=0, reviewed=True, decided_by="ana", actor="ana")
+    row = here.push(PushRequest(source="selection", folder="tow"))
+    names = {label.id: label.name for label in only_task(here).labels}
+    found = [
+        (one["frame"], names[one["label_id"]], one["points"], values_of(here, one)["confidence"], one["source"])
+        for one in stored(here, "shapes")
+    ]
+    assert found == [
+        (0, "opening", [5.0, 6.0, 22.0, 23.0], "", "manual"),
+        (0, "Munida", [40.0, 30.0, 60.0, 44.0], "", "manual"),
+        (1, "opening", [4.0, 5.5, 20.25, 21.0], "0.91", "auto"),
+    ]
+    assert [one.ordinal for one in proposals_of(here.db, row.id)] == [0, None, 0]
+
+
+def test_what_a_review_keeps_back_does_not_go_along(old: tuple[PushHome, Server], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Minutes that are counted blind to the model come first: as for every export, nothing leaves until they are."""
+    here, _ = old
+    here.station("101", {"a.jpg": [BOX]})
+    here.still("free.jpg", [OTHER])
+    monkeypatch.setattr("annotator_bridge.cvat.proposals.analysis_of_tow", lambda *_: SimpleNamespace(is_sealed=0))
+    monkeypatch.setattr("annotator_bridge.cvat.proposals.withheld_words", lambda *_: "minute 2 of it is to be counted blind")
+    row = here.push(PushRequest(source="selection", folder="tow"))
+    assert (row.withheld, row.with_model) == ("minute 2 of it is to be counted blind", True)
+    assert [one["points"] for one in stored(here, "shapes")] == [[30.0, 8.0, 41.0, 19.0]]
+
+
+def test_boxes_lie_within_their_frame(old: tuple[PushHome, Server]) -> None:
+    """CVAT stores any numbers without a word."""
+    here, _ = old
+    here.still("a.jpg", [(-3.0, -0.5, 90.0, 60.0, 0.9, 0), (63.999, 10.0, 64.0, 12.0, 0.8, 0)])
+    here.push(PushRequest(source="selection", folder="tow"))
+    for one in stored(here, "shapes"):
+        left, top, right, bottom = one["points"]
+        assert 0 <= left < right <= WIDTH_PX
+        assert 0 <= top < bottom <= HEIGHT_PX
