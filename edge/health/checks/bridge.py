@@ -43,7 +43,10 @@ def _is_late(failure: Failure, now_utc: datetime) -> bool:
 def _not_serving(record: BridgeRecord) -> list[Issue]:
     if not record.fault or not record.is_running:
         return []
-    advice = "End what has the port, or give `cvat_port` another one and CVAT_NUCLIO_PORT the same; then start the appliance again."
+    advice = (
+        "Correct the setting that it names; of a taken port, end what has it, or give `cvat_port` another and CVAT_NUCLIO_PORT the same. "
+        "Then start the appliance again."
+    )
     return [Issue(code=IssueCode.BRIDGE_NOT_SERVING, severity=Severity.WARNING, message=record.fault, advice=advice)]
 
 
