@@ -30,6 +30,7 @@ LOADING_S = 120.0  # more for a call that has to load its function first
 _LOOK_S = 1.0
 _GRACE_S = 5.0
 _MOST_ATTEMPTS = 2
+_STOPPING = Answer(status=503, code="bridge_stopping", reason="the appliance is being stopped")
 # Spawned, never forked: a fork would copy the locks of the parent's threads.
 _CONTEXT = multiprocessing.get_context("spawn")
 
@@ -99,11 +100,11 @@ class Worker:
     def close(self) -> None:
         """End the child; calls that are not answered yet are told so."""
         for call in self._turns.close():
-            call.finish(Answer(status=503, code="bridge_stopping", reason="the appliance is being stopped"))
+            call.finish(_STOPPING)
         with self._lock:
             child, self._child = self._child, None
             if child is not None:
-                child.why = child.why or Answer(status=503, code="bridge_stopping", reason="the appliance is being stopped")
+                child.why = child.why or _STOPPING
                 _end(child)
         for thread in self._slots:
             thread.join()
@@ -131,6 +132,8 @@ class Worker:
     def _served(self, slot: int, call: Call) -> Answer | None:
         """The answer; None if the call was lost through no fault of its own and shall be begun again."""
         with self._lock:
+            if self._turns.is_closed:  # a child that is started now would outlive `close`
+                return _STOPPING
             child = self._ready_child()
             self._busy[slot] = call
         link = child.links[slot]

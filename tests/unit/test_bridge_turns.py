@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from annotator_bridge.facade.access import Doorman
 from annotator_bridge.facade.bodies import waits_s
+from annotator_bridge.facade.child import ChildSpec, Shelf
 from annotator_bridge.facade.turns import Call, Turns
 from annotator_bridge.functions.function import FunctionKind
 from edge.errors import SettingsError
@@ -109,6 +111,22 @@ def test_after_the_end_nobody_comes_in_and_what_waited_is_told(loop: asyncio.Abs
     assert turns.close() == [waiting]
     assert not turns.put(call(loop, "tiny"))
     assert turns.take(None) is None
+
+
+def test_functions_that_were_not_called_for_longest_are_let_go(tmp_path: Path) -> None:
+    shelf = Shelf(ChildSpec(home=tmp_path, threads=1, max_pixels=1_000_000, kept=2))
+    was_loaded = {
+        number: shelf.get(function, "")[1] is not None
+        for number, function in enumerate(
+            ["seabed-tracker", "outline-interactor", "seabed-tracker", "seabed-reid", "seabed-tracker", "outline-interactor"]
+        )
+    }
+    assert was_loaded == {0: True, 1: True, 2: False, 3: True, 4: False, 5: True}
+
+
+def test_a_function_whose_pack_was_exchanged_is_loaded_anew(tmp_path: Path) -> None:
+    shelf = Shelf(ChildSpec(home=tmp_path, threads=1, max_pixels=1_000_000))
+    assert [shelf.get("seabed-reid", mark)[1] is not None for mark in ("1", "1", "2", "2")] == [True, False, True, False]
 
 
 @pytest.mark.parametrize(
