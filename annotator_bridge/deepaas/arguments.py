@@ -91,7 +91,7 @@ def arguments_of(manifest: Manifest) -> tuple[Argument, ...]:
     spec, thresholds = manifest.input, manifest.thresholds
     accept = Argument(
         name="accept",
-        description="Media type of the answer; the header `Accept` says the same.",
+        description="Media type of the answer; the header Accept says the same.",
         swagger={"type": "string", "default": "application/json", "enum": [*media_of(manifest), "*/*"]},
     )
     task = Argument(

@@ -108,12 +108,19 @@ def picture(image: UInt8Array, found: Detections, model: LoadedModel, arguments:
             cv2.rectangle(drawn, (xyxy[0], xyxy[1]), (xyxy[2], xyxy[3]), colour, _LINE_PX)
         if arguments.show_labels:
             text = f"{model.labels[label]} {score:.2f}" if arguments.show_conf else model.labels[label]
-            place = (xyxy[0], max(12, xyxy[1] - 4))
-            cv2.putText(drawn, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 3, cv2.LINE_AA)
-            cv2.putText(drawn, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1, cv2.LINE_AA)
+            _write(drawn, text, (xyxy[0], xyxy[1]), scale, colour)
     encoded, data = cv2.imencode(".png", drawn)
     assert encoded
     return bytes(data)
+
+
+def _write(drawn: UInt8Array, text: str, corner: tuple[int, int], scale: float, colour: tuple[int, int, int]) -> None:
+    """Text on a dark ground, above a corner or, at an edge of the image, as near to it as it can be read."""
+    (width_px, height_px), below_px = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    x = max(0, min(corner[0], drawn.shape[1] - width_px))
+    y = max(height_px + 2, corner[1] - below_px - 1)
+    cv2.rectangle(drawn, (x, y - height_px - 1), (x + width_px, y + below_px), (0, 0, 0), cv2.FILLED)
+    cv2.putText(drawn, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1, cv2.LINE_AA)
 
 
 def _class_scores(image: UInt8Array, model: LoadedModel) -> Float32Array:

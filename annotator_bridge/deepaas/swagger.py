@@ -77,7 +77,7 @@ def _predict(manifest: Manifest) -> dict[str, Any]:
             "200": {"description": "The prediction", "schema": {"$ref": "#/definitions/Prediction"}},
             "400": {"description": "The form cannot be read", **failure},
             "403": {"description": "Not from this address", **failure},
-            "413": {"description": "The body is larger than the setting `cvat_body_mb`", **failure},
+            "413": {"description": "The body is larger than the setting cvat_body_mb", **failure},
             "422": {"description": "Arguments that cannot be taken, by name", "schema": {"$ref": "#/definitions/BadArguments"}},
             "500": {"description": "The model failed", **failure},
             "503": {"description": "Too many calls at once", **failure},
