@@ -16,7 +16,7 @@ import errno
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any
 from annotator_bridge.cvat.labels import Vocabulary, labels_from_json
 from annotator_bridge.cvat.plan import remote_name, remote_suffix
 from annotator_bridge.cvat.proposals import Batch, ProposalSource, StillProposals, TagProposals, TrackProposals, edge_ids_of
-from annotator_bridge.cvat.server import CvatServer, UploadFile
+from annotator_bridge.cvat.server import CvatServer, Sent, UploadFile
 from annotator_bridge.cvat.tools import DataFailedError, FramesDifferError, PushTools, SourceChangedError, StoppedError, TaskGoneError
 from annotator_bridge.cvat.values import Progress
 from annotator_bridge.cvat.vignettes import VignetteFiles
-from edge.errors import DiskFullError, InputError, ServerRefusedError
+from edge.errors import DiskFullError, InputError, ServerRefusedError, TransportError
 from edge.export.names import flat_stem, split_name
 from edge.store import cvat as store
 from edge.store.connection import snapshot
@@ -75,7 +75,7 @@ def advance(tools: PushTools, server: CvatServer, task_id: int) -> TaskRow:
                 break
             row = push.row(task_id)
     except StoppedError:
-        pass
+        push.tidy(push.row(task_id))
     except ServerRefusedError as error:
         if error.status == _NOT_FOUND and not isinstance(error, TaskGoneError):
             push.check_gone(push.row(task_id))
@@ -117,6 +117,16 @@ class _Push:
             self._tools.writer.call(partial(store.note_gone, task_id=row.id))
             raise TaskGoneError(f"CVAT has task {row.remote_id} ({row.title}) no more", status=_NOT_FOUND)
 
+    def tidy(self, row: TaskRow) -> None:
+        """A task that was cancelled on its way leaves nothing behind that nobody can use: one of ours without frames is deleted."""
+        if not row.cancelled_utc or row.remote_id is None or row.step != "created":
+            return
+        with suppress(TransportError):
+            task = self._server.task(row.remote_id)
+            is_ours = task is not None and task.frames == 0 and task.name.endswith(remote_suffix(row.uuid))
+            if is_ours and self._server.data_status(row.remote_id, None).state == "none":
+                self._server.delete_task(row.remote_id)
+
     # planned -> created ------------------------------------------------------------------------------------------
 
     def _create(self, row: TaskRow) -> bool:
@@ -146,7 +156,7 @@ class _Push:
             keeper = _Keeper(self._tools, row, kept)
             total = sum(file.size_bytes for file in files)
             try:
-                work = self._server.upload(number, files, kept=kept, keep=keeper.keep, sent=partial(self._sent, row))
+                work = self._server.upload(number, files, kept=kept, keep=keeper.keep, sent=self._teller(row))
             except OSError as error:
                 raise SourceChangedError(f"a file of {row.title} cannot be read: {error}") from error
             finally:
@@ -155,9 +165,20 @@ class _Push:
         self._note(row, "uploaded", upload={**keeper.kept, "work": work})
         return True
 
-    def _sent(self, row: TaskRow, out_bytes: int, of_bytes: int) -> None:
-        self._tools.check_stop()
-        self._tools.tell(Progress(step="created", bytes_sent=out_bytes, bytes_total=of_bytes, frames_total=row.frames))
+    def _teller(self, row: TaskRow) -> Sent:
+        """Tells how far the sending is; ends it when the appliance ends, or when it was cancelled, which is looked at now and then."""
+        looked_s = time.monotonic()
+
+        def tell(out_bytes: int, of_bytes: int) -> None:
+            nonlocal looked_s
+            self._tools.check_stop()
+            if time.monotonic() - looked_s >= NOTE_EVERY_S:
+                looked_s = time.monotonic()
+                if self.row(row.id).cancelled_utc:
+                    raise StoppedError("it was cancelled")
+            self._tools.tell(Progress(step="created", bytes_sent=out_bytes, bytes_total=of_bytes, frames_total=row.frames))
+
+        return tell
 
     @contextmanager
     def _files(self, row: TaskRow, done: frozenset[str]) -> Iterator[list[UploadFile]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from annotator_bridge.cvat.push import advance
 from annotator_bridge.cvat.tools import (
     WITHHELD_BLIND,
     DataFailedError,
@@ -332,6 +334,33 @@ def test_a_cancelled_task_goes_no_further(old: tuple[PushHome, Server]) -> None:
     assert here.advance(planned.task_id).step == "planned"
     assert server.asked[asked:] == ["GET /api/server/about"]
     assert not here.plan(STATION).stood
+
+
+def test_cancelled_while_it_is_sent_leaves_no_task_without_frames(old: tuple[PushHome, Server], monkeypatch: pytest.MonkeyPatch) -> None:
+    here, server = old
+    monkeypatch.setattr("annotator_bridge.cvat.push.NOTE_EVERY_S", 0.0)
+    here.station("101", {"a.jpg": [BOX], "b.jpg": [BOX]})
+    planned = here.plan(STATION)
+    tools = replace(here.tools, tell=lambda progress: cancel(here, planned.task_id) if progress.bytes_sent else None)
+    with here.server() as opened:
+        assert advance(tools, opened, planned.task_id).cancelled_utc
+    assert not here.world.tasks
+    assert server.count("PATCH /api/tasks/.*/data/") == 1
+
+
+def cancel(here: PushHome, task_id: int) -> None:
+    with immediate(here.db):
+        store.cancel_task(here.db, task_id, "rita")
+
+
+def test_cancelled_with_frames_leaves_the_task_as_it_is(old: tuple[PushHome, Server]) -> None:
+    here, _ = old
+    here.station("101", {"a.jpg": [BOX]})
+    planned = here.plan(STATION)
+    tools = replace(here.tools, tell=lambda progress: cancel(here, planned.task_id) if progress.step == "ready" else None)
+    with here.server() as opened:
+        assert advance(tools, opened, planned.task_id).step == "ready"
+    assert len(here.world.tasks) == 1
 
 
 @pytest.mark.parametrize(
