@@ -52,7 +52,8 @@ class TrackState:
         gone: it left the picture or was unseen for so long that nothing is looked for any more.
         hint: of the seabed's motion; None where none was found yet.
         thumb: (h, w) uint8, the picture, small and grey.
-        first, latest: (h, w) uint8 of one size, the object with its surroundings as it was given and as it was last seen.
+        first, latest: (h, w) uint8 of one size, the object with its surroundings as it was given and as it was a step ago.
+        whole: all of its surroundings were in the picture in `first`; until then nothing can be compared with it.
     """
 
     form: Form
@@ -65,6 +66,7 @@ class TrackState:
     thumb: UInt8Array
     first: UInt8Array
     latest: UInt8Array
+    whole: bool
 
 
 class ThumbText:
@@ -99,6 +101,7 @@ def written(state: TrackState, thumb: ThumbText) -> dict[str, Any]:
         "motion": None if state.hint is None else _written_hint(state.hint),
         "picture": thumb.text(),
         "first": _patch_text(state.first),
+        "whole": state.whole,
         "latest": None if state.latest is state.first else _patch_text(state.latest),
     }
 
@@ -133,6 +136,7 @@ def read(given: object, what: str) -> TrackState:
         thumb=_picture(document.get("picture"), f"{what}.picture"),
         first=first,
         latest=latest,
+        whole=document.get("whole") is True,
     )
 
 

@@ -24,13 +24,13 @@ from edge.values import UInt8Array
 from models.runtime.vision import cv2
 
 SEEN = 0.55  # correlation from which on it is the object
-SEEN_IN_DOUBT = 0.75  # where the seabed's motion is not known and the search is wide, and of what was lost already
-FRESH = 0.7  # from which on the latest view is renewed
-REACH_WIDTH, REACH_SIDE = 0.004, 0.06  # standard deviation of the search, of the picture's width and of the box's side
+SEEN_IN_DOUBT = 0.95  # where the seabed's motion is not known and the search is wide, and of what was lost already
+REACH_WIDTH, REACH_SIDE = 0.002, 0.04  # standard deviation of the search, of the picture's width and of the box's side
 REACH_WITHOUT_MOTION = 0.02
 REACH_SDS = 2.5
 MOST_REACH_PX = 40  # of a view
-CARRIED_STEPS = 5  # unseen, but the seabed is: it is where the seabed took it
+MOST_WIDENED = 5  # steps unseen over which the search grows
+CARRIED_STEPS = 12  # unseen, but the seabed is: it is where the seabed took it
 LOOKED_FOR_STEPS = 20  # then nothing is looked for any more
 LEAST_INSIDE = 0.25  # of the box: with less of it in the picture it has left
 LEAST_LOOK_INSIDE = 0.8  # of the surroundings: with less nothing can be compared
@@ -69,6 +69,7 @@ class Scene:
 def begin(scene: Scene, box: Box, form: Form) -> TrackState:
     """An object as somebody drew it; `box` lies in the picture, at least in part."""
     seen = view(scene.grey, box, view_size(box), (0, 0))
+    whole = share_inside(look_box(box), scene.width_px, scene.height_px) >= 1
     return TrackState(
         form=form,
         width_px=scene.width_px,
@@ -80,6 +81,7 @@ def begin(scene: Scene, box: Box, form: Form) -> TrackState:
         thumb=scene.thumb,
         first=seen,
         latest=seen,
+        whole=whole,
     )
 
 
@@ -90,21 +92,15 @@ def follow(scene: Scene, given: TrackState) -> Step:
         return Step(state=replace(state, thumb=scene.thumb), box=state.box, is_lost=True)
     motion = scene.motion_since(given)
     box = _moved(state, motion)
-    inside = share_inside(box, scene.width_px, scene.height_px)
-    if inside < LEAST_INSIDE:
+    if share_inside(box, scene.width_px, scene.height_px) < LEAST_INSIDE:
         return Step(state=replace(state, box=box, thumb=scene.thumb, gone=True), box=box, is_lost=True)
     found = _look(scene, state, box, motion)
-    unseen = 0 if found is not None and found.is_seen else state.unseen + 1
-    if found is not None and found.is_seen:
-        box = found.box
-    elif found is None and motion is not None and state.unseen == 0:
-        unseen = 0  # at the edge of the picture, where it cannot be compared, the seabed's word is taken
-    if unseen and motion is None:
-        unseen = max(unseen, CARRIED_STEPS + 1)  # nothing tells where it is now
-    is_lost = unseen > CARRIED_STEPS
-    latest = state.latest
-    if found is not None and found.score >= FRESH and found.is_seen:
-        latest = view(scene.grey, box, (state.first.shape[1], state.first.shape[0]), (0, 0))
+    if found is None:  # at the edge of the picture, where it cannot be compared, the seabed's word is taken
+        unseen = state.unseen + (state.unseen > 0)
+    else:
+        box, unseen = found.box, 0 if found.is_seen else state.unseen + 1
+    if motion is None and (found is None or not found.is_seen):
+        unseen = max(unseen + 1, CARRIED_STEPS + 1)  # nothing tells where it is now
     kept = replace(
         state,
         box=box,
@@ -112,9 +108,22 @@ def follow(scene: Scene, given: TrackState) -> Step:
         gone=unseen > LOOKED_FOR_STEPS,
         hint=state.hint if motion is None else motion.hint(),
         thumb=scene.thumb,
-        latest=latest,
     )
-    return Step(state=kept, box=box, is_lost=is_lost)
+    if motion is not None and unseen <= CARRIED_STEPS:
+        kept = _remembered(scene, kept)
+    return Step(state=kept, box=box, is_lost=unseen > CARRIED_STEPS)
+
+
+def _remembered(scene: Scene, state: TrackState) -> TrackState:
+    """The state with what the object looks like now."""
+    inside = share_inside(look_box(state.box), scene.width_px, scene.height_px)
+    if inside < LEAST_LOOK_INSIDE:
+        return state
+    latest = view(scene.grey, state.box, (state.first.shape[1], state.first.shape[0]), (0, 0))
+    if state.whole or inside < 1:
+        return replace(state, latest=latest)
+    # It was drawn at the edge of the picture; what its surroundings look like is seen only now.
+    return replace(state, first=latest, latest=latest, whole=True)
 
 
 def _at_size(state: TrackState, width_px: int, height_px: int) -> TrackState:
@@ -136,33 +145,28 @@ def _moved(state: TrackState, motion: GroundMotion | None) -> Box:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """The best place near the expected one, its correlation, and whether that makes it the object."""
+    """Where an object is taken to be, and whether it was seen there."""
 
     box: Box
-    score: float
     is_seen: bool
 
 
 def _look(scene: Scene, state: TrackState, box: Box, motion: GroundMotion | None) -> _Found | None:
-    """The object near `box`; None where too little of its surroundings is in the picture to tell."""
+    """The object near `box`; None where too little of its surroundings is in the picture to tell, or was when it was drawn."""
     region = look_box(box)
-    if share_inside(region, scene.width_px, scene.height_px) < LEAST_LOOK_INSIDE:
+    if not state.whole or share_inside(region, scene.width_px, scene.height_px) < LEAST_LOOK_INSIDE:
         return None
     size = (state.first.shape[1], state.first.shape[0])
     scale = np.array([region[2] - region[0], region[3] - region[1]]) / size
     side = float(np.sqrt(np.prod(sides_of(box))))
     width = REACH_WITHOUT_MOTION if motion is None else max(REACH_WIDTH, min(motion.sd, REACH_WITHOUT_MOTION))
-    spread = np.hypot(width * scene.width_px, REACH_SIDE * side) * np.sqrt(1 + min(state.unseen, CARRIED_STEPS)) / scale
+    spread = np.hypot(width * scene.width_px, REACH_SIDE * side) * np.sqrt(1 + min(state.unseen, MOST_WIDENED)) / scale
     reach = np.clip(np.ceil(REACH_SDS * spread), 2, MOST_REACH_PX).astype(int)
     area = view(scene.grey, box, size, (int(reach[0]), int(reach[1])))
-    needed = SEEN if motion is not None and state.unseen <= CARRIED_STEPS else SEEN_IN_DOUBT
-    best: _Found | None = None
-    for known, trust in ((state.first, 1.0), (state.latest, 0.7)):
-        if known is state.latest and (state.latest is state.first or (best is not None and best.score >= FRESH)):
-            continue
-        offset, score = best_place(area, known, spread)
-        if best is None or score > best.score:
-            shift = trust * (offset - reach) * scale
-            moved = (box[0] + shift[0], box[1] + shift[1], box[2] + shift[0], box[3] + shift[1])
-            best = _Found(box=moved, score=score, is_seen=score >= needed)
-    return best
+    in_doubt = motion is None or state.unseen > CARRIED_STEPS
+    offset, score = best_place(area, state.first, spread)
+    if score >= (SEEN_IN_DOUBT if in_doubt else SEEN):
+        shift = (offset - reach) * scale
+        return _Found(box=(box[0] + shift[0], box[1] + shift[1], box[2] + shift[0], box[3] + shift[1]), is_seen=True)
+    # What it looked like a step ago says that it is still there, and never where: its view was cut out where it was taken to be.
+    return _Found(box=box, is_seen=not in_doubt and best_place(area, state.latest, spread)[1] >= SEEN)

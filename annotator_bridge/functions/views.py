@@ -14,6 +14,7 @@ SURROUNDINGS = 2.0  # of the box's sides: what is looked for has the mud around 
 LEAST_LOOK_PX = 24.0
 PATCH_PX = 56  # longer side of a view
 LEAST_PATCH_PX = 12
+LEAST_CONTRAST = 1.0  # grey levels, standard deviation: less shows nothing that could be recognised
 BLUNT = 2.5  # how much less the distance weighs than it would by itself: the look decides, the distance breaks ties
 
 
@@ -60,7 +61,11 @@ def look_box(box: Box) -> Box:
 
 
 def best_place(area: UInt8Array, view: UInt8Array, spread: Float64Array) -> tuple[Float64Array, float]:
-    """Where in `area` the view fits best, (2,) pixels of its upper left corner with parts, and the correlation there."""
+    """Where in `area` the view fits best, (2,) pixels of its upper left corner with parts, and the correlation there;
+    0 of a view that shows nothing.
+    """
+    if float(view.std()) < LEAST_CONTRAST:
+        return np.array([(whole - part) / 2 for whole, part in zip(area.shape[::-1], view.shape[::-1], strict=True)]), 0.0
     surface = np.asarray(cv2.matchTemplate(area, view, cv2.TM_CCOEFF_NORMED), np.float64)
     surface = np.where(np.isfinite(surface), surface, 0.0)  # of nothing but one grey
     rows, columns = surface.shape
