@@ -15,9 +15,11 @@ from edge.settings import Settings
 
 OVERRIDE_NAME, ENV_NAME, IMAGES_NAME = "docker-compose.imagine-edge.yml", "imagine-edge.env", "images.txt"
 DOCKER_HOST = "host.docker.internal"
-WORKERS = ("cvat_worker_annotation",)
+SERVER, WORKER = "cvat_server", "cvat_worker_annotation"
+_OLDER_WORKERS = ("cvat_worker_default", "cvat_worker_low")  # of before 2.4: they ran models too
 _VERSION = re.compile(r"v?(\d+\.\d+\.\d+)")
 _IMAGE = re.compile(r"^\s+image:\s*[\"']?([^\"'\s#]+)", re.MULTILINE)
+_SERVICE = re.compile(r"^  ([A-Za-z0-9_-]+):\s*$", re.MULTILINE)
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 _HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]")
 
@@ -50,11 +52,13 @@ def write_kit(folder: Path, settings: Settings, *, version: str, host: str | Non
         raise SettingsError(f"{version!r} is no version of CVAT", advice="Such as 2.80.0; CVAT shows it under About.")
     if host is not None and not _HOST.fullmatch(host):
         raise SettingsError(f"{host!r} is no name or address of a machine")
-    images = () if compose is None else images_of(_text_of(compose), found[1])
+    text = None if compose is None else _text_of(compose)
+    images = () if text is None else images_of(text, found[1])
+    workers = (WORKER,) if text is None else workers_of(text)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ExportRefusedError(f"{folder} is not empty", advice="Name a new folder.")
     files = {
-        OVERRIDE_NAME: override_text(),
+        OVERRIDE_NAME: override_text(workers),
         "save-images.sh": _SAVE,
         "load-images.sh": _LOAD,
         "README.txt": _readme(settings, found[1], host),
@@ -93,7 +97,21 @@ def images_of(compose: str, version: str) -> tuple[str, ...]:
     return tuple(sorted(set(found)))
 
 
-def override_text() -> str:
+def workers_of(compose: str) -> tuple[str, ...]:
+    """The services of a compose file that call models besides the server: an override of one that is not there would not start.
+
+    Raises:
+        SettingsError: there is no server, or none of them.
+    """
+    services = set(_SERVICE.findall(compose))
+    found = (WORKER,) if WORKER in services else tuple(name for name in _OLDER_WORKERS if name in services)
+    if SERVER not in services or not found:
+        advice = "Give the docker-compose.yml of the CVAT release."
+        raise SettingsError(f"the compose file has no {SERVER} with a {WORKER}", advice=advice)
+    return found
+
+
+def override_text(workers: tuple[str, ...] = (WORKER,)) -> str:
     """The compose file that is started together with CVAT's own."""
     shared = (
         "      CVAT_NUCLIO_HOST: ${IMAGINE_EDGE_NUCLIO_HOST}",
@@ -104,8 +122,8 @@ def override_text() -> str:
         f'      - "{DOCKER_HOST}:host-gateway"',
     )
     lines = ["# Started together with CVAT's own docker-compose.yml: CVAT takes the appliance for Nuclio.", "services:"]
-    lines += ["  cvat_server:", "    environment:", '      CVAT_SERVERLESS: "1"', *shared]
-    for worker in WORKERS:
+    lines += [f"  {SERVER}:", "    environment:", '      CVAT_SERVERLESS: "1"', *shared]
+    for worker in workers:
         lines += [f"  {worker}:", "    environment:", *shared]
     return "\n".join(lines) + "\n"
 

@@ -12,7 +12,7 @@ import yaml
 from typer.testing import CliRunner
 
 from annotator_bridge.cvat.doctor import examine
-from annotator_bridge.cvat.kit import images_of, write_kit
+from annotator_bridge.cvat.kit import images_of, override_text, workers_of, write_kit
 from annotator_bridge.cvat.signing import log_in
 from annotator_bridge.facade.listen import Listener
 from edge.cli import app
@@ -180,6 +180,15 @@ def test_a_kit_of_nonsense_is_refused(tmp_path: Path, version: str, host: str | 
     with pytest.raises(SettingsError):
         write_kit(tmp_path / "kit", Settings(), version=version, host=host)
     assert not (tmp_path / "kit").exists()
+
+
+def test_the_kit_names_only_services_that_are_there() -> None:
+    """Compose does not start with an override of a service that has no image."""
+    older = "services:\n  cvat_server:\n    image: a:1\n  cvat_worker_default:\n    image: a:1\n"
+    assert workers_of(older) == ("cvat_worker_default",)
+    assert set(yaml.safe_load(override_text(workers_of(older)))["services"]) == {"cvat_server", "cvat_worker_default"}
+    with pytest.raises(SettingsError, match="cvat_server"):
+        workers_of("services:\n  web:\n    image: a:1\n")
 
 
 def test_images_come_from_the_release_or_not_at_all() -> None:
