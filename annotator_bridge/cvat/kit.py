@@ -19,7 +19,7 @@ SERVER, WORKER = "cvat_server", "cvat_worker_annotation"
 _OLDER_WORKERS = ("cvat_worker_default", "cvat_worker_low")  # of before 2.4: they ran models too
 _VERSION = re.compile(r"v?(\d+\.\d+\.\d+)")
 _IMAGE = re.compile(r"^\s+image:\s*[\"']?([^\"'\s#]+)", re.MULTILINE)
-_SERVICE = re.compile(r"^  ([A-Za-z0-9_-]+):\s*$", re.MULTILINE)
+_SERVICE = re.compile(r"^  ([A-Za-z0-9_-]+):[ \t]*$", re.MULTILINE)
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 _HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]")
 

@@ -149,7 +149,8 @@ def test_the_kit_has_what_cvats_compose_needs(tmp_path: Path) -> None:
     settings = Settings(cvat_host="172.17.0.1", cvat_port=8071, cvat_token="s-3cret")
     compose = tmp_path / "docker-compose.yml"
     compose.write_text(
-        "services:\n  cvat_server:\n    image: cvat/server:${CVAT_VERSION:-v2.80.0}\n  db:\n    image: postgres:15-alpine # old\n"
+        "services:\n  cvat_server:\n    image: cvat/server:${CVAT_VERSION:-v2.80.0}\n  cvat_worker_annotation:\n"
+        "    image: cvat/server:${CVAT_VERSION:-v2.80.0}\n  db:\n    image: postgres:15-alpine # old\n"
     )
     kit = write_kit(tmp_path / "kit", settings, version="v2.80.0", compose=compose)
     assert kit.images == ("cvat/server:v2.80.0", "postgres:15-alpine")
