@@ -36,6 +36,7 @@ _SILENT_S = 15.0
 _MOST_CONNECTIONS = 256
 _STOP_GRACE_S = 3
 _BEAT_S = 0.5
+_AGAIN_S = 20.0
 _STARTED_WITHIN_S = 10.0
 
 
@@ -99,22 +100,60 @@ class Listener:
 
 @contextmanager
 def bridge_beside(home: Path, settings: Settings) -> Iterator[Listener | None]:
-    """The facade beside an appliance, as `cvat_bridge` says; one that cannot be served is told in the log and on the health page."""
+    """The facade beside an appliance, as `cvat_bridge` says; None if it cannot be served yet.
+
+    Then the log and the health page say why, and it is tried again now and then: after a restart of the machine Docker's bridge, whose
+    address `cvat_host` may be, comes up later than the appliance.
+    """
     if not settings.cvat_bridge:
         yield None
         return
+    beside = _Beside(home, settings)
     try:
-        listener = Listener(home, settings)
-    except SettingsError as error:
-        log.error("bridge_not_served", error=str(error))  # noqa: TRY400 (told, not a bug)
-        _note_fault(home, str(error))
-        yield None
-        return
-    listener.start()
-    try:
-        yield listener
+        yield beside.open()
     finally:
-        listener.stop()
+        beside.close()
+
+
+class _Beside:
+    """Serves as soon as that is possible."""
+
+    def __init__(self, home: Path, settings: Settings) -> None:
+        self._home = home
+        self._settings = settings
+        self._listener: Listener | None = None
+        self._ending = threading.Event()
+        self._again = threading.Thread(target=self._try_again, name="bridge-again", daemon=True)
+
+    def open(self) -> Listener | None:
+        fault = self._try()
+        if fault:
+            log.error("bridge_not_served", error=fault)
+            _note_fault(self._home, fault)
+            self._again.start()
+        return self._listener
+
+    def close(self) -> None:
+        self._ending.set()
+        if self._again.ident is not None:
+            self._again.join()
+        if self._listener is not None:
+            self._listener.stop()
+
+    def _try(self) -> str:
+        """Why it cannot be served; empty if it is."""
+        try:
+            listener = Listener(self._home, self._settings)
+        except SettingsError as error:
+            return str(error)
+        listener.start()
+        self._listener = listener
+        return ""
+
+    def _try_again(self) -> None:
+        while not self._ending.wait(_AGAIN_S):
+            if not self._try():
+                return
 
 
 def _note_fault(home: Path, fault: str) -> None:

@@ -198,6 +198,19 @@ def test_beside_an_appliance_a_taken_port_is_a_fault_in_the_record_and_no_end(tm
     assert after.url == ""
 
 
+def test_an_address_that_becomes_free_later_is_served_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listen, "_AGAIN_S", 0.05)
+    taken = socket.create_server(("127.0.0.1", 0))
+    settings = Settings(cvat_bridge=True, cvat_port=taken.getsockname()[1])
+    with bridge_beside(tmp_path, settings):
+        taken.close()
+        wait_for(lambda: (record := read_record(tmp_path)) is not None and record.is_serving)
+        record = read_record(tmp_path)
+        assert record is not None
+        assert record.fault == ""
+        assert httpx.get(f"{record.url}/api/functions", trust_env=False).status_code == 200
+
+
 def test_an_appliance_without_the_bridge_serves_nothing(tmp_path: Path) -> None:
     with bridge_beside(tmp_path, Settings(cvat_bridge=False)) as listener:
         assert listener is None

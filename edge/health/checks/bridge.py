@@ -45,7 +45,7 @@ def _not_serving(record: BridgeRecord) -> list[Issue]:
         return []
     advice = (
         "Correct the setting that it names; of a taken port, end what has it, or give `cvat_port` another and CVAT_NUCLIO_PORT the same. "
-        "Then start the appliance again."
+        "It is tried again by itself; after a change of the settings start the appliance anew."
     )
     return [Issue(code=IssueCode.BRIDGE_NOT_SERVING, severity=Severity.WARNING, message=record.fault, advice=advice)]
 
