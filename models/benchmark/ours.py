@@ -54,7 +54,7 @@ def our_round(pack_dir: Path, variant_name: str, device: str, seconds: float) ->
     images = read_golden_images(alone.pack)
     spec = alone.manifest.input
     views = [plan_views(image.shape[1], image.shape[0], spec)[0] for image in images]
-    tensors = [view.tensor(view.cut(image), spec) for view, image in zip(views, images, strict=True)]
+    tensors = [alone.input_of(view, view.cut(image)) for view, image in zip(views, images, strict=True)]
     network_ms = _latencies_ms(lambda turn: alone.engine.infer(tensors[turn % len(tensors)]), seconds)
     path_ms = _latencies_ms(lambda turn: detect(images[turn % len(images)], alone), seconds)
     together = load_model(pack_dir, variant_name, threads=cores, device=device)

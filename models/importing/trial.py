@@ -105,8 +105,8 @@ def _look(models: Sequence[LoadedModel], path: Path, image: UInt8Array) -> _Look
     manifest = models[0].manifest
     height_px, width_px = image.shape[:2]
     (view, *_) = plan_views(width_px, height_px, manifest.input)
-    tensor = view.tensor(view.cut(image), manifest.input)
-    outputs = [_scores(model.engine.infer(tensor), manifest) for model in models]
+    content = view.cut(image)
+    outputs = [_scores(model.engine.infer(model.input_of(view, content)), manifest) for model in models]
     is_classification = manifest.task == "classify"
     found = tuple(detect(image, model) for model in models)
     sure = found[0].score >= manifest.thresholds.score + _CLOSE_SCORE

@@ -7,12 +7,16 @@ training; the way back uses the exact ratio of the rounded sizes instead of the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.values import Float32Array, UInt8Array
 from models.manifest import InputSpec
 from models.runtime.vision import cv2
+
+AnyArray = NDArray[Any]
 
 _AREA_BELOW_SCALE = 0.5  # bilinear resizing reads 2 x 2 pixels and would skip some below this
 
@@ -72,23 +76,39 @@ def to_tensor(content: UInt8Array, spec: InputSpec, *, left_px: int, top_px: int
     A pixel becomes (value / 255 - mean) / std, per channel in `spec.channel_order`.
     """
     height_px, width_px = content.shape[:2]
-    bottom_px, right_px = top_px + height_px, left_px + width_px
+    box = (left_px, top_px, left_px + width_px, top_px + height_px)
     tensor = np.empty((1, 3, spec.height_px, spec.width_px), np.float32)
     planes = cv2.split(content)
     for index, plane in enumerate(planes if spec.channel_order == "bgr" else reversed(planes)):
         mean, std = spec.mean[index], spec.std[index]
-        whole = tensor[0, index]
-        if (width_px, height_px) != (spec.width_px, spec.height_px):
-            padding = np.float32((spec.pad_value / 255 - mean) / std)
-            whole[:top_px] = padding
-            whole[bottom_px:] = padding
-            whole[top_px:bottom_px, :left_px] = padding
-            whole[top_px:bottom_px, right_px:] = padding
-        inside = whole[top_px:bottom_px, left_px:right_px]
+        inside = _padded(tensor[0, index], box, np.float32((spec.pad_value / 255 - mean) / std))
         np.multiply(plane, np.float32(1 / (255 * std)), out=inside)
         if mean:
             inside -= np.float32(mean / std)
     return tensor
+
+
+def to_pixels(content: UInt8Array, spec: InputSpec, *, left_px: int, top_px: int) -> UInt8Array:
+    """Place an image (h, w, 3) uint8 BGR in a picture of the input's size: (1, H, W, 3) uint8 in `spec.channel_order`, padded around."""
+    height_px, width_px = content.shape[:2]
+    box = (left_px, top_px, left_px + width_px, top_px + height_px)
+    pixels = np.empty((1, spec.height_px, spec.width_px, 3), np.uint8)
+    inside = _padded(pixels[0], box, np.uint8(spec.pad_value))
+    if spec.channel_order == "bgr":
+        inside[:] = content
+    else:
+        cv2.cvtColor(content, cv2.COLOR_BGR2RGB, dst=inside)
+    return pixels
+
+
+def _padded(whole: AnyArray, box: tuple[int, int, int, int], padding: np.float32 | np.uint8) -> AnyArray:
+    """The part of a plane or a picture (H, W, ...) within left, top, right, bottom; what is around it is filled."""
+    left_px, top_px, right_px, bottom_px = box
+    whole[:top_px] = padding
+    whole[bottom_px:] = padding
+    whole[top_px:bottom_px, :left_px] = padding
+    whole[top_px:bottom_px, right_px:] = padding
+    return whole[top_px:bottom_px, left_px:right_px]
 
 
 def to_source(xyxy: Float32Array, placement: Placement) -> Float32Array:

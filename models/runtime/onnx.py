@@ -11,7 +11,7 @@ import numpy as np
 from edge.errors import ModelError
 from models.manifest import Precision
 from models.runtime.devices import CPU, PROVIDERS
-from models.runtime.protocols import Float32Array
+from models.runtime.protocols import Float32Array, UInt8Array
 from models.runtime.quiet import import_onnxruntime
 
 _SEVERITY_ERROR = 3
@@ -55,7 +55,12 @@ class OnnxRuntimeEngine:
         """Calls that run side by side."""
         return self._streams
 
-    def infer(self, tensor: Float32Array) -> tuple[Float32Array, ...]:
+    @property
+    def takes_pixels(self) -> bool:
+        """Never."""
+        return False
+
+    def infer(self, tensor: Float32Array | UInt8Array) -> tuple[Float32Array, ...]:
         """See `protocols.Engine.infer`."""
         try:
             outputs = self._session.run(None, {self._input: tensor})

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from edge.errors import ModelError
-from models.manifest import Precision
+from models.manifest import InputSpec, Precision
 from models.runtime.devices import CPU
-from models.runtime.protocols import Float32Array
+from models.runtime.protocols import Float32Array, UInt8Array
 from models.runtime.quiet import import_openvino
 
 
@@ -28,12 +28,14 @@ class OpenVinoEngine:
         streams: int,
         device: str = CPU,
         cache_dir: Path | None = None,
+        pixels: InputSpec | None = None,
     ) -> None:
         """Compile the `.xml` or `.onnx` at `path`.
 
         Args:
             device: CPU, GPU, GPU.1, NPU and so on, as OpenVINO names them.
             cache_dir: where compiled models of a GPU or NPU are kept, which take long to make.
+            pixels: take bytes (1, H, W, 3) and make of them what this says; None: `infer` takes what is ready for the first layer.
 
         Raises:
             ModelError: OpenVINO cannot read or compile it, it wants another input, or the device lacks the precision.
@@ -46,6 +48,8 @@ class OpenVinoEngine:
             arithmetic = _arithmetic(precision, device, core.get_property(device, "OPTIMIZATION_CAPABILITIES"))
             model = core.read_model(path)
             _fix_input(model, input_shape)
+            if pixels is not None:
+                model = _taking_pixels(openvino, model, pixels)
             self._compiled: Any = core.compile_model(model, device, _options(device, arithmetic, streams, cache_dir))
         except RuntimeError as error:
             raise ModelError(f"OpenVINO cannot load {path.name}: {_first_line(error)}") from error
@@ -55,9 +59,11 @@ class OpenVinoEngine:
             self._requests.put(self._compiled.create_infer_request())
         self._device = f"{device} {arithmetic}"
         self._streams = streams
+        self._takes_pixels = pixels is not None
         # OpenVINO's bindings set themselves up within the first call while they hold Python's lock; two first calls at once
         # wait for each other for ever (seen with 2026.4.1). This one is made before there is a second thread.
-        self.infer(np.zeros(input_shape, np.float32))
+        _, channels, height_px, width_px = input_shape
+        self.infer(np.zeros(input_shape, np.float32) if pixels is None else np.zeros((1, height_px, width_px, channels), np.uint8))
 
     @property
     def device(self) -> str:
@@ -69,7 +75,12 @@ class OpenVinoEngine:
         """Calls that run side by side."""
         return self._streams
 
-    def infer(self, tensor: Float32Array) -> tuple[Float32Array, ...]:
+    @property
+    def takes_pixels(self) -> bool:
+        """See `protocols.Engine.takes_pixels`."""
+        return self._takes_pixels
+
+    def infer(self, tensor: Float32Array | UInt8Array) -> tuple[Float32Array, ...]:
         """See `protocols.Engine.infer`."""
         request = self._requests.get()
         try:
@@ -123,6 +134,19 @@ def _fix_input(model: Any, input_shape: tuple[int, int, int, int]) -> None:
         raise ModelError(f"the model wants input {wanted}, the manifest says {list(input_shape)}")
     if wanted.is_dynamic:
         model.reshape(list(input_shape))
+
+
+def _taking_pixels(openvino: Any, model: Any, spec: InputSpec) -> Any:
+    """The model with the arithmetic of `letterbox.to_tensor` before its first layer."""
+    from openvino.preprocess import PrePostProcessor
+
+    prepared = PrePostProcessor(model)
+    prepared.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+    prepared.input().model().set_layout(openvino.Layout("NCHW"))
+    steps = prepared.input().preprocess().convert_element_type(openvino.Type.f32).scale([255 * std for std in spec.std])
+    if any(spec.mean):
+        steps.mean([mean / std for mean, std in zip(spec.mean, spec.std, strict=True)])
+    return prepared.build()
 
 
 def _first_line(error: Exception) -> str:

@@ -23,7 +23,7 @@ from edge.values import Detections
 from models.manifest import Manifest, Precision
 from models.runtime.devices import CPU
 from models.runtime.onnx import failures, open_session
-from models.runtime.protocols import Float32Array
+from models.runtime.protocols import Float32Array, UInt8Array
 from models.runtime.vision import cv2
 
 INSIDE, OUTSIDE, BOX_LOW, BOX_HIGH = 1.0, 0.0, 2.0, 3.0
@@ -65,6 +65,11 @@ class PromptEngine:
         self._device = f"{device} f32"
 
     @property
+    def takes_pixels(self) -> bool:
+        """See `protocols.Engine.takes_pixels`."""
+        return False
+
+    @property
     def device(self) -> str:
         """Where it runs and in what arithmetic."""
         return self._device
@@ -74,9 +79,9 @@ class PromptEngine:
         """Calls that run side by side."""
         return self._streams
 
-    def infer(self, tensor: Float32Array) -> tuple[Float32Array, ...]:
+    def infer(self, tensor: Float32Array | UInt8Array) -> tuple[Float32Array, ...]:
         """The logits when the middle of the input is clicked; see `protocols.Engine.infer`."""
-        return (self.infer_prompt(tensor, self._middle),)
+        return (self.infer_prompt(np.asarray(tensor, np.float32), self._middle),)
 
     def infer_prompt(self, tensor: Float32Array, points: Sequence[PromptPoint]) -> Float32Array:
         """The logits, (1, 1, h, w) float32, of a network's input (1, 3, H, W) float32 with at least one point.

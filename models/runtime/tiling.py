@@ -13,7 +13,7 @@ import numpy as np
 
 from edge.values import Float32Array, UInt8Array
 from models.manifest import InputSpec
-from models.runtime.letterbox import Placement, letterbox, resize, stretch, to_source, to_tensor
+from models.runtime.letterbox import Placement, letterbox, resize, stretch, to_pixels, to_source, to_tensor
 
 Fit = Literal["letterbox", "tiles", "stretch", "crop"]
 
@@ -62,6 +62,10 @@ class View:
     def tensor(self, content: UInt8Array, spec: InputSpec) -> Float32Array:
         """What `cut` gave, as the network's input (1, 3, H, W) float32."""
         return to_tensor(content, spec, left_px=self.placement.left_px, top_px=self.placement.top_px)
+
+    def pixels(self, content: UInt8Array, spec: InputSpec) -> UInt8Array:
+        """What `cut` gave, padded to the size of the network's input: (1, H, W, 3) uint8 in the order of its channels."""
+        return to_pixels(content, spec, left_px=self.placement.left_px, top_px=self.placement.top_px)
 
     def to_image(self, xyxy: Float32Array) -> Float32Array:
         """Boxes (N, 4) in pixels of the network's input, as pixels of the full image, cut at the edges of the part."""

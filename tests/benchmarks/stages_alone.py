@@ -20,9 +20,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.values import Float32Array
-from models.runtime.letterbox import letterbox, resize, to_tensor
+from edge.values import Float32Array, UInt8Array
 from models.runtime.predict import load_model
+from models.runtime.tiling import plan_views
 
 DECODED_AT_ONCE = 60  # stills kept decoded, so that preprocessing is measured without decoding
 
@@ -50,11 +50,10 @@ def main() -> None:
     spec = model.manifest.input
     decoded = [image for array in arrays[:DECODED_AT_ONCE] if (image := cv2.imdecode(array, cv2.IMREAD_COLOR)) is not None]
 
-    def preprocess(index: int) -> Float32Array:
+    def preprocess(index: int) -> Float32Array | UInt8Array:
         image = np.asarray(decoded[index % len(decoded)], np.uint8)
-        place = letterbox(image.shape[1], image.shape[0], spec)
-        content = resize(image, place.content_width_px, place.content_height_px)
-        return to_tensor(content, spec, left_px=place.left_px, top_px=place.top_px)
+        (view,) = plan_views(image.shape[1], image.shape[0], spec)
+        return model.input_of(view, view.cut(image))
 
     tensor = preprocess(0)
     stages: dict[str, Callable[[int], object]] = {

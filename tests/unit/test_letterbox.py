@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.manifest import InputSpec
-from models.runtime.letterbox import letterbox, resize, stretch, to_source, to_tensor
+from models.runtime.letterbox import letterbox, resize, stretch, to_pixels, to_source, to_tensor
 from models.runtime.vision import cv2
 
 SIDES = st.integers(1, 3000)
@@ -49,6 +49,17 @@ def test_mean_std_order_and_padding_follow_the_manifest() -> None:
     tensor = to_tensor(image, wanted, left_px=16, top_px=0)
     assert np.allclose(tensor[0, :, 5, 20], [(1 - 0.1) / 0.5, (0 - 0.2) / 0.25, (0.4 - 0.3) / 2.0], atol=1e-6)
     assert np.allclose(tensor[0, :, 5, 2], [(0.2 - 0.1) / 0.5, 0.0, (0.2 - 0.3) / 2.0], atol=1e-6)
+
+
+@pytest.mark.parametrize("order", ["bgr", "rgb"])
+@pytest.mark.parametrize(("left_px", "top_px"), [(0, 0), (7, 0), (3, 5)])
+def test_the_bytes_are_those_that_the_numbers_are_made_of(order: Literal["bgr", "rgb"], left_px: int, top_px: int) -> None:
+    wanted = spec(64, 32, channel_order=order)
+    content = np.random.default_rng(0).integers(0, 256, (32 - 2 * top_px, 64 - 2 * left_px, 3), dtype=np.uint8)
+    pixels = to_pixels(content, wanted, left_px=left_px, top_px=top_px)
+    assert (pixels.shape, pixels.dtype, pixels.flags["C_CONTIGUOUS"]) == ((1, 32, 64, 3), np.uint8, True)
+    numbers = to_tensor(content, wanted, left_px=left_px, top_px=top_px)
+    assert np.array_equal(pixels.transpose(0, 3, 1, 2), np.round(numbers * 255))
 
 
 @given(

@@ -13,15 +13,17 @@ import numpy as np
 import pytest
 
 from edge.errors import ModelError, PackInvalidError
+from edge.pipeline.keeper import BUNDLED_PACKS
 from models.pack import variant_sha256, write_pack
 from models.runtime.devices import runtime_devices
-from models.runtime.goldens import write_expected
+from models.runtime.goldens import read_golden_images, write_expected
 from models.runtime.negotiate import VariantProof
 from models.runtime.onnx import OnnxRuntimeEngine
 from models.runtime.openvino import OpenVinoEngine
 from models.runtime.predict import LoadedModel, classify, detect, load_model
 from models.runtime.protocols import Engine
 from models.runtime.prove import ProofStep, prove_pack, run_in_child
+from models.runtime.tiling import plan_views
 from tests.unit import tiny_models
 from tests.unit.tiny_models import LABELS, coloured, make_tiny_pack
 
@@ -72,6 +74,36 @@ def test_an_answer_is_not_overwritten_by_the_next_one(pack_dir: Path) -> None:
         kept = first.copy()
         engine.infer(np.ones((1, 3, 64, 64), np.float32))
         assert np.array_equal(first, kept)
+
+
+def test_an_eight_bit_network_finds_the_same_in_bytes_as_in_numbers() -> None:
+    model = load_model(BUNDLED_PACKS / "burrow-openings-starter", "openvino-int8", threads=1)
+    spec, variant = model.manifest.input, model.pack.variant("openvino-int8")
+    of_numbers = OpenVinoEngine(
+        model.pack.file_path(variant.files[0]), precision="int8", input_shape=(1, 3, spec.height_px, spec.width_px), streams=1
+    )
+    assert (model.engine.takes_pixels, of_numbers.takes_pixels) == (True, False)
+    image = read_golden_images(model.pack)[0]
+    (view,) = plan_views(image.shape[1], image.shape[0], spec)
+    content = view.cut(image)
+    (found,), (wanted,) = model.engine.infer(model.input_of(view, content)), of_numbers.infer(view.tensor(content, spec))
+    assert np.array_equal(found, wanted)
+    assert wanted[0, 4].max() > model.manifest.thresholds.score
+
+
+def test_mean_and_spread_of_the_manifest_are_part_of_a_graph_that_takes_bytes(pack_dir: Path) -> None:
+    model = load_model(pack_dir, "ir-fp32", threads=1)
+    path = model.pack.file_path(model.pack.variant("ir-fp32").files[0])
+    shape = (1, 3, 64, 64)
+    of_numbers = OpenVinoEngine(path, precision="fp32", input_shape=shape, streams=1)
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    for order in ("rgb", "bgr"):
+        spec = model.manifest.input.model_copy(update={"channel_order": order, "mean": (0.1, 0.2, 0.3), "std": (0.5, 0.25, 2.0)})
+        (view,) = plan_views(64, 64, spec)
+        of_bytes = OpenVinoEngine(path, precision="fp32", input_shape=shape, streams=1, pixels=spec)
+        (found,), (wanted,) = of_bytes.infer(view.pixels(image, spec)), of_numbers.infer(view.tensor(image, spec))
+        assert np.allclose(found, wanted, rtol=1e-4, atol=1e-5)
+        assert np.ptp(wanted) > 0.1
 
 
 @pytest.mark.parametrize("fit", ["tiles", "letterbox"])
