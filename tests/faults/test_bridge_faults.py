@@ -84,10 +84,10 @@ def test_a_child_that_is_killed_is_told_and_the_next_call_has_a_new_one(home: Pa
 
 
 def test_a_model_that_never_answers_is_504_and_what_ran_beside_it_is_begun_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "LOADING_S", 3.0)
     monkeypatch.setattr(worker, "_LOOK_S", 0.1)
     with bridge(home, worker_timeout_s=1) as listener, client(listener) as cvat:
         assert invoke(cvat, "tiny", IMAGE).status_code == 200
+        monkeypatch.setattr(worker, "LOADING_S", 1.5)  # not before: a child may take its time to start
         first = listener.worker.child_pid
         guilty = Beside(listener, "tiny-endless")
         wait_for(lambda: len(listener.worker._busy) == 1)
