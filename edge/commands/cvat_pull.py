@@ -129,13 +129,19 @@ def _pull_there(error: BusyError, home: Path, row: TaskRow) -> dict[str, Any]:
 
 def _since(home: Path, row: TaskRow, begin_utc: str) -> dict[str, Any]:
     """What the appliance brought in, read from the database."""
-    from edge.store.reads.cvat import frames_of, jobs_of
+    from edge.store.reads.cvat import annotations_of, frames_of, jobs_of
 
+    verdicts = dict.fromkeys(("kept", "moved", "relabelled", "added", "removed"), 0)
     with reading(home) as connection:
         jobs = [one for one in jobs_of(connection, row.id) if one.kind == "annotation"]
         deleted = sum(one.is_deleted for one in frames_of(connection, row.id))
-    here = [one for one in jobs if one.gone_utc is None]
-    new = sum((one.pulled_utc or "") >= begin_utc for one in here)
+        here = [one for one in jobs if one.gone_utc is None]
+        fresh = [one.pull_id for one in here if one.pull_id is not None and (one.pulled_utc or "") >= begin_utc]
+        for pull_id in fresh:  # of a track each keyframe is a row, and it is one object
+            rows = {(one.verdict, one.id if one.track is None else -one.track - 1) for one in annotations_of(connection, pull_id)}
+            for verdict, _ in rows:
+                verdicts[verdict] += 1
+    new = len(fresh)
     refused = [{"remote_id": one.remote_id, "reason": one.trouble} for one in here if one.trouble]
     return {
         "task_uuid": row.uuid,
@@ -149,7 +155,7 @@ def _since(home: Path, row: TaskRow, begin_utc: str) -> dict[str, Any]:
         "refused": refused,
         "deleted_frames": deleted,
         "is_blind": row.is_blind,
-        "verdicts": None,
+        "verdicts": None if row.is_blind else verdicts,
     }
 
 
