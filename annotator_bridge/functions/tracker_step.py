@@ -19,7 +19,8 @@ from annotator_bridge.functions.checked import Box
 from annotator_bridge.functions.geometry import share_inside, sides_of
 from annotator_bridge.functions.ground import GroundMotion, carried, ground_motion, thumbnail
 from annotator_bridge.functions.tracker_state import Form, TrackState
-from annotator_bridge.functions.views import best_place, look_box, view, view_size
+from annotator_bridge.functions.views import SURROUNDINGS, best_place, look_box, view, view_size
+from edge.footage import Float64Array
 from edge.values import UInt8Array
 from models.runtime.vision import cv2
 
@@ -109,7 +110,7 @@ def follow(scene: Scene, given: TrackState) -> Step:
         hint=state.hint if motion is None else motion.hint(),
         thumb=scene.thumb,
     )
-    if motion is not None and unseen <= CARRIED_STEPS:
+    if motion is not None and unseen == 0:
         kept = _remembered(scene, kept)
     return Step(state=kept, box=box, is_lost=unseen > CARRIED_STEPS)
 
@@ -168,5 +169,20 @@ def _look(scene: Scene, state: TrackState, box: Box, motion: GroundMotion | None
     if score >= (SEEN_IN_DOUBT if in_doubt else SEEN):
         shift = (offset - reach) * scale
         return _Found(box=(box[0] + shift[0], box[1] + shift[1], box[2] + shift[0], box[3] + shift[1]), is_seen=True)
-    # What it looked like a step ago says that it is still there, and never where: its view was cut out where it was taken to be.
-    return _Found(box=box, is_seen=not in_doubt and best_place(area, state.latest, spread)[1] >= SEEN)
+    if in_doubt:
+        return _Found(box=box, is_seen=False)
+    # What it looked like a step ago, or it alone where its surroundings changed (burnt-in text goes not with the seabed), says that it is
+    # still there, and never where: a view was cut out where it was taken to be.
+    return _Found(
+        box=box, is_seen=_is_there(area, state.latest, spread) or _is_there(_inner(area, size), _inner(state.first, size), spread)
+    )
+
+
+def _is_there(area: UInt8Array, known: UInt8Array, spread: Float64Array) -> bool:
+    return best_place(area, known, spread)[1] >= SEEN
+
+
+def _inner(seen: UInt8Array, size: tuple[int, int]) -> UInt8Array:
+    """A view, or the area around one, without the surroundings of a view of this size."""
+    left, top = (round(side * (1 - 1 / SURROUNDINGS) / 2) for side in size)
+    return np.ascontiguousarray(seen[top : seen.shape[0] - top, left : seen.shape[1] - left])

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from annotator_bridge.functions.function import BadCallError
 from annotator_bridge.functions.tracker import SeabedTracker
 from edge.values import UInt8Array
+from models.runtime.vision import cv2
 from models.workshop.tow.render import TowFrame
 from tests.helpers.annotated import SIZE_PX, answered, clear_openings, cut, overlap, picture, rendered, sent
 
@@ -94,6 +95,32 @@ def test_after_a_cut_to_another_place_nothing_is_taken_for_the_object(tow: list[
         elsewhere = np.ascontiguousarray(picture(frame)[:, ::-1])  # the same kind of ground, and nothing of it at its place
         answer = answered(SeabedTracker(), {"image": sent(elsewhere, ".jpg"), "states": answer["states"]})
         assert answer["shapes"] == [None] * len(openings)
+
+
+def test_an_object_that_is_gone_while_the_ground_is_there_is_told_lost() -> None:
+    """Nothing but the object's own look can tell that: the ground goes on as it was."""
+    ground = _mud(346, 614)
+    with_it = ground.copy()
+    cv2.ellipse(with_it, (300, 170), (20, 14), 0, 0, 360, (25, 30, 28), cv2.FILLED)
+    shown = {name: sent(image) for name, image in (("with", with_it), ("without", ground))}
+    answer = answered(SeabedTracker(), {"image": shown["with"], "shapes": [_object([280, 156, 320, 184])]})
+    unseen = []
+    for name in ["with"] * 3 + ["without"] * 16:
+        answer = answered(SeabedTracker(), {"image": shown[name], "states": answer["states"]})
+        unseen.append(answer["states"][0]["unseen"])
+    assert unseen == [0, 0, 0, *range(1, 17)]
+    assert answer["shapes"] == [None]
+    # It is there again: what was lost is only taken for it where there is no doubt.
+    answer = answered(SeabedTracker(), {"image": shown["with"], "states": answer["states"]})
+    assert answer["shapes"][0] is not None
+    assert overlap(answer["shapes"][0]["points"], [280, 156, 320, 184]) > 0.8
+
+
+def _mud(height: int, width: int) -> UInt8Array:
+    noise = np.random.default_rng(8).integers(0, 255, (height, width, 3), np.uint8)
+    blurred = [np.asarray(cv2.GaussianBlur(noise, (0, 0), blur), np.float32) * blur for blur in (1.5, 4.0, 9.0)]
+    rough = np.sum(blurred, axis=0)
+    return np.asarray(np.clip((rough - rough.mean()) / rough.std() * 14 + 110, 0, 255), np.uint8)
 
 
 def test_the_flat_form_is_answered_flat_and_the_shape_of_a_step_is_never_read(tow: list[TowFrame], frames: list[str]) -> None:
