@@ -18,12 +18,18 @@ ATTRIBUTES = (
 """Of every label: which proposal it is, how sure the model was ("0.91", and 0 to 100 so that CVAT can filter by it)."""
 
 LONGEST_NAME = 64
+UNNAMED = "unnamed"
 MULTIPLE, SINGLE = "multiple", "single"
 
 
+def label_name(name: str) -> str:
+    """What a class is called in CVAT, which takes away spaces around a name, keeps 64 letters of it, and has none that is empty."""
+    return name.strip()[:LONGEST_NAME].strip() or UNNAMED
+
+
 def make_labels(names: Iterable[str], shape: ShapeType) -> tuple[Label, ...]:
-    """A label for each name, once, in their order. CVAT keeps 64 letters of a name: longer ones are told apart by them or not at all."""
-    return tuple(Label(name=name, shape=shape, attributes=ATTRIBUTES) for name in dict.fromkeys(one[:LONGEST_NAME] for one in names))
+    """A label for each name as CVAT has it, once, in their order; what is the same there is one label."""
+    return tuple(Label(name=name, shape=shape, attributes=ATTRIBUTES) for name in dict.fromkeys(map(label_name, names)))
 
 
 def labels_to_json(labels: Sequence[Label]) -> list[dict[str, Any]]:
@@ -88,7 +94,7 @@ class Vocabulary:
         return frozenset(one.id for label in self._labels.values() for one in label.attributes if one.name == EDGE_ID)
 
     def _label(self, name: str) -> RemoteLabel:
-        label = self._labels.get(name[:LONGEST_NAME])
+        label = self._labels.get(label_name(name))
         if label is None:
             raise FramesDifferError(f"the task in CVAT has no label {name!r} (any more)")
         return label

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from uuid import UUID, uuid5
 
 from annotator_bridge.cvat.digest import sent_points, shape_digest, track_digest
-from annotator_bridge.cvat.labels import MULTIPLE, SINGLE, Vocabulary, attribute_values
+from annotator_bridge.cvat.labels import MULTIPLE, SINGLE, Vocabulary, attribute_values, label_name
 from annotator_bridge.cvat.server import Document
 from annotator_bridge.cvat.tools import WITHHELD_BLIND
 from edge.export.footage import FootageHands, PlacedTow, Track, TrackBox, join_tracks, pieces_of
@@ -77,7 +77,7 @@ class StillProposals:
     def _add(self, made: _Made, frame: FrameRow, result: reads.SentResult | None, found: reads.SentObject) -> None:
         assert result is not None
         what = f"added/{found.added_uuid}" if found.added_uuid else f"{result.run_uuid}/{found.ordinal}"
-        edge_id, label = _edge_id(self._task, what), found.label
+        edge_id, label = _edge_id(self._task, what), label_name(found.label)
         source = "auto" if found.score is not None else "manual"
         common = _common(self._vocabulary, label, frame.frame, source, attribute_values(edge_id, found.score))
         points = sent_points(_inside(found, frame))
@@ -145,7 +145,8 @@ class TrackProposals:
         """
         clip_id = self._frames[0].image_id
         count = len(self._frames)
-        tow = next((one for one in export_tows(connection) if one.tow_id == self._task.tow_id), None)
+        named = export_tows(connection, survey=self._task.survey, station=self._task.station)
+        tow = next((one for one in named if one.tow_id == self._task.tow_id), None)
         if tow is None or clip_id is None:
             return Batch(first_frame=first_frame, next_frame=count, withheld="its tow has no footage any more")
         why = WITHHELD_BLIND if tow.is_blind or clip_id in reads.blind_images(connection, (clip_id,)) else ""
@@ -171,7 +172,7 @@ class TrackProposals:
         return sorted(of_clip.tracks, key=lambda track: (track.boxes[0].frame, track.opening.ordinal)), ""
 
     def _add(self, made: _Made, track: Track, count: int) -> None:
-        opening, label = track.opening, track.label
+        opening, label = track.opening, label_name(track.label)
         edge_id = _edge_id(self._task, f"opening/{opening.uuid}")
         frame = self._frames[track.boxes[0].frame]
         keyframes = [(box.frame, sent_points(_inside(box, frame)), False) for box in track.boxes]

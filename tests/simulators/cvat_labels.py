@@ -68,6 +68,7 @@ def read_labels(given: Any, new_id: Callable[[], int]) -> list[LabelSpec]:
     labels = []
     for one in given:
         name = one.get("name")
+        name = name.strip() if isinstance(name, str) else name  # as Django REST framework reads texts
         if not isinstance(name, str) or not name or len(name) > 64:
             raise _bad("Ensure this field has between 1 and 64 characters.")
         if one.get("type", "any") not in LABEL_TYPES:

@@ -8,7 +8,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator_bridge.cvat.labels import LONGEST_NAME, attribute_values, labels_from_json, labels_to_json, make_labels
+from annotator_bridge.cvat.labels import LONGEST_NAME, attribute_values, label_name, labels_from_json, labels_to_json, make_labels
 from annotator_bridge.cvat.plan import remote_name, remote_suffix
 from annotator_bridge.cvat.sources import frame_name
 
@@ -46,7 +46,8 @@ def test_a_task_is_found_again_by_the_end_of_its_name(title: str) -> None:
 def test_labels_are_told_apart_and_come_back_from_the_database(names: list[str]) -> None:
     labels = make_labels(names, "rectangle")
     assert len({label.name for label in labels}) == len(labels)
-    assert all(len(label.name) <= LONGEST_NAME for label in labels)
+    assert all(0 < len(label.name) <= LONGEST_NAME and label.name == label.name.strip() for label in labels), "else CVAT has another name"
+    assert {label_name(name) for name in names} == {label.name for label in labels}
     assert labels_from_json(labels_to_json(labels)) == labels
 
 
