@@ -142,6 +142,8 @@ def test_filters_show_what_passes_and_only_that(desk: Desk) -> None:
     assert "station 16" in words
     assert "station 11" not in words
     assert "No task passes this filter." in desk.words("/annotate?tow=77")
+    assert "station 11" in desk.words("/annotate?state=&tow="), "a form sends what was left empty"
+    assert desk.rita.get("/annotate?tow=0").status_code == 422
     assert desk.rita.get("/annotate?state=nothing").status_code == 422
 
 
@@ -193,7 +195,8 @@ def test_the_form_says_what_would_go_before_anything_happens(desk: Desk) -> None
     assert re.search(r'name="with_model" value="1" checked', page)
     assert re.search(r'<button class="primary">Send to CVAT', page)
     assert "no file was ever seen in nowhere" in desk.words("/annotate/new?source=selection&folder=nowhere")
-    assert desk.rita.get("/annotate/new?source=station").status_code == 422
+    assert desk.rita.get("/annotate/new?source=station&tow=&media=").status_code == 422
+    assert "no scan" in desk.words("/annotate/new?source=scan&scan=nothing&tow=&folder=&media=")
     assert desk.rita.get("/annotate/new?source=station&tow=77").status_code == 404
     told = desk.rita.post("/api/annotate/preview", json={"source": "selection", "folder": "station-011", "job_frames": 3}).json()
     assert (told["images"], told["jobs"], told["can_have_model"], told["stands"]) == (4, 2, True, None)

@@ -37,7 +37,7 @@ class LastPull:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameVerdicts:
-    """What became of what was proposed on a frame, and what was added. A track counts once on the frame on which it begins."""
+    """What became of what was proposed on a frame, and what was added. A track counts once, on the frame on which it begins."""
 
     frame: int
     name: str
@@ -113,13 +113,17 @@ def last_pulls(connection: Connection, task_ids: Sequence[int]) -> dict[int, Las
     return {row[0]: LastPull(pulled_utc=row[1], pulled_by=row[2]) for row in rows}
 
 
-# Of a track each keyframe is a row: it is one object, and counts on the frame on which it begins, as the most that was done to it
-# (by chance the alphabet's order: kept, moved, relabelled, removed; "added" is all that an added track has).
+# Of a track each keyframe is a row: it is one object, counts on the frame on which it begins, and was moved where a part of it was
+# removed; as `edge.store.reads.cvat_agreement` counts.
 _EACH = """
-    SELECT j.task_id, a.pull_id, min(a.frame) AS frame, max(a.verdict) AS verdict FROM cvat_jobs AS j
+    SELECT j.task_id, min(a.frame) AS frame,
+           CASE WHEN max(a.verdict = 'relabelled') THEN 'relabelled' WHEN max(a.verdict = 'moved') THEN 'moved'
+                WHEN min(a.verdict = 'removed') THEN 'removed' WHEN max(a.verdict = 'removed') THEN 'moved'
+                ELSE max(a.verdict) END AS verdict
+    FROM cvat_jobs AS j
     JOIN cvat_pulls AS p ON p.job_id = j.id AND p.is_current = 1 JOIN cvat_annotations AS a ON a.pull_id = p.id
     WHERE j.task_id IN (SELECT value FROM json_each(?)) AND j.gone_utc IS NULL AND j.kind = 'annotation'
-    GROUP BY j.task_id, a.pull_id, coalesce(-a.track - 1, a.id)
+    GROUP BY j.task_id, coalesce('p' || a.proposal_id, 't' || a.pull_id || ' ' || a.track, 'a' || a.id)
 """
 
 

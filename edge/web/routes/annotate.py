@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from edge.store.connection import snapshot
 from edge.store.reads import cvat as reads
@@ -47,7 +47,7 @@ DOCTOR_MARKS = {"ok": "good", "warning": "warning", "error": "bad", "unknown": "
 
 _Blank = BeforeValidator(lambda value: value or None)
 ChosenState = Annotated[TaskStateName | None, _Blank, Query(description="Only tasks in this state.")]
-ChosenTow = Annotated[int | None, _Blank, Query(ge=1, le=MAX_ID, description="Only tasks of this tow.")]
+ChosenTow = Annotated[Annotated[int, Field(ge=1, le=MAX_ID)] | None, _Blank, Query(description="Only tasks of this tow.")]
 TaskUuid = Annotated[str, Path(max_length=64, description="The uuid of the task.")]
 
 

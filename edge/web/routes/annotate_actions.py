@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from annotator_bridge.cvat.values import PushRequest
 from edge.errors import EdgeError
@@ -27,7 +27,8 @@ SHOWN_LEFT_OUT = 50
 MAX_JOB_FRAMES = 10_000
 
 _Blank = BeforeValidator(lambda value: value or None)
-Text = Annotated[str | None, _Blank, Query(max_length=4000)]
+Text = Annotated[Annotated[str, Field(max_length=4000)] | None, _Blank, Query()]
+TowId = Annotated[Annotated[int, Field(ge=1, le=MAX_ID)] | None, _Blank, Query()]
 
 
 @router.get("/annotate/new")
@@ -36,7 +37,7 @@ def show_new(  # each is a field of the form
     appliance: ApplianceHere,
     *,
     source: Annotated[Literal["station", "scan", "selection"] | None, _Blank, Query()] = None,
-    tow: Annotated[int | None, _Blank, Query(ge=1, le=MAX_ID)] = None,
+    tow: TowId = None,
     scan: Text = None,
     folder: Text = None,
     media: Annotated[Literal["images", "clip"] | None, _Blank, Query()] = None,
