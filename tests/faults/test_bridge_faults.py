@@ -87,12 +87,12 @@ def test_a_model_that_never_answers_is_504_and_what_ran_beside_it_is_begun_again
     monkeypatch.setattr(worker, "_LOOK_S", 0.1)
     with bridge(home, worker_timeout_s=1) as listener, client(listener) as cvat:
         assert invoke(cvat, "tiny", IMAGE).status_code == 200
-        monkeypatch.setattr(worker, "LOADING_S", 1.5)  # not before: a child may take its time to start
+        monkeypatch.setattr(worker, "LOADING_S", 0.3)  # not before: a child may take its time to start
         first = listener.worker.child_pid
         guilty = Beside(listener, "tiny-endless")
         wait_for(lambda: len(listener.worker._busy) == 1)
         (call,) = listener.worker._busy.values()
-        innocent = Beside(listener, "tiny-endless", **{"X-Nuclio-Invoke-Timeout": "6s"})
+        innocent = Beside(listener, "tiny-endless", **{"X-Nuclio-Invoke-Timeout": "5s"})
         wait_for(lambda: len(listener.worker._busy) == 2)
         other = next(one for one in tuple(listener.worker._busy.values()) if one is not call)
         answer = guilty.answer()
@@ -125,7 +125,7 @@ def test_a_child_that_nobody_calls_is_ended_and_the_next_call_has_another(home: 
 def test_a_caller_that_goes_away_is_recorded_and_its_waiting_call_forgotten(home: Path) -> None:
     with bridge(home) as listener:
         slots = listener.worker._spec.threads
-        running = [Beside(listener, "tiny-endless", **{"X-Nuclio-Invoke-Timeout": "5s"}) for _ in range(slots)]
+        running = [Beside(listener, "tiny-endless", **{"X-Nuclio-Invoke-Timeout": "2s"}) for _ in range(slots)]
         wait_for(lambda: len(listener.worker._busy) == slots)
         with client(listener) as cvat, pytest.raises(httpx.ReadTimeout):
             cvat.post("/api/function_invocations", json=IMAGE, headers={"x-nuclio-function-name": "tiny"}, timeout=0.3)
