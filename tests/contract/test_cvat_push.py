@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from annotator_bridge.cvat.tools import (
     TaskGoneError,
 )
 from annotator_bridge.cvat.values import PushRequest
-from edge.errors import LinkDownError, LoginNeededError, ServerFailedError, ServerRefusedError, SettingsError, TransportError
+from edge.errors import DiskFullError, LinkDownError, LoginNeededError, ServerFailedError, ServerRefusedError, SettingsError, TransportError
 from edge.store import cvat as store
 from edge.store.connection import immediate
 from edge.store.decisions import BoxPx, Decision
@@ -446,3 +447,43 @@ def test_boxes_lie_within_their_frame(old: tuple[PushHome, Server]) -> None:
         left, top, right, bottom = one["points"]
         assert 0 <= left < right <= WIDTH_PX
         assert 0 <= top < bottom <= HEIGHT_PX
+
+
+def test_a_still_that_waits_for_its_station_goes_without(old: tuple[PushHome, Server]) -> None:
+    """It may come to a station that is counted blind."""
+    here, _ = old
+    here.blind()
+    here.still("waits.jpg", [BOX])
+    row = here.push(PushRequest(source="selection", folder="tow"))
+    assert (row.step, row.withheld, row.with_model) == ("sent", WITHHELD_BLIND, False)
+    assert stored(here, "shapes") == []
+
+
+def test_a_disk_without_room_for_vignettes_leaves_nothing_half(old: tuple[PushHome, Server], monkeypatch: pytest.MonkeyPatch) -> None:
+    here, _ = old
+    here.scan("scan_1", {"k1": (0.75, None)})
+    planned = here.plan(PushRequest(source="scan", scan="scan_1"))
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(DiskFullError):
+            here.advance(planned.task_id)
+    assert not any((here.home / "cvat").iterdir())
+    assert here.advance(planned.task_id).step == "sent"
+
+
+def test_a_scan_that_was_cut_since_is_not_sent_as_it_was(old: tuple[PushHome, Server]) -> None:
+    here, server = old
+    scan_id = here.scan("scan_1", {"k1": (0.75, None), "k2": (0.2, None)})
+    planned = here.plan(PushRequest(source="scan", scan="scan_1"))
+    here.db.execute("UPDATE zooscan_objects SET retired_utc = '2026-11-22T00:00:00Z' WHERE key = 'k2'")
+    with pytest.raises(SourceChangedError, match="cut or processed"):
+        here.advance(planned.task_id)
+    assert server.count("Upload|/data/$") == 0
+    (here.home / "scans" / "scan_1" / "vignettes.zip").unlink()
+    with pytest.raises(PushRefusedError, match="no vignettes"):
+        here.plan(PushRequest(source="scan", scan="apero/scan_1", again=True))
+    assert scan_id
