@@ -25,7 +25,7 @@ from edge.store.reads.cvat_page import verdict_counts
 from tests.helpers.web import Survey, make_survey
 from tests.simulators.appliance import DirectWriter, SimulatedAppliance
 from tests.simulators.cvat import Server, cvat
-from tests.simulators.cvat_world import PASSWORD, USER, Job, World
+from tests.simulators.cvat_world import OTHER, OTHER_PASSWORD, PASSWORD, USER, Job, World
 
 ACTOR = "rita 127.0.0.1"
 
@@ -43,8 +43,8 @@ class Ship:
     def now(self) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=self.later_s)
 
-    def push(self) -> int:
-        request = PushRequest(source="selection", folder=str(self.survey.inbox / "station-011"), job_frames=2)
+    def push(self, *, again: bool = False) -> int:
+        request = PushRequest(source="selection", folder=str(self.survey.inbox / "station-011"), job_frames=2, again=again)
         return self.desk.push(request, ACTOR).task_id
 
     def task(self, task_id: int) -> TaskRow:
@@ -280,6 +280,21 @@ def test_a_task_without_data_is_taken_away_there_when_it_is_cancelled(ship: Ship
     ship.desk.cancel(ship.task(second).uuid, ACTOR)
     ship.desk.step()
     assert len(ship.server.world.tasks) == 1, "what people may have worked on stays"
+
+
+def test_a_task_that_the_account_may_not_see_holds_up_no_other(ship: Ship) -> None:
+    sign_in(ship)
+    first = ship.push()
+    ship.desk.step()
+    ship.desk.login(ACTOR, username=OTHER, password=OTHER_PASSWORD)
+    second = ship.push(again=True)
+    assert ship.desk.pull(None, ACTOR) == 1
+    ship.desk.step()
+    assert ship.task(first).gone_utc is None
+    assert ship.desk.asked_pulls()[first].trouble
+    assert ship.task(second).step == "sent"
+    sign_in(ship)
+    assert ship.desk.asked_pulls() == {}
 
 
 def test_a_sign_in_by_a_command_is_seen(ship: Ship) -> None:
