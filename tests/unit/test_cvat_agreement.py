@@ -145,7 +145,13 @@ def test_images_without_a_result_are_not_taken_for_empty_ones(db: Connection) ->
     assert "no result" in row.words
 
 
-COORDINATE = st.integers(0, 12).map(lambda value: value * 8.0)
+def test_of_two_boxes_on_one_object_one_has_a_partner() -> None:
+    twice = [LabelledBox("opening", *AT, 0.9), LabelledBox("opening", *NEAR, 0.8)]
+    assert matched_boxes(twice, [LabelledBox("opening", *AT)]) == [(0, 0)]
+    assert len(matched_boxes(twice, [LabelledBox("opening", *AT), LabelledBox("opening", *NEAR)])) == 2
+
+
+COORDINATE = st.integers(0, 4).map(lambda value: value * 8.0)
 BOX = st.tuples(COORDINATE, COORDINATE, st.sampled_from([16.0, 24.0, 32.0]), st.sampled_from([16.0, 24.0]), st.sampled_from(NAMES))
 
 
