@@ -38,7 +38,8 @@ from edge.store.surveys import Attachment
 from tests.helpers import seed
 from tests.helpers.counted import make_protocol
 from tests.helpers.cvat_bench import Writes
-from tests.simulators.cvat_world import PASSWORD, USER, World
+from tests.simulators.cvat import Server, cvat
+from tests.simulators.cvat_world import PASSWORD, USER, Task, World
 
 ACTOR = "rita 127.0.0.1"
 WIDTH_PX, HEIGHT_PX = 64, 48
@@ -160,6 +161,32 @@ class PushHome:
     def close(self) -> None:
         """Let the database go."""
         self.db.close()
+
+
+def served(tmp_path: Path, version: str) -> Iterator[tuple[PushHome, Server]]:
+    """A server of a version, and a home that pushes to it."""
+    world = World(tmp_path / "server", version=version)
+    with cvat(world) as server:
+        here = PushHome(tmp_path, world, server.url)
+        yield here, server
+        here.close()
+
+
+def only_task(here: PushHome) -> Task:
+    """The one task of the server."""
+    (task,) = here.world.tasks.values()
+    return task
+
+
+def stored(here: PushHome, kind: str) -> list[dict[str, Any]]:
+    """What stands in its jobs."""
+    return [one for job in here.world.jobs_of(only_task(here)) for one in getattr(job, kind)]
+
+
+def values_of(here: PushHome, item: dict[str, Any]) -> dict[str, str]:
+    """The values of an item's attributes by their names."""
+    specs = {spec.id: spec.name for label in only_task(here).labels for spec in label.attributes}
+    return {specs[one["spec_id"]]: one["value"] for one in item["attributes"]}
 
 
 def picture(text: str, *, size: tuple[int, int] = (WIDTH_PX, HEIGHT_PX), form: str = "JPEG") -> bytes:
