@@ -33,6 +33,7 @@ def seed_task(
     title: str = "FU22 2026, station 11",
     image_ids: Sequence[int] = (),
     tow_id: int | None = None,
+    scan_id: int | None = None,
     with_model: bool = False,
     withheld: str = "",
     server_url: str = URL,
@@ -43,8 +44,8 @@ def seed_task(
     made = [NewFrame(name=f"{number:04d}.png", width_px=64, height_px=64, object_key=f"k{number}") for number in range(frames)]
     new = NewTask(
         server_url=server_url,
-        source="selection" if tow_id is None else "station",
-        media="images",
+        source="scan" if scan_id is not None else "selection" if tow_id is None else "station",
+        media="images" if scan_id is None else "vignettes",
         title=title,
         recipe="burrows",
         labels=({"name": "opening", "shape": "rectangle"},),
@@ -52,6 +53,7 @@ def seed_task(
         frames=held or made,
         asked_by=asked_by,
         tow_id=tow_id,
+        scan_id=scan_id,
         with_model=with_model,
         withheld=withheld,
     )

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from edge.store import cvat as store
+from edge.store.connection import immediate
 from edge.store.cvat import NewAnnotation, NewProposal, NewPull, Verdict
 from edge.store.reads import cvat_page as reads
-from edge.store.reads.cvat import agreement
+from edge.store.reads.cvat import agreement, conflicts
 from edge.store.sqlite import Connection
 from tests.helpers import seed
 from tests.helpers.cvat import SeededTask, seed_pull, seed_sent, seed_task
+from tests.helpers.zooscan import seed_scan
 
 
 @pytest.fixture
@@ -85,3 +87,18 @@ def test_what_is_in_hand_is_that_of_one_server_without_what_ended(connection: Co
     assert [row.id for row in reads.open_tasks(connection, "http://elsewhere:8080")] == [elsewhere.id]
     assert reads.task_id_of(connection, there.uuid) == there.id
     assert reads.task_id_of(connection, "nothing") is None
+
+
+def test_conflicts_of_one_task_of_a_scan_are_those_of_all_that_concern_it(connection: Connection, tmp_path: Path) -> None:
+    with immediate(connection):
+        scan = seed_scan(connection, home=tmp_path, objects=2, multiples=0)
+    found = [seed_task(connection, title=f"task {number}", scan_id=scan.scan_id) for number in range(2)]
+    other = seed_task(connection, title="another")
+    for place, task in enumerate((*found, other)):
+        (job,) = seed_sent(connection, task, states=("completed",), job_frames=12, remote_id=80 + place)
+        seed_pull(connection, task, job, {"added": 1 + place})
+    everything = conflicts(connection)
+    assert {one.kind for one in everything} == {"two_tasks"}
+    for task in found:
+        assert conflicts(connection, task_id=task.id) == everything
+    assert conflicts(connection, task_id=other.id) == ()

@@ -90,16 +90,23 @@ def disputed_images(connection: Connection, frames: Collection[FrameResult]) -> 
 def _disputable(connection: Connection, task_id: int | None) -> dict[tuple[int | None, int | None, str | None], list[FrameResult]]:
     """Frames of decided jobs by what they show: an image, or an object of a scan. Of two recipes they say two things."""
     groups: dict[tuple[int | None, int | None, str | None], list[FrameResult]] = defaultdict(list)
-    images = None if task_id is None else _images_of(connection, task_id)
-    for frame in decided_frames(connection, image_ids=images):
+    for frame in _decided(connection, task_id):
         groups[frame.image_id, frame.scan_id, frame.object_key].append(frame)
     return groups
 
 
-def _images_of(connection: Connection, task_id: int) -> list[int] | None:
-    """The images of a task, so that only what was said of them is read; None of one that has objects of a scan."""
-    found = [row[0] for row in connection.execute("SELECT DISTINCT image_id FROM cvat_frames WHERE task_id = ?", (task_id,))]
-    return None if None in found else found
+def _decided(connection: Connection, task_id: int | None) -> Iterator[FrameResult]:
+    """All decided frames; of one task those that show what it shows: its images, or objects of its scan."""
+    if task_id is None:
+        yield from decided_frames(connection)
+        return
+    row = connection.execute("SELECT scan_id FROM cvat_tasks WHERE id = ?", (task_id,)).fetchone()
+    if row is not None and row[0] is not None:
+        for (other,) in connection.execute("SELECT id FROM cvat_tasks WHERE scan_id = ? ORDER BY id", (row[0],)).fetchall():
+            yield from decided_frames(connection, task_id=other)
+        return
+    images = connection.execute("SELECT DISTINCT image_id FROM cvat_frames WHERE task_id = ? AND image_id IS NOT NULL", (task_id,))
+    yield from decided_frames(connection, image_ids=[image_id for (image_id,) in images])
 
 
 def _disagreeing(frames: Iterable[FrameResult]) -> Iterator[tuple[FrameResult, FrameResult]]:
