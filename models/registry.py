@@ -30,6 +30,8 @@ _REMOVED_PREFIX = ".removed-"
 
 logger = structlog.get_logger(__name__)
 
+VersionKey = tuple[tuple[int, ...], int, tuple[tuple[int, str], ...]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokenPack:
@@ -219,9 +221,14 @@ def _told(source: Path) -> Iterator[None]:
         raise kind(f"pack {source} cannot be brought in or removed: {error}") from error
 
 
-def version_order(manifest: Manifest) -> tuple[tuple[int, ...], int, tuple[tuple[int, str], ...]]:
+def version_order(manifest: Manifest) -> VersionKey:
+    """See `version_key`."""
+    return version_key(manifest.version)
+
+
+def version_key(version: str) -> VersionKey:
     """A key that sorts versions from old to new; 1.0.0-rc2 comes before 1.0.0, and 1.0.0.1 after it."""
-    numbers, mark, suffix = re.fullmatch(r"(\d+\.\d+\.\d+)([.-]?)(.*)", manifest.version, re.DOTALL).groups()  # type: ignore[union-attr]
+    numbers, mark, suffix = re.fullmatch(r"(\d+\.\d+\.\d+)([.-]?)(.*)", version, re.DOTALL).groups()  # type: ignore[union-attr]
     rank = {"-": -1, "": 0, ".": 1}[mark]
     parts = tuple((int(part), "") if part.isdigit() else (0, part) for part in re.findall(r"\d+|[^\d.-]+", suffix))
     return tuple(int(number) for number in numbers.split(".")), rank, parts
