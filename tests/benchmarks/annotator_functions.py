@@ -63,6 +63,7 @@ def main() -> int:
         )
         frames = list(tow.frames(times_s(arguments.seconds, RATE_HZ)))
         images = [sent(picture(frame), ".jpg") for frame in frames]
+        found["tracker"][f"{name}, after a cut"] = _after_a_cut(frames, images)
         for stride in STRIDES:
             rate = f"{name}, {RATE_HZ / stride:g} Hz"
             found["tracker"][rate] = _tracked(frames, images, stride)
@@ -115,6 +116,23 @@ def _tracked(frames: Sequence[TowFrame], images: Sequence[str], stride: int) -> 
         "ms_per_call": round(float(np.median(times)), 1),
         "largest_state_bytes": size,
     }
+
+
+def _after_a_cut(frames: Sequence[TowFrame], images: Sequence[str]) -> dict[str, Any]:
+    """Openings that are begun in one place, and stepped into a mirrored picture of another: all are lost."""
+    tracker, begun, taken = SeabedTracker(), 0, 0
+    for first in range(0, len(frames) - STEPS, 2 * STEPS):
+        shapes = [{"type": "rectangle", "points": box} for box in clear_openings(frames[first], size_px=SIZE_PX).values()]
+        answer = tracker.invoke({"image": images[first], "shapes": shapes[:MOST_OBJECTS]})
+        other = (first + len(frames) // 2) % (len(frames) - STEPS)
+        found = set[int]()
+        for number in range(other, other + STEPS):
+            mirrored = np.ascontiguousarray(picture(frames[number])[:, ::-1])
+            answer = tracker.invoke({"image": sent(mirrored, ".jpg"), "states": json.loads(json.dumps(answer["states"]))})
+            found.update(place for place, shape in enumerate(answer["shapes"]) if shape is not None)
+        begun += len(answer["shapes"])
+        taken += len(found)
+    return {"objects": begun, "not_told_lost": taken}
 
 
 def _clear(frame: TowFrame) -> Boxes:
