@@ -18,6 +18,7 @@ from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.files import store_file
 from edge.store.sqlite import Connection
 from edge.values import CaptureTime
+from tests.helpers.cvat_results import answer, plan
 from tests.helpers.seed import add_model, add_station, done, done_again, open_database, quarantined, queued, seen_file
 
 QUERIES = Path(__file__).resolve().parents[2] / "docs" / "guides" / "queries.md"
@@ -47,6 +48,8 @@ def cruise(tmp_path_factory: pytest.TempPathFactory) -> Path:
     queued(connection, station, b"queued.jpg")
     quarantined(connection, station, b"cut.jpg", reason=Reason.TRUNCATED)
     audit.append(connection, "cli", "retry", "files", {"count": 1})
+    task = plan(connection, [first.image_id])
+    answer(connection, task, {0: [(*box[:4], "opening")]})
     connection.close()
     return home
 
