@@ -165,6 +165,7 @@ def test_viewers_see_and_change_nothing(desk: Desk) -> None:
     page = desk.vera.get("/annotate").text
     assert "station 11" in page
     assert "/actions/annotate" not in page
+    assert "/annotate/doctor" not in page, "it asks the server"
     assert desk.vera.get("/annotate/new").status_code == 403
     for path in ("/api/annotate/pull", f"/api/annotate/tasks/{desk.tasks['worked'].uuid}/cancel"):
         assert desk.vera.post(path).status_code == 403
