@@ -143,7 +143,9 @@ def look_at_jobs(writer: Writes, reader: Reader, server: CvatServer, task_id: in
     here = {number for number, one in before.items() if one.gone_utc is None}
     if here != {job.id for job in jobs} or any(_differs(job, before[job.id]) for job in jobs):
         writer.call(lambda connection: store.put_jobs(connection, task_id, [_new_job(job) for job in jobs]))
-    completed = [job for job in jobs if job.kind == WORK and job.state == "completed"]
+    refused = {number for number, one in before.items() if one.trouble}  # the same document would be refused again
+    unread = [job for job in jobs if job.id not in refused or job.updated_utc != before[job.id].remote_updated_utc]
+    completed = [job for job in unread if job.kind == WORK and job.state == "completed"]
     return any((known := pulls.get(job.id)) is None or known.remote_updated_utc != job.updated_utc for job in completed)
 
 

@@ -96,12 +96,16 @@ def note_deleted_frames(connection: Connection, task_id: int, deleted: Sequence[
 
 
 def put_jobs(connection: Connection, task_id: int, rows: Sequence[NewJob]) -> dict[int, int]:
-    """Note the jobs of a task as they are now; those that are no longer there are marked. Returns the server's number -> our id."""
+    """Note the jobs of a task as they are now; those that are no longer there are marked. Returns the server's number -> our id.
+
+    Why a job could not be taken is over as soon as it was changed there: it was not read since.
+    """
     now = utc_now()
     connection.executemany(
         "INSERT INTO cvat_jobs (task_id, remote_id, kind, first_frame, last_frame, stage, state, assignee, remote_updated_utc, looked_utc) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (task_id, remote_id) DO UPDATE SET kind = excluded.kind, "
         "first_frame = excluded.first_frame, last_frame = excluded.last_frame, stage = excluded.stage, state = excluded.state, "
+        "trouble = CASE WHEN remote_updated_utc IS excluded.remote_updated_utc THEN trouble ELSE '' END, "
         "assignee = excluded.assignee, remote_updated_utc = excluded.remote_updated_utc, looked_utc = excluded.looked_utc, gone_utc = NULL",
         [
             (

@@ -12,6 +12,7 @@ from annotator_bridge.cvat.pull import NotOursError, look_at_jobs, pull_task
 from edge.errors import ServerFailedError, SettingsError, TransportError
 from edge.store import cvat as store
 from edge.store.reads.cvat import annotations_of, current_pulls, jobs_of, task_by_id
+from edge.store.reads.cvat_results import decided_frames
 from tests.helpers.cvat_bench import ACTOR, FOUND, Bench, SentTask
 from tests.simulators.cvat import Server, cvat
 from tests.simulators.cvat_world import NEW, OLD, World
@@ -285,6 +286,38 @@ def test_looking_at_jobs_says_when_a_pull_would_bring_something(bench: tuple[Ben
     assert not look()
     task.set_state(0, "completed")
     assert look()
+
+
+def test_a_job_that_was_refused_is_not_asked_for_again_until_it_changes(bench: tuple[Bench, Server]) -> None:
+    here, _ = bench
+    task = here.send(boxes={0: FOUND})
+    task.edit(0, lambda document: document["shapes"].append(task.shape(0, (1, 2, 3))))
+    task.set_state(0, "completed")
+    assert here.pull(task).refused
+
+    def look() -> bool:
+        with here.server() as server:
+            return look_at_jobs(here.writer, here.reader, server, task.id)
+
+    assert not look()
+    task.edit(0, lambda document: document["shapes"].pop())
+    assert look()
+    assert look(), "a pull that did not come about is still wanted"
+    assert here.pull(task).new == 1
+
+
+def test_a_completed_job_that_was_changed_says_nothing_until_it_is_brought_in(bench: tuple[Bench, Server]) -> None:
+    here, _ = bench
+    task = here.send(boxes={0: FOUND})
+    task.set_state(0, "completed")
+    here.pull(task)
+    assert len(list(decided_frames(here.db, only_completed=True))) == 1
+    task.edit(0, lambda document: document["shapes"].pop())
+    with here.server() as server:
+        assert look_at_jobs(here.writer, here.reader, server, task.id)
+    assert list(decided_frames(here.db, only_completed=True)) == []
+    here.pull(task)
+    assert [len(one.boxes) for one in decided_frames(here.db, only_completed=True)] == [1]
 
 
 def test_it_asks_and_changes_nothing_there(bench: tuple[Bench, Server]) -> None:

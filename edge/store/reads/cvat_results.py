@@ -18,11 +18,12 @@ from edge.store.sqlite import Connection
 
 BOXED = ("rectangle", "polygon", "ellipse", "mask", "cuboid", "skeleton")  # shapes that stand for an object; lines and points do not
 
-# Of q, its job j and its task t: what people said is at its end. A job that went on to validation was completed before.
-DECIDED = """q.is_current = 1 AND j.gone_utc IS NULL AND j.kind = 'annotation' AND j.trouble = '' AND t.cancelled_utc IS NULL
-    AND (j.state = 'completed' AND q.completed_utc IS NOT NULL OR j.stage <> 'annotation' AND j.state <> 'rejected')"""
-COMPLETED = """q.is_current = 1 AND j.gone_utc IS NULL AND j.kind = 'annotation' AND j.trouble = '' AND t.cancelled_utc IS NULL
-    AND j.state = 'completed' AND q.completed_utc IS NOT NULL"""
+# Of q, its job j and its task t: what people said is at its end, and nothing was changed there since it was brought in. A job that went
+# on to validation was completed before.
+_STANDS = "q.is_current = 1 AND j.gone_utc IS NULL AND j.kind = 'annotation' AND j.trouble = '' AND t.cancelled_utc IS NULL"
+_AT_ITS_END = "j.state = 'completed' AND q.completed_utc IS NOT NULL AND q.remote_updated_utc IS j.remote_updated_utc"
+DECIDED = f"{_STANDS} AND ({_AT_ITS_END} OR j.stage <> 'annotation' AND j.state <> 'rejected')"
+COMPLETED = f"{_STANDS} AND {_AT_ITS_END}"
 NOT_BLIND = f"(NOT coalesce(t.tow_id IN ({BLIND_TOWS}), 0) AND NOT (f.image_id IS NOT NULL AND {image_is_blind('f.image_id')}))"
 
 
