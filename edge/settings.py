@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from edge.errors import SettingsError
+from edge.sink_settings import SinkSettings, are_different
 
 SETTINGS_NAME = "settings.toml"
 
@@ -214,6 +215,24 @@ class Settings(BaseSettings):
         default=50,
         title="Frames of a job in CVAT",
         description="A task is divided into jobs of so many images, so that several people can share it.",
+    )
+    vessel: Annotated[str, Field(max_length=80)] = Field(
+        default="",
+        title="Vessel",
+        description="The name of the ship or lab, as people ashore read it. Two of one name stay apart: each home has a number of its own.",
+    )
+    sync_bundle_kb: Annotated[int, Field(ge=64, le=512)] = Field(
+        default=256,
+        title="Bundle (kB)",
+        description="Results go ashore in bundles of at most so many thousand bytes: what goes again when a link breaks. 64 for slow ones.",
+    )
+    sinks: Annotated[tuple[SinkSettings, ...], AfterValidator(are_different)] = Field(
+        default=(), title="Far sides", description="Where results go ashore, each in a `[[sinks]]` table; none: nothing is contacted."
+    )
+    updates_url: str = Field(
+        default="",
+        title="Updates of models",
+        description="Where signed models are offered, such as `https://models.example.org/edge`; empty: nothing is asked for.",
     )
     backups_kept: Annotated[int, Field(ge=1, le=365)] = Field(
         default=7, title="Backups kept", description="How many of the daily backups stay."

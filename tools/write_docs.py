@@ -20,6 +20,7 @@ from pydantic_core import PydanticUndefined
 
 from edge.cli import app
 from edge.settings import SETTINGS_NAME, Settings, WatchedFolder
+from edge.sink_settings import SinkSettings
 from tools.measures_page import features_page
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -58,6 +59,8 @@ def settings_page() -> str:
     parts += [
         "## `[[watched]]` tables\n\nEach watched folder has these keys.\n",
         *_fields(WatchedFolder, heading="###", is_environment=False),
+        "## `[[sinks]]` tables\n\nEach far side has these keys; [results ashore](sync.md) has whole ones to copy.\n",
+        *_fields(SinkSettings, heading="###", is_environment=False),
     ]
     return "\n".join(parts)
 

@@ -12,6 +12,7 @@ import typer
 
 from edge.cli import app
 from edge.settings import Settings, WatchedFolder
+from edge.sink_settings import SinkSettings
 from edge.store.connection import migrate, open_writer
 from tools.write_docs import pages
 
@@ -54,7 +55,7 @@ def test_check_of_written_pages_passes(checkout: Path) -> None:
 
 def test_every_setting_has_its_heading_and_a_description(checkout: Path) -> None:
     headings = re.findall(r"^##+ (\w+)$", (checkout / "docs" / "settings.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert headings == [*Settings.model_fields, *WatchedFolder.model_fields]
+    assert headings == [*Settings.model_fields, *WatchedFolder.model_fields, *SinkSettings.model_fields]
     assert [name for name, field in Settings.model_fields.items() if not field.description or not field.title] == []
 
 
