@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.store.clock import utc_now
+from edge.store.clock import utc_now, uuid7
 from edge.store.sqlite import Connection, sqlite3
 
 QUICK_CHECK_UTC = "quick_check_utc"
 QUICK_CHECK_RESULT = "quick_check_result"
 SOUND = "ok"
+VESSEL_UUID = "vessel_uuid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,18 @@ def put_fact(connection: Connection, name: str, value: str) -> None:
     connection.execute(
         "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value)
     )
+
+
+def vessel_uuid(connection: Connection) -> str:
+    """What this home is called ashore, made at the first call and the same ever after: two ships of one name stay two.
+
+    Takes the writer's connection. A copy of a home keeps it, as a restored backup has to: two copies must not both send.
+    """
+    known = get_fact(connection, VESSEL_UUID)
+    if known is None:
+        known = uuid7()
+        put_fact(connection, VESSEL_UUID, known)
+    return known
 
 
 def quick_check(connection: Connection) -> Sequence[str]:
