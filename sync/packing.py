@@ -59,15 +59,20 @@ class Packer:
         self._writer, self._reader, self._sender, self._max_bytes = writer, reader, sender, max_bytes
         self._rows = _FIRST_ROWS
 
-    def pack(self, sinks: Sequence[str]) -> Packed | None:
-        """Make the next bundle, which has to arrive at `sinks`. None: nothing waits.
+    @property
+    def full_rows(self) -> int:
+        """About how many results make a full bundle, by the last one."""
+        return self._rows
+
+    def pack(self, sinks: Sequence[str], *, priority: int | None = None) -> Packed | None:
+        """Make the next bundle, which has to arrive at `sinks`; of one priority only where one is named. None: nothing waits.
 
         Raises:
             OSError: it cannot be written; nothing is noted.
         """
         while True:
             with self._reader() as connection:
-                rows = waiting(connection, tuple(KINDS), now_utc=utc_now(), limit=self._rows)
+                rows = waiting(connection, tuple(KINDS), now_utc=utc_now(), limit=self._rows, priority=priority)
                 if not rows:
                     return None
                 tables = _collected(connection, rows)

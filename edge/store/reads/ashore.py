@@ -23,12 +23,13 @@ class Waiting(NamedTuple):
     subject: str
 
 
-def waiting(connection: Connection, kinds: Sequence[str], *, now_utc: str, limit: int) -> list[Waiting]:
-    """What goes next: the most urgent first, then the oldest; all of one priority."""
+def waiting(connection: Connection, kinds: Sequence[str], *, now_utc: str, limit: int, priority: int | None = None) -> list[Waiting]:
+    """What goes next: the most urgent first, then the oldest; all of one priority, of that one if it is named."""
     rows = connection.execute(
         "SELECT id, kind, substr(dedup_key, length(kind) + 2), priority FROM outbox WHERE state = 'waiting' "
-        "AND kind IN (SELECT value FROM json_each(?1)) AND (not_before_utc IS NULL OR not_before_utc <= ?2) ORDER BY priority, id LIMIT ?3",
-        (json.dumps(list(kinds)), now_utc, limit),
+        "AND (?4 IS NULL OR priority = ?4) AND kind IN (SELECT value FROM json_each(?1)) "
+        "AND (not_before_utc IS NULL OR not_before_utc <= ?2) ORDER BY priority, id LIMIT ?3",
+        (json.dumps(list(kinds)), now_utc, limit, priority),
     ).fetchall()
     return [Waiting(*row[:3]) for row in rows if row[3] == rows[0][3]]
 
