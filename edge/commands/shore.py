@@ -1,4 +1,4 @@
-"""`shore`: what the people ashore do with bundles, and later with models that go aboard."""
+"""`shore`: what the people ashore do with bundles, and with models that go aboard."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ from edge.commands.lazy import LazyGroup
 class _ShoreGroup(LazyGroup):
     where: ClassVar[Mapping[str, str]] = {
         "merge": "edge.commands.sync_read:merge_command",
+        "key": "edge.commands.shore_key:key_command",
+        "init": "edge.commands.shore_init:init_command",
+        "sign": "edge.commands.shore_sign:sign_command",
+        "publish": "edge.commands.shore_publish:publish_command",
+        "rotate": "edge.commands.shore_rotate:rotate_command",
+        "refresh": "edge.commands.shore_refresh:refresh_command",
+        "status": "edge.commands.shore_status:status_command",
     }
 
 

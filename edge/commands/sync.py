@@ -13,6 +13,9 @@ from edge.commands.lazy import LazyGroup
 class _SyncGroup(LazyGroup):
     where: ClassVar[Mapping[str, str]] = {
         "read": "edge.commands.sync_read:read_command",
+        "trust": "edge.commands.sync_updates:trust_command",
+        "updates": "edge.commands.sync_updates:updates_command",
+        "install": "edge.commands.sync_updates:install_command",
     }
 
 

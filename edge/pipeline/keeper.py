@@ -78,7 +78,7 @@ class ModelKeeper:
             _must_offer(verdicts, f"{manifest.name}@{manifest.version}")
             with self._installing:
                 row = self._register(self._registry.place(staged), verdicts)
-        self._remove_old(row.name)
+        self._remove_old(row.name, just=row.version)
         return row
 
     def install_bundled(self, folder: Path = BUNDLED_PACKS) -> list[packs.PackRow]:
@@ -216,9 +216,9 @@ class ModelKeeper:
 
         return self._writer.call(work)
 
-    def _remove_old(self, name: str) -> None:
-        """Keep the newest two versions of a name, any that serves a recipe or did so before, and what came with the program."""
-        in_use = self._writer.call(lambda connection: packs.versions_in_use(connection, name))
+    def _remove_old(self, name: str, *, just: str) -> None:
+        """Keep the newest two versions, the one just installed, any that serves or did so before, and what came with the program."""
+        in_use = self._writer.call(lambda connection: packs.versions_in_use(connection, name)) | {just}
         in_use |= {version for bundled, version in _bundled_versions() if bundled == name}
         for pack in self._registry.prune(name, in_use=in_use):
             version = pack.manifest.version

@@ -207,6 +207,15 @@ def active_pack(connection: Connection, recipe: str) -> PackRow | None:
     return None if row is None else _pack(row)
 
 
+def recipes_of(connection: Connection, name: str, version: str) -> tuple[str, ...]:
+    """The recipes that a version serves."""
+    rows = connection.execute(
+        "SELECT a.recipe FROM active_models AS a JOIN models AS m ON m.id = a.model_id WHERE m.name = ? AND m.version = ? ORDER BY 1",
+        (name, version),
+    )
+    return tuple(row["recipe"] for row in rows)
+
+
 def active_packs(connection: Connection) -> list[PackRow]:
     """The packs that serve recipes, each once, by name."""
     rows = connection.execute("SELECT DISTINCT m.* FROM active_models AS a JOIN models AS m ON m.id = a.model_id ORDER BY m.name, m.id")

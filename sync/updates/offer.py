@@ -27,6 +27,7 @@ class Offer:
         sha256: of the zip.
         labels: names of its classes.
         labels_sha256: of all labels with their AphiaID, in order.
+        manifest_sha256: of the pack's manifest, and so of all its files.
         goldens_sha256: of the hashes of its golden images and of what is expected in them, in order.
         min_app: the oldest appliance that may take it.
         licence: as in the manifest.
@@ -43,6 +44,7 @@ class Offer:
     sha256: str
     labels: tuple[str, ...]
     labels_sha256: str
+    manifest_sha256: str
     goldens_sha256: str
     min_app: str
     licence: str
@@ -71,7 +73,7 @@ def goldens_sha256(manifest: Manifest) -> str:
     return _sha256("".join(f"{golden.image.sha256} {golden.expected.sha256}\n" for golden in manifest.goldens))
 
 
-def described(manifest: Manifest, *, card: str, min_app: str) -> dict[str, Any]:
+def described(manifest: Manifest, *, manifest_sha256: str, card: str, min_app: str) -> dict[str, Any]:
     """The signed description of a pack. Figures are decimal text: what is signed is canonical JSON, which has no fractions."""
     return {
         "format": FORMAT,
@@ -81,6 +83,7 @@ def described(manifest: Manifest, *, card: str, min_app: str) -> dict[str, Any]:
         "task": manifest.task,
         "labels": [label.name for label in manifest.labels],
         "labels_sha256": labels_sha256(manifest),
+        "manifest_sha256": manifest_sha256,
         "goldens_sha256": goldens_sha256(manifest),
         "min_app": min_app,
         "licence": manifest.licence,
@@ -105,6 +108,7 @@ def read_offer(path: str, custom: Any, *, size_bytes: int, sha256: str) -> Offer
             sha256=sha256,
             labels=tuple(map(str, custom["labels"])),
             labels_sha256=str(custom["labels_sha256"]),
+            manifest_sha256=str(custom["manifest_sha256"]),
             goldens_sha256=str(custom["goldens_sha256"]),
             min_app=str(custom["min_app"]),
             licence=str(custom["licence"]),

@@ -58,7 +58,7 @@ def add_pack(repository: Repository, source: Path, *, min_app: str, now: datetim
         path = target_path(manifest.name, manifest.version)
         target = TargetFile.from_file(path, str(archive), ["sha256"])
         card = pack.file_path(pack.manifest.card).read_text(encoding="utf-8", errors="replace")
-        target.unrecognized_fields["custom"] = described(manifest, card=card, min_app=min_app)
+        target.unrecognized_fields["custom"] = described(manifest, manifest_sha256=pack.manifest_sha256, card=card, min_app=min_app)
         _must_be_newer(repository, manifest, target)
         _place(repository, archive, target)
     draft = repository.begin_draft("models", now)

@@ -15,7 +15,7 @@ import os
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 from tuf.api.exceptions import RepositoryError, StorageError
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
@@ -144,7 +144,7 @@ def role_of(document: Document, path: Path) -> RoleName:
     named = path.name.removesuffix(".json").rpartition(".")[2]
     if named not in ROLES or (named != kind and (kind, named) != ("targets", "models")):
         raise RepositoryUnsoundError(f"{path.name} holds the role {kind}", advice="Leave its name as it was, such as 2.targets.json.")
-    return cast("RoleName", named)
+    return named
 
 
 def read_document(path: Path, role: RoleName | None = None) -> Document:
