@@ -148,6 +148,20 @@ def keys_of_scan(connection: Connection, scan_id: int) -> ScanKeys:
     return ScanKeys(standing=standing, retired=frozenset(row["key"] for row in rows) - standing)
 
 
+def keys_of_namesakes(connection: Connection, scan_id: int) -> dict[str, frozenset[str]]:
+    """The keys that scans of the same name in other projects ever had, by the name of their project."""
+    rows = connection.execute(
+        "SELECT p.name AS project, o.key FROM zooscan_scans AS own "
+        "JOIN zooscan_scans AS s ON s.name = own.name AND s.id <> own.id JOIN zooscan_projects AS p ON p.id = s.project_id "
+        "JOIN zooscan_runs AS r ON r.scan_id = s.id JOIN zooscan_objects AS o ON o.run_id = r.id WHERE own.id = ?",
+        (scan_id,),
+    )
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(row["project"], set()).add(row["key"])
+    return {project: frozenset(keys) for project, keys in found.items()}
+
+
 def _row(row: Iterable[Any]) -> UploadRow:
     values = list(row)
     names = UploadRow._fields

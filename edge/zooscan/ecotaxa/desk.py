@@ -32,14 +32,13 @@ from edge.store.sqlite import Connection
 from edge.store.writer import Writes
 from edge.store.zooscan import uploads as store
 from edge.zooscan.ecotaxa.login import Login, forget_login, keep_login, login_of_environment, read_login
-from edge.zooscan.ecotaxa.tools import LONGEST_WAIT_S, MakeArchive, StoppedError, Tools
+from edge.zooscan.ecotaxa.tools import LONGEST_WAIT_S, PROJECT_FILE, MakeArchive, StoppedError, Tools
 
 if TYPE_CHECKING:
     from edge.zooscan.ecotaxa.client import EcoTaxa
 
 log = structlog.get_logger()
 
-PROJECT_FILE = "Zooscan_config/ecotaxa_project.txt"
 AGAIN_S = 60.0
 LEAST_S = 0.2
 STOP_S = 5.0

@@ -183,7 +183,7 @@ def _words(error: BaseException) -> str:
     """What an error says; those of timeouts say nothing."""
     if isinstance(error, httpx.TimeoutException):
         return "it did not answer in time"
-    return str(error) or type(error).__name__
+    return str(error).rstrip(".") or type(error).__name__
 
 
 def _bearer(token: str | None) -> dict[str, str]:

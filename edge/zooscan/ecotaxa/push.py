@@ -22,10 +22,10 @@ from pathlib import Path
 
 from edge.errors import DiskFullError, ImportFailedError, ServerRefusedError
 from edge.store.durable import file_sha256
-from edge.store.reads.zooscan_uploads import Signed, UploadRow, signed_now
+from edge.store.reads.zooscan_uploads import Signed, UploadRow, keys_of_namesakes, keys_of_scan, signed_now
 from edge.zooscan.ecotaxa.archive import Contents, read_contents
 from edge.zooscan.ecotaxa.client import EcoTaxa, Job, remote_name
-from edge.zooscan.ecotaxa.tools import StoppedError, Tools
+from edge.zooscan.ecotaxa.tools import PROJECT_FILE, StoppedError, Tools
 
 TELL_EVERY_S = 1.0
 POLL_ASKING_S = 300.0
@@ -221,7 +221,9 @@ class Push:
         if self._client.right(row.ecotaxa_project_id) == "View":
             advice = "Ask a manager of the project for the right to annotate it, or push into another one."
             raise ServerRefusedError(f"the account may look at project {row.ecotaxa_project_id}, but not import into it", advice=advice)
-        there = self._there(row, contents) & contents.object_ids
+        in_project = self._there(row, contents)
+        self._refuse_namesakes(row, in_project)
+        there = in_project & contents.object_ids
         count = f"{len(there)} of {len(contents.object_ids)} objects of {row.scan} are in project {row.ecotaxa_project_id} already"
         if row.mode == "new" and there:
             advice = "Push it with --add for those that are not there yet, or with --update to write the measures of those that are."
@@ -230,6 +232,19 @@ class Push:
             raise ServerRefusedError(count, advice="There is nothing to add; --update writes their measures anew.")
         if row.mode == "update" and there != contents.object_ids:
             raise ServerRefusedError(f"only {count}: an update leaves the others out", advice="Push it with --add first.")
+
+    def _refuse_namesakes(self, row: UploadRow, in_project: frozenset[str]) -> None:
+        """Two ZooScan projects may have scans of one name: EcoTaxa would put both into one acquisition, and neither be told apart again."""
+        with self._tools.reader() as connection:
+            own = keys_of_scan(connection, row.scan_id)
+            namesakes = keys_of_namesakes(connection, row.scan_id)
+        for project, keys in namesakes.items():
+            if theirs := in_project & {f"{row.scan}_{key}" for key in keys - own.standing - own.retired}:
+                raise ServerRefusedError(
+                    f"{len(theirs)} objects of the scan of the same name in {project} are in project {row.ecotaxa_project_id}: "
+                    "EcoTaxa would take both for one",
+                    advice=f"Push into another EcoTaxa project, one for each ZooScan project: it stands in {PROJECT_FILE}.",
+                )
 
     def _missing(self, row: UploadRow, contents: Contents) -> bool:
         return not contents.object_ids <= self._there(row, contents)

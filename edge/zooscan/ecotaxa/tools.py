@@ -21,6 +21,7 @@ MakeArchive = Callable[[int, Path], Path]
 
 FOLDER = "zooscan/ecotaxa"
 FLOOR_BYTES = 64 * 1024**2
+PROJECT_FILE = "Zooscan_config/ecotaxa_project.txt"
 LONGEST_WAIT_S = 3600.0  # what a server may ask for; a header says anything
 
 

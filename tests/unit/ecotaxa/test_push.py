@@ -11,6 +11,7 @@ import pytest
 
 from edge.errors import SettingsError
 from edge.store.reads.zooscan_uploads import UploadRow
+from edge.store.zooscan.uploads import Mode
 from edge.zooscan.ecotaxa import push
 from edge.zooscan.ecotaxa.client import EcoTaxa
 from edge.zooscan.ecotaxa.desk import AGAIN_S
@@ -349,3 +350,16 @@ def test_a_transfer_of_which_not_even_its_trouble_can_be_noted_stops_no_other(sh
         ship.later(max(1.0, ship.desk.step()))
     assert (ship.row(bad).state, ship.row(good).state) == ("queued", "done")
     assert ship.desk.step() == AGAIN_S
+
+
+@pytest.mark.parametrize("mode", ["new", "add"])
+def test_a_scan_does_not_join_another_ones_of_its_name(ship: EcotaxaHome, world: World, server: Server, mode: Mode) -> None:
+    ship.add_scan()
+    ship.run(ship.desk.push(SCAN, "rita"))
+    ship.add_scan(keys=("x1y2w33h44",), project="twin")
+    row = ship.run(ship.desk.push(f"twin/{SCAN}", "rita", mode=mode))
+    assert row.state == "failed"
+    assert "3 objects of the scan of the same name in apero are in project 42: EcoTaxa would take both for one" in row.detail
+    assert "ecotaxa_project.txt" in row.detail
+    assert imported(world) == IDS
+    assert server.count(UPLOAD) == 1
