@@ -106,8 +106,8 @@ def _field(
         typed=None if entry is None else entry.value,
         typed_by=None if entry is None else entry.actor,
         typed_utc=None if entry is None else entry.entered_utc,
-        not_known=_says_nothing(holds),
-        own_not_known=_says_nothing(stated),
+        not_known=_says_nothing(field, holds),
+        own_not_known=_says_nothing(field, stated),
         problem="; ".join(
             (*(problem for problem in problems if problem.split(" ")[0].casefold() == field.key.casefold()), *_too_long(holds))
         ),
@@ -119,6 +119,8 @@ def _too_long(value: str | None) -> tuple[str, ...]:
     return (f"it has {length} letters; EcoTaxa takes {MAX_TEXT}: shorten it",) if length > MAX_TEXT else ()
 
 
-def _says_nothing(value: str | None) -> bool:
-    """Whether a value is one of the field's ways to say that nobody knew."""
+def _says_nothing(field: FormField, value: str | None) -> bool:
+    """Whether a value is one of the field's ways to say that nobody knew; a number there says of Fracsup that no coarser sieve was used."""
+    if field.key == "Fracsup" and value is not None and value.strip().isdecimal():
+        return False
     return value is not None and value.strip().casefold() in _NOTHING_KNOWN

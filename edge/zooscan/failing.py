@@ -17,6 +17,7 @@ NOT_THE_SAMPLE = frozenset(
         Reason.CHANGED_WHILE_READ,
         Reason.STILL_GROWING,
         Reason.NO_BACKGROUND,
+        Reason.BAD_SETTINGS,
     )
 )
 """Failures of the software, the machine, its disk or the project's folder: they say nothing about what lies on the glass."""

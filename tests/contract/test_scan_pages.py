@@ -126,9 +126,14 @@ def test_a_scan_with_a_result_whose_project_is_away_is_marked(lab: Lab) -> None:
 
 def test_a_page_of_a_scan_tells_its_result_and_quality(lab: Lab) -> None:
     words = words_of(lab.vera.get(f"/scans/{lab.of.scan_id}"))
-    for told in ("nobody signed the check", "20260613_0805_background_large_manual.tif", "51.50000° N, 12.25000° W", "999999 not known"):
+    for told in (
+        "nobody signed the check",
+        "20260613_0805_background_large_manual.tif",
+        "51.50000° N, 12.25000° W",
+        "999999 no coarser sieve",
+    ):
         assert told in words
-    assert "Looking only" in words
+    assert "Looking only: the role count fills this in." in words
     assert lab.vera.get("/scans/99").status_code == 404
     assert "Nothing to check yet" not in words_of(lab.vera.get(f"/scans/{lab.of.scan_id}/check"))
 
@@ -299,6 +304,17 @@ def test_a_check_is_signed_in_a_name_frozen_and_withdrawn_with_a_reason(lab: Lab
     assert "two were missed" in words_of(lab.vera.get(f"/scans/{lab.of.scan_id}"))
 
 
+def test_who_may_not_sign_is_told_who_does(lab: Lab) -> None:
+    for looker in (lab.vera, lab.jd):
+        words = words_of(looker.get(f"/scans/{lab.of.scan_id}/check"))
+        assert "Looking only: a check is signed by the role review." in words
+        assert "You sign as" not in words
+        assert re.search(r"\bFigures\b", words)
+    words = words_of(lab.rita.get(f"/scans/{lab.of.scan_id}/check"))
+    assert "You sign as" in words
+    assert "Looking only" not in words
+
+
 def test_nobody_signs_without_an_account(tmp_path: Path) -> None:
     appliance = SimulatedAppliance(tmp_path / "home")
     with immediate(appliance.writer) as connection:
@@ -315,7 +331,7 @@ def test_what_is_typed_stands_beside_the_meta(lab: Lab) -> None:
     fields = {one["field"]: one for one in form["fields"]}
     assert (fields["Vol"]["own"], fields["Vol"]["typed"]) == ("25.5", "12.5")
     assert fields["Vol"]["typed_by"].startswith("jd ")
-    assert (fields["Depth"]["not_known"], fields["Fracsup"]["own_not_known"]) == (True, True)
+    assert (fields["Depth"]["not_known"], fields["Fracsup"]["own_not_known"]) == (True, False)
     assert (form["latitude_deg"], form["longitude_deg"]) == (51.3, -12.15)
     back = lab.jd.post(f"{lab.api}/form", json={"values": {"Vol": None}}).json()
     assert {one["field"]: one["typed"] for one in back["fields"]}["Vol"] is None

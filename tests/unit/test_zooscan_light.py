@@ -105,7 +105,8 @@ def test_frame_scanner_and_resolution_are_looked_at() -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", [Reason.WORKER_DIED, Reason.OUT_OF_MEMORY, Reason.TIMED_OUT, Reason.UNREADABLE_FILE, Reason.MODEL_FAILED]
+    "reason",
+    [Reason.WORKER_DIED, Reason.OUT_OF_MEMORY, Reason.TIMED_OUT, Reason.UNREADABLE_FILE, Reason.MODEL_FAILED, Reason.BAD_SETTINGS],
 )
 def test_what_the_software_or_the_machine_failed_at_is_not_scanned_again(reason: Reason) -> None:
     light = light_of_failure(reason.value)

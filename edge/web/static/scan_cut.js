@@ -139,7 +139,7 @@ export class Cutting {
   }
 
   words() {
-    if (!this.may) return "Looking only.";
+    if (!this.may) return document.getElementById("scan-check").dataset.may ? "Signed: looking only." : "Looking only: the role review cuts.";
     if (this.preview?.cuts) return `${this.preview.parts.length} parts. Enter keeps the line, Esc drops it.`;
     if (this.preview) return "This line does not cut the object: what is left hangs together. Esc drops it.";
     if (this.chosen !== null) return "Enter erases the line that is marked, e marks the next, Esc leaves it.";
