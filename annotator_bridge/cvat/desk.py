@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from annotator_bridge.cvat.login import forget_login, read_login
+from annotator_bridge.cvat.login import forget_login, known_login
 from annotator_bridge.cvat.reach import ReachState
 from annotator_bridge.cvat.rounds import AGAIN_S, AskedPull, Rounds
 from annotator_bridge.cvat.tools import PushTools
@@ -237,7 +237,7 @@ class AnnotationDesk:
     def _username(self) -> str | None:
         if not self.server:
             return None
-        login = read_login(self._tools.home, self.server)
+        login = known_login(self._tools.home, self.server)
         return None if login is None else login.username or "a token"
 
     def _kick(self) -> None:

@@ -158,7 +158,7 @@ def answer_of(server: str, reply: Reply) -> Any:
         return None
     try:
         return json.loads(reply.content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ServerFailedError(f"{server} answers with a page instead of an answer", advice=_AGAIN) from error
 
 
@@ -195,7 +195,7 @@ def _told(server: str, error: Exception) -> Exception:
 def _is_json(content: bytes) -> bool:
     try:
         json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -203,10 +203,10 @@ def _is_json(content: bytes) -> bool:
 def _detail(content: bytes) -> str:
     """What the JSON of an error says, as text behind a comma; nothing of a page."""
     try:
-        found = json.loads(content)
-    except ValueError:
+        words = _words(json.loads(content))
+    except (ValueError, RecursionError):
         return ""
-    line = "".join(letter if letter.isprintable() else " " for letter in _words(found))
+    line = "".join(letter if letter.isprintable() else " " for letter in words)
     return f", {line[:_SHOWN]}" if line else ""
 
 

@@ -52,26 +52,51 @@ def read_login(home: Path, server: str) -> Login | None:
     """What is kept for a server, or its token of the environment; None if there is none.
 
     Raises:
+        LoginNeededError: the token of the environment is none.
         StoreError: the file cannot be read, or others can read it too.
     """
     kept = _kept(home)
     if kept is not None and kept.server == server:
         return kept
-    token = os.environ.get(TOKEN_VARIABLE)
-    return None if not token else Login(server=server, username="", token=token, scheme=scheme_of(token))
+    given = os.environ.get(TOKEN_VARIABLE)
+    if not given:
+        return None
+    token = checked_token(given)
+    return Login(server=server, username="", token=token, scheme=scheme_of(token))
+
+
+def known_login(home: Path, server: str) -> Login | None:
+    """As `read_login`, for what is shown: None also where it cannot be used, which whoever needs it is told."""
+    try:
+        return read_login(home, server)
+    except (LoginNeededError, StoreError):
+        return None
 
 
 def needed_login(home: Path, server: str) -> Login:
     """As `read_login`.
 
     Raises:
-        LoginNeededError: nothing is kept for the server.
+        LoginNeededError: nothing is kept for the server, or no token.
         StoreError: as `read_login` says.
     """
     login = read_login(home, server)
     if login is None:
         raise LoginNeededError(f"nobody is signed in at {server}", advice=LOGIN_ADVICE)
     return login
+
+
+def checked_token(token: str) -> str:
+    """A token without what stands around it, such as the end of its line in a file.
+
+    Raises:
+        LoginNeededError: no header can carry it. What it is stands in no message: whoever refuses a header would quote it.
+    """
+    bare = token.strip()
+    if not bare or not all("!" <= letter <= "~" for letter in bare):
+        advice = "It is one line of letters, digits and signs: copy it from CVAT again, whole and without anything around it."
+        raise LoginNeededError("what was given is no token of CVAT", advice=advice)
+    return bare
 
 
 def scheme_of(token: str) -> Scheme:
@@ -108,8 +133,8 @@ def _kept(home: Path) -> Login | None:
             raise StoreError(f"others than the appliance's account can read {path}", advice=f"Change the password. {advice}")
         kept = json.loads(path.read_text(encoding="utf-8"))
         scheme: Scheme = "Bearer" if kept["scheme"] == "Bearer" else "Token"
-        return Login(server=kept["server"], username=kept["username"], token=kept["token"], scheme=scheme)
+        return Login(server=kept["server"], username=kept["username"], token=checked_token(kept["token"]), scheme=scheme)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, LoginNeededError) as error:
         raise StoreError(f"{path} cannot be used", advice=advice) from error

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from annotator_bridge.cvat.login import Login, needed_login, read_login
+from annotator_bridge.cvat.login import Login, known_login, needed_login
 from annotator_bridge.cvat.reach import Reach
 from annotator_bridge.cvat.tools import PushTools, StoppedError
 from edge.errors import DiskFullError, EdgeError, LinkDownError, LoginNeededError, ServerFailedError, ServerRefusedError
@@ -73,7 +73,7 @@ class Rounds:
     def step(self) -> float:
         """Go on with everything that is due. Returns in how many seconds something is due again."""
         with self._one_at_a_time:
-            if self.reach.state.is_blocked and read_login(self._tools.home, self._server) != self._blocked_login:
+            if self.reach.state.is_blocked and known_login(self._tools.home, self._server) != self._blocked_login:
                 self.reach.kick()  # somebody signed in, by a command perhaps
             if self.reach.left_s() > 0:
                 return min(AGAIN_S, self.reach.left_s())
@@ -197,7 +197,7 @@ class Rounds:
         before = self.reach.state
         self.reach.failed(error)
         if self.reach.state.is_blocked:
-            self._blocked_login = read_login(self._tools.home, self._server)
+            self._blocked_login = known_login(self._tools.home, self._server)
         log.warning("cvat_waits", code=error.code, reason=str(error))
         if before.answers is not False or before.words != self.reach.state.words:
             self._tell()

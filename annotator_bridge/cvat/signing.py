@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from annotator_bridge.cvat.link import Wait
-from annotator_bridge.cvat.login import Login, keep_login, scheme_of
+from annotator_bridge.cvat.login import Login, checked_token, keep_login, scheme_of
 from annotator_bridge.cvat.rest import sign_in
 from annotator_bridge.cvat.session import open_anonymously, open_server
 from edge.errors import SettingsError
@@ -27,13 +27,15 @@ def log_in(home: Path, server: str, *, username: str = "", password: str = "", t
 
     Raises:
         SettingsError: neither is given.
-        LoginNeededError: the server does not accept it.
+        LoginNeededError: the server does not accept it, or it is no token.
         TransportError: it cannot be asked.
         StoreError: the token cannot be kept.
     """
     if not token and not (username and password):
         raise SettingsError("name and password are needed, or a token")
-    if not token:
+    if token:
+        token = checked_token(token)
+    else:
         with open_anonymously(server, wait=wait) as (link, _):
             token = sign_in(link, username, password)
     login = Login(server=server, username=username, token=token, scheme=scheme_of(token))

@@ -306,6 +306,26 @@ def test_a_sign_in_by_a_command_is_seen(ship: Ship) -> None:
     assert ship.task(task_id).step == "sent"
 
 
+def test_a_sign_in_that_cannot_be_used_is_told_and_hides_nothing(ship: Ship) -> None:
+    sign_in(ship)
+    kept = ship.appliance.home / LOGIN_NAME
+    kept.chmod(0o644)
+    task_id = ship.push()
+    ship.desk.step()
+    state = ship.desk.server_state()
+    assert (state.username, state.reach.answers, "others" in state.reach.words) == (None, False, True)
+    kept.unlink()
+    ship.later_s += 1000
+    ship.desk.step()
+    assert ship.desk.server_state().reach.is_blocked
+    kept.write_text("not JSON")
+    kept.chmod(0o600)
+    ship.desk.step()
+    sign_in(ship)
+    ship.desk.step()
+    assert ship.task(task_id).step == "sent"
+
+
 def test_the_thread_does_it_too_and_ends_with_the_appliance(ship: Ship) -> None:
     ship.desk.start()
     ship.server.dies_after(0)

@@ -15,7 +15,7 @@ from annotator_bridge.cvat import rest as rest_module
 from annotator_bridge.cvat import sdk as sdk_module
 from annotator_bridge.cvat.address import checked_address
 from annotator_bridge.cvat.labels import make_labels
-from annotator_bridge.cvat.login import LOGIN_NAME, Login, forget_login, keep_login, read_login, scheme_of
+from annotator_bridge.cvat.login import LOGIN_NAME, Login, forget_login, keep_login, known_login, read_login, scheme_of
 from annotator_bridge.cvat.rest import RestServer, sign_in
 from annotator_bridge.cvat.server import CvatServer, UploadFile, generation_of
 from annotator_bridge.cvat.session import open_anonymously, open_server
@@ -174,6 +174,12 @@ def test_what_is_no_answer_is_an_error_with_advice(
     assert not any("elsewhere" in line for line in simulated.asked)
 
 
+@pytest.mark.parametrize(("status", "error"), [(200, ServerFailedError), (400, ServerRefusedError), (404, ServerRefusedError)])
+def test_an_answer_without_a_floor_is_an_error_too(status: int, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        link_module.answer_of("http://cvat.ship", link_module.Reply(status=status, headers={}, content=b"[" * 200_000))
+
+
 def test_what_may_be_asked_twice_is_tried_again(tmp_path: Path) -> None:
     waited: list[float] = []
 
@@ -273,6 +279,28 @@ def test_the_environment_can_have_the_token(tmp_path: Path, monkeypatch: pytest.
     found = read_login(tmp_path, "https://cvat.ship")
     assert found is not None
     assert found.token == "kept"
+
+
+@pytest.mark.parametrize("token", ["pat.top\nsecret", "pat.top\r\nX: y", "pat.t\u00f6p", "pat.top secret", " "], ids=ascii)
+def test_a_token_that_no_header_can_carry_is_refused_and_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    with cvat(World(tmp_path / "server")) as server:
+        with pytest.raises(LoginNeededError) as told:
+            log_in(tmp_path, server.url, token=token, wait=at_once)
+        assert server.asked == []
+        monkeypatch.setenv("IMAGINE_EDGE_CVAT_TOKEN", token)
+        with pytest.raises(LoginNeededError) as of_environment:
+            read_login(tmp_path, server.url)
+    for error in (told.value, of_environment.value):
+        assert "pat." not in f"{error} {error.advice()}"
+    assert known_login(tmp_path, server.url) is None
+    assert not (tmp_path / LOGIN_NAME).exists()
+
+
+def test_a_line_end_behind_a_token_is_none_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGINE_EDGE_CVAT_TOKEN", "ab" * 20 + "\r\n")
+    login = read_login(tmp_path, "https://cvat.ship")
+    assert login is not None
+    assert (login.token, login.scheme) == ("ab" * 20, "Token")
 
 
 def test_a_sign_in_that_answers_nonsense_is_no_sign_in(tmp_path: Path) -> None:
