@@ -64,7 +64,7 @@ def drop_delivery(connection: Connection, bundle_id: int, sink: str) -> None:
 
 
 def retry_now(connection: Connection, sink: str | None = None, *, with_refused: bool = False) -> int:
-    """Let what waits for its next attempt go at once, of one far side or of all; `with_refused`: also what was refused. Returns how many."""
+    """Let what waits for its next attempt go at once, of one far side or of all, what was refused only if asked. Returns how many."""
     return int(
         connection.execute(
             "UPDATE deliveries SET next_try_utc = NULL, state = 'waiting' WHERE (?1 IS NULL OR sink = ?1) "
