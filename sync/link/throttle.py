@@ -39,6 +39,12 @@ class Throttle:
             self._fill()
         self._tokens -= count_bytes
 
+    def owe(self, count_bytes: int) -> None:
+        """So many bytes have passed already, such as those that were sent again; what follows waits for them."""
+        if self._bytes_per_s:
+            self._fill()
+            self._tokens -= count_bytes
+
     def _fill(self) -> None:
         now_s = self._clock()
         gained = (now_s - self._at_s) * self._bytes_per_s

@@ -10,9 +10,9 @@ from edge.errors import SettingsError
 from edge.settings import load_settings
 from edge.sink_settings import SinkSettings
 
-S3 = {"name": "institute", "kind": "s3", "url": "https://s3.example.org", "bucket": "results"}
-WEBDAV = {"name": "cloud", "kind": "webdav", "url": "https://cloud.example.org/remote.php/dav/files/ship"}
-STICK = {"name": "stick", "kind": "directory", "path": "/media/stick"}
+S3: dict[str, object] = {"name": "institute", "kind": "s3", "url": "https://s3.example.org", "bucket": "results"}
+WEBDAV: dict[str, object] = {"name": "cloud", "kind": "webdav", "url": "https://cloud.example.org/remote.php/dav/files/ship"}
+STICK: dict[str, object] = {"name": "stick", "kind": "directory", "path": "/media/stick"}
 
 
 def loaded(home: Path, *tables: dict[str, object]) -> tuple[SinkSettings, ...]:
