@@ -27,7 +27,6 @@ from sync.updates.source import is_own_network
 
 CONNECT_S = 20.0
 READ_S = 90.0
-_PIECE_BYTES = 16 * 1024
 _WAITS_S = (2.0, 8.0, 30.0)  # after attempts that brought nothing at all
 _MAX_METADATA_BYTES = 5_000_000
 _MAX_REFUSAL_BYTES = 4096
@@ -191,7 +190,7 @@ class HttpFetcher(FetcherInterface):
             yield answer
 
     def _pieces(self, answer: httpx.Response) -> Iterator[bytes]:
-        for piece in answer.iter_raw(_PIECE_BYTES):
+        for piece in answer.iter_raw():  # as it comes: pieces of one size would wait for bytes that a break loses
             self._spend.received(len(piece))
             yield piece
 

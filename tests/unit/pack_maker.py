@@ -32,13 +32,13 @@ def draft(**changes: Any) -> dict[str, Any]:
     return fields | changes
 
 
-def make_pack(folder: Path, **changes: Any) -> Pack:
+def make_pack(folder: Path, *, weights: bytes = bytes(1000), **changes: Any) -> Pack:
     (folder / "ir").mkdir(parents=True)
     (folder / "goldens").mkdir()
     (folder / "CARD.md").write_text("# Tiny\n")
     (folder / "model.onnx").write_bytes(ONNX_EMPTY)
     (folder / "ir" / "model.xml").write_text("<net/>")
-    (folder / "ir" / "model.bin").write_bytes(bytes(1000))
+    (folder / "ir" / "model.bin").write_bytes(weights)
     (folder / "goldens" / "one.png").write_bytes(b"no image")
     (folder / "goldens" / "one.json").write_text(json.dumps({"xyxy": [], "score": [], "label_index": []}))
     return write_pack(folder, draft(**changes))
