@@ -98,6 +98,7 @@ def _media(media: str | None, clip: str | None) -> str | None:
 def _push(home: Path, body: dict[str, Any], *, wait: bool, quiet: bool) -> dict[str, Any]:
     from annotator_bridge.cvat.values import PushRequest
     from edge.settings import load_settings
+    from edge.store.clock import utc_now
 
     settings = load_settings(home)
     try:
@@ -105,8 +106,9 @@ def _push(home: Path, body: dict[str, Any], *, wait: bool, quiet: bool) -> dict[
             return _push_here(home, settings, writer, PushRequest(**body), wait=wait, quiet=quiet)
     except BusyError as error:
         asked = {name: list(value) if isinstance(value, tuple) else value for name, value in body.items()}
+        begin_utc = utc_now()
         planned = or_running(error, home, "POST", "/api/annotate/tasks", asked)
-        return _followed(error, home, planned, wait=wait)
+        return _followed(error, home, planned, begin_utc, wait=wait)
 
 
 def _push_here(home: Path, settings: Settings, writer: Writer, request: PushRequest, *, wait: bool, quiet: bool) -> dict[str, Any]:
@@ -150,8 +152,10 @@ def _to_the_end(tools: PushTools, address: str, task_id: int) -> None:
             row = advance(tools, opened, task_id)  # the server still makes frames
 
 
-def _followed(error: BusyError, home: Path, planned: Mapping[str, Any], *, wait: bool) -> dict[str, Any]:
+def _followed(error: BusyError, home: Path, planned: Mapping[str, Any], begin_utc: str, *, wait: bool) -> dict[str, Any]:
     """The running appliance does it: its task, at the end or as soon as there is trouble."""
+    from edge.commands.cvat_running import check_reached
+
     path = f"/api/annotate/tasks/{planned['task_uuid']}"
     while True:
         row = or_running(error, home, "GET", path, {})
@@ -161,7 +165,9 @@ def _followed(error: BusyError, home: Path, planned: Mapping[str, Any], *, wait:
             )
         if not wait or row["step"] == "sent" or row["cancelled_utc"] or row["gone_utc"]:
             about = {"title": row["title"], "step": row["step"], "frames": row["images"], "jobs": row["jobs"]}
-            return {**planned, **about, "with_model": row["with_model"], "remote_id": row["remote_id"], "url": row["address"]}
+            about |= {"with_model": row["with_model"], "withheld": row["withheld"]}  # it may have become blind on its way
+            return {**planned, **about, "remote_id": row["remote_id"], "url": row["address"]}
+        check_reached(error, home, row["title"], since_utc=begin_utc)
         time.sleep(LOOK_S)
 
 

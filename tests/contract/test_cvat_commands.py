@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -14,11 +17,21 @@ from typer.testing import CliRunner
 from annotator_bridge.cvat.doctor import examine
 from annotator_bridge.cvat.kit import images_of, override_text, workers_of, write_kit
 from annotator_bridge.cvat.signing import log_in
+from annotator_bridge.cvat.tools import WITHHELD_BLIND
 from annotator_bridge.facade.listen import Listener
 from edge.cli import app
+from edge.commands.running import write_address
 from edge.errors import ExportRefusedError, SettingsError
 from edge.settings import Settings
+from edge.store import surveys
+from edge.store.connection import DATABASE_NAME, immediate, open_reader
+from edge.store.lock import HomeLock
+from edge.store.reads.cvat import tasks
+from edge.store.sealed_runs import seal_survey
+from tests.helpers.counted import make_protocol
 from tests.helpers.cvat_push import BOX, PushHome
+from tests.helpers.web import serving
+from tests.simulators.appliance import SimulatedAppliance
 from tests.simulators.cvat import Server, cvat
 from tests.simulators.cvat_world import NEW, PASSWORD, USER, World
 
@@ -65,6 +78,36 @@ def test_a_push_of_nothing_or_of_two_things_is_refused(aboard: tuple[PushHome, S
     here, server = aboard
     assert call(here.home, "push", *arguments, fails_with=2)["error"]["advice"]
     assert not server.asked
+
+
+def test_a_push_by_the_running_appliance_tells_what_was_withheld_on_its_way(aboard: tuple[PushHome, Server]) -> None:
+    here, server = aboard
+    log_in(here.home, server.url, username=USER, password=PASSWORD, wait=lambda _: False)
+    appliance = SimulatedAppliance(here.home, Settings(cvat_url=server.url))
+
+    def becomes_blind() -> None:  # after it was planned, and before it goes
+        with closing(open_reader(here.home / DATABASE_NAME)) as connection:
+            while not tasks(connection):
+                time.sleep(0.01)
+        with immediate(appliance.writer) as connection:
+            surveys.add_protocol(connection, here.survey_id, make_protocol(), reason="the manual", actor="test")
+            seal_survey(connection, here.seal, here.survey_id)
+        appliance.annotation.start()
+
+    (lock := HomeLock(here.home)).acquire()
+    meanwhile = Thread(target=becomes_blind)
+    meanwhile.start()
+    try:
+        with serving(appliance) as client:
+            write_address(here.home, str(client.base_url).rstrip("/"))
+            sent = call(here.home, "push", "--station", "101")
+    finally:
+        meanwhile.join()
+        appliance.annotation.stop()
+        appliance.close()
+        lock.release()
+    assert (sent["step"], sent["stood"], sent["with_model"]) == ("sent", False, False)
+    assert sent["withheld"] == WITHHELD_BLIND
 
 
 def test_a_push_without_a_link_is_kept_and_told(aboard: tuple[PushHome, Server], monkeypatch: pytest.MonkeyPatch) -> None:
