@@ -175,6 +175,13 @@ class ScanRefusedError(SettingsError):
     default_advice = "The page of the scan says where it stands; docs/zooscan.md says what can be done when."
 
 
+class SomebodyElsesActError(ScanRefusedError):
+    """The act that would be taken back is another person's, and nobody said that this is meant."""
+
+    code = "somebody_elses_act"
+    default_advice = "Decide, draw or erase anew, or have it taken back by who did it."
+
+
 class ScanOutdatedError(ScanRefusedError):
     """The scan changed since the page that asks read it."""
 

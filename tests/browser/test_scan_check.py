@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,11 @@ class CheckWindow(Window):
         """What people said that stands, by key."""
         rows = self.appliance.writer.execute("SELECT object_key, decision FROM zooscan_decisions WHERE undone_utc IS NULL ORDER BY id")
         return {row[0]: row[1] for row in rows}
+
+    def touch(self, kind: str, *places: tuple[float, float]) -> None:
+        """Fingers on the glass: where they are now."""
+        points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(places)]
+        self.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
     def lose_link(self) -> None:
         """Nothing that the page asks arrives, until another is opened: the browser's own switch is lifted before an old page is gone."""
@@ -136,12 +142,61 @@ def test_a_line_is_drawn_with_the_pointer_kept_and_erased(window: CheckWindow) -
     window.wait(lambda: window.appliance.writer.execute(lines).fetchone()[0] == 1)
     window.wait(lambda: order[0] not in window.shown() and window.find("#parts").text == "2")
     assert window.shown()[2] == order[1], "the parts stand where the whole stood"
+    assert [one.text for one in window.driver.find_elements("css selector", ".score.lacks")] == ["unscored"] * 2
     window.wait(lambda: "px" in window.find("#cut-lines").text)
     window.press("e", Keys.ENTER)
     window.wait(lambda: window.appliance.writer.execute(lines).fetchone()[0] == 0)
     window.wait(lambda: window.shown()[0] == order[0])
     window.press("w", Keys.ESCAPE)
     assert window.complaints() == []
+
+
+def test_fingers_draw_one_at_a_time_and_two_of_them_only_zoom(window: CheckWindow) -> None:
+    window.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 5})
+    order = window.open_check()
+    window.find("[data-do=pageAfter]").click()
+    window.wait(lambda: window.find("#where").text.startswith("page 2"))
+    window.find("[data-do=pageBefore]").click()
+    window.find("[data-do=open]").click()
+    window.wait(lambda: window.find("#cut-facts").text)
+    box = window.find("#cut-canvas").rect
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    says, begin = window.find("#cut-says"), window.find("#cut-says").text
+
+    def pinch() -> None:
+        window.touch("touchStart", (x - 40, y))
+        window.touch("touchStart", (x - 40, y), (x + 40, y))
+        window.touch("touchMove", (x - 90, y), (x + 90, y))
+        window.touch("touchEnd", (x + 90, y))
+        window.touch("touchEnd")
+
+    pinch()
+    assert says.text == begin, "no point was set"
+    window.touch("touchStart", (x - 180, y + 20))
+    for step in range(1, 10):
+        window.touch("touchMove", (x - 180 + 40 * step, y + 20 - 6 * step))
+    window.touch("touchEnd")
+    window.wait(lambda: re.match("[2-9] parts|This line does not cut", says.text))
+    shown = says.text
+    pinch()
+    assert says.text == shown, "what is shown stays while one looks closer"
+    window.find("#cut-drop").click()
+    window.find("[data-do=objectAfter]").click()
+    window.wait(lambda: window.find("#cut-title").text == order[1])
+    window.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    assert window.complaints() == []
+
+
+def test_what_somebody_else_did_is_taken_back_only_when_that_is_pressed(window: CheckWindow) -> None:
+    key = window.of.keys[0]
+    window.appliance.scans.decide(window.of.scan_uuid, [key], "single", actor="bob 10.0.0.7")
+    window.open_check()
+    window.press("u")
+    window.wait(lambda: "bob 10.0.0.7's" in window.find("#trouble").text)
+    assert window.decisions() == {key: "single"}
+    window.find("#trouble .offer").click()
+    window.wait(lambda: window.decisions() == {})
+    assert not window.find("#trouble").is_displayed()
 
 
 def test_everything_fits_and_red_mode_is_red(window: CheckWindow) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.errors import InputError, ScanOutdatedError, ScanRefusedError, StoreError
+from edge.errors import InputError, ScanOutdatedError, ScanRefusedError, SomebodyElsesActError, StoreError
 from edge.store.connection import DATABASE_NAME, open_reader
 from edge.store.open import open_store
 from edge.store.reads.zooscan_check import check_revision, check_run
@@ -229,7 +229,7 @@ def test_nobody_undoes_what_somebody_else_did_without_saying_so(lab: Lab) -> Non
     uuid, (first, second, *_) = lab.scan.scan_uuid, lab.scan.keys
     lab.desk.decide(uuid, [first], "single", actor="ann", action_uuid="a-1")
     lab.desk.decide(uuid, [second], "multiple", actor="bob", action_uuid="b-1")
-    with pytest.raises(ScanRefusedError, match="bob's"):
+    with pytest.raises(SomebodyElsesActError, match="bob's"):
         lab.desk.undo(uuid, actor="ann")
     assert [lab.standing()[key].decision for key in (first, second)] == ["single", "multiple"]
     assert lab.desk.undo(uuid, actor="ann", action_uuid="a-1").what == "decide"

@@ -40,7 +40,8 @@ const queue = new ActQueue({
   onrefused: async (error, act) => {
     acts = acts.map((one) => one.filter((uuid) => uuid !== act.body.uuid)).filter((one) => one.length);
     await reload().catch(() => null);
-    if (act.path === "undo" && error.status === 409) told().note(error.message);
+    if (error.code === "somebody_elses_act") told().offer(error.message, "Take it back all the same", () => undo({ anyone: true }));
+    else if (act.path === "undo" && error.status === 409) told().note(error.message);
     else told().trouble(`Not kept: ${error.message}`);
   },
   onlost: (error) => told().trouble(error.status === 401 ? `Signed out: ${queue.size} kept in this browser; sign in, they are sent then.` : `NO LINK: ${queue.size} kept in this browser, sent as soon as it is back.`),
@@ -61,7 +62,7 @@ async function call(path, body, more = {}) {
   const options = body === undefined ? {} : { ...more, method: "POST", headers: writeHeaders({ "content-type": "application/json" }), body: JSON.stringify(body) };
   const answer = await fetch(`/api/scans/${scan}/${path}`, options);
   const content = await answer.json().catch(() => ({ message: `the appliance answered ${answer.status}` }));
-  if (!answer.ok) throw Object.assign(new Error(`${(content.message ?? `the appliance answered ${answer.status}`).replace(/\.$/, "")}. ${content.advice ?? ""}`), { status: answer.status });
+  if (!answer.ok) throw Object.assign(new Error(`${(content.message ?? `the appliance answered ${answer.status}`).replace(/\.$/, "")}. ${content.advice ?? ""}`), { status: answer.status, code: content.code });
   return content;
 }
 
@@ -100,8 +101,8 @@ function showCard() {
   const areaMm2 = (row.area_px2 ?? 0) * facts.pixel_mm ** 2;
   const lines = [
     ["stands as", verdictOf(row, facts.threshold)],
-    ["by", row.decision ? `${row.decided_by}, ${row.decided_utc.slice(0, 16).replace("T", " ")}Z` : "the score; nobody has looked"],
-    ["score", scoreOf(row)],
+    ["by", row.decision ? `${row.decided_by}, ${row.decided_utc.slice(0, 16).replace("T", " ")}Z` : row.multiple_score === null ? "nobody has looked" : "the score; nobody has looked"],
+    ["score", scoreOf(row, facts.threshold)],
     ["size", `${montage.sizeWords(row)}, ESD ${(2 * Math.sqrt(areaMm2 / Math.PI)).toFixed(2)} mm`],
     ["mean grey", row.mean_grey === null ? "–" : row.mean_grey.toFixed(1)],
     ["at", `${row.x_px}, ${row.y_px} px`],
@@ -220,11 +221,12 @@ function acceptPage() {
   moveTo((page() + 1) * PER_PAGE);
 }
 
-async function undo() {
+/** `anyone`: the newest act, whoever did it. */
+async function undo({ anyone = false } = {}) {
   if (!may()) return;
-  const own = acts.pop();
+  const own = anyone ? undefined : acts.pop();
   // An act before this visit, or somebody else's, has no name here: which one is the newest may change, so that is not sent twice.
-  const asked = own ? own.reverse().map((action) => queue.add("undo", { action })) : [queue.add("undo", {}, { keep: false })];
+  const asked = own ? own.reverse().map((action) => queue.add("undo", { action })) : [queue.add("undo", anyone ? { anyone } : {}, { keep: false })];
   for (const one of asked) {
     const answer = await one;
     if (!answer) continue;
@@ -253,10 +255,14 @@ function toggleMap() {
 }
 
 const DO = {
-  single: () => decide("single"),
-  multiple: () => decide("multiple"),
+  single: () => (cutting.isOpen ? decideInCut("single") : decide("single")),
+  multiple: () => (cutting.isOpen ? decideInCut("multiple") : decide("multiple")),
   accept: acceptPage,
-  undo,
+  undo: () => undo(),
+  pageBefore: () => moveTo((page() - 1) * PER_PAGE),
+  pageAfter: () => moveTo((page() + 1) * PER_PAGE),
+  objectBefore: () => stepInCut(-1),
+  objectAfter: () => stepInCut(1),
   open: () => order.length && cutting.show(rows.get(order[here])),
   sign: () => signing.open(),
   finer: () => rescale(-1),
@@ -296,15 +302,21 @@ function pressWithControl(event) {
   return true;
 }
 
+/** The object before or after the one that is enlarged. */
+function stepInCut(step) {
+  moveTo(here + step);
+  cutting.show(rows.get(order[here]));
+}
+
+function decideInCut(decision) {
+  decide(decision, [cutting.row.key]);
+  stepInCut(1);
+}
+
 function pressInCut(event) {
-  if (event.key === "]" || event.key === "[") {
-    moveTo(here + (event.key === "]" ? 1 : -1));
-    cutting.show(rows.get(order[here]));
-  } else if (event.key === "m" || event.key === "s") {
-    decide(event.key === "m" ? "multiple" : "single", [cutting.row.key]);
-    moveTo(here + 1);
-    cutting.show(rows.get(order[here]));
-  } else if (event.key === "u") undo();
+  if (event.key === "]" || event.key === "[") stepInCut(event.key === "]" ? 1 : -1);
+  else if (event.key === "m" || event.key === "s") decideInCut(event.key === "m" ? "multiple" : "single");
+  else if (event.key === "u") undo();
   else return cutting.press(event);
   return true;
 }
@@ -345,7 +357,7 @@ function listen() {
   for (const button of document.querySelectorAll("[data-do]")) {
     button.addEventListener("click", () => {
       DO[button.dataset.do]();
-      if (!cutting.isOpen && !signing.isOpen) cells.focus();
+      if (!signing.isOpen) (cutting.isOpen ? el("cut-canvas") : cells).focus();
     });
   }
   for (const button of document.querySelectorAll("[data-sort]")) button.addEventListener("click", () => chooseSort(button.dataset.sort));

@@ -43,7 +43,7 @@ export class Cutting {
       pan: (...how) => this.view?.pan(...how),
       toggle: (...how) => this.view?.toggle(...how),
     });
-    this.canvas.hand = { drag: true, desk: { on: true }, down: (event) => this.down(event), move: (event) => this.move(event), up: (event) => this.up(event), cancel: () => (this.stroke = null) };
+    this.canvas.hand = { drag: true, desk: { on: true }, down: (event) => this.down(event), move: (event) => this.move(event), up: (event) => this.up(event), cancel: () => this.cancel() };
     new ResizeObserver(() => this.view?.fitted && this.fit()).observe(this.canvas);
     for (const button of document.querySelectorAll("[data-cut]")) button.addEventListener("click", () => (this[button.dataset.cut](), this.canvas.focus()));
     document.addEventListener("modechange", () => this.redraw());
@@ -57,6 +57,7 @@ export class Cutting {
     this.facts = null;
     this.points = [];
     this.stroke = null;
+    this.before = null;
     this.preview = null;
     this.chosen = null;
     this.cursor = null;
@@ -260,6 +261,7 @@ export class Cutting {
 
   down(event) {
     if (!this.view || !this.may || event.button !== 0) return;
+    this.before = { points: [...this.points], preview: this.preview, chosen: this.chosen };
     if (this.preview) this.drop();
     const at = this.pixelAt(event);
     const near = this.points.length ? null : this.lineNear(at);
@@ -283,7 +285,16 @@ export class Cutting {
     this.redraw();
   }
 
+  /** A second finger came: it was no drawing, and what was there before the first one stands again. */
+  cancel() {
+    if (!this.before) return;
+    Object.assign(this, this.before, { stroke: null, before: null });
+    this.tell();
+    this.redraw();
+  }
+
   up() {
+    this.before = null;
     const wasDragged = this.stroke?.isDragged;
     this.stroke = null;
     if (wasDragged) this.finish();

@@ -18,7 +18,11 @@ export function verdictOf(row, threshold) {
   return row.decision ? words : `${words}?`;
 }
 
-export const scoreOf = (row) => (row.multiple_score === null ? "–" : row.multiple_score.toFixed(2));
+/** The score in words: a part that people cut has none before the scan is processed again. */
+export function scoreOf(row, threshold) {
+  if (row.multiple_score !== null) return row.multiple_score.toFixed(2);
+  return row.cut_from && threshold !== null ? "not scored yet" : "–";
+}
 
 export class Montage {
   constructor(place, { scan, pixelMm }) {
@@ -127,13 +131,15 @@ export class Montage {
 
   tell(cell, row, { isHere, isSelected }) {
     cell.querySelector(".verdict").textContent = verdictOf(row, this.threshold);
-    cell.querySelector(".score").textContent = scoreOf(row).replace(/^0/, "");
+    const score = scoreOf(row, this.threshold);
+    cell.querySelector(".score").textContent = score === "not scored yet" ? "unscored" : score.replace(/^0/, "");
+    cell.querySelector(".score").classList.toggle("lacks", row.multiple_score === null);
     cell.querySelector(".part").textContent = row.cut_from ? "✂" : "";
     cell.dataset.stands = standsAs(row, this.threshold);
     cell.dataset.decided = row.decision ? "1" : "";
     cell.classList.toggle("here", isHere);
     cell.setAttribute("aria-selected", String(isSelected));
-    cell.setAttribute("aria-label", `${row.key}, ${verdictOf(row, this.threshold)}, score ${scoreOf(row)}, ${this.sizeWords(row)}${row.cut_from ? ", cut from another" : ""}`);
+    cell.setAttribute("aria-label", `${row.key}, ${verdictOf(row, this.threshold)}, score ${score}, ${this.sizeWords(row)}${row.cut_from ? ", cut from another" : ""}`);
     if (isHere) this.place.setAttribute("aria-activedescendant", cell.id);
   }
 

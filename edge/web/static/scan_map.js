@@ -64,7 +64,7 @@ export class ScanMap {
 
   listenForClicks(onpick) {
     let down = null;
-    this.canvas.addEventListener("pointerdown", (event) => (down = event.button === 0 ? { x: event.clientX, y: event.clientY } : null));
+    this.canvas.addEventListener("pointerdown", (event) => (down = event.button === 0 && event.isPrimary ? { x: event.clientX, y: event.clientY } : null));
     this.canvas.addEventListener("pointerup", (event) => {
       if (!down || Math.hypot(event.clientX - down.x, event.clientY - down.y) > CLICK_PX) return;
       const found = this.at(this.toScan(event));

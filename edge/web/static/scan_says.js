@@ -17,6 +17,20 @@ export class Says {
     this.timer = setTimeout(() => this.clear(), NOTE_MS);
   }
 
+  /** A note that stays, with something that can be done about it. */
+  offer(words, label, act) {
+    this.show(words, true);
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "offer";
+    button.textContent = label;
+    button.addEventListener("click", () => {
+      this.clear();
+      act();
+    });
+    this.words.after(button);
+  }
+
   clear() {
     this.show("", false);
   }
@@ -28,6 +42,7 @@ export class Says {
 
   show(words, isNote) {
     clearTimeout(this.timer);
+    this.box.querySelector(".offer")?.remove();
     this.words.textContent = words;
     this.box.classList.toggle("note", isNote);
     this.box.setAttribute("role", isNote ? "status" : "alert");

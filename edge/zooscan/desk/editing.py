@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from edge.errors import ScanOutdatedError, ScanRefusedError
+from edge.errors import ScanOutdatedError, ScanRefusedError, SomebodyElsesActError
 from edge.store.reads import zooscan as reads
 from edge.store.reads.zooscan_check import check_revision, check_run, object_place
 from edge.store.reads.zooscan_objects import (
@@ -54,7 +54,6 @@ class Done:
 
 
 NOTHING = Done(what="nothing")
-_TOGETHER = "Decide, draw or erase anew, or have it taken back by who did it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +214,7 @@ class Editing(DeskCore):
             if action is None:
                 raise ScanRefusedError(f"there is nothing to undo about {checked.scan.name}", advice="What was signed or typed stays.")
             if action_uuid is None and not anyone and action.actor != actor:
-                raise ScanRefusedError(f"the last act about {checked.scan.name} is {action.actor}'s", advice=_TOGETHER)
+                raise SomebodyElsesActError(f"the last act about {checked.scan.name} is {action.actor}'s")
             if action.what != "decide" and action != newest:  # lines are taken back in the order they were drawn; decisions in any
                 raise ScanRefusedError(
                     f"something else was done about {checked.scan.name} since", advice="Undo once more takes back the newest."
