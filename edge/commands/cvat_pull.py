@@ -108,23 +108,21 @@ def _pull_there(error: BusyError, home: Path, row: TaskRow) -> dict[str, Any]:
     Raises:
         TransportError: the server does not answer, or what stands there is not the task.
     """
+    from edge.commands.cvat_running import check_reached
     from edge.store.clock import utc_now
     from edge.store.reads.cvat import task_by_id
 
     begin_utc = utc_now()
     or_running(error, home, "POST", f"/api/annotate/tasks/{row.uuid}/pull", {})
-    while True:
-        with reading(home) as connection:
-            now = task_by_id(connection, row.id)
-        assert now is not None  # it was read before, and rows stay
-        if now.gone_utc or now.cancelled_utc or (now.pulled_utc or "") >= begin_utc:
-            return _since(home, now, begin_utc)
-        there = or_running(error, home, "GET", f"/api/annotate/tasks/{row.uuid}", {})
-        server = or_running(error, home, "GET", "/api/annotate", {})["server"]
-        if there["trouble"] or server["answers"] is False:
-            words = there["trouble"] or server["words"]
-            raise TransportError(f"{row.title}: {words}", advice="It comes when CVAT answers, or when you ask again on the Annotate page.")
+    while (there := or_running(error, home, "GET", f"/api/annotate/tasks/{row.uuid}", {}))["pull_waits"]:
+        check_reached(error, home, row.title, since_utc=begin_utc)
         time.sleep(LOOK_S)
+    if there["pull_trouble"]:
+        raise TransportError(f"{row.title}: {there['pull_trouble']}", advice="Correct what it names, then pull again.")
+    with reading(home) as connection:
+        now = task_by_id(connection, row.id)
+    assert now is not None  # it was read before, and rows stay
+    return _since(home, now, begin_utc)
 
 
 def _since(home: Path, row: TaskRow, begin_utc: str) -> dict[str, Any]:

@@ -56,12 +56,13 @@ class BridgeAnswer(_Row):
 
 
 class ServerAnswer(BaseModel):
-    """CVAT as it was found last. `url` is empty where none is configured; `answers` is null before it was asked."""
+    """CVAT as it was found last, at `asked_utc`. `url` is empty where none is configured; `answers` is null before it was asked."""
 
     url: str
     answers: bool | None
     words: str
     since_utc: str | None
+    asked_utc: str | None
     trouble: str
     next_try_utc: str | None
     version: str
@@ -78,7 +79,10 @@ class AnnotationAnswer(BaseModel):
 
 
 class TaskAnswer(BaseModel):
-    """A task. `verdicts` and `stood_percent` are null while its station is counted blind (`hidden` says so) or nothing came back."""
+    """A task. `verdicts` and `stood_percent` are null while its station is counted blind (`hidden` says so) or nothing came back.
+
+    `pull_waits`: a pull was asked for and has not come about; `pull_trouble` says why one did not.
+    """
 
     uuid: str
     title: str
@@ -114,6 +118,8 @@ class TaskAnswer(BaseModel):
     sent_utc: str | None
     pulled_utc: str | None
     pulled_by: str | None
+    pull_waits: bool
+    pull_trouble: str
     cancelled_utc: str | None
     gone_utc: str | None
 
@@ -268,6 +274,7 @@ def annotation_answer(told: ToldServer, state: ServerState, status: FacadeStatus
         answers=state.reach.answers,
         words=told.words,
         since_utc=state.reach.since_utc,
+        asked_utc=state.reach.asked_utc,
         trouble=told.trouble,
         next_try_utc=told.next_try_utc,
         version=told.version,
@@ -302,6 +309,8 @@ def task_answer(one: ListedTask) -> TaskAnswer:
         address=one.task_address,
         pulled_utc=one.pulled_utc,
         pulled_by=one.pulled_by,
+        pull_waits=one.pull_waits,
+        pull_trouble=one.pull_trouble,
     )
 
 

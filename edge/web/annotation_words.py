@@ -48,6 +48,7 @@ class ListedTask:
     Attributes:
         verdicts: counts by verdict; None where they are hidden, or nothing was brought in (`verdict_words` says which).
         stood_percent: of what went along, how much people did not remove; None where nothing went along or nothing came back.
+        pull_waits: somebody asked for a pull that has not come about; pull_trouble: or why it did not.
     """
 
     task: TaskRow
@@ -66,6 +67,8 @@ class ListedTask:
     can_retry: bool
     can_pull: bool
     can_cancel: bool
+    pull_waits: bool
+    pull_trouble: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +131,8 @@ def listed(connection: Connection, tasks: Sequence[TaskRow], pulls: PullState) -
                 can_retry=is_ours and state.name == "trouble",
                 can_pull=is_ours and task.step == "sent",
                 can_cancel=is_open,
+                pull_waits=task.id in pulls.asked,
+                pull_trouble=pulls.troubles.get(task.id, ""),
             )
         )
     return found

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,12 @@ from typer.testing import CliRunner
 
 from annotator_bridge.cvat.login import keep_login
 from edge.cli import app
+from edge.commands.running import write_address
+from edge.settings import Settings
+from edge.store.lock import HomeLock
 from tests.helpers.cvat_bench import FOUND, Bench
+from tests.helpers.web import serving
+from tests.simulators.appliance import SimulatedAppliance
 from tests.simulators.cvat import Server, cvat
 from tests.simulators.cvat_world import OLD, World
 
@@ -113,3 +120,53 @@ def test_conflicts_are_told_with_both_sides(typed: Typed) -> None:
     assert (row["kind"], [side["words"] for side in row["sides"]]) == ("two_tasks", ["2 opening; 2 only here", "nothing on it"])
     code, output = typed.run("conflicts")
     assert (code, "nothing on it (anna" in output, "training set" in output) == (0, True, True)
+
+
+@contextmanager
+def running(typed: Typed) -> Iterator[None]:
+    """An appliance that works on the home folder, its desk too."""
+    appliance = SimulatedAppliance(typed.bench.home, Settings(cvat_url=typed.server.url))
+    lock = HomeLock(appliance.home)
+    lock.acquire()
+    try:
+        with serving(appliance) as client:
+            write_address(appliance.home, str(client.base_url).rstrip("/"))
+            appliance.annotation.start()
+            yield
+            appliance.annotation.stop()
+    finally:
+        lock.release()
+        appliance.close()
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that waits and waits fails."""
+    looks = iter(range(200))
+
+    def look(_: float) -> None:
+        assert next(looks, None) is not None, "it waits for ever"
+        threading.Event().wait(0.05)
+
+    monkeypatch.setattr("edge.commands.cvat_pull.time.sleep", look)
+    monkeypatch.setattr("annotator_bridge.cvat.link._DELAYS_S", ())
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_running_appliance_pulls_and_says_what_it_could_not(typed: Typed) -> None:
+    task = typed.bench.send(boxes={0: FOUND}, title="one")
+    other = typed.bench.send([typed.bench.image(), typed.bench.image()], title="two")
+    with running(typed):
+        (first,) = typed.json("pull", "one")["tasks"]
+        assert (first["new"], (first["verdicts"] or {})["kept"]) == (1, 2)
+        (again,) = typed.json("pull", "one")["tasks"]
+        assert (again["new"], again["unchanged"]) == (0, 1)
+        typed.bench.db.execute("UPDATE cvat_tasks SET remote_id = ? WHERE id = ?", (other.remote_id, task.id))
+        code, output = typed.run("pull", "one")
+        assert (code, "other frames" in output) == (EXIT_TRANSPORT, True)
+        typed.server.dies_after(0)
+        code, output = typed.run("pull", "two")
+        assert (code, "cannot be reached" in output) == (EXIT_TRANSPORT, True)
+        typed.server.dies_after(None)
+        (back,) = typed.json("pull", "two")["tasks"]
+        assert back["new"] == 1, "what was found before is not what stands now"
