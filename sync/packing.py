@@ -15,17 +15,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from edge.store import bundles
 from edge.store.clock import utc_now, utc_text
 from edge.store.durable import sync_file, sync_folder
-from edge.store.reads.ashore import Tables, Waiting, kept_bundles, runs_ashore, waiting
+from edge.store.outbox import hold_back_rows, let_out_rows
+from edge.store.reads.ashore import Queries, Tables, Waiting, collected, kept_bundles, waiting
+from edge.store.reads.ashore_blind import blind_among, shown_again
+from edge.store.reads.ashore_kinds import QUERIES
 from edge.store.sqlite import Connection
 from edge.store.writer import Writes
 from sync.bundle.files import SUFFIX
 from sync.bundle.write import Bundle, Sender, make_bundle
+from sync.densities import counts_ashore
 
 log = structlog.get_logger()
 
@@ -34,7 +39,17 @@ MAX_ROWS = 2000
 _FIRST_ROWS = 200
 _AGAIN = timedelta(days=1)
 
-KINDS: Mapping[str, Callable[[Connection, Sequence[str]], Tables]] = {"run": runs_ashore}
+_LOOK_EVERY_S = 60.0
+
+
+def _by_queries(queries: Queries, connection: Connection, subjects: Sequence[str]) -> Tables:
+    return collected(connection, queries, subjects)
+
+
+KINDS: Mapping[str, Callable[[Connection, Sequence[str]], Tables]] = {
+    **{kind: partial(_by_queries, queries) for kind, queries in QUERIES.items()},
+    "counts": counts_ashore,
+}
 """What reads each kind of result. A kind that is not here waits; nothing of it is lost."""
 
 Reader = Callable[[], AbstractContextManager[Connection]]
@@ -58,6 +73,7 @@ class Packer:
         self.folder = home / BUNDLES_FOLDER
         self._writer, self._reader, self._sender, self._max_bytes = writer, reader, sender, max_bytes
         self._rows = _FIRST_ROWS
+        self._looked_s: float | None = None
 
     @property
     def full_rows(self) -> int:
@@ -70,12 +86,17 @@ class Packer:
         Raises:
             OSError: it cannot be written; nothing is noted.
         """
+        self._let_out(every_s=_LOOK_EVERY_S)
         while True:
             with self._reader() as connection:
                 rows = waiting(connection, tuple(KINDS), now_utc=utc_now(), limit=self._rows, priority=priority)
                 if not rows:
                     return None
-                tables = _collected(connection, rows)
+                blind = blind_among(connection, [row.id for row in rows])
+                tables = {} if blind else _collected(connection, rows)
+            if blind:
+                self._writer.call(partial(hold_back_rows, outbox_ids=blind))
+                continue
             sequence = self._writer.call(partial(bundles.next_sequence, now_ms=time.time_ns() // 1_000_000))
             try:
                 made = make_bundle(tables, sender=self._sender, sequence=sequence, made_utc=utc_now())
@@ -104,6 +125,17 @@ class Packer:
         for path in left:
             path.unlink(missing_ok=True)
         return len(left)
+
+    def _let_out(self, *, every_s: float) -> None:
+        """What was held back because people counted it blind goes when they do not any more; looked for now and then."""
+        now_s = time.monotonic()
+        if self._looked_s is not None and now_s - self._looked_s < every_s:
+            return
+        with self._reader() as connection:
+            shown = shown_again(connection)
+        if shown:
+            self._writer.call(partial(let_out_rows, outbox_ids=shown))
+        self._looked_s = now_s
 
     def _set_aside(self, rows: Sequence[Waiting], error: ValueError) -> None:
         """One of the results holds something that no bundle can: find which by halves, put it off, and let the others go."""
@@ -146,11 +178,16 @@ class Packer:
 
 
 def _collected(connection: Connection, rows: Sequence[Waiting]) -> Tables:
+    """All rows as they are at one moment, each once."""
     by_kind: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         by_kind[row.kind].append(row.subject)
-    found: Tables = defaultdict(list)
-    for kind, subjects in by_kind.items():
-        for name, values in KINDS[kind](connection, subjects).items():
-            found[name].extend(values)
-    return found
+    found: dict[str, dict[tuple[Any, ...], None]] = defaultdict(dict)
+    connection.execute("BEGIN")
+    try:
+        for kind, subjects in by_kind.items():
+            for name, values in KINDS[kind](connection, subjects).items():
+                found[name].update(dict.fromkeys(values))
+    finally:
+        connection.execute("ROLLBACK")
+    return {name: list(values) for name, values in found.items()}

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from edge.store.clock import utc_now
+from edge.store.reads.ashore_blind import blind_among
 from edge.store.sqlite import Connection
 
 
@@ -27,13 +28,13 @@ def record_bundle(
 ) -> int | None:
     """A bundle is made of these rows of the outbox and has to arrive at these far sides. Returns its id.
 
-    None: one of the rows does not wait any more, because its result was sealed meanwhile for instance; nothing is noted then.
+    None: one of the rows does not wait any more, or tells of what people count blind since; nothing is noted then.
     """
     chosen = json.dumps(list(outbox_ids))
     row = connection.execute(
         "SELECT count(*), min(priority) FROM outbox WHERE state = 'waiting' AND id IN (SELECT value FROM json_each(?))", (chosen,)
     ).fetchone()
-    if row[0] != len(outbox_ids):
+    if row[0] != len(outbox_ids) or blind_among(connection, outbox_ids):
         return None
     cursor = connection.execute(
         "INSERT INTO bundles (sequence, sha256, priority, size_bytes, rows_json, made_utc) VALUES (?, ?, ?, ?, ?, ?)",

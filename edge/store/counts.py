@@ -14,14 +14,13 @@ from edge.errors import CountRefusedError
 from edge.store import audit
 from edge.store.clock import utc_now, uuid7
 from edge.store.facts import put_fact
+from edge.store.outbox import PRIORITY_URGENT, put_out
 from edge.store.reads.counts import CountedMinute, CountMark
 from edge.store.reads.qualifications import QualificationRule, rule_fact
 from edge.store.seal import COUNT_STEP_BYTES, Seal
 from edge.store.sealed_runs import open_tow
 from edge.store.sqlite import Connection
 from edge.store.waiting import seen_before
-
-OUTBOX_PRIORITY_COUNTS = 0  # what the assessment waits for goes before what a model found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,10 +130,7 @@ def publish_tow(connection: Connection, seal: Seal, tow_id: int, *, actor: str, 
     """After the reveal of a tow's counts: what models found there comes back, and the ship's outbox and audit are told."""
     runs = open_tow(connection, seal, tow_id)
     (tow_uuid,) = connection.execute("SELECT uuid FROM tows WHERE id = ?", (tow_id,)).fetchone()
-    connection.execute(
-        "INSERT INTO outbox (uuid, kind, dedup_key, priority, created_utc) VALUES (?, 'counts', ?, ?, ?)",
-        (uuid7(), f"counts/{tow_uuid}/{uuid7()}", OUTBOX_PRIORITY_COUNTS, utc_now()),
-    )
+    put_out(connection, "counts", f"{tow_uuid}/{uuid7()}", priority=PRIORITY_URGENT)
     (still_sealed,) = connection.execute("SELECT count(*) FROM sealed_runs WHERE tow_id = ?", (tow_id,)).fetchone()
     audit.append(connection, actor, "counts_reveal", f"tow/{tow_id}", {"why": why, "model_results": runs, "still_sealed": still_sealed})
 

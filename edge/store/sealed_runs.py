@@ -22,7 +22,8 @@ from edge.store.analyses import open_analyses, seal_analyses
 from edge.store.blindness import BLIND_TOWS, image_is_blind
 from edge.store.clock import utc_now
 from edge.store.facts import get_fact, put_fact
-from edge.store.outbox import hold_back, let_out
+from edge.store.outbox import hold_back, let_out, let_out_rows
+from edge.store.reads.ashore_blind import shown_again
 from edge.store.seal import RUN_STEP_BYTES, Seal
 from edge.store.sealed_decisions import open_decisions, seal_decisions
 from edge.store.sqlite import Connection
@@ -147,6 +148,7 @@ def open_tow(connection: Connection, seal: Seal, tow_id: int) -> int:
     for whose in {tow_id, *(row[0] for row in took_files)}:
         if not _waits_for(connection, whose, besides=tow_id):
             open_analyses(connection, seal, whose)
+    let_out_rows(connection, shown_again(connection))
     return opened
 
 
@@ -159,6 +161,7 @@ def open_images(connection: Connection, seal: Seal, image_ids: Sequence[int]) ->
     ).fetchall()
     opened = sum(_open_run(connection, seal, run_id, sealed) for run_id, sealed, _ in rows)
     open_decisions(connection, seal, sorted({row[2] for row in rows}))
+    let_out_rows(connection, shown_again(connection))
     return opened
 
 

@@ -125,10 +125,11 @@ class StationResult:
     model_systems: float | None = None
 
 
-def station_result(connection: Connection, tow_id: int, *, sees_tables: bool = False) -> StationResult:
+def station_result(connection: Connection, tow_id: int, *, sees_tables: bool = False, with_openings: bool = True) -> StationResult:
     """The result of a tow and its station.
 
     `sees_tables`: whether whoever asks may see what tables of others say of a tow that waits for blind counts; administrators may.
+    `with_openings`: see `result_of_station`.
 
     Raises:
         SettingsError: there is no such tow.
@@ -137,7 +138,7 @@ def station_result(connection: Connection, tow_id: int, *, sees_tables: bool = F
     station = None if tow is None else reads.station(connection, tow.station_id)
     if tow is None or station is None:
         raise SettingsError(f"there is no tow {tow_id}", advice="Look at the station's page for its tows.")
-    return _of_tow(connection, station, tow, sees_tables=sees_tables)
+    return _of_tow(connection, station, tow, sees_tables=sees_tables, with_openings=with_openings)
 
 
 def result_of_station(

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from edge.store.clock import uuid7
 from sync.bundle.columns import BundleDamagedError, Column, Octets, Scaled, Text, Time, Whole
 from sync.bundle.read import MAX_DOCUMENT_BYTES, read_bundle
-from sync.bundle.schema import IMAGES, OBJECTS, RUNS, SCHEMA_VERSION, TABLES
+from sync.bundle.schema import SCHEMA_VERSION, TABLES
+from sync.bundle.tables_images import IMAGES, OBJECTS, RUNS
 from sync.bundle.write import MARK, Bundle, Sender, make_bundle
 
 SENDER = Sender(vessel_uuid="01980000-0000-7000-8000-000000000001", vessel="RV Störtebeker", software_version="0.1.0")

@@ -1,18 +1,20 @@
-"""Results as they go ashore: the rows of bundles' tables, by what the outbox names. Nothing that is sealed is read here.
+"""What of the outbox goes next, and how the rows of bundles' tables are read; what each kind of result is, is in the modules beside this.
 
-A table is a name of `sync.bundle.schema`; the values of its rows are in the order of the columns there.
+A table is a name of `sync.bundle.schema`; the columns of a query are named, and in the order, of the columns there.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from edge.store.sqlite import Connection
 
 Tables = dict[str, list[tuple[Any, ...]]]
+Queries = Mapping[str, str]
+"""By table, a query whose parameter ?1 is a JSON list of the subjects that the outbox names."""
 
 
 class Waiting(NamedTuple):
@@ -74,42 +76,7 @@ def count_waiting(connection: Connection) -> dict[tuple[int, str, str], int]:
     }
 
 
-def runs_ashore(connection: Connection, uuids: Sequence[str]) -> Tables:
-    """Runs with their images, objects and models; with each also the other runs of its image, one of which is the current one no more."""
-    chosen = json.dumps(list(uuids))
-    tables = {"models": _MODELS, "images": _IMAGES, "runs": _RUNS, "objects": _OBJECTS}
-    return {name: [tuple(row) for row in connection.execute(query, (chosen,))] for name, query in tables.items()}
-
-
-_CHOSEN = "SELECT id, image_id, model_id FROM runs WHERE uuid IN (SELECT value FROM json_each(?1)) AND object_count IS NOT NULL"
-
-_MODELS = f"""
-    SELECT m.name, m.version, m.title, m.task, m.manifest_sha256,
-           (SELECT json_group_array(json_object('name', l.name, 'aphia_id', l.aphia_id)) FROM
-               (SELECT name, aphia_id FROM labels WHERE model_id = m.id ORDER BY label_index) AS l),
-           m.installed_utc, m.removed_utc
-    FROM models AS m WHERE m.id IN (SELECT model_id FROM ({_CHOSEN})) ORDER BY m.id
-"""
-
-# Of several names of a content the first: that name and its folder stand for it ashore, as they do in exports.
-_IMAGES = f"""
-    SELECT i.uuid, i.sha256, i.size_bytes, i.format, i.width_px, i.height_px, i.capture_time_utc, i.capture_time_local,
-           i.capture_time_source, f.relative_path, s.name
-    FROM images AS i
-    LEFT JOIN sightings AS s ON s.id = (SELECT min(id) FROM sightings WHERE image_id = i.id)
-    LEFT JOIN folders AS f ON f.id = s.folder_id
-    WHERE i.id IN (SELECT image_id FROM ({_CHOSEN})) ORDER BY i.id
-"""
-
-_RUNS = f"""
-    SELECT r.uuid, i.uuid, r.recipe, r.recipe_sha256, m.name, m.version, r.weights_sha256, r.runtime, r.precision, r.software_version,
-           r.score_threshold, r.object_count, r.candidate_count, r.mean_luminance, r.contrast, r.sharpness, r.finished_utc, r.is_current
-    FROM runs AS r JOIN images AS i ON i.id = r.image_id JOIN models AS m ON m.id = r.model_id
-    WHERE r.image_id IN (SELECT image_id FROM ({_CHOSEN})) AND r.object_count IS NOT NULL ORDER BY r.id
-"""
-
-_OBJECTS = f"""
-    SELECT r.uuid, o.ordinal, l.name, o.score, o.x_min_px, o.y_min_px, o.x_max_px - o.x_min_px, o.y_max_px - o.y_min_px
-    FROM objects AS o JOIN runs AS r ON r.id = o.run_id JOIN labels AS l ON l.id = o.label_id
-    WHERE o.run_id IN (SELECT id FROM ({_CHOSEN})) ORDER BY o.run_id, o.ordinal
-"""
+def collected(connection: Connection, queries: Queries, subjects: Sequence[str]) -> Tables:
+    """The rows of each table."""
+    chosen = json.dumps(list(subjects))
+    return {name: [tuple(row) for row in connection.execute(query, (chosen,))] for name, query in queries.items()}

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from edge.store import audit
-from edge.store.clock import utc_now
+from edge.store.clock import utc_now, uuid7
+from edge.store.outbox import put_out
 from edge.store.sqlite import Connection
 
 LabelStatus = Literal["predicted", "validated", "dubious", "discarded"]
@@ -59,7 +60,7 @@ def add_labels(
         actor: who asked.
         as_of_now: this is how it stands there now; else a label that was given before the standing one is not taken.
     """
-    (scan,) = connection.execute("SELECT name FROM zooscan_scans WHERE id = ?", (scan_id,)).fetchone()
+    scan, scan_uuid = connection.execute("SELECT name, uuid FROM zooscan_scans WHERE id = ?", (scan_id,)).fetchone()
     standing, moments = _standing(connection, scan_id)
     differing = [label for label in labels if _differs(label, standing.get(label.object_key))]
     old = set() if as_of_now else {label.object_key for label in differing if _is_older(label, standing, moments)}
@@ -70,6 +71,8 @@ def add_labels(
         "pulled_utc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [(scan_id, *label, source, now) for label in new],
     )
+    if new:
+        put_out(connection, "zooscan_labels", f"{scan_uuid}/{uuid7()}")
     about = {"source": source, "labels": len(labels), "new": len(new), "older": len(old)}
     audit.append(connection, actor, "zooscan_labels", f"zooscan_scan/{scan_id}", about)
     return Added(
