@@ -31,11 +31,9 @@ def sign_command(
         if path.is_dir():
             _sign_all(path, load_signers(keys, asked_for(passphrase_file)), as_json=as_json)
             return
-        from sync.updates.shore.repository import read_document
         from sync.updates.shore.signing import sign_file
-        from sync.updates.shore.told import words_of
 
-        words = words_of(read_document(path))
+        words = _words(path)
         if not as_json:
             say("\n".join(words))
         document = sign_file(path, load_signers(keys, asked_for(passphrase_file)))
@@ -43,6 +41,14 @@ def sign_command(
         answer({"file": path, "version": document.signed.version, "says": words, "signatures": list(document.signatures)})
     else:
         say(f"Signed. {path} carries {len(document.signatures)} signatures.")
+
+
+def _words(path: Path) -> list[str]:
+    from sync.updates.shore.repository import read_document, role_of
+    from sync.updates.shore.told import words_of
+
+    document = read_document(path)
+    return words_of(role_of(document, path), document)
 
 
 def _sign_all(folder: Path, signers: Sequence[CryptoSigner], *, as_json: bool) -> None:

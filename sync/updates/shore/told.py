@@ -71,14 +71,14 @@ def repository_status(repository: Repository, now: datetime) -> RepositoryStatus
     )
 
 
-def words_of(document: Document) -> list[str]:
+def words_of(role: RoleName, document: Document) -> list[str]:
     """What somebody signs with this document, line by line."""
     signed = document.signed
-    lines = [f"{signed.type}, version {signed.version}, until {signed.expires:%Y-%m-%d} (UTC)"]
+    lines = [f"{role}, version {signed.version}, until {signed.expires:%Y-%m-%d} (UTC)"]
     if isinstance(signed, Root):
-        for role, needed in signed.roles.items():
+        for name, needed in signed.roles.items():
             holders = ", ".join(f"{holder_of(signed.keys[keyid])} ({keyid[:8]})" for keyid in needed.keyids)
-            lines.append(f"  {role}: {needed.threshold} of {len(needed.keyids)}: {holders}")
+            lines.append(f"  {name}: {needed.threshold} of {len(needed.keyids)}: {holders}")
     if isinstance(signed, Targets):
         if signed.delegations is not None:
             for name, one in (signed.delegations.roles or {}).items():
