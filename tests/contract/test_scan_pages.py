@@ -326,6 +326,19 @@ def test_nobody_signs_without_an_account(tmp_path: Path) -> None:
         appliance.close()
 
 
+def test_a_clean_picture_that_is_gone_is_told_and_processing_again_is_offered(lab: Lab) -> None:
+    offered = '<button class="primary">Process again</button>'
+    assert offered not in lab.rita.get(f"/scans/{lab.of.scan_id}").text
+    assert "clean-note" not in lab.rita.get(f"/scans/{lab.of.scan_id}/check").text
+    (lab.appliance.home / lab.of.folder / "clean.tif").unlink()
+    page = lab.rita.get(f"/scans/{lab.of.scan_id}")
+    assert "The clean picture of this result is gone from the home folder" in words_of(page)
+    assert offered in page.text
+    assert "clean-note" in lab.rita.get(f"/scans/{lab.of.scan_id}/check").text
+    lab.rita.post(f"{lab.api}/sign", json={"revision": lab.rita.get(f"{lab.api}/check").json()["revision"]}).raise_for_status()
+    assert "Withdraw the signature, then process the scan again." in words_of(lab.rita.get(f"/scans/{lab.of.scan_id}"))
+
+
 def test_what_is_typed_stands_beside_the_meta(lab: Lab) -> None:
     form = lab.jd.post(f"{lab.api}/form", json={"values": {"Vol": "12.5", "position_format": "decimal", "Depth": "9999"}}).json()
     fields = {one["field"]: one for one in form["fields"]}

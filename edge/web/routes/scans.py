@@ -37,6 +37,7 @@ TransferId = Annotated[int, Path(ge=1, le=MAX_ID)]
 PER_PAGE = 60
 HISTORY = 2000
 AWAY = "its folder is away"
+_CLEAN = "clean.tif"
 HAPPENED = {
     "decide": "decided about objects",
     "draw": "drew a separation line",
@@ -158,6 +159,7 @@ def show_scan(request: Request, appliance: ApplianceHere, viewer: Viewer, scan_i
         model=f"{model.name} {model.version}" if model else "",
         may_type=may_type,
         light=light,
+        is_clean_gone=_is_clean_gone(appliance, checked),
         happened_words=HAPPENED,
     )
 
@@ -170,7 +172,8 @@ def show_check(request: Request, appliance: ApplianceHere, scan_id: ScanId) -> R
         run = check_reads.check_run(connection, scan_id)
         signed = next((one for one in reads.signatures_of(connection, scan_id) if one.withdrawn_utc is None), None)
         revision = "" if run is None else check_reads.check_revision(connection, run)
-    return render(request, "scan_check.html", scan=scan, run=run, signed=signed, revision=revision)
+    gone = _is_clean_gone(appliance, run)
+    return render(request, "scan_check.html", scan=scan, run=run, signed=signed, revision=revision, is_clean_gone=gone)
 
 
 @router.post("/actions/scans/{scan_id:int}/retry")
@@ -207,6 +210,11 @@ def cancel(appliance: ApplianceHere, actor: Actor, form: PostedForm, scan_id: Sc
             raise no_such("transfer of this scan with the id", transfer_id)
     appliance.ecotaxa.cancel(transfer_id, actor)
     return form.back("transfer_cancelled")
+
+
+def _is_clean_gone(appliance: Appliance, run: check_reads.CheckRun | None) -> bool:
+    """Whether the picture that is shown, enlarged and cut was taken away from the home folder; vignettes and measures are other files."""
+    return run is not None and not (appliance.home / run.folder / _CLEAN).is_file()
 
 
 def _uuid_of(appliance: Appliance, scan_id: int) -> str:
