@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from annotator_bridge.cvat.address import checked_address
 from annotator_bridge.cvat.labels import labels_to_json
 from annotator_bridge.cvat.sources import Gathered, gather
@@ -16,6 +18,7 @@ from edge.store.sqlite import Connection
 
 LONGEST_TITLE = 200
 UUID_DIGITS = 12
+_SUFFIX = re.compile(rf" \[[0-9a-f]{{{UUID_DIGITS}}}\]$")
 
 
 def plan(tools: PushTools, request: PushRequest, actor: str) -> Planned:
@@ -80,6 +83,11 @@ def remote_name(title: str, uuid: str) -> str:
 def remote_suffix(uuid: str) -> str:
     """The end of a task's name in CVAT."""
     return f" [{uuid.replace('-', '')[:UUID_DIGITS]}]"
+
+
+def is_of_another(name: str, uuid: str) -> bool:
+    """Whether a task in CVAT has the name of another task of an appliance than of the one with this uuid."""
+    return _SUFFIX.search(name) is not None and not name.endswith(remote_suffix(uuid))
 
 
 def _planned(connection: Connection, task_id: int, left_out: tuple[LeftOut, ...], *, stood: bool) -> Planned:

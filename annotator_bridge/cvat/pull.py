@@ -15,8 +15,9 @@ from typing import NamedTuple
 import structlog
 
 from annotator_bridge.cvat.bounds import Box
+from annotator_bridge.cvat.plan import is_of_another, remote_suffix
 from annotator_bridge.cvat.returned import BadDocumentError, ReturnedJob, read_returned
-from annotator_bridge.cvat.server import CvatServer, RemoteJob, TaskMeta
+from annotator_bridge.cvat.server import CvatServer, RemoteJob, RemoteTask, TaskMeta
 from annotator_bridge.cvat.verdicts import Sent, Span, judge, keyframes_by_claim
 from edge.errors import ServerRefusedError, SettingsError
 from edge.store import cvat as store
@@ -128,7 +129,7 @@ def look_at_jobs(writer: Writes, reader: Reader, server: CvatServer, task_id: in
         Whether one was completed or changed since it was brought in, so that a pull would bring something.
 
     Raises:
-        TransportError: as `pull_task`.
+        NotOursError, TransportError: as `pull_task`.
     """
     with reader() as connection:
         task = task_by_id(connection, task_id)
@@ -136,9 +137,14 @@ def look_at_jobs(writer: Writes, reader: Reader, server: CvatServer, task_id: in
         pulls = {one.remote_job_id: one for one in current_pulls(connection, task_id)}
     if task is None or task.remote_id is None or task.step != "sent" or task.cancelled_utc is not None:
         return False
-    if server.task(task.remote_id) is None:
+    there = server.task(task.remote_id)
+    if there is None:
         writer.call(lambda connection: store.note_gone(connection, task_id))
         return False
+    if not there.name.endswith(remote_suffix(task.uuid)):  # people may call it as they like; its frames tell
+        with reader() as connection:
+            frames = frames_of(connection, task_id)
+        _check_is_ours(task, frames, there, server.meta(task.remote_id))
     jobs = server.jobs(task.remote_id)
     here = {number for number, one in before.items() if one.gone_utc is None}
     if here != {job.id for job in jobs} or any(_differs(job, before[job.id]) for job in jobs):
@@ -154,10 +160,11 @@ def _fetch(server: CvatServer, task: TaskRow, frames: Sequence[FrameRow]) -> _Fe
     assert task.remote_id is not None
     version = server.about().version
     try:
-        if server.task(task.remote_id) is None:
+        there = server.task(task.remote_id)
+        if there is None:
             return None
         meta = server.meta(task.remote_id)
-        _check_is_ours(task, frames, meta)
+        _check_is_ours(task, frames, there, meta)
         labels = server.labels(task.remote_id)
         jobs = server.jobs(task.remote_id)
         documents: dict[int, dict[str, object]] = {}
@@ -180,14 +187,16 @@ def _fetch(server: CvatServer, task: TaskRow, frames: Sequence[FrameRow]) -> _Fe
     return _Fetched(version, jobs, meta, documents, read, tuple(refused))
 
 
-def _check_is_ours(task: TaskRow, frames: Sequence[FrameRow], meta: TaskMeta) -> None:
-    """Refuse a task that has our number and other frames: the server may have been set up anew."""
+def _check_is_ours(task: TaskRow, frames: Sequence[FrameRow], named: RemoteTask, meta: TaskMeta) -> None:
+    """Refuse a task that has our number and other frames, or the name of another one of ours: the server may have been set up anew."""
     same = len(meta.frames) == len(frames) and all(
         (there.width_px, there.height_px) == (here.width_px, here.height_px) and (task.media == "clip" or there.name == here.name)
         for there, here in zip(meta.frames, frames, strict=True)
     )
     if not same:
         raise NotOursError(f"task {task.remote_id} of {task.server_url} is not the one that was sent: it has other frames")
+    if is_of_another(named.name, task.uuid):
+        raise NotOursError(f"task {task.remote_id} of {task.server_url} is not the one that was sent: its name is another one's")
 
 
 def _check_frames(job: RemoteJob, frames: int) -> None:

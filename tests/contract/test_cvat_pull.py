@@ -235,6 +235,32 @@ def test_another_task_under_our_number_is_not_taken(bench: tuple[Bench, Server])
     assert rows_written(here) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("stills", [2, 1], ids=["other frames", "frames of the same names"])
+def test_a_look_at_another_task_under_our_number_leaves_our_jobs(bench: tuple[Bench, Server], stills: int) -> None:
+    here, _ = bench
+    task = here.send(boxes={0: FOUND})
+    other = here.send([here.image() for _ in range(stills)], boxes={0: FOUND})
+    task.set_state(0, "completed")
+    here.pull(task)
+    here.db.execute("UPDATE cvat_tasks SET remote_id = ? WHERE id = ?", (other.remote_id, task.id))
+    with here.server() as server, pytest.raises(NotOursError):
+        look_at_jobs(here.writer, here.reader, server, task.id)
+    with pytest.raises(NotOursError):
+        here.pull(task)
+    assert [(one.state, one.gone_utc) for one in jobs_of(here.db, task.id)] == [("completed", None)]
+    assert len(list(decided_frames(here.db, only_completed=True))) == 1
+
+
+def test_a_task_that_people_gave_another_name_is_ours(bench: tuple[Bench, Server]) -> None:
+    here, _ = bench
+    task = here.send(boxes={0: FOUND})
+    here.world.tasks[task.remote_id].name = "Anna's"
+    task.set_state(0, "completed")
+    with here.server() as server:
+        assert look_at_jobs(here.writer, here.reader, server, task.id)
+    assert here.pull(task).new == 1
+
+
 def test_copies_for_checking_are_not_brought_in(bench: tuple[Bench, Server]) -> None:
     here, _ = bench
     task = here.send([here.image() for _ in range(2)], boxes={0: FOUND}, job_size=1)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -148,7 +149,8 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
         assert next(looks, None) is not None, "it waits for ever"
         threading.Event().wait(0.05)
 
-    monkeypatch.setattr("edge.commands.cvat_pull.time.sleep", look)
+    monkeypatch.setattr("edge.commands.cvat_pull.time", SimpleNamespace(sleep=look))
+    monkeypatch.setattr("edge.commands.cvat_push.time", SimpleNamespace(sleep=look))
     monkeypatch.setattr("annotator_bridge.cvat.link._DELAYS_S", ())
 
 
@@ -170,3 +172,14 @@ def test_a_running_appliance_pulls_and_says_what_it_could_not(typed: Typed) -> N
         typed.server.dies_after(None)
         (back,) = typed.json("pull", "two")["tasks"]
         assert back["new"] == 1, "what was found before is not what stands now"
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_running_appliance_says_that_a_push_waits_for_the_server(typed: Typed) -> None:
+    typed.bench.image()
+    with running(typed):
+        typed.server.dies_after(0)
+        code, output = typed.run("push", "--folder", str(typed.bench.inbox / "tow"))
+        assert (code, "cannot be reached" in output) == (EXIT_TRANSPORT, True)
+        typed.server.dies_after(None)
+        assert typed.json("push", "--folder", str(typed.bench.inbox / "tow"))["step"] == "sent"
