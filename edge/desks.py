@@ -22,6 +22,7 @@ from edge.survey.sheet_desk import SheetDesk
 from edge.survey.tables_desk import TablesDesk
 from edge.survey.track_desk import TrackDesk
 from edge.survey.waiting_desk import WaitingDesk
+from edge.sync_work import open_sync_desk
 
 if TYPE_CHECKING:
     from edge.service import Service
@@ -51,6 +52,7 @@ class SurveyDesks:
         self.scans = open_scan_desk(service)
         self.ecotaxa = open_ecotaxa_desk(service)
         self.annotation = open_annotation_desk(service)
+        self.sync = open_sync_desk(service)
         self._home, self._reader = service.home, reader
 
     @cached_property
@@ -69,6 +71,7 @@ class SurveyDesks:
             self.scans.start()
         self.ecotaxa.start()
         self.annotation.start()
+        self.sync.start()
 
     def close(self) -> None:
         """End it."""
@@ -78,6 +81,7 @@ class SurveyDesks:
         self.scans.stop()
         self.ecotaxa.stop()
         self.annotation.stop()
+        self.sync.stop()
         self._clip_frames.close()
         self._strips.close()
         self.copies.close()

@@ -111,7 +111,8 @@ class Service:
         self.media, self.waiting, self.copies, self.tows = desks.media, desks.waiting, desks.copies, desks.tows
         self.sheets, self.tables, self.tracks = desks.sheets, desks.tables, desks.tracks
         self.counting, self.reviews, self.boxes, self.scans = desks.counting, desks.reviews, desks.boxes, desks.scans
-        self.ecotaxa, self.annotation, self.clip_frame, self.strip = desks.ecotaxa, desks.annotation, desks.clip_frame, desks.strip
+        self.ecotaxa, self.annotation, self.sync = desks.ecotaxa, desks.annotation, desks.sync
+        self.clip_frame, self.strip = desks.clip_frame, desks.strip
 
     def _start_dispatchers(self) -> None:
         rooted = {root.recipe for root in self.writer.call(files.list_roots)}

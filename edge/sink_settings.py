@@ -174,8 +174,10 @@ def are_different(sinks: tuple[SinkSettings, ...]) -> tuple[SinkSettings, ...]:
     """The same sinks.
 
     Raises:
-        ValueError: two have one name.
+        ValueError: two have one name, or one has that of the sticks that are brought by hand.
     """
+    if any(one.name == "usb" for one in sinks):
+        raise ValueError("usb is the name of the sticks of `sync usb export`: call it something else")
     twice = [name for name, count in Counter(one.name for one in sinks).items() if count > 1]
     if twice:
         raise ValueError(f"two sinks are called {twice[0]}: budgets and states are kept by name")

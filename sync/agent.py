@@ -137,9 +137,7 @@ class SyncAgent:
             gone = self.ashore.writer.call(partial(deliveries.readdress, sinks=sinks))
             if gone:
                 log.warning("deliveries_given_up", count=gone)
-            for side in self.sides:
-                if side.settings.kind == "directory":  # to look costs nothing
-                    self.ashore.writer.call(partial(deliveries.retry_now, sink=side.name))
+            self.ashore.writer.call(deliveries.retry_now)  # at most one attempt for each far side; the settings may have changed
             self._has_begun = True
 
     def step(self) -> tuple[Moved, float]:
@@ -236,7 +234,7 @@ class SyncAgent:
 
     def _bring(self, side: FarSide, delivery: OpenDelivery) -> Moved:
         side.at_work = delivery, utc_text(self._now())
-        begun_s = time.monotonic()
+        begun_s, why = time.monotonic(), list[EdgeError]()
         try:
             sink, spend = side.open()
             outcome = deliver(
@@ -247,6 +245,7 @@ class SyncAgent:
                 vessel_uuid=self.ashore.sender.vessel_uuid,
                 writer=self.ashore.writer,
                 jitter=self._chance(),
+                on_error=why.append,
             )
         except EdgeError as error:
             if isinstance(error, StoreLostError):
@@ -261,7 +260,7 @@ class SyncAgent:
             return "sent"
         if outcome == "lost":  # its results are bundled anew
             return "sent"
-        side.note_failure(None, jitter=self._chance(), least_s=1.0)
+        side.note_failure(why[-1], jitter=self._chance())
         return "failed"
 
     def _run(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from edge.store.reads.ashore import OpenDelivery
 from edge.store.sqlite import Connection
 from edge.store.writer import Writes
 from sync.bundle.files import SUFFIX
+from sync.link.errors import NotNowError
 from sync.sinks.sink import NotConfirmedError, Sink, Spend, Upload
 
 log = structlog.get_logger()
@@ -25,7 +26,7 @@ log = structlog.get_logger()
 FIRST_WAIT_S = 15.0
 LONGEST_WAIT_S = 3600.0
 
-Outcome = Literal["confirmed", "failed", "refused", "lost"]
+Outcome = Literal["confirmed", "failed", "not_now", "refused", "lost"]
 
 
 def key_of(delivery: OpenDelivery, vessel_uuid: str) -> str:
@@ -34,7 +35,17 @@ def key_of(delivery: OpenDelivery, vessel_uuid: str) -> str:
     return f"v1/{vessel_uuid}/{year}/{month}/{day}/{delivery.sha256}{SUFFIX}"
 
 
-def deliver(delivery: OpenDelivery, path: Path, sink: Sink, spend: Spend, *, vessel_uuid: str, writer: Writes, jitter: float) -> Outcome:
+def deliver(
+    delivery: OpenDelivery,
+    path: Path,
+    sink: Sink,
+    spend: Spend,
+    *,
+    vessel_uuid: str,
+    writer: Writes,
+    jitter: float,
+    on_error: Callable[[TransportError], object] = lambda _: None,
+) -> Outcome:
     """Bring a bundle to a far side.
 
     Args:
@@ -45,10 +56,12 @@ def deliver(delivery: OpenDelivery, path: Path, sink: Sink, spend: Spend, *, ves
         vessel_uuid: whose it is.
         writer: writes down how it went.
         jitter: from 0 to 1, by chance: how much of the wait before the next attempt is waited.
+        on_error: is told why it did not arrive.
 
     Returns:
         confirmed: the far side has it, with its size and its hash, as it says itself.
         failed: it is tried again later; the reason stands with the delivery.
+        not_now: the link is not used for a while; the far side was not at fault, and is none the wiser.
         refused: it will be refused again until a person has looked.
         lost: its file aboard is gone or damaged; its results wait for another bundle.
     """
@@ -60,7 +73,12 @@ def deliver(delivery: OpenDelivery, path: Path, sink: Sink, spend: Spend, *, ves
     notes.attempt()
     try:
         _bring(delivery, path, sink, spend, key=key_of(delivery, vessel_uuid), notes=notes)
+    except NotNowError as error:
+        on_error(error)
+        notes.put_back(error)
+        return "not_now"
     except TransportError as error:
+        on_error(error)
         is_refused = isinstance(error, ServerRefusedError)
         wait_s = _wait_s(error, delivery.attempts, jitter)
         notes.failure(error, None if is_refused else utc_text(datetime.now(UTC) + timedelta(seconds=wait_s)))
@@ -98,6 +116,12 @@ class _Notes:
             bundles.note_contact(connection, self._sink, is_reached=True)
 
         self._writer.call(work)
+
+    def put_back(self, error: NotNowError) -> None:
+        """It waits for the link, and for nothing else: the far side was not tried."""
+        until_utc = utc_text(datetime.now(UTC) + timedelta(seconds=error.after_s))
+        note = partial(bundles.note_failure, code=error.code, words=str(error), next_try_utc=until_utc)
+        self._writer.call(lambda connection: note(connection, self._bundle_id, self._sink))
 
     def failure(self, error: TransportError, next_try_utc: str | None) -> None:
         """Without a next time it was refused."""

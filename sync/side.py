@@ -13,6 +13,7 @@ from edge.link_windows import Windows, read_windows
 from edge.sink_settings import SinkSettings
 from edge.store.reads.ashore import OpenDelivery
 from sync.delivery import FIRST_WAIT_S, LONGEST_WAIT_S
+from sync.link.errors import NotNowError
 from sync.sinks.directory import MARKER_NAME
 from sync.sinks.sink import Sink, Spend
 
@@ -71,6 +72,11 @@ class FarSide:
                 self.hurry()
         return max(0.0, self.not_before_s - time.monotonic())
 
+    def seen_left_s(self, now: datetime) -> float:
+        """The same as it was seen last, without looking at any medium."""
+        until_open_s = (self.windows.next_open(now) - now).total_seconds()
+        return until_open_s if until_open_s > 0 else max(0.0, self.not_before_s - time.monotonic())
+
     def open(self) -> Opened:
         """A connection; the same until `close`.
 
@@ -96,9 +102,14 @@ class FarSide:
         self.rate_bytes_per_s = rate if self.rate_bytes_per_s is None else 0.7 * self.rate_bytes_per_s + 0.3 * rate
         self.trouble, self.failed, self.not_before_s = None, 0, 0.0
 
-    def note_failure(self, error: EdgeError | None, *, jitter: float, least_s: float = 0.0) -> None:
-        """An attempt was in vain: the next is later each time, spread by chance."""
+    def note_failure(self, error: EdgeError, *, jitter: float) -> None:
+        """An attempt was in vain: the next is later each time, spread by chance, and not before the far side or the link wants it."""
         self.trouble = error
+        least_s = float(getattr(error, "after_s", None) or 1.0)
+        if isinstance(error, NotNowError):
+            self.not_before_s = time.monotonic() + least_s
+            self.close()
+            return
         longest_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(self.failed, 20))
         self.failed += 1
         self.not_before_s = time.monotonic() + max(least_s, longest_s * jitter)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from annotator_bridge.cvat.desk import AnnotationDesk
     from edge.zooscan.desk.desk import ScanDesk
     from edge.zooscan.ecotaxa.desk import EcotaxaDesk
+    from sync.desk import SyncDesk
 
 
 class Phase(StrEnum):
@@ -226,6 +227,10 @@ class Appliance(Protocol):
     @property
     def annotation(self) -> AnnotationDesk:
         """Tasks that go to CVAT, and what people made of them there."""
+
+    @property
+    def sync(self) -> SyncDesk:
+        """What goes ashore, and where it stands."""
 
     @property
     def scans(self) -> ScanDesk:

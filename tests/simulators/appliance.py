@@ -35,6 +35,7 @@ from edge.survey.tables_desk import TablesDesk
 from edge.survey.tow_desk import TowDesk
 from edge.survey.track_desk import TrackDesk
 from edge.survey.waiting_desk import WaitingDesk
+from edge.sync_work import sync_desk
 from edge.web.appliance import CheckStatus, DiskStatus, LiveStatus, ModelStatus, Phase, RootStatus, WorkerStatus
 from edge.zooscan.desk.desk import ScanDesk
 from edge.zooscan.ecotaxa.desk import EcotaxaDesk
@@ -78,6 +79,7 @@ class SimulatedAppliance:
             home, DirectWriter(self), self.reader, server="http://127.0.0.1:9/api", project_id=42, make_archive=lambda _, folder: folder
         )
         self.annotation = annotation_desk(home, settings or Settings(), DirectWriter(self), self.reader)
+        self.sync = sync_desk(home, settings or Settings(), DirectWriter(self), self.reader)
         self._clip_frames = FrameServer(max_pixels=100_000_000)
         self.people = PeopleDesk(DirectWriter(self), self.reader, cost=Cost(log2_n=4, r=8, p=1))
         self.counting = CountingDesk(DirectWriter(self), self.reader, self.seal, check_pin=self.people.check_pin)

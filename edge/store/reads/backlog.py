@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from edge.store.deliveries import USB
+from edge.store.reads.ashore import OpenDelivery
 from edge.store.sqlite import Connection
 
 
@@ -174,11 +175,13 @@ def history(connection: Connection, *, limit: int, before: int | None = None) ->
     ]
 
 
-def for_a_stick(connection: Connection) -> list[int]:
-    """Ids of the bundles, the most urgent first, whose files are here and which no stick has."""
+def for_a_stick(connection: Connection) -> list[OpenDelivery]:
+    """The bundles, the most urgent first, whose files are here and which no stick has."""
     rows = connection.execute(
-        "SELECT b.id FROM bundles AS b WHERE b.dropped_utc IS NULL AND NOT EXISTS "
-        "(SELECT 1 FROM deliveries WHERE bundle_id = b.id AND sink = ? AND state = 'confirmed') ORDER BY b.priority, b.sequence",
+        "SELECT b.id, b.sequence, b.sha256, b.size_bytes, b.priority, b.made_utc, coalesce(d.attempts, 0) FROM bundles AS b "
+        "LEFT JOIN deliveries AS d ON d.bundle_id = b.id AND d.sink = ? WHERE b.dropped_utc IS NULL "
+        "AND coalesce(d.state, '') <> 'confirmed' ORDER BY b.priority, b.sequence",
         (USB,),
     )
-    return [int(row[0]) for row in rows]
+    names = ("bundle_id", "sequence", "sha256", "size_bytes", "priority", "made_utc", "attempts")
+    return [OpenDelivery(upload=None, **dict(zip(names, row, strict=True))) for row in rows]
