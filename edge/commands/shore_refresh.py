@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated
 
 import typer
 
 from edge.commands.common import JsonOption, answer, err, told
 from edge.commands.shore_common import KeysOption, PassphraseOption, RepositoryArgument, asked_for, now_utc, tell_outcome
-
-if TYPE_CHECKING:
-    from sync.updates.shore.repository import RoleName
 
 
 class Renewed(StrEnum):
@@ -42,7 +39,7 @@ def refresh_command(
     with told(as_json=as_json):
         place = Repository(repository)
         signers = load_signers(keys or (), asked_for(passphrase_file))
-        rotate.renew(place, [cast("RoleName", one.value) for one in renew or ()], now_utc())
+        rotate.renew(place, [one.value for one in renew or ()], now_utc())
         outcome = go_live(place, signers, now_utc())
         ending = [role for role in repository_status(place, now_utc()).roles if role.needs_renewal]
     if as_json:

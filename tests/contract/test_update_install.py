@@ -115,13 +115,18 @@ def test_a_model_that_does_not_work_here_is_not_installed(writer: Writer, home: 
     assert active.version == "1.0.0"
 
 
-def test_a_model_that_fails_in_place_is_rolled_back(writer: Writer, home: Path, tmp_path: Path) -> None:
-    """Sound when it was installed, damaged before it served: a disk can do that."""
+def test_an_older_version_that_was_insisted_on_stays_and_is_rolled_back_when_it_fails_in_place(
+    writer: Writer, home: Path, tmp_path: Path
+) -> None:
+    """Of a name the newest two are kept, and what was just installed. It was sound then, and damaged when it served: a disk can do that."""
+    for version in ("1.1.0", "1.2.0"):
+        Registry(home / "packs").install(real_pack(tmp_path / version, version).path)
     shore = Shore(tmp_path / "repo")
-    shore.publish(real_pack(tmp_path / "new", "1.1.0").path)
+    shore.publish(real_pack(tmp_path / "old", "0.9.0").path)
     trust(home, writer, shore.root, actor="test")
     aboard, keeper = Aboard(home=home, writer=writer, source=str(shore.public)), ModelKeeper(home, writer)
-    row = install(aboard, bring(aboard, "tiny-burrows", "1.1.0"), keeper, actor="test")
+    row = install(aboard, bring(aboard, "tiny-burrows", "0.9.0", downgrade=True), keeper, actor="test")
+    assert sorted(path.name for path in (home / "packs" / "tiny-burrows").iterdir()) == ["0.9.0", "1.0.0", "1.1.0", "1.2.0"]
 
     def activate() -> None:
         keeper.activate("burrows", row.name, row.version, tasks=["detect"], labels=LABELS, actor="test")
@@ -135,13 +140,9 @@ def test_a_model_that_fails_in_place_is_rolled_back(writer: Writer, home: Path, 
     active = writer.call(lambda connection: packs.active_pack(connection, "burrows"))
     assert active is not None
     assert active.version == "1.0.0"
-    assert query(home, "SELECT action FROM audit ORDER BY id DESC LIMIT 2") == [("update_rolled_back",), ("model_rollback",)]
-
-
-def test_an_older_version_that_somebody_insisted_on_stays(writer: Writer, home: Path, tmp_path: Path) -> None:
-    """Of a name the newest two are kept, and the one that was just installed."""
-    for version in ("1.1.0", "1.2.0"):
-        Registry(home / "packs").install(real_pack(tmp_path / version, version).path)
-    keeper = ModelKeeper(home, writer)  # finds them
-    keeper.install(real_pack(tmp_path / "0.9.0", "0.9.0").path)
-    assert sorted(path.name for path in (home / "packs" / "tiny-burrows").iterdir()) == ["0.9.0", "1.0.0", "1.1.0", "1.2.0"]
+    assert query(home, "SELECT action FROM audit ORDER BY id DESC LIMIT 4") == [
+        ("update_rolled_back",),
+        ("model_rollback",),
+        ("model_activate",),
+        ("update_downgraded",),
+    ]
