@@ -99,6 +99,23 @@ def test_a_later_result_of_another_model_changes_nothing(db: Connection) -> None
     assert only(agreement(db).tasks).matched == 1
 
 
+def test_results_of_another_model_are_not_told_as_the_tasks(db: Connection) -> None:
+    images, model_id = stills(db, [[AT]])
+    other = seed.add_model(db, "others")
+    with immediate(db):
+        folder = seed.add_station(db, Path("/footage"), b"other")
+        images.append(seed.done(db, folder, b"900.jpg", other, boxes=[(*FAR, 0.9, 0)]).image_id)
+    answer(db, plan(db, images, model_id=model_id), {0: [(*AT, "opening")], 1: [(*AT, "opening")]})
+    row = only(agreement(db).tasks)
+    assert (row.model, row.frames, row.compared, row.matched, row.only_model, row.only_person) == ("openings", 2, 1, 1, 0, 0)
+
+
+def test_a_task_that_names_no_model_is_told_of_what_serves(db: Connection) -> None:
+    images, _ = stills(db, [[AT]])
+    answer(db, plan(db, images), {0: [(*AT, "opening")]})
+    assert only(agreement(db).tasks).matched == 1
+
+
 def test_a_track_through_several_jobs_is_one_object(db: Connection) -> None:
     images, model_id = stills(db, [[], []])
     task = plan(db, images, model_id=model_id, with_model=True)

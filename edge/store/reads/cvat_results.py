@@ -142,7 +142,7 @@ def model_boxes(connection: Connection, image_ids: Collection[int], recipe: str,
         "SELECT w.value, o.id, l.name, o.x_min_px, o.y_min_px, o.x_max_px, o.y_max_px, o.score FROM json_each(:images) AS w "
         "CROSS JOIN runs AS r ON r.id = coalesce("
         "(SELECT max(n.id) FROM runs AS n WHERE n.image_id = w.value AND n.recipe = :recipe AND +n.model_id = :model), "
-        "(SELECT n.id FROM runs AS n WHERE n.image_id = w.value AND n.recipe = :recipe AND n.is_current = 1)) "
+        "(SELECT n.id FROM runs AS n WHERE :model IS NULL AND n.image_id = w.value AND n.recipe = :recipe AND n.is_current = 1)) "
         "LEFT JOIN objects AS o ON o.run_id = r.id AND o.score >= r.score_threshold LEFT JOIN labels AS l ON l.id = o.label_id "
         "WHERE r.object_count IS NOT NULL ORDER BY w.value, o.ordinal",
         {"images": json.dumps(sorted(image_ids)), "recipe": recipe, "model": model_id},
