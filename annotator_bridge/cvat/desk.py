@@ -135,7 +135,8 @@ class AnnotationDesk:
         else:
             task = self._row(task_uuid)
             if task.step != "sent" or task.cancelled_utc or task.gone_utc or task.server_url != self.server:
-                raise SettingsError(f"nothing can be pulled of {task.title}: {_hindrance(task, self.server)}")
+                hindrance = f"nothing can be pulled of {task.title}: {_hindrance(task, self.server)}"
+                raise SettingsError(hindrance, advice="What had come back stays; the page Annotate lists the tasks.")
             chosen = [task.id]
         for task_id in chosen:
             self._rounds.pulls[task_id] = AskedPull(actor=actor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,7 @@ import typer
 
 from edge.commands.common import JsonOption, answer, home_of, or_running, plain, reading, say, told
 from edge.commands.holding import held_store
-from edge.errors import BusyError, SettingsError, TransportError
+from edge.errors import BusyError, ServerRefusedError, SettingsError
 
 if TYPE_CHECKING:
     from annotator_bridge.cvat.pull import PullSummary
@@ -55,7 +55,7 @@ def _pulled(home: Path, named: str | None) -> list[dict[str, Any]]:
             chosen = _chosen(home, named, server)
             return _pull_here(home, writer, server, chosen) if chosen else []
     except BusyError as error:
-        return [_pull_there(error, home, row) for row in _chosen(home, named, server)]
+        return _each(_chosen(home, named, server), partial(_pull_there, error, home))
 
 
 def _chosen(home: Path, named: str | None, server: str) -> list[TaskRow]:
@@ -82,23 +82,25 @@ def _hindrance(row: TaskRow, server: str) -> str:
 
 
 def _pull_here(home: Path, writer: Writer, server: str, chosen: Sequence[TaskRow]) -> list[dict[str, Any]]:
-    """Task by task: one that is refused stops none of the others, a server that does not answer all of them."""
     from annotator_bridge.cvat.login import needed_login
     from annotator_bridge.cvat.pull import pull_task
     from annotator_bridge.cvat.session import open_server
-    from edge.errors import ServerRefusedError
 
-    results = []
-    refused: ServerRefusedError | None = None
     with open_server(needed_login(home, server), wait=_waited) as opened:
-        for row in chosen:
-            try:
-                results.append(_as_result(pull_task(writer, partial(reading, home), opened, row.id, actor=ACTOR)))
-            except ServerRefusedError as error:
-                refused = error
-                results.append({"task_uuid": row.uuid, "title": row.title, "error": str(error), "advice": error.advice()})
-    if refused is not None and len(chosen) == 1:
-        raise refused
+        return _each(chosen, lambda row: _as_result(pull_task(writer, partial(reading, home), opened, row.id, actor=ACTOR)))
+
+
+def _each(chosen: Sequence[TaskRow], pull: Callable[[TaskRow], dict[str, Any]]) -> list[dict[str, Any]]:
+    """Task by task: one that is refused stops none of the others, a server that does not answer all of them."""
+    results = []
+    for row in chosen:
+        try:
+            results.append(pull(row))
+        except (ServerRefusedError, SettingsError) as error:
+            if len(chosen) == 1:
+                raise
+            words = str(error).removeprefix(f"{row.title}: ")
+            results.append({"task_uuid": row.uuid, "title": row.title, "error": words, "advice": error.advice()})
     return results
 
 
@@ -106,7 +108,9 @@ def _pull_there(error: BusyError, home: Path, row: TaskRow) -> dict[str, Any]:
     """The running appliance does it, and is waited for.
 
     Raises:
-        TransportError: the server does not answer, or what stands there is not the task.
+        SettingsError: it was cancelled, or found to be gone from CVAT, since it was chosen.
+        ServerRefusedError: what stands there is not the task, or cannot be taken.
+        TransportError: the server does not answer.
     """
     from edge.commands.cvat_running import check_reached
     from edge.store.clock import utc_now
@@ -118,7 +122,7 @@ def _pull_there(error: BusyError, home: Path, row: TaskRow) -> dict[str, Any]:
         check_reached(error, home, row.title, since_utc=begin_utc)
         time.sleep(LOOK_S)
     if there["pull_trouble"]:
-        raise TransportError(f"{row.title}: {there['pull_trouble']}", advice="Correct what it names, then pull again.")
+        raise ServerRefusedError(f"{row.title}: {there['pull_trouble']}", advice="Correct what it names, then pull again.")
     with reading(home) as connection:
         now = task_by_id(connection, row.id)
     assert now is not None  # it was read before, and rows stay

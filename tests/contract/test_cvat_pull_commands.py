@@ -183,3 +183,17 @@ def test_a_running_appliance_says_that_a_push_waits_for_the_server(typed: Typed)
         assert (code, "cannot be reached" in output) == (EXIT_TRANSPORT, True)
         typed.server.dies_after(None)
         assert typed.json("push", "--folder", str(typed.bench.inbox / "tow"))["step"] == "sent"
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_task_that_cannot_be_pulled_holds_up_no_other(typed: Typed) -> None:
+    first = typed.bench.send(boxes={0: FOUND}, title="one")
+    typed.bench.send([typed.bench.image(), typed.bench.image()], title="two")
+    third = typed.bench.send(boxes={0: FOUND}, title="three")
+    typed.bench.db.execute("UPDATE cvat_tasks SET remote_id = ? WHERE id = ?", (first.remote_id, third.id))
+    with running(typed):
+        there = typed.json("pull")["tasks"]
+    here = typed.json("pull")["tasks"]
+    assert [one.get("new") for one in there] == [1, 1, None]
+    assert [one["title"] for one in there if "error" in one] == [one["title"] for one in here if "error" in one] == ["three"]
+    assert "is not the one that was sent" in there[2]["error"]
