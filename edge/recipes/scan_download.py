@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -11,8 +12,9 @@ from edge.export.zooscan.ecotaxa import VignetteReader, check_export, write_ecot
 from edge.export.zooscan.rules import Problem
 from edge.export.zooscan.table import file_stem
 from edge.export.zooscan.tables import write_objects, write_retired
+from edge.export.zooscan.work_folder import WorkFolder, write_work_folder
 from edge.recipes.scan_abundance import samples_of
-from edge.recipes.scan_export import ExportWish, ScanFormat, refuse_what_must_not_leave
+from edge.recipes.scan_export import WORK, ExportWish, ScanFormat, refuse_what_must_not_leave, work_folder_of
 from edge.recipes.scan_gather import Gathered, gather
 from edge.store.connection import snapshot
 from edge.store.reads.zooscan import ScanRow
@@ -108,6 +110,38 @@ def gathered_for(connection: Connection, home: Path, row: ScanRow, wish: ExportW
         gathered = gather(connection, home, row, is_legacy=wish.is_legacy)
     refuse_what_must_not_leave(gathered, findings(gathered.facts), wish)
     return gathered
+
+
+def work_for(connection: Connection, home: Path, row: ScanRow, wish: ExportWish) -> tuple[Gathered, WorkFolder]:
+    """A scan that may leave as Zooprocess's work folder, and what that is made from.
+
+    Raises:
+        ScanRefusedError, ExportRefusedError: as `gathered_for`.
+    """
+    with snapshot(connection):
+        gathered = gather(connection, home, row, is_legacy=wish.is_legacy)
+        refuse_what_must_not_leave(gathered, findings(gathered.facts), wish)
+        return gathered, work_folder_of(connection, home, gathered)
+
+
+def write_work_zip(gathered: Gathered, work: WorkFolder, folder: Path) -> Path:
+    """Write Zooprocess's work folder into a folder that is there, and zip it; returns where the zip lies. Takes memory for a whole scan.
+
+    Raises:
+        ExportRefusedError: EcoTaxa would refuse something.
+        InputError: the files of the run are damaged.
+        OSError: the disk is full.
+    """
+    stem = file_stem(gathered.scan.name)
+    place = folder / WORK / stem
+    place.mkdir(parents=True)
+    write_work_folder(place, gathered.scan, work)
+    path = folder / f"{stem}_work.zip"
+    with zipfile.ZipFile(path, "x", zipfile.ZIP_STORED) as archive:  # its large files are packed already
+        for one in sorted(place.iterdir()):
+            archive.write(one, f"{WORK}/{stem}/{one.name}")
+            one.unlink()
+    return path
 
 
 def write_download(gathered: Gathered, what: Download, folder: Path) -> Path:

@@ -112,7 +112,7 @@ def export_scan(
         gathered = gather(connection, home, one_scan(connection, named), is_legacy=wish.is_legacy)
         found = tuple(findings(gathered.facts))
         refuse_what_must_not_leave(gathered, found, wish)
-        work = _work_folder(connection, home, gathered) if wish.format is ScanFormat.LEGACY else None
+        work = work_folder_of(connection, home, gathered) if wish.format is ScanFormat.LEGACY else None
     writing = _Writing(gathered=gathered, found=found, out_dir=out_dir, watched=tuple(watched))
     if work is not None:
         files = _write_legacy(writing, work)
@@ -268,7 +268,8 @@ def _refuse_another(folder: Path, gathered: Gathered) -> None:
         raise SettingsError(f"{folder} is of another scan of this name", advice="Give --out another folder for this project.")
 
 
-def _work_folder(connection: Connection, home: Path, gathered: Gathered) -> WorkFolder:
+def work_folder_of(connection: Connection, home: Path, gathered: Gathered) -> WorkFolder:
+    """What Zooprocess's work folder is made from; the caller holds the connection at one moment."""
     scan_id = gathered.row.id
     texts = scan_texts(connection, scan_id)
     lines = standing_lines(connection, scan_id)

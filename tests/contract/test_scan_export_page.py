@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from edge.store.connection import immediate
 from edge.store.zooscan.entries import add_entries
 from edge.store.zooscan.scans import SeenScan, put_scan, set_gone
+from edge.web.routes import scan_exports
 from tests.helpers.ecotaxa_reader import objections, read_zip
 from tests.helpers.people import browser, make_people
 from tests.helpers.web import serving
@@ -82,6 +84,25 @@ def test_the_zip_is_the_one_that_the_importer_takes(lab: Lab, tmp_path: Path) ->
     assert [row["object_id"] for row in rows] == [row["object_id"] for row in table.rows]
     assert lab.web.get(f"{lab.api}/export/retired_ids").text.splitlines() == ["object_id,retired_utc,why,became"]
     assert lab.web.get(f"{lab.api}/export/else").status_code == 422
+
+
+def test_the_work_folder_comes_as_a_zip_one_at_a_time(lab: Lab) -> None:
+    assert lab.web.get(f"{lab.api}/export/legacy").status_code == 409, "nobody signed"
+    lab.sign()
+    assert f'href="{lab.api}/export/legacy"' in lab.web.get(f"/scans/{lab.of.scan_id}/export").text
+    found = lab.web.get(f"{lab.api}/export/legacy").raise_for_status()
+    assert found.headers["content-disposition"] == 'attachment; filename="st66_d1_1_work.zip"'
+    with zipfile.ZipFile(io.BytesIO(found.content)) as archive:
+        assert archive.testzip() is None
+        names = {name.removeprefix("_work/st66_d1_1/") for name in archive.namelist()}
+    files = ("_meas.txt", "_dat1.pid", "_log.txt", "_meta.txt", "_vis1.zip", "_msk1.gif", "_out1.gif", "_sep.gif")
+    assert names == {"ecotaxa_st66_d1_1.tsv", *(f"st66_d1_1{one}" for one in files), *(f"st66_d1_1_{number}.jpg" for number in range(1, 5))}
+    with scan_exports._WORK_FOLDER:
+        busy = lab.web.get(f"{lab.api}/export/legacy")
+    assert (busy.status_code, busy.json()["code"]) == (503, "busy")
+    assert lab.web.get(f"{lab.api}/export/legacy").status_code == 200
+    (lab.appliance.home / lab.of.folder / "clean.tif").unlink()
+    assert lab.web.get(f"{lab.api}/export/legacy").status_code == 409
 
 
 def test_what_is_wrong_is_listed_on_the_page_and_no_zip_is_offered(lab: Lab) -> None:
