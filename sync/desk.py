@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -77,7 +77,7 @@ class SyncDesk:
                 opened=opened,
                 contact=known.get(side.name),
                 spent=spent[side.name],
-                unbundled_bytes=round((bytes_each or 0) * sum(one.results for one in waits if one.priority in side.settings.priorities)),
+                unbundled_bytes=_about_bytes(waits, side.settings.priorities, bytes_each),
             )
             for side in agent.sides
         )
@@ -181,6 +181,12 @@ class SyncDesk:
         self._done(actor, "sync_usb_import", lambda _: None, path=str(path), what=found["what"])
         return found
 
+    def look(self) -> None:
+        """See which media are in, for a command whose home no appliance works on."""
+        now = datetime.now(UTC)
+        for side in self.agent.sides:
+            side.left_s(now)
+
     def drain(self) -> None:
         """Work in this thread until nothing can be done any more, for a command whose home no appliance works on."""
         while self.agent.step()[0] == "sent":
@@ -204,3 +210,11 @@ class SyncDesk:
             return result
 
         return self.agent.ashore.writer.call(both)
+
+
+def _about_bytes(waits: Sequence[backlog.WaitingResults], priorities: Sequence[int], bytes_each: float | None) -> int | None:
+    """About how many bytes what is in no bundle will be; None: nothing was bundled yet to reckon by."""
+    results = sum(one.results for one in waits if one.priority in priorities)
+    if not results:
+        return 0
+    return None if bytes_each is None else round(bytes_each * results)

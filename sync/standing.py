@@ -55,7 +55,8 @@ class SideStanding:
         refused: bundles that it refused; each waits for a person.
         sending: the bundle that is on its way, its size in bytes, and since when.
         day_bytes, month_bytes: what it cost up and down in this day and month (UTC).
-        about_bytes: about what its backlog will take: what is bundled for it, and what is not bundled yet.
+        about_bytes: about what its backlog will take: what is bundled for it, and what is not bundled yet; None: not known before the first
+            bundle.
         about_s: about how long that takes; None: not known before a bundle went.
         about_words: by what that was reckoned.
         rate_bytes_per_s: how fast bundles arrived lately.
@@ -79,7 +80,7 @@ class SideStanding:
     month_bytes: int
     daily_bytes: int
     monthly_bytes: int
-    about_bytes: int
+    about_bytes: int | None
     about_s: float | None
     about_words: str
     rate_bytes_per_s: float | None
@@ -139,16 +140,16 @@ def side_standing(
     opened: Sequence[OpenBundles],
     contact: Contacts | None,
     spent: Spent,
-    unbundled_bytes: int,
+    unbundled_bytes: int | None,
 ) -> SideStanding:
-    """Where one far side stands. `unbundled_bytes`: about what of it is in no bundle yet."""
+    """Where one far side stands. `unbundled_bytes`: about what of it is in no bundle yet; None: not known."""
     mine = [one for one in opened if one.sink == side.name]
     waiting_bytes = sum(one.size_bytes - one.refused_bytes for one in mine)
     refused = sum(one.refused for one in mine)
     waiting = sum(one.bundles for one in mine) - refused
     state, words, advice = _state(side, now=now, left_s=left_s, pause=pause, contact=contact, waiting=waiting, refused=refused)
     settings = side.settings
-    about_bytes = waiting_bytes + unbundled_bytes
+    about_bytes = None if unbundled_bytes is None else waiting_bytes + unbundled_bytes
     about_s, about_words = _estimate(settings, about_bytes, side.rate_bytes_per_s)
     at_work = side.at_work
     return SideStanding(
@@ -210,10 +211,10 @@ def _state(
     return "good", "took what it was last sent", ""
 
 
-def _estimate(settings: SinkSettings, size_bytes: int, rate_bytes_per_s: float | None) -> tuple[float | None, str]:
+def _estimate(settings: SinkSettings, size_bytes: int | None, rate_bytes_per_s: float | None) -> tuple[float | None, str]:
     """About how long so many bytes take, and by what that was reckoned."""
-    if size_bytes == 0:
-        return 0.0, ""
+    if not size_bytes:
+        return (None if size_bytes is None else 0.0), ""
     set_rate = settings.rate_kbps * 1000 / 8
     rate = min(one for one in (rate_bytes_per_s, set_rate or None, float("inf")) if one)
     told = "at the rate of the settings" if rate == set_rate else "at the rate of the last bundles"

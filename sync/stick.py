@@ -125,8 +125,8 @@ def look_at_stick(folder: Path, ashore: Ashore) -> dict[str, Any]:
         return {"what": "models", "words": words, "offers": offers, "next": install}
     with suppress(BundleDamagedError):  # which says that there are none
         count = sum(1 for _ in find_bundles(folder))
-        words = f"{count} bundles of results, which belong ashore: there `imagine-edge shore merge {folder} --into shore.db` reads them"
-        return {"what": "bundles", "words": words, "bundles": count}
+        words = f"{count} of our bundles of results, which belong ashore"
+        return {"what": "bundles", "words": words, "bundles": count, "next": f"imagine-edge shore merge {folder} --into shore.db"}
     return {"what": "nothing", "words": "neither signed models nor bundles of results lie here"}
 
 

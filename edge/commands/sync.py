@@ -12,6 +12,13 @@ from edge.commands.lazy import LazyGroup
 
 class _SyncGroup(LazyGroup):
     where: ClassVar[Mapping[str, str]] = {
+        "now": "edge.commands.sync_agent:now_command",
+        "status": "edge.commands.sync_agent:status_command",
+        "pause": "edge.commands.sync_agent:pause_command",
+        "resume": "edge.commands.sync_agent:resume_command",
+        "retry": "edge.commands.sync_agent:retry_command",
+        "setup": "edge.commands.sync_agent:setup_command",
+        "usb": "edge.commands.sync_agent:usb_app",
         "read": "edge.commands.sync_read:read_command",
         "trust": "edge.commands.sync_updates:trust_command",
         "updates": "edge.commands.sync_updates:updates_command",

@@ -200,6 +200,15 @@ RULES: dict[str, Need] = {
     "POST /api/annotate/tasks/{task_uuid}/cancel": REVIEW,
     "POST /api/annotate/login": ADMINISTER,
     "POST /api/annotate/logout": ADMINISTER,
+    # What goes ashore
+    "GET /api/sync": VIEW,
+    "GET /api/sync/bundles": VIEW,
+    "POST /api/sync/now": REVIEW,
+    "POST /api/sync/retry": REVIEW,
+    "POST /api/sync/pause": REVIEW,
+    "POST /api/sync/resume": REVIEW,
+    "POST /api/sync/usb/export": ADMINISTER,  # this machine writes into the folder
+    "POST /api/sync/usb/import": ADMINISTER,  # this machine reads the folder
     # What the buttons of the pages do
     "POST /actions/retry": COUNT,
     "POST /actions/rescan": COUNT,
