@@ -108,13 +108,13 @@ def answer(start_response: StartResponse, status: int, code: str) -> list[bytes]
 
 
 @contextmanager
-def bucket() -> Iterator[Bucket]:
-    """A server on a free port of the loopback, with an empty bucket."""
+def bucket(host: str = "127.0.0.1") -> Iterator[Bucket]:
+    """A server on a free port, with an empty bucket."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     far_side = Bucket(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, far_side, threaded=True)
+    server = make_server(host, 0, far_side, threaded=True)
     far_side.port = server.server_port
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
