@@ -226,6 +226,11 @@ class Settings(BaseSettings):
         title="Bundle (kB)",
         description="Results go ashore in bundles of at most so many thousand bytes: what goes again when a link breaks. 64 for slow ones.",
     )
+    sync_keep_days: Annotated[int, Field(ge=0, le=3650)] = Field(
+        default=30,
+        title="Bundles kept (days)",
+        description="The file of a bundle that every far side has confirmed stays so many days more, should shore want it again.",
+    )
     sinks: Annotated[tuple[SinkSettings, ...], AfterValidator(are_different)] = Field(
         default=(), title="Far sides", description="Where results go ashore, each in a `[[sinks]]` table; none: nothing is contacted."
     )

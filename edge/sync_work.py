@@ -38,7 +38,14 @@ def sync_desk(
 ) -> SyncDesk:
     """The desk of a home folder."""
     sender = Sender(vessel_uuid=writer.call(vessel_uuid, quiet=True), vessel=settings.vessel.strip(), software_version=__version__)
-    ashore = Ashore(home=home, writer=writer, reader=reader, sender=sender, max_bytes=settings.sync_bundle_kb * 1000)
+    ashore = Ashore(
+        home=home,
+        writer=writer,
+        reader=reader,
+        sender=sender,
+        max_bytes=settings.sync_bundle_kb * 1000,
+        keep_days=settings.sync_keep_days,
+    )
 
     def opener(sink: SinkSettings) -> AbstractContextManager[Opened]:
         return opened_side(sink, home, writer, reader, is_held=agent.is_held)

@@ -47,13 +47,17 @@ Moved = Literal["sent", "failed", "nothing"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ashore:
-    """What the agent works with: a home folder, who writes and reads its database, whose results they are, how large bundles may be."""
+    """What the agent works with: a home folder, who writes and reads its database, whose results they are, how large bundles may be.
+
+    `keep_days`: so long files stay that arrived everywhere; None: for good.
+    """
 
     home: Path
     writer: Writes
     reader: Reader
     sender: Sender
     max_bytes: int
+    keep_days: int | None = None
 
 
 class SyncAgent:
@@ -73,7 +77,9 @@ class SyncAgent:
         """`opener` connects to a far side; `may_work`: whether there is room to work at all; `chance` spreads attempts."""
         self.ashore = ashore
         self.sides = tuple(FarSide(settings, opener) for settings in sinks)
-        self.packer = Packer(ashore.home, ashore.writer, ashore.reader, ashore.sender, max_bytes=ashore.max_bytes)
+        self.packer = Packer(
+            ashore.home, ashore.writer, ashore.reader, ashore.sender, max_bytes=ashore.max_bytes, keep_days=ashore.keep_days
+        )
         self.no_room = ""
         self._may_work, self._now, self._quiet_s, self._chance = may_work, now, quiet_s, chance
         self._packing, self._one_at_a_time = threading.Lock(), threading.Lock()

@@ -22,8 +22,8 @@ import structlog
 from edge.store import bundles
 from edge.store.clock import utc_now, utc_text
 from edge.store.durable import sync_file, sync_folder
-from edge.store.outbox import hold_back_rows, let_out_rows
-from edge.store.reads.ashore import Queries, Tables, Waiting, collected, kept_bundles, waiting
+from edge.store.outbox import hold_back_rows, let_out_rows, prune_sent
+from edge.store.reads.ashore import Queries, Tables, Waiting, arrived_bundles, collected, kept_bundles, waiting
 from edge.store.reads.ashore_blind import blind_among, shown_again
 from edge.store.reads.ashore_kinds import QUERIES
 from edge.store.sqlite import Connection
@@ -68,11 +68,11 @@ class Packed:
 class Packer:
     """Makes bundles of one home folder. For one thread."""
 
-    def __init__(self, home: Path, writer: Writes, reader: Reader, sender: Sender, *, max_bytes: int) -> None:
-        """`max_bytes`: no bundle is larger, unless one result alone is."""
+    def __init__(self, home: Path, writer: Writes, reader: Reader, sender: Sender, *, max_bytes: int, keep_days: int | None = None) -> None:
+        """`max_bytes`: no bundle is larger, unless one result alone is. `keep_days`: see `let_go`; None: all stay."""
         self.folder = home / BUNDLES_FOLDER
         self._writer, self._reader, self._sender, self._max_bytes = writer, reader, sender, max_bytes
-        self._rows = _FIRST_ROWS
+        self._rows, self._keep_days = _FIRST_ROWS, keep_days
         self._looked_s: float | None = None
 
     @property
@@ -86,7 +86,7 @@ class Packer:
         Raises:
             OSError: it cannot be written; nothing is noted.
         """
-        self._let_out(every_s=_LOOK_EVERY_S)
+        self._look_around(every_s=_LOOK_EVERY_S)
         while True:
             with self._reader() as connection:
                 rows = waiting(connection, tuple(KINDS), now_utc=utc_now(), limit=self._rows, priority=priority)
@@ -126,8 +126,24 @@ class Packer:
             path.unlink(missing_ok=True)
         return len(left)
 
-    def _let_out(self, *, every_s: float) -> None:
-        """What was held back because people counted it blind goes when they do not any more; looked for now and then."""
+    def let_go(self, keep_days: int) -> int:
+        """Let bundles go that arrived everywhere so many days ago, and the outbox' rows of them; the results stay. Returns how many.
+
+        What a far side refused, or has not got yet, stays whatever its age.
+        """
+        before_utc = utc_text(datetime.now(UTC) - timedelta(days=keep_days))
+        with self._reader() as connection:
+            arrived = arrived_bundles(connection, before_utc)
+        for bundle_id, sha256 in arrived:
+            self._writer.call(partial(bundles.drop_file, bundle_id=bundle_id))  # a file that a power cut leaves is swept
+            self.path_of(sha256).unlink(missing_ok=True)
+        if arrived:
+            pruned = self._writer.call(partial(prune_sent, before_utc=before_utc))
+            log.info("bundles_let_go", bundles=len(arrived), outbox_rows=pruned)
+        return len(arrived)
+
+    def _look_around(self, *, every_s: float) -> None:
+        """Now and then: what was held back because people counted it blind goes when they do not any more, and old files go."""
         now_s = time.monotonic()
         if self._looked_s is not None and now_s - self._looked_s < every_s:
             return
@@ -135,6 +151,8 @@ class Packer:
             shown = shown_again(connection)
         if shown:
             self._writer.call(partial(let_out_rows, outbox_ids=shown))
+        if self._keep_days is not None:
+            self.let_go(self._keep_days)
         self._looked_s = now_s
 
     def _set_aside(self, rows: Sequence[Waiting], error: ValueError) -> None:

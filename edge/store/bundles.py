@@ -37,8 +37,8 @@ def record_bundle(
     if row[0] != len(outbox_ids) or blind_among(connection, outbox_ids):
         return None
     cursor = connection.execute(
-        "INSERT INTO bundles (sequence, sha256, priority, size_bytes, rows_json, made_utc) VALUES (?, ?, ?, ?, ?, ?)",
-        (sequence, sha256, row[1], size_bytes, json.dumps(dict(rows)), utc_now()),
+        "INSERT INTO bundles (sequence, sha256, priority, size_bytes, results, rows_json, made_utc) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (sequence, sha256, row[1], size_bytes, len(outbox_ids), json.dumps(dict(rows)), utc_now()),
     )
     bundle_id = int(cursor.lastrowid or 0)
     connection.execute(

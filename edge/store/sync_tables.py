@@ -13,6 +13,7 @@ SYNC_TABLES = (
         sha256 TEXT NOT NULL UNIQUE,
         priority INTEGER NOT NULL,
         size_bytes INTEGER NOT NULL CHECK (size_bytes >= 1),
+        results INTEGER NOT NULL CHECK (results >= 1),
         rows_json TEXT NOT NULL,
         made_utc TEXT NOT NULL,
         dropped_utc TEXT

@@ -203,3 +203,31 @@ def test_of_several_priorities_the_urgent_goes_first(ship: Ship) -> None:
     assert second is not None
     assert (first.results, second.results) == (2, 29)
     assert ship.rows("SELECT priority FROM bundles ORDER BY sequence") == [(0,), (1,)]
+
+
+def test_what_arrived_everywhere_is_let_go_after_its_days_and_what_did_not_stays(ship: Ship) -> None:
+    ship.max_bytes = 1_700
+    packer = ship.packer()
+    files = pack_all(packer)
+    ids = [row[0] for row in ship.rows("SELECT id FROM bundles ORDER BY id")]
+    for bundle_id in ids[:2]:
+        ship.writer.call(partial(bundles.confirm, bundle_id=bundle_id, sink="bucket"))
+    ship.writer.call(partial(bundles.note_failure, bundle_id=ids[2], sink="bucket", code="x", words="", next_try_utc=None, is_refused=True))
+    results = ship.rows("SELECT results FROM bundles ORDER BY id")
+    assert packer.let_go(30) == 0
+    ship.writer.call(
+        lambda connection: connection.execute("UPDATE deliveries SET confirmed_utc = '2026-01-01' WHERE bundle_id = ?", ids[:1])
+    )
+    keeping = Packer(ship.home, ship.writer, ship.reader, SENDER, max_bytes=1, keep_days=30)
+    assert keeping.pack(["bucket"]) is None, "nothing waits, and it looked around"
+    assert packer.let_go(30) == 0
+    assert [path.exists() for path in files] == [False] + [True] * (len(files) - 1)
+    assert packer.sweep() == 0
+    assert ship.rows("SELECT id FROM bundles WHERE dropped_utc IS NOT NULL") == [(ids[0],)]
+    assert ship.rows("SELECT count(*) FROM outbox WHERE state = 'sent' GROUP BY bundle_id") == [results[1]]
+    assert ship.rows("SELECT count(*) FROM outbox")[0][0] == 31 - results[0][0], "of a bundle that is let go the outbox forgets"
+    assert ship.rows("SELECT results FROM bundles ORDER BY id") == results
+    assert len(ship.rows("SELECT * FROM runs")) == 31
+    ship.writer.call(lambda connection: connection.execute("UPDATE deliveries SET confirmed_utc = '2026-01-01' WHERE state = 'confirmed'"))
+    assert packer.let_go(0) == 1
+    assert packer.let_go(0) == 0, "what waits or was refused stays whatever its age"

@@ -68,6 +68,17 @@ def kept_bundles(connection: Connection) -> set[str]:
     return {row[0] for row in connection.execute("SELECT sha256 FROM bundles WHERE dropped_utc IS NULL")}
 
 
+def arrived_bundles(connection: Connection, before_utc: str) -> list[tuple[int, str]]:
+    """Id and SHA-256 of the bundles that every far side confirmed before a time, and whose files are still here."""
+    rows = connection.execute(
+        "SELECT b.id, b.sha256 FROM bundles AS b WHERE b.dropped_utc IS NULL AND EXISTS (SELECT 1 FROM deliveries WHERE bundle_id = b.id) "
+        "AND NOT EXISTS (SELECT 1 FROM deliveries AS d WHERE d.bundle_id = b.id AND (d.state <> 'confirmed' OR d.confirmed_utc >= ?)) "
+        "ORDER BY b.id",
+        (before_utc,),
+    )
+    return [(int(row[0]), str(row[1])) for row in rows]
+
+
 def count_waiting(connection: Connection) -> dict[tuple[int, str, str], int]:
     """How many results are in which state of the outbox, by (priority, kind, state)."""
     return {

@@ -123,8 +123,7 @@ def open_bundles(connection: Connection) -> list[OpenBundles]:
 def bytes_per_result(connection: Connection) -> float | None:
     """How large a result was in the last hundred bundles; None before the first."""
     row = connection.execute(
-        "SELECT sum(size_bytes), sum((SELECT count(*) FROM outbox WHERE bundle_id = b.id)) FROM "
-        "(SELECT id, size_bytes FROM bundles ORDER BY sequence DESC LIMIT 100) AS b"
+        "SELECT sum(size_bytes), sum(results) FROM (SELECT size_bytes, results FROM bundles ORDER BY sequence DESC LIMIT 100)"
     ).fetchone()
     return float(row[0]) / row[1] if row[0] and row[1] else None
 
@@ -153,7 +152,7 @@ def failures(connection: Connection, *, limit: int) -> list[Failure]:
 def history(connection: Connection, *, limit: int, before: int | None = None) -> list[KeptBundle]:
     """The last bundles, newest first; `before`: only those whose number is smaller."""
     rows = connection.execute(
-        "SELECT b.id, b.sequence, b.sha256, b.priority, b.size_bytes, (SELECT count(*) FROM outbox WHERE bundle_id = b.id), b.rows_json, "
+        "SELECT b.id, b.sequence, b.sha256, b.priority, b.size_bytes, b.results, b.rows_json, "
         "b.made_utc, b.dropped_utc, (SELECT json_group_array(json_array(sink, state, confirmed_utc)) FROM deliveries "
         "WHERE bundle_id = b.id) FROM bundles AS b WHERE (?1 IS NULL OR b.sequence < ?1) ORDER BY b.sequence DESC LIMIT ?2",
         (before, limit),
