@@ -17,11 +17,15 @@ from annotator_bridge.cvat.session import open_anonymously, open_server
 from annotator_bridge.cvat.values import Finding
 from annotator_bridge.facade.record import BridgeRecord, read_record
 from annotator_bridge.functions.catalogue import list_functions
-from edge.errors import EdgeError, ServerFailedError, ServerRefusedError
+from edge.errors import EdgeError, LinkDownError, ServerFailedError, ServerRefusedError
 from edge.settings import Settings
 
 OLDEST, NEWEST = (2, 15), (2, 80)  # the generations that the bridge is tested with
 KIT = "`imagine-edge cvat kit --out DIR` writes what CVAT's compose needs; start CVAT with it."
+SILENT = (
+    "Does CVAT run, and does a browser on this machine open it under the very address in `cvat_url`? Nothing is lost: what waits goes "
+    "by itself when CVAT answers."
+)
 _LEAST_FREE_MB = 1024
 
 Wait = Callable[[float], bool]
@@ -99,7 +103,8 @@ def _of_server(home: Path, settings: Settings, wait: Wait) -> Iterator[Finding]:
             yield _sdk(about)
             yield _plugin(rest)
     except EdgeError as error:
-        yield Finding(check="server", state="error", words=str(error), advice=error.advice())
+        is_silent = isinstance(error, LinkDownError) and error.advice() == LinkDownError("").advice()
+        yield Finding(check="server", state="error", words=str(error), advice=SILENT if is_silent else error.advice())
         return
     yield from _of_account(home, settings, server, wait)
 

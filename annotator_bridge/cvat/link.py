@@ -189,7 +189,7 @@ def _told(server: str, error: Exception) -> Exception:
     if "CERTIFICATE_VERIFY_FAILED" in words:
         advice = "Is the clock of this machine right, and is nobody in between, such as a sign-in page of the ship's network?"
         return LinkDownError(f"the certificate of {server} is not trusted", advice=advice)
-    return LinkDownError(f"{server} cannot be reached: {words}")
+    return LinkDownError(f"{server} cannot be reached: {words.rstrip('.')}")
 
 
 def _is_json(content: bytes) -> bool:

@@ -186,6 +186,8 @@ def test_the_doctor_without_an_address_or_a_server(tmp_path: Path) -> None:
     assert findings(tmp_path)["server_address"][0] == "error"
     state, words = findings(tmp_path, cvat_url="http://127.0.0.1:9")["server"]
     assert (state, "cannot be reached" in words) == ("error", True)
+    (found,) = (one for one in examine(tmp_path, Settings(cvat_url="http://127.0.0.1:9"), wait=lambda _: True) if one.check == "server")
+    assert "`cvat_url`" in found.advice, "what to do, and not only that it is tried again"
 
 
 def test_the_kit_has_what_cvats_compose_needs(tmp_path: Path) -> None:
