@@ -17,6 +17,7 @@ class _SyncGroup(LazyGroup):
         "pause": "edge.commands.sync_agent:pause_command",
         "resume": "edge.commands.sync_agent:resume_command",
         "retry": "edge.commands.sync_agent:retry_command",
+        "login": "edge.commands.sync_login:login_command",
         "setup": "edge.commands.sync_agent:setup_command",
         "usb": "edge.commands.sync_agent:usb_app",
         "read": "edge.commands.sync_read:read_command",

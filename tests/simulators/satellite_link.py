@@ -114,8 +114,8 @@ def bring(port: int, about: dict[str, Any]) -> dict[str, Any]:
     from tests.simulators.bucket import NAME
 
     sockets.congestion_control.cache_clear()
-    if about.get("congestion") == "system":
-        sockets.congestion_control = lambda: None  # type: ignore[assignment]
+    if "congestion" in about:
+        sockets.congestion_control = lambda: about["congestion"]  # type: ignore[assignment]
     meter = Meter()
     settings = SinkSettings(name="sat", kind="s3", url=f"http://{SHORE}:{port}", bucket=NAME, plain_http=True)
     sink = S3Sink(settings, Secret(name="AKIDEXAMPLE", word="a-secret-of-nobody"), meter)

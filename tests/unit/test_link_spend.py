@@ -181,7 +181,7 @@ def test_the_kernel_tells_more_than_was_written() -> None:
     assert (meter.up_bytes, meter.down_bytes) == (100_000, 6)
     if traffic is not None:
         assert 100_000 < traffic.up_bytes < 130_000
-        assert meter.more_bytes == traffic.up_bytes + traffic.down_bytes - 100_006
+        assert meter.more_bytes >= traffic.up_bytes + traffic.down_bytes - 100_006, "it looks again when it closes"
 
 
 def answer_once(server: socket.socket) -> None:
