@@ -201,6 +201,12 @@ RULES: dict[str, Need] = {
     "POST /api/annotate/login": ADMINISTER,
     "POST /api/annotate/logout": ADMINISTER,
     # What goes ashore
+    "GET /sync": VIEW,
+    "POST /actions/sync/now": REVIEW,
+    "POST /actions/sync/retry": REVIEW,
+    "POST /actions/sync/pause": REVIEW,
+    "POST /actions/sync/resume": REVIEW,
+    "POST /actions/sync/usb": ADMINISTER,  # this machine writes into the folder
     "GET /api/sync": VIEW,
     "GET /api/sync/bundles": VIEW,
     "POST /api/sync/now": REVIEW,

@@ -65,6 +65,7 @@ from edge.web.routes import (
     survey_media,
     survey_model,
     surveys,
+    sync,
     tracks,
 )
 from edge.web.scan_quality import ScanQuality
@@ -103,6 +104,7 @@ ROUTERS = (
     annotate.router,
     annotate_actions.router,
     api_annotate.router,
+    sync.router,
     api_sync.router,
     strips.router,
     strips.api_router,

@@ -88,6 +88,12 @@ NOTICES = {
     "cvat_retried": "Tried again now: {n}.",
     "cvat_cancelled": "The task is cancelled. What came back stays.",
     "cvat_signed_in": "Signed in at CVAT; what waits goes on.",
+    "sync_now": "Every far side is tried now, in its windows and its budget.",
+    "sync_retried": "Tried again now: {n}.",
+    "sync_paused": "Nothing goes ashore until it is resumed. Results wait; none is lost.",
+    "sync_resumed": "What waits goes on.",
+    "usb_filled": "Bundles that are on the stick now, and were read back: {n}. It can be pulled out.",
+    "usb_own_disk": "Bundles written and read back: {n}. But that folder lies on the appliance's own disk: is the stick mounted there?",
     "cvat_forgotten": "The sign-in at CVAT is forgotten.",
 }
 

@@ -1,7 +1,7 @@
 // Everything can be done from the keyboard: modes, help, going to pages, walking lists.
 
 const MODES = ["light", "dark", "red"];
-const PLACES = { h: "/", f: "/files", e: "/failures", s: "/health", m: "/models", a: "/api", v: "/surveys", p: "/people", t: "/audit", w: "/account", z: "/scans", n: "/annotate" };
+const PLACES = { h: "/", f: "/files", e: "/failures", s: "/health", m: "/models", a: "/api", v: "/surveys", p: "/people", t: "/audit", w: "/account", z: "/scans", n: "/annotate", y: "/sync" };
 
 const help = document.getElementById("help");
 const modeButton = document.getElementById("mode-button");
