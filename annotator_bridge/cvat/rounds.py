@@ -1,7 +1,8 @@
 """What the desk of annotation does when it is time: pushes that are due, pulls that were asked for, a look at the jobs.
 
 One round opens the server once. What concerns the server (no link, no sign-in, it cannot now) ends the round and puts everything off; what
-concerns a task stops that task with the reason until somebody asks again, and no other.
+concerns a task stops that task with the reason until somebody asks again, and no other. A task at which a round ended comes last in the
+next one: a server may fail at one task each time, and do all others.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class Rounds:
         self._tools, self._server, self._now = tools, server, now
         self._one_at_a_time = threading.Lock()
         self._looked_s: dict[int, float] = {}
+        self._last: set[int] = set()  # tasks at which a round ended: their turn comes after all others, or they would hold those up
         self._seen_s, self._round_s = -PAGE_OPEN_S, -LOOK_S
         self.reach = Reach(now)
         self.pulls: dict[int, AskedPull] = {}
@@ -97,12 +99,11 @@ class Rounds:
             self._answered(server.about().version)
             for uuid in list(self.empty_there):
                 self._tidy(server, uuid)
-            for one in pushes:
-                self._one(one, "is sent", partial(self._advance, server, one))
-            for one in pulls:
-                self._one(one, "is fetched", partial(self._fetch, server, one.id))
-            for one in looks:
-                self._one(one, "is looked at", partial(self._look, server, one.id))
+            work = [(one, "is sent", partial(self._advance, server, one)) for one in pushes]
+            work += [(one, "is fetched", partial(self._fetch, server, one.id)) for one in pulls]
+            work += [(one, "is looked at", partial(self._look, server, one.id)) for one in looks]
+            for one, words, do in sorted(work, key=lambda each: each[0].id in self._last):
+                self._one(one, words, do)
 
     def _one(self, task: OpenTask, words: str, work: Callable[[], None]) -> None:
         """One task as far as it goes. What concerns the server ends the round; what concerns the task stops that one only."""
@@ -111,9 +112,11 @@ class Rounds:
         self.at_work = (task.uuid, words)
         try:
             work()
+            self._last.discard(task.id)
         except StoppedError:
             pass  # it goes on at the next start, or was cancelled
         except _LATER as error:
+            self._last.add(task.id)
             if task.step != "sent":
                 self._note_trouble(task, error, later=True)
             raise

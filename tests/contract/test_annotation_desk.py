@@ -297,6 +297,27 @@ def test_a_task_that_the_account_may_not_see_holds_up_no_other(ship: Ship) -> No
     assert ship.desk.asked_pulls() == {}
 
 
+def test_a_task_at_which_the_server_fails_each_time_holds_up_no_other(ship: Ship) -> None:
+    sign_in(ship)
+    first, second = ship.push(), ship.push(again=True)
+    ship.desk.step()
+    ship.server.breaks("/data/meta", "status", status=500)
+    stuck = ship.push(again=True)
+    ship.desk.step()
+    for task_id in (first, stuck):
+        ship.server.breaks(f"/api/tasks/{ship.task(task_id).remote_id}/data/meta", "status", status=500, times=99)
+    sent = ship.push(again=True)
+    assert ship.desk.pull(None, ACTOR) == 2
+    for _ in range(4):
+        ship.later_s += 1000
+        ship.desk.step()
+    assert (ship.task(stuck).step, ship.task(sent).step) == ("ready", "sent")
+    with ship.appliance.reader() as connection:
+        versions = [max(job.versions for job in jobs_of(connection, task_id)) for task_id in (first, second)]
+    assert versions == [0, 1]
+    assert ship.desk.server_state().reach.code == "server_failed"
+
+
 def test_a_sign_in_by_a_command_is_seen(ship: Ship) -> None:
     task_id = ship.push()
     ship.desk.step()
