@@ -2,8 +2,8 @@
 
 Usage, as root: python -m tests.benchmarks.link_goodput [--bundles 4]
 
-128 kbit/s, 600 ms, 2 % loss, 512 kB bundles: at least 80 % is asked for. 2 Mbit/s, the same, with BBR and with cubic: at least
-four times as much, which bundles of 512 kB are too short for. Every bundle counts from the first question to the confirmation, which is three round trips.
+128 kbit/s, 600 ms, 2 % loss, 512 kB bundles: at least 80 % is asked for. At 2 Mbit/s BBR is compared with cubic; bundles that small are
+mostly round trips there. Every bundle counts from the first question to the confirmation, which is three requests.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
@@ -295,6 +296,24 @@ def test_two_uploads_at_once_leave_one_whole_object(far_side: Bucket, make_sink:
         thread.join()
     assert sent.is_held(sinks[0])
     assert far_side.contents() == {f"{PREFIX}/{sent.key}": sent.content}
+
+
+@pytest.mark.skipif(
+    "IMAGINE_EDGE_TEST_S3" not in os.environ,
+    reason="a real server is opt-in: IMAGINE_EDGE_TEST_S3='URL BUCKET ACCESS_KEY SECRET_KEY', such as of a Ceph RGW",
+)
+def test_a_real_server_takes_bundles_and_parts(tmp_path: Path) -> None:
+    url, name, access_key, secret_key = os.environ["IMAGINE_EDGE_TEST_S3"].split()
+    settings = SinkSettings(name="real", kind="s3", url=url, bucket=name, prefix="imagine-edge-test", plain_http=True)
+    sink = S3Sink(settings, Secret(name=access_key, word=secret_key), Meter())
+    for seed, size_bytes in enumerate((200 * KB, 11 * 1024**2)):
+        sent = cargo(tmp_path, size_bytes, seed=seed)
+        assert until_held(sink, sent) == []
+    sink.close()
+    wrong = S3Sink(settings, Secret(name=access_key, word="wrong"), Meter())
+    with pytest.raises(LoginNeededError):
+        sent.is_held(wrong)
+    wrong.close()
 
 
 def test_nobody_there_is_a_link_that_is_down(make_sink: MakeSink, tmp_path: Path) -> None:
