@@ -134,6 +134,8 @@ def read_catalogue(home: Path) -> Catalogue:
     packs, left_out = _packs(home)
     for pack in packs:
         name = pack.manifest.name
+        if pack.manifest.task == "classify" and len(pack.manifest.labels) == 1:
+            continue  # it calls every image the same, with a score of 1: a recipe needs such a pack, nobody who annotates does
         if not _ID.fullmatch(name) or name in _TAKEN or name in METHODS:
             left_out.append(LeftOut(name=name, reason="the name of the pack cannot be that of a function"))
             continue

@@ -109,7 +109,7 @@ def test_statuses_and_redirects_are_those_of_deepaas(
 
 def test_each_pack_is_a_model_with_what_its_manifest_says(deepaas: AsgiClient) -> None:
     models = {model["id"]: model for model in deepaas.get("/v2/models/").json()["models"]}
-    assert set(models) == {"burrow-openings-starter", "vignettes-unclassified", "zooscan-multiples-starter"}
+    assert set(models) == {"burrow-openings-starter", "zooscan-multiples-starter"}
     burrows = models["burrow-openings-starter"]
     assert burrows == deepaas.get(f"{BURROWS}/").json()
     assert burrows["links"] == [{"rel": "self", "href": BURROWS}]
