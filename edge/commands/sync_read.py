@@ -21,6 +21,9 @@ PathsArgument = Annotated[list[Path], typer.Argument(metavar="BUNDLE...", help="
 def read_command(
     paths: PathsArgument,
     table: Annotated[str | None, typer.Option(help="Only rows of this table, such as objects.")] = None,
+    parquet: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write a Parquet file for each table into DIR instead, each row once (extra shore).")
+    ] = None,
     summary: Annotated[bool, typer.Option("--summary", help="Only what each bundle is, not its rows.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -32,6 +35,9 @@ def read_command(
     with told(as_json=as_json):
         if table is not None and table not in TABLES:
             raise BundleDamagedError(f"bundles have no table {table}", advice=f"Use one of: {', '.join(TABLES)}.")
+        if parquet is not None:
+            _write_parquet(paths, parquet, table, as_json=as_json)
+            return
         shown = make_table("bundle", "ship", "no.", "made (UTC)", "rows", numbers=("no.",))
         for path in [file for given in paths for file in find_bundles(given)]:
             bundle = open_bundle(path)
@@ -81,6 +87,20 @@ def merge_command(
             err.print(BundleDamagedError.default_advice, markup=False)
     if done.damaged:
         raise typer.Exit(BundleDamagedError.exit_code)
+
+
+def _write_parquet(paths: list[Path], folder: Path, table: str | None, *, as_json: bool) -> None:
+    from sync.bundle.files import find_bundles, open_bundle
+    from sync.bundle.schema import TABLES
+    from sync.shore.parquet import must_have_parquet, write_parquet
+
+    must_have_parquet()
+    bundles = (open_bundle(file) for given in paths for file in find_bundles(given))
+    rows = write_parquet(bundles, folder, tables=tuple(TABLES) if table is None else (table,))
+    if as_json:
+        answer(rows)
+    else:
+        say(f"{sum(rows.values())} rows of {len(rows)} tables written into {folder}")
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,28 @@ def test_what_is_no_bundle_is_told(tmp_path: Path, named: str, words: str) -> No
     result = CliRunner().invoke(app, ["sync", "read", str(tmp_path / named), "--json"])
     assert result.exit_code == 6
     assert words in json.loads(result.stdout.splitlines()[-1])["error"]["message"]
+
+
+def test_rows_become_parquet_each_once(folder: Path, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow comes with the extra shore")
+    there = tmp_path / "parquet"
+    assert json.loads(lines("sync", "read", folder, "--parquet", there, "--json")[-1]) == {"objects": 3}
+    assert [path.name for path in there.iterdir()] == ["objects.parquet"]
+    rows = parquet.read_table(there / "objects.parquet").to_pylist()
+    assert [(row["vessel"], row["bundle_sequence"], row["run_uuid"], row["ordinal"], row["score"]) for row in rows] == [
+        ("RV Tom Crean", 2, RUN, ordinal, 0.88) for ordinal in range(3)
+    ]
+    damaged = next(folder.rglob(f"*{SUFFIX}"))
+    damaged.write_bytes(damaged.read_bytes()[:-3])
+    lines("sync", "read", folder, "--parquet", tmp_path / "other", code=6)
+    assert list((tmp_path / "other").iterdir()) == [], "nothing half-written"
+
+
+def test_without_pyarrow_it_is_said_what_to_install(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    result = CliRunner().invoke(app, ["sync", "read", str(folder), "--parquet", str(tmp_path / "parquet"), "--json"])
+    assert result.exit_code == 2
+    assert "parquet_missing" in result.output
+    assert "imagine-edge[shore]" in result.output
+    assert not (tmp_path / "parquet").exists()
