@@ -184,6 +184,7 @@ def health_context(service: Service, connection: Connection, now_utc: datetime) 
         )
         + tuple(FolderState(path=folder) for folder in service.scans.folders),
         model_faults={model.recipe: model.detail for model in models if model.state == "failed"},
+        sinks=tuple(sink.name for sink in service.settings.sinks),
         worker_restarts={
             recipe: service.restarts[recipe].note(dispatcher.tally.restarts, time.monotonic())
             for recipe, dispatcher in service.dispatchers.items()

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from edge.errors import SettingsError
 from edge.sink_settings import SinkSettings
 from edge.store.writer import Writes
+from sync.link.counter import FreeMeter
 from sync.link.spend import Reader, spending
 from sync.side import Opened
 from sync.sinks.directory import DirectorySink
-from sync.sinks.secrets import read_secret
+from sync.sinks.open import open_sink
 from sync.sinks.sink import Free
 
 
@@ -25,22 +25,16 @@ def opened_side(settings: SinkSettings, home: Path, writer: Writes, reader: Read
         StoreError: what is kept cannot be read.
     """
     if settings.kind == "directory":
-        with opened_folder(settings) as opened:
-            yield opened
+        meter = FreeMeter()
+        with closing(open_sink(home, settings, meter)) as sink:
+            yield sink, meter
         return
-    secret = read_secret(home, settings)
-    with spending(settings, writer, reader, is_paused=is_held) as spend:
-        if settings.kind == "s3":
-            from sync.sinks.s3 import S3Sink  # boto3 takes a while to load, and only who has a bucket needs it
-
-            with closing(S3Sink(settings, secret, spend)) as sink:
-                yield sink, spend
-        else:
-            raise SettingsError(f"{settings.name}: the kind {settings.kind} cannot be used yet")
+    with spending(settings, writer, reader, is_paused=is_held) as spend, closing(open_sink(home, settings, spend)) as sink:
+        yield sink, spend
 
 
 @contextmanager
 def opened_folder(settings: SinkSettings) -> Iterator[Opened]:
-    """A folder: it costs nothing."""
-    assert settings.path is not None  # the settings see to it
+    """A folder alone: it costs nothing."""
+    assert settings.path is not None, "the settings were checked"
     yield DirectorySink(settings.name, settings.path), Free()

@@ -44,6 +44,7 @@ class HealthContext:
         folders: the watched folders.
         model_faults: by recipe, why its model does not serve; recipes that are served are not in it.
         worker_restarts: by recipe, how often its worker was replaced in the last ten minutes.
+        sinks: names of the far sides of the settings.
     """
 
     connection: Connection
@@ -57,3 +58,4 @@ class HealthContext:
     folders: tuple[FolderState, ...] = ()
     model_faults: Mapping[str, str] = field(default_factory=dict)
     worker_restarts: Mapping[str, int] = field(default_factory=dict)
+    sinks: tuple[str, ...] = ()

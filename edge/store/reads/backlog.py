@@ -110,6 +110,15 @@ def next_waiting(connection: Connection, kinds: tuple[str, ...], priorities: tup
     return None
 
 
+def oldest_waiting(connection: Connection) -> str | None:
+    """When the oldest result came that is in no bundle; None: nothing waits."""
+    row = connection.execute(
+        "SELECT min((SELECT created_utc FROM outbox WHERE state = 'waiting' AND priority = p.value ORDER BY id LIMIT 1)) "
+        "FROM json_each('[0,1,2,3,4]') AS p"
+    ).fetchone()
+    return None if row[0] is None else str(row[0])
+
+
 def open_bundles(connection: Connection) -> list[OpenBundles]:
     """What each far side still has to confirm, by priority."""
     rows = connection.execute(
