@@ -72,6 +72,7 @@ def _bind(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen(128)  # who reads the address below may call at once
     except OSError as error:
         listening.close()
         advice = "Choose another port with --port, or 0 for a free one."

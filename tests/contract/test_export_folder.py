@@ -174,7 +174,7 @@ def test_a_damaged_database_is_an_error_not_a_short_export(season: Season, tmp_p
     season.connection.close()
     path = season.home / DATABASE_NAME
     with path.open("rb+") as file:
-        for page in range(path.stat().st_size // 4096 // 2, path.stat().st_size // 4096):
+        for page in range(path.stat().st_size // 4096 * 3 // 4, path.stat().st_size // 4096):
             file.seek(page * 4096)
             file.write(os.urandom(512))
     with pytest.raises(StoreError, match="could not be read"):

@@ -41,7 +41,7 @@ def pull_track(
         stage="annotation",
         state="completed",
         assignee=None,
-        remote_updated_utc=None,
+        remote_updated_utc="2026-11-21T10:00:00.000Z",
         server_version="2.15.0",
         content={},
         same=keyframes,
