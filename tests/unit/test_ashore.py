@@ -176,8 +176,8 @@ def test_nothing_of_a_blind_station_leaves_before_the_reveal_and_everything_afte
     assert len(found["objects"]) == 3 * len(blind.image_ids)
     assert sorted(column(found, "tow_analyses", "is_current")) == [0, 1]
     assert column(found, "tow_openings", "system") == [1, 1, None, 2, 2, 3] * 2
-    assert column(found, "object_decisions", "decision") == ["moved", "reviewed"]
-    assert column(found, "object_decisions", "width_px") == [38.5, None]
+    decided = zip(*(column(found, "object_decisions", name) for name in ("place", "decision", "width_px")), strict=True)
+    assert sorted(decided) == [(1, "moved", 38.5), (2, "reviewed", None)]
     undone = {row[0]: row[3:5] for row in found["review_actions"]}
     assert sorted(what for what, _ in undone.values()) == ["decide", "group", "undo"]
     assert [undone[undoes][0] for _, undoes in undone.values() if undoes] == ["decide"]
@@ -297,3 +297,21 @@ def test_a_newer_report_replaces_the_one_that_waits(appliance: SimulatedApplianc
     assert [row[0] for row in kept.tables["issues"]] == ["disk_low"]
     assert [row[:3] for row in kept.tables["active_models"]] == [("burrows", pack.name, pack.version)]
     assert [row[:2] for row in kept.tables["models"]] == [(pack.name, pack.version)]
+
+
+def test_what_is_below_the_threshold_stays_aboard_until_a_person_decides_about_it(appliance: SimulatedAppliance) -> None:
+    db = appliance.writer
+    station, pack = seed.add_station(db, appliance.home / "inbox"), seed.add_model(db)
+    seed.done(db, station, b"one.jpg", pack, boxes=[(1, 2, 30, 40, 0.9, 0), (5, 6, 70, 80, 0.25, 0), (9, 9, 20, 20, 0.125, 0)])
+    found = ashore(appliance)
+    assert column(found, "objects", "score") == [0.9, 0.25]
+    assert (column(found, "runs", "object_count"), column(found, "runs", "candidate_count")) == ([2], [1])
+    run = decisions.decided_run(db, column(found, "runs", "run_uuid")[0])
+    (object_id,) = db.execute("SELECT id FROM objects WHERE ordinal = 2").fetchone()
+    kept = Decision(uuid=uuid7(), object_id=object_id, added_uuid=None, decision="confirmed", label=None, box=None)
+    assert run is not None
+    with immediate(db):
+        decisions.add_decisions(db, run, [kept], decided_by="ana")
+    found = ashore(appliance)
+    assert column(found, "objects", "score") == [0.9, 0.25, 0.125]
+    assert column(found, "object_decisions", "ordinal") == [2]
