@@ -26,6 +26,7 @@ STATES: dict[TaskStateName, str] = {
 }
 STEPS = {"planned": "planned", "created": "made in CVAT", "uploaded": "files sent", "ready": "frames made", "sent": "sent"}
 HIDDEN = "hidden: its station is counted blind and not signed"
+STILL_THERE = "its station is counted blind now, and they stand in CVAT all the same: who counts it must not look there"
 _JOB_MARKS = {"new": "queued", "in progress": "processing", "completed": "done", "rejected": "bad"}
 
 
@@ -215,7 +216,9 @@ def source_words(task: TaskRow) -> str:
 def model_words(task: TaskRow) -> str:
     """Whether a model's results went along, of which model, or why not."""
     if task.with_model:
-        return f"with {task.model} {task.model_version}" if task.model else "with the model's"
+        words = f"with {task.model} {task.model_version}" if task.model else "with the model's"
+        went_there = task.is_blind and task.remote_id is not None and task.gone_utc is None  # before a new round, for instance
+        return f"{words}; {STILL_THERE}" if went_there else words
     return f"withheld: {task.withheld}" if task.withheld else "without"
 
 

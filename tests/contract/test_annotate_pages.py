@@ -224,6 +224,7 @@ def test_nothing_of_a_station_that_is_counted_blind_is_told(tmp_path: Path) -> N
             text = re.sub(r"[0-9a-f-]{16,}|\d\d:\d\d:\d\d", "", anna.get(address).raise_for_status().text)
             assert not re.search(r"\b(31|17|51|91)\b", re.sub(r"<svg.*?</svg>|<[^>]+>", " ", text, flags=re.DOTALL)), address
         assert "hidden: its station is counted blind" in anna.get("/annotate").text
+        assert "who counts it must not look there" in anna.get(f"/annotate/tasks/{task.uuid}").text
         told = anna.get(f"/api/annotate/tasks/{task.uuid}").json()
         assert (told["verdicts"], told["stood_percent"], told["verdicts_by_image"]) == (None, None, [])
         form = anna.get(f"/annotate/new?source=station&tow={blind.tow_id}").text
@@ -233,5 +234,6 @@ def test_nothing_of_a_station_that_is_counted_blind_is_told(tmp_path: Path) -> N
         assert f"/annotate/new?source=station&amp;tow={blind.tow_id}" in station
         with immediate(appliance.writer) as connection:
             release_tow(connection, appliance.seal, blind.tow_id, "the counts are signed", actor="anna")
+        assert "must not look there" not in anna.get(f"/annotate/tasks/{task.uuid}").text
         assert anna.get(f"/api/annotate/tasks/{task.uuid}").json()["verdicts"] == {"kept": 31, "removed": 3, "added": 17}
     appliance.close()
