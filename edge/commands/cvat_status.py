@@ -55,7 +55,7 @@ def conflicts_command(context: typer.Context, as_json: JsonOption = False) -> No
         answer([plain(one) for one in found])
         return
     if not found:
-        say("nobody disagrees")
+        say("nobody disagrees (stations that are counted blind are left out until their counts are signed)")
     for one in found:
         _show_conflict(one)
 
