@@ -81,8 +81,8 @@ def remote_name(title: str, uuid: str) -> str:
 
 
 def remote_suffix(uuid: str) -> str:
-    """The end of a task's name in CVAT."""
-    return f" [{uuid.replace('-', '')[:UUID_DIGITS]}]"
+    """The end of a task's name in CVAT: the last digits, which are chance; the first are only the millisecond."""
+    return f" [{uuid.replace('-', '')[-UUID_DIGITS:]}]"
 
 
 def is_of_another(name: str, uuid: str) -> bool:

@@ -49,7 +49,7 @@ def test_a_station_becomes_a_task_with_jobs_and_what_the_model_found(either: tup
     row = here.push(STATION)
     task = only_task(here)
     assert (row.step, row.frames, row.with_model, row.withheld, row.remote_id) == ("sent", 3, True, "", task.id)
-    assert task.name == f"CV26001 101 tow 1 [{row.uuid.replace('-', '')[:12]}]"
+    assert task.name == f"CV26001 101 tow 1 [{row.uuid.replace('-', '')[-12:]}]"
     assert [frame.name.split("_")[0] for frame in task.frames] == ["000000", "000001", "000002"]
     assert [(task.folder / name).read_bytes() for name in task.files] == [
         (here.images / name).read_bytes() for name in ("a.jpg", "b c.jpg", "c.jpg")

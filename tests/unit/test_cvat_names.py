@@ -39,7 +39,7 @@ def test_a_task_is_found_again_by_the_end_of_its_name(title: str) -> None:
     name = remote_name(title, UUID)
     assert name.endswith(remote_suffix(UUID))
     assert len(name) <= 256
-    assert remote_suffix(UUID) == " [01a2022a8741]"
+    assert remote_suffix(UUID) == " [316083c10ca4]"
 
 
 @given(st.lists(st.text(max_size=100), max_size=6))
