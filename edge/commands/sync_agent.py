@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ACTOR = "cli"
 LOOK_S, STILL_S = 1.0, 120.0
-_IDLE = {"away", "closed", "paused"}  # nothing goes before somebody or the hour lets it
+_IDLE = {"away", "closed", "paused", "refused", "trouble"}  # nothing goes before somebody or the hour lets it
 
 usb_app = typer.Typer(help="Results ashore in a pocket, models aboard by the same way.", no_args_is_help=True)
 
@@ -198,6 +198,7 @@ def _followed(error: BusyError, home: Path) -> dict[str, Any]:
     """Look until everything has arrived, or nothing goes on without a person or a link."""
     failed_before, moved_s, last = None, time.monotonic(), None
     while True:
+        time.sleep(LOOK_S)
         found: dict[str, Any] = or_running(error, home, "GET", "/api/sync", {})
         failed = {one["name"]: one["failed_utc"] for one in found["sides"]}
         failed_before = failed_before or failed
@@ -208,7 +209,6 @@ def _followed(error: BusyError, home: Path) -> dict[str, Any]:
         moved_s, last = (moved_s, last) if state == last else (time.monotonic(), state)
         if time.monotonic() - moved_s > STILL_S:
             return found
-        time.sleep(LOOK_S)
 
 
 def _unbundled(found: dict[str, Any]) -> list[dict[str, Any]]:
