@@ -10,6 +10,7 @@ from typing import TypeVar
 import pytest
 
 from annotator_bridge.cvat import tus
+from annotator_bridge.cvat.plan import remote_suffix
 from annotator_bridge.cvat.push import advance
 from annotator_bridge.cvat.tools import PushTools
 from annotator_bridge.cvat.values import PushRequest
@@ -55,7 +56,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str) -> Ite
 def check(here: PushHome, task_id: int) -> None:
     """What has to hold at the end, whatever happened on the way."""
     row = here.row(task_id)
-    named = [task for task in here.world.tasks.values() if row.uuid.replace("-", "")[:12] in task.name]
+    named = [task for task in here.world.tasks.values() if task.name.endswith(remote_suffix(row.uuid))]
     assert [task.id for task in named] == [row.remote_id]
     task: Task = named[0]
     assert row.step == "sent"

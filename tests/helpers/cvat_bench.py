@@ -22,6 +22,7 @@ import numpy as np
 from annotator_bridge.cvat.digest import sent_points, shape_digest, track_digest
 from annotator_bridge.cvat.labels import Vocabulary, attribute_values, make_labels
 from annotator_bridge.cvat.login import Login
+from annotator_bridge.cvat.plan import remote_name
 from annotator_bridge.cvat.pull import PullSummary, pull_task
 from annotator_bridge.cvat.server import CvatServer, UploadFile
 from annotator_bridge.cvat.session import open_server
@@ -188,7 +189,7 @@ class Bench:
         )
         task_id = self.writer.call(lambda connection: store.plan_task(connection, new))
         with self.server() as server:
-            remote_id = server.create_task(f"{title} [{new.uuid.replace('-', '')[:12]}]", make_labels(LABELS, "rectangle"), job_size)
+            remote_id = server.create_task(remote_name(title, new.uuid), make_labels(LABELS, "rectangle"), job_size)
             files = [UploadFile(name=name, path=path, size_bytes=path.stat().st_size) for name, path in zip(names, paths, strict=True)]
             work = server.upload(remote_id, files, kept={}, keep=lambda _: None, sent=lambda _, __: None)
             while server.data_status(remote_id, work).state != "done":
