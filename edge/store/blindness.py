@@ -25,3 +25,20 @@ def image_is_blind(image: str, besides: int = 0) -> str:
         f"AND now_of.tow_id IN ({BLIND_TOWS})) OR EXISTS (SELECT 1 FROM former_tows AS once_of WHERE once_of.image_id = {image} "
         f"AND once_of.tow_id <> {besides:d} AND once_of.tow_id IN ({BLIND_TOWS})) OR {image_waits(image)})"
     )
+
+
+# Of several checks of a tow the newest tells: one that is older is of other footage. `edge.survey.miss_gate` asks for the footage itself.
+_UNCOUNTED_TOWS = """
+    SELECT c.tow_id FROM miss_checks AS c
+    WHERE c.state = 'open' AND NOT EXISTS (SELECT 1 FROM miss_checks AS n WHERE n.tow_id = c.tow_id AND n.id > c.id)
+"""
+# Tows of which no figure may tell what a model found: counted blind, or with minutes of a review that were drawn and not counted yet.
+HIDDEN_TOWS = f"{BLIND_TOWS} UNION ALL {_UNCOUNTED_TOWS}"
+
+
+def image_is_hidden(image: str) -> str:
+    """A condition in SQL: the image is blind, or belongs to a tow whose drawn minutes are to be counted first. `image`: its id."""
+    return (
+        f"({image_is_blind(image)} OR EXISTS (SELECT 1 FROM tow_images AS held_by WHERE held_by.image_id = {image} "
+        f"AND held_by.tow_id IN ({_UNCOUNTED_TOWS})))"
+    )

@@ -145,7 +145,7 @@ def deleted_frames(connection: Connection, task_id: int) -> frozenset[int]:
 
 
 _LEFT_ALONE = f"""
-    SELECT CASE WHEN NOT {NOT_BLIND} THEN 'of tasks in CVAT whose station is counted blind'
+    SELECT CASE WHEN NOT {NOT_BLIND} THEN 'of tasks in CVAT whose station is counted blind, whole or in minutes'
                 WHEN t.media = 'vignettes' THEN 'of tasks in CVAT whose pictures are vignettes with tags: they have no boxes'
                 WHEN j.trouble <> '' THEN 'of jobs in CVAT that could not be read'
                 WHEN j.state = 'rejected' THEN 'of jobs in CVAT that were rejected'

@@ -25,7 +25,7 @@ STATES: dict[TaskStateName, str] = {
     "gone": "gone from CVAT",
 }
 STEPS = {"planned": "planned", "created": "made in CVAT", "uploaded": "files sent", "ready": "frames made", "sent": "sent"}
-HIDDEN = "hidden: its station is counted blind and not signed"
+HIDDEN = "hidden: its station is counted blind, whole or in minutes, and not done"
 STILL_THERE = "its station is counted blind now, and they stand in CVAT all the same: who counts it must not look there"
 _JOB_MARKS = {"new": "queued", "in progress": "processing", "completed": "done", "rejected": "bad"}
 

@@ -286,7 +286,7 @@ def test_a_blind_stations_corrections_are_left_out(ship: Ship, hands: Hands, tmp
         ship.connection.execute("UPDATE stations SET survey_id = ? WHERE name = 'S4'", (other,))
     summary, manifest = build(ship.connection, hands, tmp_path / "set")
     assert {one["station"] for one in manifest["sources"]} == {"S1", "S2", "S3"}
-    assert summary.cvat_left_out == {"of tasks in CVAT whose station is counted blind": FRAMES}
+    assert summary.cvat_left_out == {"of tasks in CVAT whose station is counted blind, whole or in minutes": FRAMES}
 
 
 def key(frame: int, track: int | None, *, gone: bool = False, shape: str = "rectangle") -> Keyframe:

@@ -1,7 +1,7 @@
 """Tasks in CVAT, their jobs, what went out and what came back.
 
 What of these rows tells what a model found (how many proposals there are, what became of them) must not be shown while `is_blind`:
-a tow of the task is counted blind, or a file of it waits for a station.
+a tow of the task is counted blind, a file of it waits for a station, or minutes of a review were drawn and not counted yet.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from edge.store.blindness import BLIND_TOWS, image_is_blind
+from edge.store.blindness import HIDDEN_TOWS, image_is_hidden
 from edge.store.reads.cvat_agreement import Agreement, AgreementRow, agreement
 from edge.store.reads.cvat_conflicts import ConflictRow, ConflictSide, conflicts
 from edge.store.sqlite import Connection, Row
@@ -51,7 +51,7 @@ class TaskRow:
         model, model_version: of the pack whose results go along or are compared; None where there is none.
         survey, station, station_uuid, tow: names and number; of a task of a station.
         scan, project: of a task of a scan.
-        is_blind: nothing may be shown of what a model found.
+        is_blind: nothing may be shown of what a model found; also while drawn minutes of a review are not counted yet.
         jobs, completed, rejected: how many jobs of people's own work there are now, and how many of them are in these states.
         pulled_utc: when its jobs were looked at last; None: never.
         job_trouble: why what stands in a job of it cannot be taken; empty: all can.
@@ -200,9 +200,9 @@ class AnnotationRow(NamedTuple):
 
 
 _OWN = "SELECT 1 FROM cvat_jobs AS j WHERE j.task_id = t.id AND j.gone_utc IS NULL AND j.kind = 'annotation'"
-TASK_IS_BLIND = f"""(t.tow_id IN ({BLIND_TOWS}) OR EXISTS (SELECT 1 FROM
+TASK_IS_BLIND = f"""(t.tow_id IN ({HIDDEN_TOWS}) OR EXISTS (SELECT 1 FROM
     (SELECT DISTINCT f.image_id FROM cvat_frames AS f WHERE f.task_id = t.id AND f.image_id IS NOT NULL) AS held
-    WHERE {image_is_blind("held.image_id")}))"""
+    WHERE {image_is_hidden("held.image_id")}))"""
 _TASK = f"""
     SELECT t.id, t.uuid, t.server_url, t.source, t.media, t.title, t.tow_id, t.scan_id, t.recipe, t.model_id, m.name AS model,
            m.version AS model_version, t.with_model, t.withheld, t.labels_json AS labels, t.job_size, t.frames, t.step, t.sent_frames,

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge.store.blindness import BLIND_TOWS, image_is_blind
+from edge.store.blindness import HIDDEN_TOWS, image_is_hidden
 from edge.store.reads.box_matching import matched_boxes
 from edge.store.reads.cvat_results import DECIDED, decided_frames, model_boxes
 from edge.store.sqlite import Connection, Row
@@ -85,9 +85,9 @@ class _Tally:
 _DECIDED_TASKS = f"""
     SELECT t.id, t.uuid, t.title, t.media, t.recipe, t.with_model, t.model_id, t.labels_json, m.name AS model, m.version AS model_version,
            v.name AS survey, e.name AS station, e.uuid AS station_uuid, count(*) AS jobs,
-           coalesce(t.tow_id IN ({BLIND_TOWS}), 0) OR EXISTS (SELECT 1 FROM
+           coalesce(t.tow_id IN ({HIDDEN_TOWS}), 0) OR EXISTS (SELECT 1 FROM
                (SELECT DISTINCT f.image_id FROM cvat_frames AS f WHERE f.task_id = t.id AND f.image_id IS NOT NULL) AS held
-               WHERE {image_is_blind("held.image_id")}) AS is_blind,
+               WHERE {image_is_hidden("held.image_id")}) AS is_blind,
            (SELECT count(*) FROM cvat_frames AS f WHERE f.task_id = t.id AND f.is_deleted = 0 AND EXISTS (SELECT 1 FROM cvat_jobs AS j
                 JOIN cvat_pulls AS q ON q.job_id = j.id WHERE j.task_id = t.id AND f.frame BETWEEN j.first_frame AND j.last_frame
                 AND {DECIDED})) AS frames

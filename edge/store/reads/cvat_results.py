@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from edge.store.blindness import BLIND_TOWS, image_is_blind
+from edge.store.blindness import HIDDEN_TOWS, image_is_hidden
 from edge.store.reads.box_matching import LabelledBox
 from edge.store.sqlite import Connection
 
@@ -24,7 +24,7 @@ _STANDS = "q.is_current = 1 AND j.gone_utc IS NULL AND j.kind = 'annotation' AND
 _AT_ITS_END = "j.state = 'completed' AND q.completed_utc IS NOT NULL AND q.remote_updated_utc IS j.remote_updated_utc"
 DECIDED = f"{_STANDS} AND ({_AT_ITS_END} OR j.stage <> 'annotation' AND j.state <> 'rejected')"
 COMPLETED = f"{_STANDS} AND {_AT_ITS_END}"
-NOT_BLIND = f"(NOT coalesce(t.tow_id IN ({BLIND_TOWS}), 0) AND NOT (f.image_id IS NOT NULL AND {image_is_blind('f.image_id')}))"
+NOT_BLIND = f"(NOT coalesce(t.tow_id IN ({HIDDEN_TOWS}), 0) AND NOT (f.image_id IS NOT NULL AND {image_is_hidden('f.image_id')}))"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
