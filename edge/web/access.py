@@ -136,6 +136,7 @@ RULES: dict[str, Need] = {
     "GET /api/scans/{scan_id}/tiles/{level}/{column}/{row}": VIEW,
     "GET /api/scans/{scan_id}/check": VIEW,
     "GET /api/scans/{scan_id}/export": VIEW,
+    "GET /api/scans/{scan_id}/export/legacy": VIEW,
     "GET /api/scans/{scan_id}/export/{kind}": VIEW,
     "GET /api/scans/{scan_id}/figures": VIEW,
     "GET /api/scans/{scan_id}/form": VIEW,
