@@ -2,9 +2,10 @@
 
 A shape says by its attribute `edge_id` which proposal it was, and by its digest whether it is as it was. Where several claim to be the
 same one (copies carry the attribute along) it is the one that is as it was, else the one of its label, the nearest one, the oldest; the
-others were added. So was what claims a proposal of another frame or task. Of a track CVAT makes one in each job that it passes, with
-keyframes of its own where jobs meet: each job is judged by the keyframes that went out into it, and what lies between them must lie on the
-line between them.
+others were added. Of several that are as it was each further one is nobody's work (it was sent twice, since an answer was lost, or pasted
+where it lay): they count once. What claims a proposal of another frame or task was added. Of a track CVAT makes one in each job that it
+passes, with keyframes of its own where jobs meet: each job is judged by the keyframes that went out into it, and what lies between them
+must lie on the line between them.
 """
 
 from __future__ import annotations
@@ -69,14 +70,18 @@ def judge(job: ReturnedJob, span: Span, sent: Sent, *, deleted: Collection[int])
         deleted: frames that people took out of the task: nothing on them is told.
     """
     claimed: dict[str, Returned | ReturnedTrack] = {}
+    doubles: set[int] = set()
     for uuid, claims in _claims(job, sent.proposals).items():
         claimed[uuid] = min(claims, key=lambda one: _rank(one, sent.proposals[uuid], sent.boxes.get(uuid)))
+        doubles |= {id(one) for one in claims if one is not claimed[uuid] and _is_double(one, claimed[uuid], sent.proposals[uuid])}
     proposal_of = {id(one): sent.proposals[uuid] for uuid, one in claimed.items()}
     rows: list[NewAnnotation] = []
-    for shape in job.shapes:
+    for shape in (one for one in job.shapes if id(one) not in doubles):
         verdict, proposal_id = _of_shape(shape, proposal_of.get(id(shape)))
         rows.append(_row(shape, verdict, proposal_id, shape.attributes))
     for number, track in enumerate(job.tracks):
+        if id(track) in doubles:
+            continue
         proposal = proposal_of.get(id(track))
         verdict = "added" if proposal is None else _of_track(track, proposal, span, sent)
         proposal_id = None if proposal is None else proposal.id
@@ -116,6 +121,15 @@ def _rank(one: Returned | ReturnedTrack, proposal: ProposalRow, box: Box | None)
         differs, fewer = _digest(one, proposal) != proposal.digest, 0
         distance = _distance(one.box, box)
     return differs, fewer, not _has_label(one, proposal), distance, float("inf") if one.number is None else one.number
+
+
+def _is_double(one: Returned | ReturnedTrack, claimed: Returned | ReturnedTrack, proposal: ProposalRow) -> bool:
+    """Whether what claims a proposal, beside the one that is it, is only the same once more; halves of a track that was cut are not."""
+    if isinstance(one, Returned):
+        return _digest(one, proposal) == proposal.digest
+    if isinstance(claimed, Returned) or not _has_label(one, proposal) or not _has_label(claimed, proposal):
+        return False
+    return {key.frame: _digest(key, proposal) for key in one.keyframes} == {key.frame: _digest(key, proposal) for key in claimed.keyframes}
 
 
 def _distance(one: Box | None, other: Box | None) -> float:

@@ -116,6 +116,32 @@ def test_of_copies_the_nearer_one_is_the_proposal() -> None:
     assert verdicts(far, near, proposals=[proposal()]) == [(1, "moved"), (1, "added")], "while nothing may be known, the older one"
 
 
+def test_a_proposal_that_was_sent_twice_counts_once() -> None:
+    """The answer to the first sending was lost: it stands there a second time, and nobody added it."""
+    first, again = shape(number=1), shape(number=9)
+    assert verdicts(first, again, proposals=[proposal()]) == [(1, "kept")]
+    assert verdicts(again, first, shape((12.0, 10.0, 22.0, 20.0), number=3), proposals=[proposal()]) == [(1, "kept"), (1, "added")]
+
+
+def test_of_a_proposal_that_was_sent_twice_one_was_worked_on() -> None:
+    """Which of both a person moved cannot be told: the one that is as it was is the proposal, the other one is work of a person."""
+    assert verdicts(shape(number=1), shape((12.0, 10.0, 22.0, 20.0), number=9), proposals=[proposal()]) == [(1, "kept"), (1, "added")]
+    other = shape(label="crab", number=9)
+    assert verdicts(shape(number=1), other, proposals=[proposal()]) == [(1, "kept"), (1, "added")]
+
+
+def test_a_track_that_was_sent_twice_counts_once() -> None:
+    once = verdicts(track(TRACK), proposals=[track_proposal()])
+    assert verdicts(track(TRACK), track(TRACK, number=2), proposals=[track_proposal()]) == once
+
+
+def test_the_halves_of_a_track_that_was_cut_are_both_told() -> None:
+    """In a job between the keyframes that went out; the second half lies on the line as the whole track did."""
+    halves = track(((3, (2.0, 0.0, 12.0, 10.0), False), (4, MIDDLE[1], True))), track((MIDDLE,), number=2)
+    assert {frame for frame, _ in verdicts(*halves, proposals=[track_proposal()], span=Span(3, 5))} == {3, 4}
+    assert len(verdicts(*halves, proposals=[track_proposal()], span=Span(3, 5))) == 3
+
+
 def test_on_a_frame_that_was_taken_out_nothing_was_removed() -> None:
     assert verdicts(proposals=[proposal(), proposal("q", 3)], deleted=[1]) == [(3, "removed")]
 
