@@ -6,22 +6,30 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from edge.commands.common import JsonOption, answer, home_of, or_running, plain, reading, say, told
 from edge.commands.holding import held_store
-from edge.errors import BusyError, ServerRefusedError, SettingsError
+from edge.errors import BusyError, EdgeError, ServerRefusedError, SettingsError, TransportError
 
 if TYPE_CHECKING:
     from annotator_bridge.cvat.pull import PullSummary
+    from annotator_bridge.cvat.server import CvatServer
     from edge.store.reads.cvat import TaskRow
     from edge.store.writer import Writer
 
 ACTOR = "cli"
 LOOK_S = 0.5
 _HIDDEN = "what became of what the model found is not told while its station is counted blind"
+
+
+class Pulled(NamedTuple):
+    """What a pull of tasks came to, task by task; `exit_code` is that of the first that failed, 0 where none did."""
+
+    results: list[dict[str, Any]]
+    exit_code: int
 
 
 def pull_command(
@@ -34,17 +42,19 @@ def pull_command(
     """Bring in what stands in the jobs of tasks, completed or not. Nothing of it enters a count, and CVAT is not changed."""
     home = home_of(context)
     with told(as_json=as_json):
-        results = _pulled(home, task)
+        pulled = _pulled(home, task)
     if as_json:
-        answer({"tasks": results})
-        return
-    if not results:
-        say("no task was sent to this CVAT yet: `imagine-edge cvat status` lists what is on its way")
-    for one in results:
-        _tell(one)
+        answer({"tasks": pulled.results})
+    else:
+        if not pulled.results:
+            say("no task was sent to this CVAT yet: `imagine-edge cvat status` lists what is on its way")
+        for one in pulled.results:
+            _tell(one)
+    if pulled.exit_code:
+        raise typer.Exit(pulled.exit_code)
 
 
-def _pulled(home: Path, named: str | None) -> list[dict[str, Any]]:
+def _pulled(home: Path, named: str | None) -> Pulled:
     from annotator_bridge.cvat.address import checked_address
     from edge.settings import load_settings
 
@@ -53,7 +63,7 @@ def _pulled(home: Path, named: str | None) -> list[dict[str, Any]]:
     try:
         with held_store(home) as writer:
             chosen = _chosen(home, named, server)
-            return _pull_here(home, writer, server, chosen) if chosen else []
+            return _pull_here(home, writer, server, chosen) if chosen else Pulled([], 0)
     except BusyError as error:
         return _each(_chosen(home, named, server), partial(_pull_there, error, home))
 
@@ -81,27 +91,52 @@ def _hindrance(row: TaskRow, server: str) -> str:
     return f"it is in {row.server_url}" if row.server_url != server else "it is still on its way to CVAT"
 
 
-def _pull_here(home: Path, writer: Writer, server: str, chosen: Sequence[TaskRow]) -> list[dict[str, Any]]:
+def _pull_here(home: Path, writer: Writer, server: str, chosen: Sequence[TaskRow]) -> Pulled:
     from annotator_bridge.cvat.login import needed_login
     from annotator_bridge.cvat.pull import pull_task
     from annotator_bridge.cvat.session import open_server
 
     with open_server(needed_login(home, server), wait=_waited) as opened:
-        return _each(chosen, lambda row: _as_result(pull_task(writer, partial(reading, home), opened, row.id, actor=ACTOR)))
+        return _each(
+            chosen,
+            lambda row: _as_result(pull_task(writer, partial(reading, home), opened, row.id, actor=ACTOR)),
+            answers=partial(_answers, opened),
+        )
 
 
-def _each(chosen: Sequence[TaskRow], pull: Callable[[TaskRow], dict[str, Any]]) -> list[dict[str, Any]]:
-    """Task by task: one that is refused stops none of the others, a server that does not answer all of them."""
-    results = []
-    for row in chosen:
+def _answers(server: CvatServer) -> bool:
+    """Whether the server, at which a task just failed, answers at all, and to us."""
+    try:
+        server.who()
+    except TransportError:
+        return False
+    return True
+
+
+def _each(chosen: Sequence[TaskRow], pull: Callable[[TaskRow], dict[str, Any]], *, answers: Callable[[], bool] = lambda: False) -> Pulled:
+    """Task by task: one that fails stops none of the others, a server that does not answer any more, or not to us, all that are left.
+
+    Raises:
+        SettingsError, TransportError: of the only task, or of the first one where the server does not answer.
+    """
+    results: list[dict[str, Any]] = []
+    exit_code = 0
+    for place, row in enumerate(chosen):
         try:
             results.append(pull(row))
-        except (ServerRefusedError, SettingsError) as error:
-            if len(chosen) == 1:
+        except (TransportError, SettingsError) as error:
+            goes_on = isinstance(error, (ServerRefusedError, SettingsError)) or answers()
+            if len(chosen) == 1 or (place == 0 and not goes_on):
                 raise
-            words = str(error).removeprefix(f"{row.title}: ")
-            results.append({"task_uuid": row.uuid, "title": row.title, "error": words, "advice": error.advice()})
-    return results
+            exit_code = exit_code or error.exit_code
+            results += [_failed(one, error) for one in ((row,) if goes_on else chosen[place:])]
+            if not goes_on:
+                break
+    return Pulled(results, exit_code)
+
+
+def _failed(row: TaskRow, error: EdgeError) -> dict[str, Any]:
+    return {"task_uuid": row.uuid, "title": row.title, "error": str(error).removeprefix(f"{row.title}: "), "advice": error.advice()}
 
 
 def _pull_there(error: BusyError, home: Path, row: TaskRow) -> dict[str, Any]:

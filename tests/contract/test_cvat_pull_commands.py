@@ -39,9 +39,9 @@ class Typed:
         done = CliRunner().invoke(app, ["--home", str(self.bench.home), "cvat", *words])
         return done.exit_code, done.output
 
-    def json(self, *words: str) -> Any:
-        code, output = self.run(*words, "--json")
-        assert code == 0, output
+    def json(self, *words: str, code: int = 0) -> Any:
+        done, output = self.run(*words, "--json")
+        assert done == code, output
         return json.loads(output.splitlines()[-1])
 
 
@@ -71,12 +71,43 @@ def test_without_a_name_every_task_comes_and_one_that_is_not_ours_stops_none(typ
     first, second = typed.bench.send(boxes={0: FOUND}, title="one"), typed.bench.send(boxes={0: FOUND}, title="two")
     other = typed.bench.send([typed.bench.image(), typed.bench.image()], title="three")
     typed.bench.db.execute("UPDATE cvat_tasks SET remote_id = ? WHERE id = ?", (other.remote_id, first.id))
-    found = {one["title"]: one for one in typed.json("pull")["tasks"]}
+    found = {one["title"]: one for one in typed.json("pull", code=EXIT_TRANSPORT)["tasks"]}
     assert "other frames" in found["one"]["error"]
     assert (found["two"]["new"], found["three"]["new"]) == (1, 1)
     assert typed.bench.verdicts(second) == [(0, "kept"), (0, "kept")]
     code, output = typed.run("pull", "one")
     assert (code, "other frames" in output) == (EXIT_TRANSPORT, True)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails is not asked for again."""
+    monkeypatch.setattr("annotator_bridge.cvat.link._DELAYS_S", ())
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_task_at_which_the_server_fails_stops_none(typed: Typed) -> None:
+    first, second = typed.bench.send(boxes={0: FOUND}, title="one"), typed.bench.send(boxes={0: FOUND}, title="two")
+    typed.server.breaks(f"GET /api/tasks/{first.remote_id}/", "status", status=500, times=2)
+    code, output = typed.run("pull")
+    assert (code, "two: 1 of 1 jobs brought something new" in output) == (EXIT_TRANSPORT, True)
+    assert typed.bench.rows(first) == []
+    assert typed.bench.verdicts(second) == [(0, "kept"), (0, "kept")]
+    found = {one["title"]: one for one in typed.json("pull", code=EXIT_TRANSPORT)["tasks"]}
+    assert ("error" in found["one"], found["two"]["unchanged"]) == (True, 1)
+    assert [one.get("error") for one in typed.json("pull")["tasks"]] == [None, None]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_server_that_goes_away_ends_the_rest_and_what_came_is_told(typed: Typed) -> None:
+    _, second, _ = [typed.bench.send(boxes={0: FOUND}, title=title) for title in ("one", "two", "three")]
+    typed.server.breaks(f"GET /api/tasks/{second.remote_id}($|[?])", "status", status=500)
+    typed.server.breaks("GET /api/users/self", "status", status=500)
+    tasks = typed.json("pull", code=EXIT_TRANSPORT)["tasks"]
+    assert [(one["title"], one.get("new")) for one in tasks] == [("one", 1), ("two", None), ("three", None)]
+    assert tasks[1]["error"] == tasks[2]["error"]
+    code, output = typed.run("pull")
+    assert (code, "three: 1 of 1 jobs brought something new" in output) == (0, True)
 
 
 def test_what_cannot_be_pulled_is_said(typed: Typed) -> None:
@@ -192,8 +223,8 @@ def test_a_task_that_cannot_be_pulled_holds_up_no_other(typed: Typed) -> None:
     third = typed.bench.send(boxes={0: FOUND}, title="three")
     typed.bench.db.execute("UPDATE cvat_tasks SET remote_id = ? WHERE id = ?", (first.remote_id, third.id))
     with running(typed):
-        there = typed.json("pull")["tasks"]
-    here = typed.json("pull")["tasks"]
+        there = typed.json("pull", code=EXIT_TRANSPORT)["tasks"]
+    here = typed.json("pull", code=EXIT_TRANSPORT)["tasks"]
     assert [one.get("new") for one in there] == [1, 1, None]
     assert [one["title"] for one in there if "error" in one] == [one["title"] for one in here if "error" in one] == ["three"]
     assert "is not the one that was sent" in there[2]["error"]
