@@ -22,7 +22,18 @@ from annotator_bridge.cvat.verdicts import Sent, Span, judge, keyframes_by_claim
 from edge.errors import ServerRefusedError, SettingsError
 from edge.store import cvat as store
 from edge.store.cvat import NewAnnotation, NewJob, NewPull
-from edge.store.reads.cvat import FrameRow, JobRow, TaskRow, current_pulls, frames_of, jobs_of, proposal_boxes, proposals_of, task_by_id
+from edge.store.reads.cvat import (
+    FrameRow,
+    JobRow,
+    TaskRow,
+    current_pulls,
+    frames_of,
+    jobs_of,
+    proposal_boxes,
+    proposals_of,
+    task_by_id,
+    trouble_told,
+)
 from edge.store.sqlite import Connection
 from edge.store.writer import Writes
 
@@ -259,7 +270,9 @@ def _told(reader: Reader, task: TaskRow, fetched: _Fetched, rows: Mapping[int, l
         gone_jobs = sum(one.gone_utc is not None for one in jobs_of(connection, task.id))
     work = [job for job in fetched.jobs if job.kind == WORK]
     verdicts: dict[str, int] | None = None
-    if now is not None and not now.is_blind:
+    is_blind = now is None or now.is_blind
+    refused = tuple(RefusedJob(remote_id=one.remote_id, reason=trouble_told(one.reason, is_blind=is_blind)) for one in fetched.refused)
+    if not is_blind:
         verdicts = dict.fromkeys(("kept", "moved", "relabelled", "added", "removed"), 0)
         objects = {(number, row.verdict, row.track if row.track is not None else id(row)) for number in new for row in rows[number]}
         for _, verdict, _ in objects:
@@ -273,7 +286,7 @@ def _told(reader: Reader, task: TaskRow, fetched: _Fetched, rows: Mapping[int, l
         gone_jobs=gone_jobs,
         new=len(new),
         unchanged=len(rows) - len(new),
-        refused=fetched.refused,
+        refused=refused,
         deleted_frames=len(fetched.meta.deleted),
         verdicts=verdicts,
     )

@@ -166,7 +166,7 @@ def _pull_there(error: BusyError, home: Path, row: TaskRow) -> dict[str, Any]:
 
 def _since(home: Path, row: TaskRow, begin_utc: str) -> dict[str, Any]:
     """What the appliance brought in, read from the database."""
-    from edge.store.reads.cvat import annotations_of, frames_of, jobs_of
+    from edge.store.reads.cvat import annotations_of, frames_of, jobs_of, trouble_told
 
     verdicts = dict.fromkeys(("kept", "moved", "relabelled", "added", "removed"), 0)
     with reading(home) as connection:
@@ -179,7 +179,7 @@ def _since(home: Path, row: TaskRow, begin_utc: str) -> dict[str, Any]:
             for verdict, _ in rows:
                 verdicts[verdict] += 1
     new = len(fresh)
-    refused = [{"remote_id": one.remote_id, "reason": one.trouble} for one in here if one.trouble]
+    refused = [{"remote_id": one.remote_id, "reason": trouble_told(one.trouble, is_blind=row.is_blind)} for one in here if one.trouble]
     return {
         "task_uuid": row.uuid,
         "title": row.title,

@@ -9,7 +9,7 @@ import typer
 from edge.commands.common import JsonOption, answer, home_of, make_table, out, plain, reading, say, told
 
 if TYPE_CHECKING:
-    from edge.store.reads.cvat import Agreement, AgreementRow, ConflictRow, TaskRow
+    from edge.store.reads.cvat import Agreement, AgreementRow, ConflictRow, JobRow, TaskRow
 
 _STATES = {
     "planned": "waits",
@@ -34,7 +34,7 @@ def status_command(
         found = reads.agreement(connection)
         jobs = {task.id: reads.jobs_of(connection, task.id) for task in tasks}
     if as_json:
-        listed = [{**_task(task), "jobs_there": [_job(job) for job in jobs[task.id]]} for task in tasks]
+        listed = [{**_task(task), "jobs_there": [_job(task, job) for job in jobs[task.id]]} for task in tasks]
         answer({"tasks": listed, "agreement": plain(found)})
         return
     if not tasks:
@@ -65,8 +65,12 @@ def _task(task: TaskRow) -> dict[str, Any]:
     return {name: value for name, value in plain(task).items() if name not in hidden} | {"url": _url(task)}
 
 
-def _job(job: Any) -> dict[str, Any]:
-    return {name: value for name, value in job._asdict().items() if name not in ("id", "pull_id")}
+def _job(task: TaskRow, job: JobRow) -> dict[str, Any]:
+    from edge.store.reads.cvat import trouble_told
+
+    told_of = {name: value for name, value in job._asdict().items() if name not in ("id", "pull_id")}
+    hidden = {"versions": None, "trouble": trouble_told(job.trouble, is_blind=True)} if task.is_blind else {}
+    return {**told_of, **hidden}
 
 
 def _url(task: TaskRow) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from edge.store.reads.cvat import trouble_told
 from edge.web.annotation_words import HIDDEN, ListedTask, TaskStateName
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class JobAnswer(BaseModel):
     trouble: str
     gone_utc: str | None
     pulled_utc: str | None
-    versions: int
+    versions: int | None
     address: str
 
 
@@ -314,8 +315,8 @@ def task_answer(one: ListedTask) -> TaskAnswer:
     )
 
 
-def job_answer(row: JobRow, task_address: str) -> JobAnswer:
-    """A job as JSON."""
+def job_answer(row: JobRow, task_address: str, *, is_blind: bool) -> JobAnswer:
+    """A job as JSON; of a blind task neither why it cannot be taken nor how many versions there are."""
     return JobAnswer(
         remote_id=row.remote_id,
         kind=row.kind,
@@ -326,9 +327,9 @@ def job_answer(row: JobRow, task_address: str) -> JobAnswer:
         assignee=row.assignee,
         changed_utc=row.remote_updated_utc,
         looked_utc=row.looked_utc,
-        trouble=row.trouble,
+        trouble=trouble_told(row.trouble, is_blind=is_blind),
         gone_utc=row.gone_utc,
         pulled_utc=row.pulled_utc,
-        versions=row.versions,
+        versions=None if is_blind else row.versions,
         address=f"{task_address}/jobs/{row.remote_id}" if task_address else "",
     )

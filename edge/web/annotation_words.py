@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from edge.store.reads import cvat_page as page_reads
-from edge.store.reads.cvat import JobRow, TaskRow
+from edge.store.reads.cvat import JobRow, TaskRow, trouble_told
 from edge.store.reads.cvat_page import VERDICTS, JobTally
 from edge.store.sqlite import Connection
 from edge.web.text import NOTHING, number
@@ -191,7 +191,8 @@ def listed_jobs(task: TaskRow, jobs: Sequence[JobRow]) -> list[ListedJob]:
         kind = "" if row.kind == "annotation" else f", {row.kind.replace('_', ' ')}: not taken"
         words = f"gone ({row.state})" if row.gone_utc else f"{row.state}{kind}"
         shape = "unknown" if row.gone_utc else _JOB_MARKS.get(row.state, "notice")
-        found.append(ListedJob(row=row, words=words, shape=shape, address=f"{address}/jobs/{row.remote_id}" if address else ""))
+        shown = row._replace(trouble=trouble_told(row.trouble, is_blind=task.is_blind))
+        found.append(ListedJob(row=shown, words=words, shape=shape, address=f"{address}/jobs/{row.remote_id}" if address else ""))
     return found
 
 

@@ -217,16 +217,22 @@ def test_nothing_of_a_station_that_is_counted_blind_is_told(tmp_path: Path) -> N
         task = seed_task(connection, title="station 101", image_ids=blind.image_ids, tow_id=blind.tow_id, with_model=True)
         jobs = seed_sent(connection, task, states=("completed",), job_frames=6)
         seed_pull(connection, task, jobs[0], {"kept": 31, "removed": 3, "added": 17})
+        store.note_job_trouble(connection, jobs[0], "a shape on frame 2 lies outside")
     with serving(appliance) as client, browser(client, "anna") as anna:
         addresses = ["/annotate", f"/annotate/tasks/{task.uuid}", "/annotate/conflicts", "/annotate/agreement"]
         addresses += ["/api/annotate/tasks", f"/api/annotate/tasks/{task.uuid}", "/api/annotate/agreement", "/api/annotate/conflicts"]
         for address in addresses:
             text = re.sub(r"[0-9a-f-]{16,}|\d\d:\d\d:\d\d", "", anna.get(address).raise_for_status().text)
             assert not re.search(r"\b(31|17|51|91)\b", re.sub(r"<svg.*?</svg>|<[^>]+>", " ", text, flags=re.DOTALL)), address
+            assert "a shape on frame" not in text, address
+        page = anna.get(f"/annotate/tasks/{task.uuid}").text
+        assert ("it cannot be taken; why is told when" in page, "in force" in page) == (True, False)
         assert "hidden: its station is counted blind" in anna.get("/annotate").text
         assert "who counts it must not look there" in anna.get(f"/annotate/tasks/{task.uuid}").text
         told = anna.get(f"/api/annotate/tasks/{task.uuid}").json()
-        assert (told["verdicts"], told["stood_percent"], told["verdicts_by_image"]) == (None, None, [])
+        assert (told["verdicts"], told["stood_percent"], told["verdicts_by_image"], told["versions"]) == (None, None, [], [])
+        (job,) = told["jobs_there"]
+        assert (job["trouble"].startswith("it cannot be taken"), job["versions"]) == (True, None)
         form = anna.get(f"/annotate/new?source=station&tow={blind.tow_id}").text
         assert re.search(r'name="with_model" value="1" disabled', form), form
         assert "Without what the model found" in form
@@ -235,5 +241,8 @@ def test_nothing_of_a_station_that_is_counted_blind_is_told(tmp_path: Path) -> N
         with immediate(appliance.writer) as connection:
             release_tow(connection, appliance.seal, blind.tow_id, "the counts are signed", actor="anna")
         assert "must not look there" not in anna.get(f"/annotate/tasks/{task.uuid}").text
-        assert anna.get(f"/api/annotate/tasks/{task.uuid}").json()["verdicts"] == {"kept": 31, "removed": 3, "added": 17}
+        told = anna.get(f"/api/annotate/tasks/{task.uuid}").json()
+        assert told["verdicts"] == {"kept": 31, "removed": 3, "added": 17}
+        assert (len(told["versions"]), told["jobs_there"][0]["versions"]) == (1, 1)
+        assert "a shape on frame 2" in anna.get(f"/annotate/tasks/{task.uuid}").text
     appliance.close()

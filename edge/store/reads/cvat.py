@@ -39,6 +39,7 @@ __all__ = [
     "task_by_id",
     "task_by_uuid",
     "tasks",
+    "trouble_told",
 ]
 
 
@@ -54,7 +55,7 @@ class TaskRow:
         is_blind: nothing may be shown of what a model found; also while drawn minutes of a review are not counted yet.
         jobs, completed, rejected: how many jobs of people's own work there are now, and how many of them are in these states.
         pulled_utc: when its jobs were looked at last; None: never.
-        job_trouble: why what stands in a job of it cannot be taken; empty: all can.
+        job_trouble: why what stands in a job of it cannot be taken, as it may be told; empty: all can.
     """
 
     id: int
@@ -101,6 +102,14 @@ class TaskRow:
     job_trouble: str
 
 
+WHY_IS_HIDDEN = "it cannot be taken; why is told when its station is no longer counted blind"
+
+
+def trouble_told(trouble: str, *, is_blind: bool) -> str:
+    """Why a job cannot be taken, as it may be told: of a blind task that it cannot, and not what stands in it; empty where it can."""
+    return WHY_IS_HIDDEN if trouble and is_blind else trouble
+
+
 class FrameRow(NamedTuple):
     """A frame of a task. `is_deleted`: people took it out of the task."""
 
@@ -133,9 +142,9 @@ class JobRow(NamedTuple):
     """A job as it was when it was looked at last.
 
     Attributes:
-        trouble: why what stands in it cannot be taken; empty: it can.
+        trouble: why what stands in it cannot be taken; empty: it can. What is told of it is `trouble_told`.
         pull_id, pulled_utc: its current version; None: nothing was brought in of it yet.
-        versions: how many versions there are.
+        versions: how many versions there are; not told of a blind task.
     """
 
     id: int
@@ -338,6 +347,7 @@ def annotations_of(connection: Connection, pull_id: int) -> tuple[AnnotationRow,
 def _task(row: Row) -> TaskRow:
     values = dict(zip(row.keys(), row, strict=True))
     values["labels"] = tuple(json.loads(values["labels"]))
+    values["job_trouble"] = trouble_told(values["job_trouble"], is_blind=bool(values["is_blind"]))
     values["upload"] = None if values["upload"] is None else json.loads(values["upload"])
     return TaskRow(**values | {name: bool(values[name]) for name in ("with_model", "is_blind")})
 

@@ -104,7 +104,7 @@ def show_task(request: Request, appliance: ApplianceHere, task_uuid: TaskUuid) -
         jobs = listed_jobs(row, reads.jobs_of(connection, row.id))
         frames = () if row.is_blind else page_reads.frame_verdicts(connection, row.id)
         conflicts = conflict_lines(reads.conflicts(connection, task_id=row.id))
-        versions = page_reads.versions_of(connection, row.id)
+        versions = () if row.is_blind else page_reads.versions_of(connection, row.id)
     return render(
         request,
         "annotate_task.html",

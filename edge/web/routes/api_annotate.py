@@ -111,17 +111,18 @@ def list_tasks(
 
 @router.get("/tasks/{task_uuid}", summary="A task with its jobs, versions and images")
 def show_task(appliance: ApplianceHere, task_uuid: TaskUuid) -> answers.TaskDetails:
-    """Images are those on which something is or was; none while the station is counted blind."""
+    """Images are those on which something is or was; no images and no versions while the station is counted blind (`hidden`)."""
     with appliance.reader() as connection, snapshot(connection):
         row = reads.task_by_uuid(connection, task_uuid)
         if row is None:
             raise no_such("task", task_uuid)
         (one,) = listed(connection, [row], pull_state(appliance))
         frames = () if row.is_blind else page_reads.frame_verdicts(connection, row.id)
+        versions = () if row.is_blind else page_reads.versions_of(connection, row.id)
         return answers.TaskDetails(
             **answers.task_answer(one).model_dump(),
-            jobs_there=[answers.job_answer(job, task_address(row)) for job in reads.jobs_of(connection, row.id)],
-            versions=[answers.VersionAnswer.model_validate(version) for version in page_reads.versions_of(connection, row.id)],
+            jobs_there=[answers.job_answer(job, task_address(row), is_blind=row.is_blind) for job in reads.jobs_of(connection, row.id)],
+            versions=[answers.VersionAnswer.model_validate(version) for version in versions],
             verdicts_by_image=[answers.ImageAnswer.model_validate(frame) for frame in frames],
         )
 
