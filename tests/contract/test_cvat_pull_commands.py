@@ -18,7 +18,11 @@ from annotator_bridge.cvat.login import keep_login
 from edge.cli import app
 from edge.commands.running import write_address
 from edge.settings import Settings
+from edge.store import surveys
+from edge.store.connection import immediate
 from edge.store.lock import HomeLock
+from edge.store.surveys import Attachment
+from tests.helpers.counted import make_protocol
 from tests.helpers.cvat_bench import FOUND, Bench
 from tests.helpers.web import serving
 from tests.simulators.appliance import SimulatedAppliance
@@ -139,6 +143,24 @@ def test_status_tells_tasks_jobs_and_agreement(typed: Typed) -> None:
     assert code == 0
     for words in ("station 101", "2 of 2", "100 %", "67 %", "-0.50 per image"):
         assert words in output
+
+
+def test_why_a_job_of_a_blind_station_cannot_be_taken_is_not_told(typed: Typed) -> None:
+    db, image_id = typed.bench.db, typed.bench.image()
+    task = typed.bench.send([image_id], boxes={0: FOUND})
+    typed.run("pull")
+    with immediate(db):
+        survey_id = surveys.add_survey(db, "CV26001", actor="test")
+        surveys.add_protocol(db, survey_id, make_protocol(), reason="the manual", actor="test")
+        surveys.add_station(db, survey_id, "101", actor="test")
+        (tow_id,) = db.execute("SELECT id FROM tows").fetchone()
+        surveys.attach_images(db, [Attachment(image_id=image_id, tow_id=tow_id, camera_id=None, how="hand", at_s=0.0)], actor="test")
+    task.edit(0, lambda document: document["shapes"].append(task.shape(0, (1, 2, 3))))
+    for words in (("pull",), ("pull", "--json"), ("status",), ("status", "--json")):
+        code, output = typed.run(*words)
+        assert (code, "4 numbers" in output, "cannot be taken" in output.replace("\n", " ")) == (0, False, True), words
+    (row,) = typed.json("status")["tasks"]
+    assert (row["is_blind"], row["jobs_there"][0]["versions"]) == (True, None)
 
 
 def test_conflicts_are_told_with_both_sides(typed: Typed) -> None:
